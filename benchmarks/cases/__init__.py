@@ -1,0 +1,12 @@
+"""The cases, one file per family; `all_cases` lists them in the order of the report."""
+
+from __future__ import annotations
+
+from harness import Case
+
+from cases import chain, footprint, memory, mlp, sweep
+
+
+def all_cases() -> list[Case]:
+    """Every case of the report."""
+    return [*chain.cases(), *sweep.cases(), *mlp.cases(), *chain.long_cases(), *memory.cases(), *footprint.cases()]

@@ -1,0 +1,554 @@
+/* The engine: its life, the tape, recording, looking at nodes. */
+#include "engine.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "blas.h"
+#include "kernels/kernels.h"
+
+static _Thread_local pyad_engine *here;
+
+pyad_engine *pyad_engine_here(void)
+{
+    return here;
+}
+
+/* Counts allocations down, so that a test can make any one of them fail. */
+static void *counting_resize(void *user, void *block, size_t old_size, size_t new_size)
+{
+    pyad_engine *engine = user;
+    /* What was made through this hook may be freed through it after the engine has gone. */
+    if (new_size > old_size && engine->fail_after >= 0) {
+        if (engine->fail_after == 0)
+            return NULL;
+        engine->fail_after--;
+    }
+    return pyad_hook_default.resize(NULL, block, old_size, new_size);
+}
+
+pyad_engine *pyad_engine_new(void)
+{
+    pyad_engine *engine = pyad_hook_default.resize(NULL, NULL, 0, sizeof *engine);
+    if (engine == NULL)
+        return NULL;
+    memset(engine, 0, sizeof *engine);
+    engine->fail_after = -1;
+    pyad_mem_init(&engine->mem, pyad_hook_default);
+    pyad_rules_init(&engine->rules, &engine->mem);
+    pyad_tape_init(&engine->tape, &engine->mem);
+    pyad_tape_init(&engine->rule_tape, &engine->mem);
+    engine->recorder = (pyad_recorder){&engine->tape, &engine->rules, &engine->message};
+    return engine;
+}
+
+static void free_sweep(pyad_engine *engine, pyad_sweep *sweep)
+{
+    if (sweep == NULL)
+        return;
+    pyad_sweep_finish(sweep, &engine->mem);
+    pyad_mem_free(&engine->mem, sweep, sizeof *sweep);
+}
+
+void pyad_engine_free(pyad_engine *engine)
+{
+    if (engine == NULL)
+        return;
+    if (here == engine)
+        here = NULL;
+    while (engine->sweep != NULL) {
+        pyad_sweep *outer = engine->sweep->outer;
+        free_sweep(engine, engine->sweep);
+        engine->sweep = outer;
+    }
+    free_sweep(engine, engine->spare);
+    pyad_tape_finish(&engine->tape);
+    pyad_tape_finish(&engine->rule_tape);
+    pyad_rules_finish(&engine->rules);
+    pyad_mem_free(&engine->mem, engine->index, engine->index_capacity * sizeof *engine->index);
+    pyad_mem_finish(&engine->mem);
+    pyad_hook_default.resize(NULL, engine, sizeof *engine, 0);
+}
+
+void pyad_engine_enter(pyad_engine *engine)
+{
+    here = engine;
+}
+
+const char *pyad_last_message(void)
+{
+    return here != NULL ? here->message.text : "";
+}
+
+int pyad_kernel_count(void)
+{
+    return PYAD_KERNEL_COUNT;
+}
+
+const char *pyad_kernel_label(int kernel)
+{
+    return pyad_kernel_name(kernel);
+}
+
+int pyad_kernel_find(const char *name)
+{
+    for (int kernel = 0; kernel < PYAD_KERNEL_COUNT; kernel++) {
+        if (strcmp(name, pyad_kernel_name(kernel)) == 0)
+            return kernel;
+    }
+    return -1;
+}
+
+const char *pyad_bind_blas(const char *library)
+{
+    const char *name = pyad_blas_bind(library);
+    return name != NULL ? name : "";
+}
+
+const char *pyad_isa_name(void)
+{
+    return pyad_isa()->name;
+}
+
+/* ---- handles ---- */
+
+static pyad_status stale(pyad_engine *engine)
+{
+    return pyad_fail(engine != NULL ? &engine->message : NULL, PYAD_ERR_STALE,
+                     "a traced value is not on this thread's tape (any more)");
+}
+
+pyad_status pyad_engine_node(pyad_engine *engine, int64_t handle, uint32_t *node)
+{
+    if (engine == NULL || !pyad_tape_find(&engine->tape, handle, node))
+        return stale(engine);
+    return PYAD_OK;
+}
+
+pyad_status pyad_engine_nodes(pyad_engine *engine, int count, const int64_t *handles, const uint32_t **nodes)
+{
+    if (engine == NULL)
+        return PYAD_ERR_STALE;
+    PYAD_TRY(pyad_mem_grow(&engine->mem, (void **)&engine->index, &engine->index_capacity, (size_t)count,
+                           sizeof *engine->index));
+    for (int k = 0; k < count; k++)
+        PYAD_TRY(pyad_engine_node(engine, handles[k], &engine->index[k]));
+    *nodes = engine->index;
+    return PYAD_OK;
+}
+
+pyad_status pyad_engine_layout(pyad_engine *engine, int dtype, int ndim, const int64_t *shape, const int64_t *strides,
+                               pyad_layout_any *out)
+{
+    pyad_status status = strides != NULL ? pyad_layout_fill_strided(out, dtype, ndim, shape, strides)
+                                         : pyad_layout_fill(out, dtype, ndim, shape);
+    if (status == PYAD_ERR_DTYPE)
+        return pyad_fail(&engine->message, status, "there is no dtype %d", dtype);
+    if (status == PYAD_ERR_VALUE)
+        return pyad_fail(&engine->message, status, "an array has up to %d dimensions, none below zero; this one has %d",
+                         PYAD_MAX_NDIM, ndim);
+    return status;
+}
+
+static int64_t failed(pyad_status status)
+{
+    if (status == PYAD_ERR_MEMORY && here != NULL)
+        pyad_fail(&here->message, status, "out of memory");
+    return PYAD_FAILED + (int64_t)status;
+}
+
+static int64_t answer(pyad_status status, uint32_t node)
+{
+    if (status != PYAD_OK)
+        return failed(status);
+    int64_t handle = pyad_tape_handle(&here->tape, node);
+    return here->tape.value[node].buffer != NULL ? handle | PYAD_HANDLE_LARGE : handle;
+}
+
+/* ---- the tape ---- */
+
+int pyad_mark_open(int64_t generation, int keep_all)
+{
+    if (here == NULL)
+        return PYAD_ERR_STALE;
+    pyad_status status = pyad_tape_mark(&here->tape, generation, keep_all != 0);
+    return status == PYAD_ERR_MEMORY ? (int)pyad_fail(&here->message, status, "out of memory") : (int)status;
+}
+
+void pyad_mark_cut(void)
+{
+    if (here != NULL)
+        pyad_tape_cut(&here->tape);
+}
+
+int pyad_mark_seal(int count, int64_t *kept)
+{
+    const uint32_t *nodes;
+    PYAD_TRY(pyad_engine_nodes(here, count, kept, &nodes));
+    pyad_tape_seal(&here->tape, count, nodes);
+    for (int k = 0; k < count; k++)
+        kept[k] = pyad_tape_handle(&here->tape, nodes[k]);
+    return PYAD_OK;
+}
+
+int pyad_depth(void)
+{
+    return here != NULL ? (int)here->tape.mark_count : 0;
+}
+
+int pyad_is_outer(int64_t handle, int64_t floor)
+{
+    uint32_t node = 0;
+    if (pyad_engine_node(here, handle, &node) != PYAD_OK)
+        return 0;
+    bool is_const = here->tape.flags[node] & PYAD_NODE_CONST;
+    return !is_const && here->tape.oldest[node] < floor;
+}
+
+int64_t pyad_node_count(void)
+{
+    return here != NULL ? here->tape.count : 0;
+}
+
+pyad_saved_tape *pyad_tape_take(void)
+{
+    pyad_saved_tape *saved = here != NULL ? pyad_mem_calloc(&here->mem, sizeof *saved) : NULL;
+    if (saved == NULL)
+        return NULL;
+    saved->engine = here;
+    saved->tape = here->tape;
+    pyad_tape_init(&here->tape, &here->mem);
+    return saved;
+}
+
+void pyad_tape_swap(pyad_saved_tape *saved)
+{
+    pyad_tape tape = saved->engine->tape;
+    saved->engine->tape = saved->tape;
+    saved->tape = tape;
+}
+
+void pyad_saved_tape_free(pyad_saved_tape *saved)
+{
+    if (saved == NULL)
+        return;
+    pyad_tape_finish(&saved->tape);
+    pyad_mem_free(&saved->engine->mem, saved, sizeof *saved);
+}
+
+/* ---- recording ---- */
+
+int64_t pyad_lend(int flags, int dtype, int ndim, const int64_t *shape, const int64_t *strides, void *data)
+{
+    pyad_layout_any any;
+    uint32_t node = 0;
+    if (here == NULL)
+        return failed(PYAD_ERR_STALE);
+    pyad_status status = pyad_engine_layout(here, dtype, ndim, shape, strides, &any);
+    uint8_t kind = flags & PYAD_LEND_CONST ? PYAD_NODE_CONST : 0;
+    if (status == PYAD_OK)
+        status = pyad_tape_lend(&here->tape, kind, &any.layout, data, &node);
+    return answer(status, node);
+}
+
+int64_t pyad_leaf_number(int flags, double number, int dtype)
+{
+    if (here == NULL)
+        return failed(PYAD_ERR_STALE);
+    pyad_value value = {pyad_layout_scalar(dtype), pyad_arena_alloc(&here->tape.arena, 8), NULL};
+    uint32_t node = 0;
+    if (value.data == NULL)
+        return failed(PYAD_ERR_MEMORY);
+    pyad_copy(pyad_value_view(&value), (pyad_view){pyad_layout_scalar(PYAD_F64), &number});
+    uint8_t kind = flags & PYAD_LEND_CONST ? PYAD_NODE_CONST : 0;
+    pyad_status status = pyad_tape_reserve(&here->tape, 0);
+    if (status == PYAD_OK)
+        node = pyad_tape_push(&here->tape, PYAD_KERNEL_ALIAS, kind | PYAD_NODE_LEAF, 0, NULL, NULL, value);
+    return answer(status, node);
+}
+
+int64_t pyad_const_number(double number, int dtype)
+{
+    uint32_t node = 0;
+    if (here == NULL)
+        return failed(PYAD_ERR_STALE);
+    pyad_status status = pyad_tape_number(&here->tape, number, dtype, &node);
+    return answer(status, node);
+}
+
+int64_t pyad_alias(int64_t of)
+{
+    uint32_t node = 0;
+    pyad_status status = pyad_engine_node(here, of, &node);
+    if (status == PYAD_OK)
+        status = pyad_record_alias(&here->recorder, node, &node);
+    return answer(status, node);
+}
+
+int64_t pyad_op1(int op, int64_t a)
+{
+    uint32_t node = 0;
+    pyad_status status = pyad_engine_node(here, a, &node);
+    if (status == PYAD_OK)
+        status = pyad_record(&here->recorder, op, 1, &node, NULL, &node);
+    return answer(status, node);
+}
+
+int64_t pyad_op2(int op, int64_t a, int64_t b)
+{
+    uint32_t args[2];
+    uint32_t node = 0;
+    pyad_status status = pyad_engine_node(here, a, &args[0]);
+    if (status == PYAD_OK)
+        status = pyad_engine_node(here, b, &args[1]);
+    if (status == PYAD_OK)
+        status = pyad_record(&here->recorder, op, 2, args, NULL, &node);
+    return answer(status, node);
+}
+
+static int64_t op_with_number(int op, int64_t traced, double number, int place)
+{
+    uint32_t args[2];
+    uint32_t node = 0;
+    pyad_status status = pyad_engine_node(here, traced, &args[1 - place]);
+    if (status == PYAD_OK)
+        status = pyad_tape_number(&here->tape, number, here->tape.value[args[1 - place]].layout->dtype, &args[place]);
+    if (status == PYAD_OK)
+        status = pyad_record(&here->recorder, op, 2, args, NULL, &node);
+    return answer(status, node);
+}
+
+int64_t pyad_op2n(int op, int64_t a, double b)
+{
+    return op_with_number(op, a, b, 1);
+}
+
+int64_t pyad_opn2(int op, double a, int64_t b)
+{
+    return op_with_number(op, b, a, 0);
+}
+
+int64_t pyad_op(int op, int nargs, const int64_t *args, int param_count, const int64_t *params)
+{
+    enum { MOST = 8 * PYAD_MAX_NDIM };
+    int64_t counted[MOST + 1];
+    const uint32_t *nodes;
+    uint32_t node = 0;
+    pyad_status status = pyad_engine_nodes(here, nargs, args, &nodes);
+    if (status == PYAD_OK && param_count > MOST)
+        status = pyad_fail(&here->message, PYAD_ERR_VALUE, "%d static parameters, at most %d", param_count, MOST);
+    if (status != PYAD_OK)
+        return failed(status);
+    counted[0] = param_count;
+    if (param_count > 0)
+        memcpy(counted + 1, params, (size_t)param_count * sizeof *params);
+    status = pyad_record(&here->recorder, op, nargs, nodes, param_count >= 0 ? counted : NULL, &node);
+    return answer(status, node);
+}
+
+/* The numbers of kernels are not the caller's to use, and a node has room for so many operands. */
+static pyad_status check_ran(int op, int nargs)
+{
+    if (op < PYAD_KERNEL_COUNT || op > UINT16_MAX)
+        return pyad_fail(&here->message, PYAD_ERR_VALUE, "operation %d cannot be the caller's own", op);
+    if (nargs < 0 || nargs > UINT16_MAX)
+        return pyad_fail(&here->message, PYAD_ERR_VALUE, "%d operands, at most %d", nargs, UINT16_MAX);
+    return PYAD_OK;
+}
+
+int64_t pyad_op_ran(int op, int nargs, const int64_t *args, int64_t param, int dtype, int ndim, const int64_t *shape,
+                    void *data)
+{
+    const uint32_t *nodes;
+    uint32_t node = 0;
+    int64_t params[2] = {1, param};
+    pyad_layout_any any;
+    pyad_status status = pyad_engine_nodes(here, nargs, args, &nodes);
+    if (status == PYAD_OK)
+        status = pyad_engine_layout(here, dtype, ndim, shape, NULL, &any);
+    if (status != PYAD_OK)
+        return failed(status);
+    pyad_value value = {pyad_layout_keep(&here->tape.arena, &any.layout), data, NULL};
+    if (value.layout == NULL)
+        return failed(PYAD_ERR_MEMORY);
+    status = check_ran(op, nargs);
+    if (status == PYAD_OK)
+        status = pyad_record_value(&here->recorder, op, PYAD_NODE_PYTHON, nargs, nodes, params, value, &node);
+    return answer(status, node);
+}
+
+int64_t pyad_op_ran_node(int op, int nargs, const int64_t *args, int64_t param, int64_t value)
+{
+    const uint32_t *nodes;
+    uint32_t node = 0;
+    uint32_t source = 0;
+    int64_t params[2] = {1, param};
+    pyad_status status = pyad_engine_node(here, value, &source);
+    if (status == PYAD_OK)
+        status = pyad_engine_nodes(here, nargs, args, &nodes);
+    if (status == PYAD_OK)
+        status = check_ran(op, nargs);
+    if (status != PYAD_OK)
+        return failed(status);
+    pyad_value same = here->tape.value[source];
+    if (same.buffer != NULL)
+        pyad_buffer_retain(same.buffer);
+    status = pyad_record_value(&here->recorder, op, PYAD_NODE_PYTHON, nargs, nodes, params, same, &node);
+    return answer(status, node);
+}
+
+void pyad_drop(int64_t handle)
+{
+    uint32_t node = 0;
+    /* Called by a finalizer, which may run on any thread and long after the tape was cut. */
+    if (here != NULL && pyad_tape_find(&here->tape, handle, &node))
+        pyad_tape_release(&here->tape, node);
+}
+
+/* ---- looking at a node ---- */
+
+int pyad_look(int64_t handle, pyad_info *info)
+{
+    uint32_t node = 0;
+    PYAD_TRY(pyad_engine_node(here, handle, &node));
+    const pyad_tape *tape = &here->tape;
+    const pyad_value *value = &tape->value[node];
+    *info = (pyad_info){
+        .dtype = value->layout->dtype,
+        .ndim = value->layout->ndim,
+        .shape = pyad_shape(value->layout),
+        .strides = pyad_strides(value->layout),
+        .data = value->data,
+        .size = value->layout->size,
+        .op = tape->op[node],
+        .nargs = tape->nargs[node],
+        .is_const = (tape->flags[node] & PYAD_NODE_CONST) != 0,
+        .is_contiguous = value->layout->contiguous,
+        .params = tape->params[node],
+    };
+    return PYAD_OK;
+}
+
+int64_t pyad_operand(int64_t handle, int k)
+{
+    uint32_t node = 0;
+    pyad_status status = pyad_engine_node(here, handle, &node);
+    if (status == PYAD_OK && (k < 0 || k >= here->tape.nargs[node]))
+        status = pyad_fail(&here->message, PYAD_ERR_VALUE, "node has no operand %d", k);
+    if (status != PYAD_OK)
+        return failed(status);
+    return pyad_tape_handle(&here->tape, pyad_tape_args(&here->tape, node)[k]);
+}
+
+static pyad_status copy_value(const pyad_value *value, void *to)
+{
+    pyad_layout_any flat;
+    PYAD_TRY(pyad_layout_fill(&flat, value->layout->dtype, value->layout->ndim, pyad_shape(value->layout)));
+    pyad_copy((pyad_view){&flat.layout, to}, pyad_value_view(value));
+    return PYAD_OK;
+}
+
+int pyad_copy_out(int64_t handle, void *to)
+{
+    uint32_t node = 0;
+    PYAD_TRY(pyad_engine_node(here, handle, &node));
+    if (here->tape.value[node].data == NULL)
+        return (int)pyad_fail(&here->message, PYAD_ERR_STATE, "the value has been freed, or there is none yet");
+    return (int)copy_value(&here->tape.value[node], to);
+}
+
+double pyad_value_number(const pyad_value *value)
+{
+    double number = NAN;
+    if (value->data != NULL && value->layout->size == 1)
+        pyad_copy((pyad_view){pyad_layout_scalar(PYAD_F64), &number},
+                  (pyad_view){pyad_layout_scalar(value->layout->dtype), value->data});
+    return number;
+}
+
+double pyad_read_number(int64_t handle)
+{
+    uint32_t node = 0;
+    if (pyad_engine_node(here, handle, &node) != PYAD_OK)
+        return NAN;
+    return pyad_value_number(&here->tape.value[node]);
+}
+
+pyad_buffer *pyad_share_value(const pyad_value *value)
+{
+    pyad_buffer *buffer = value->buffer;
+    bool whole = buffer != NULL && value->layout->contiguous && value->data == buffer->data &&
+                 atomic_load(&buffer->refs) == 1 && pyad_layout_bytes(value->layout) >= buffer->bytes / 2;
+    if (!whole)
+        return NULL;
+    pyad_buffer_retain(buffer);
+    return buffer;
+}
+
+pyad_buffer *pyad_share_out(int64_t handle)
+{
+    uint32_t node = 0;
+    if (pyad_engine_node(here, handle, &node) != PYAD_OK)
+        return NULL;
+    return pyad_share_value(&here->tape.value[node]);
+}
+
+void *pyad_buffer_data(pyad_buffer *buffer)
+{
+    return buffer->data;
+}
+
+void pyad_buffer_drop(pyad_buffer *buffer)
+{
+    pyad_buffer_release(here != NULL ? &here->mem : NULL, buffer);
+}
+
+/* ---- memory, plain kernels, tests ---- */
+
+void pyad_count(pyad_counters *counters)
+{
+    memset(counters, 0, sizeof *counters);
+    if (here == NULL)
+        return;
+    const pyad_tape *tape = &here->tape;
+    size_t per_node = sizeof *tape->op + sizeof *tape->nargs + sizeof *tape->flags + sizeof *tape->first +
+                      sizeof *tape->rule + sizeof *tape->oldest + sizeof *tape->epoch + sizeof *tape->position +
+                      sizeof *tape->generation + sizeof *tape->params + sizeof *tape->value;
+    counters->nodes = tape->count;
+    counters->tape_bytes = (int64_t)(tape->capacity * per_node + tape->args_capacity * sizeof *tape->args +
+                                     pyad_arena_bytes(&tape->arena));
+    counters->live_bytes = (int64_t)here->mem.live_bytes;
+    counters->peak_bytes = (int64_t)here->mem.peak_bytes;
+    counters->cached_bytes = (int64_t)here->mem.cached_bytes;
+    counters->rules = (int64_t)here->rules.count;
+}
+
+void pyad_reset_peak(void)
+{
+    if (here != NULL)
+        here->mem.peak_bytes = here->mem.live_bytes;
+}
+
+void pyad_trim(void)
+{
+    if (here != NULL)
+        pyad_mem_trim(&here->mem);
+}
+
+void pyad_fail_after(int64_t after)
+{
+    if (here == NULL)
+        return;
+    /* Blocks made through either hook may be resized through the other. Cached buffers would hide the failure. */
+    pyad_mem_trim(&here->mem);
+    here->fail_after = after;
+    here->mem.hook = after >= 0 ? (pyad_hook){counting_resize, here} : pyad_hook_default;
+}
+
+void pyad_axpy(int dtype, int64_t n, double a, const void *x, void *y)
+{
+    if (dtype == PYAD_F32)
+        pyad_isa()->axpy_f32(n, (float)a, x, y);
+    else if (dtype == PYAD_F64)
+        pyad_isa()->axpy_f64(n, a, x, y);
+}

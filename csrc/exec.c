@@ -1,0 +1,220 @@
+/* Running one instruction. */
+#include "exec.h"
+
+#include <string.h>
+
+#include "blocks.h"
+#include "kernels/kernels.h"
+
+/* Memory for a value: small ones from the arena, others a buffer of their own. */
+static pyad_status new_value(const pyad_env *env, const pyad_layout *layout, pyad_value *out)
+{
+    size_t bytes = pyad_layout_bytes(layout);
+    out->layout = layout;
+    out->buffer = NULL;
+    if (bytes <= PYAD_SMALL_BYTES) {
+        out->data = pyad_arena_alloc(env->arena, bytes);
+        return out->data != NULL ? PYAD_OK : PYAD_ERR_MEMORY;
+    }
+    PYAD_TRY(pyad_buffer_new(env->mem, bytes, &out->buffer));
+    out->data = out->buffer->data;
+    return PYAD_OK;
+}
+
+static pyad_status exec_loop(const pyad_env *env, int loop, int nargs, const pyad_value *in, pyad_value *out)
+{
+    const pyad_layout *layout;
+    PYAD_TRY(pyad_infer_loop(env, loop, nargs, in, &layout));
+    PYAD_TRY(new_value(env, layout, out));
+    int wide = in[nargs - 1].layout->dtype == PYAD_F64;
+    pyad_step step = {
+        .loop = (uint8_t)loop,
+        .wide = (uint8_t)wide,
+        .arity = (uint8_t)nargs,
+        .bytes = (uint8_t)pyad_dtype_size(layout->dtype),
+        .in = {0, 1, 2},
+    };
+    if (layout->size == 1) {
+        const void *data[3] = {in[0].data, nargs > 1 ? in[1].data : NULL, nargs > 2 ? in[2].data : NULL};
+        pyad_isa()->loop[loop][wide](1, out->data, data, 0);
+        return PYAD_OK;
+    }
+    pyad_view views[3];
+    for (int k = 0; k < nargs; k++)
+        views[k] = pyad_value_view(&in[k]);
+    pyad_sink sink = {.reg = (uint16_t)nargs, .data = out->data};
+    pyad_blocks blocks = {&step, 1, nargs, views, 1, &sink, layout};
+    pyad_status status = pyad_blocks_run(env->mem, &blocks);
+    if (status != PYAD_OK && out->buffer != NULL)
+        pyad_buffer_release(env->mem, out->buffer);
+    return status;
+}
+
+pyad_status pyad_exec_copy(const pyad_env *env, const pyad_value *in, pyad_value *out)
+{
+    pyad_layout_any flat;
+    PYAD_TRY(pyad_layout_fill(&flat, in->layout->dtype, in->layout->ndim, pyad_shape(in->layout)));
+    const pyad_layout *layout = pyad_layout_keep(env->arena, &flat.layout);
+    if (layout == NULL)
+        return PYAD_ERR_MEMORY;
+    PYAD_TRY(new_value(env, layout, out));
+    pyad_copy(pyad_value_view(out), pyad_value_view(in));
+    return PYAD_OK;
+}
+
+/* Whether a result with this layout can lie over the operand's memory. Only a reshape may have to move things. */
+static bool shares_memory(int kernel, const pyad_layout *in, const pyad_layout *out)
+{
+    return kernel != PYAD_KERNEL_RESHAPE || in->contiguous || !out->contiguous || out->size == 0;
+}
+
+static pyad_status exec_view(const pyad_env *env, int kernel, const pyad_value *in, const pyad_layout *layout,
+                             int64_t offset, pyad_value *out)
+{
+    if (shares_memory(kernel, in->layout, layout)) {
+        out->layout = layout;
+        out->data = (char *)in->data + offset * (int64_t)pyad_dtype_size(layout->dtype);
+        out->buffer = in->buffer;
+        if (out->buffer != NULL)
+            pyad_buffer_retain(out->buffer);
+        return PYAD_OK;
+    }
+    PYAD_TRY(new_value(env, layout, out));
+    /* The copy has the operand's shape and the result's memory. */
+    pyad_layout_any flat;
+    PYAD_TRY(pyad_layout_fill(&flat, in->layout->dtype, in->layout->ndim, pyad_shape(in->layout)));
+    pyad_copy((pyad_view){&flat.layout, out->data}, pyad_value_view(in));
+    return PYAD_OK;
+}
+
+static pyad_status run_take(const pyad_env *env, const pyad_value *in, const pyad_value *out)
+{
+    int64_t bad;
+    int64_t rows = pyad_shape(in[0].layout)[0];
+    if (pyad_index_check(pyad_value_view(&in[1]), rows, &bad) >= 0)
+        return pyad_fail(env->message, PYAD_ERR_VALUE, "take: index %lld is out of range for %lld rows", (long long)bad,
+                         (long long)rows);
+    pyad_gather(pyad_value_view(out), pyad_value_view(&in[0]), pyad_value_view(&in[1]));
+    return PYAD_OK;
+}
+
+static pyad_status run_put(const pyad_env *env, const int64_t *values, const pyad_value *in, const pyad_value *out)
+{
+    int64_t bad;
+    if (pyad_index_check(pyad_value_view(&in[1]), values[0], &bad) >= 0)
+        return pyad_fail(env->message, PYAD_ERR_VALUE, "put: index %lld is out of range for %lld rows", (long long)bad,
+                         (long long)values[0]);
+    pyad_zero(pyad_value_view(out));
+    pyad_scatter_add(pyad_value_view(out), pyad_value_view(&in[0]), pyad_value_view(&in[1]));
+    return PYAD_OK;
+}
+
+static pyad_status run_unslice(const int64_t *values, const pyad_value *in, const pyad_value *out)
+{
+    pyad_layout_any window;
+    int64_t offset;
+    pyad_zero(pyad_value_view(out));
+    PYAD_TRY(pyad_slice_layout(out->layout, values + 1 + values[0], &window, &offset));
+    char *at = (char *)out->data + offset * (int64_t)pyad_dtype_size(out->layout->dtype);
+    pyad_copy((pyad_view){&window.layout, at}, pyad_value_view(in));
+    return PYAD_OK;
+}
+
+static pyad_status run_concatenate(const int64_t *values, int nargs, const pyad_value *in, const pyad_value *out)
+{
+    int64_t axis = values[0];
+    char *at = out->data;
+    size_t item = pyad_dtype_size(out->layout->dtype);
+    for (int k = 0; k < nargs; k++) {
+        pyad_layout_any part;
+        PYAD_TRY(pyad_layout_fill_strided(&part, out->layout->dtype, out->layout->ndim, pyad_shape(in[k].layout),
+                                          pyad_strides(out->layout)));
+        pyad_copy((pyad_view){&part.layout, at}, pyad_value_view(&in[k]));
+        at += pyad_shape(in[k].layout)[axis] * pyad_strides(out->layout)[axis] * (int64_t)item;
+    }
+    return PYAD_OK;
+}
+
+static pyad_status run_affine(const pyad_env *env, const pyad_value *in, const pyad_value *out)
+{
+    pyad_copy(pyad_value_view(out), pyad_value_view(&in[2]));
+    return pyad_matmul(env->mem, pyad_value_view(out), pyad_value_view(&in[0]), pyad_value_view(&in[1]), 1);
+}
+
+static pyad_status run_fresh(const pyad_env *env, int kernel, const int64_t *params, int nargs, const pyad_value *in,
+                             const pyad_value *out)
+{
+    const int64_t *values = params != NULL ? params + 1 : NULL;
+    pyad_view dst = pyad_value_view(out);
+    pyad_view src = pyad_value_view(&in[0]);
+    switch ((pyad_kernel_id)kernel) {
+    case PYAD_KERNEL_UNSLICE:
+        return run_unslice(values, in, out);
+    case PYAD_KERNEL_CAST:
+        pyad_copy(dst, src);
+        return PYAD_OK;
+    case PYAD_KERNEL_SUM:
+        pyad_reduce(PYAD_SUM, dst, src, (uint32_t)values[0]);
+        return PYAD_OK;
+    case PYAD_KERNEL_MAX:
+        pyad_reduce(PYAD_MAX, dst, src, (uint32_t)values[0]);
+        return PYAD_OK;
+    case PYAD_KERNEL_MIN:
+        pyad_reduce(PYAD_MIN, dst, src, (uint32_t)values[0]);
+        return PYAD_OK;
+    case PYAD_KERNEL_LOGSUMEXP:
+        return pyad_softmax(env->mem, PYAD_LOGSUMEXP, dst, src, (int)values[0]);
+    case PYAD_KERNEL_SOFTMAX:
+        return pyad_softmax(env->mem, PYAD_SOFTMAX, dst, src, (int)values[0]);
+    case PYAD_KERNEL_LOG_SOFTMAX:
+        return pyad_softmax(env->mem, PYAD_LOG_SOFTMAX, dst, src, (int)values[0]);
+    case PYAD_KERNEL_TAKE:
+        return run_take(env, in, out);
+    case PYAD_KERNEL_PUT:
+        return run_put(env, values, in, out);
+    case PYAD_KERNEL_CONCATENATE:
+        return run_concatenate(values, nargs, in, out);
+    case PYAD_KERNEL_MATMUL:
+        return pyad_matmul(env->mem, dst, src, pyad_value_view(&in[1]), 0);
+    case PYAD_KERNEL_AFFINE:
+        return run_affine(env, in, out);
+    default:
+        return pyad_fail(env->message, PYAD_ERR_STATE, "kernel %d does not make new memory", kernel);
+    }
+}
+
+pyad_status pyad_exec(const pyad_env *env, int kernel, const int64_t *params, int nargs, const pyad_value *in,
+                      pyad_value *out)
+{
+    if (pyad_kernel_is_loop(kernel))
+        return exec_loop(env, kernel, nargs, in, out);
+    const pyad_layout *few[8] = {NULL};
+    const pyad_layout **layouts = few;
+    size_t bytes = (size_t)nargs * sizeof *layouts;
+    if (nargs > 8) {
+        layouts = pyad_mem_calloc(env->mem, bytes);
+        if (layouts == NULL)
+            return PYAD_ERR_MEMORY;
+    }
+    for (int k = 0; k < nargs; k++)
+        layouts[k] = in[k].layout;
+    pyad_layout_any any;
+    int64_t offset;
+    pyad_status status = pyad_infer(env->message, kernel, params, nargs, layouts, &any, &offset);
+    if (layouts != few)
+        pyad_mem_free(env->mem, layouts, bytes);
+    PYAD_TRY(status);
+    /* Sharing the operand's layout where it is the same saves memory and makes later comparisons cheap. */
+    const pyad_layout *layout = in[0].layout;
+    if (!pyad_same_layout(layout, &any.layout))
+        layout = pyad_layout_keep(env->arena, &any.layout);
+    if (layout == NULL)
+        return PYAD_ERR_MEMORY;
+    if (pyad_kernel_is_view(kernel))
+        return exec_view(env, kernel, &in[0], layout, offset, out);
+    PYAD_TRY(new_value(env, layout, out));
+    status = run_fresh(env, kernel, params, nargs, in, out);
+    if (status != PYAD_OK && out->buffer != NULL)
+        pyad_buffer_release(env->mem, out->buffer);
+    return status;
+}

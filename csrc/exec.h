@@ -1,0 +1,64 @@
+/* Execution: what one instruction gives, and giving it.
+ *
+ * pyad_infer says what layout an instruction's result has; pyad_exec makes the result. Both check their operands, so a
+ * wrong shape or dtype is found here, whoever runs the instruction: an eager call, a sweep or a compiled program.
+ *
+ * Static parameters are int64 vectors that start with their length:
+ *   RESHAPE, BROADCAST  shape           TRANSPOSE  permutation      CAST  dtype
+ *   SUM, MAX, MIN       axes as bits, keepdims                      LOGSUMEXP  axis, keepdims
+ *   SOFTMAX, LOG_SOFTMAX, CONCATENATE  axis
+ *   SLICE               per dimension: start, step, count (count -1: one index, the dimension goes)
+ *   UNSLICE             ndim, full shape, then as SLICE            PUT  rows */
+#ifndef PYAD_EXEC_H
+#define PYAD_EXEC_H
+
+#include "array.h"
+#include "kernels/ids.h"
+
+/* What execution works with; one for each arena that results may go to. */
+typedef struct pyad_env {
+    pyad_mem *mem;
+    pyad_arena *arena;  /* for small results and for layouts */
+    pyad_message *message;
+} pyad_env;
+
+/* Values up to this many bytes live in an arena until a mark is cut; larger ones are buffers, freed when neither the
+ * program nor a rule can need them. */
+enum { PYAD_SMALL_BYTES = 1024 };
+
+/* The kernel's name, for messages and for Python to look kernels up by; NULL outside the range. */
+const char *pyad_kernel_name(int kernel);
+/* PYAD_ERR_VALUE where the kernel does not exist or cannot be called with so many operands and parameters. */
+pyad_status pyad_kernel_check(pyad_message *message, int kernel, const int64_t *params, int nargs);
+/* Number of operands; -1 when any number. */
+int pyad_kernel_nargs(int kernel);
+bool pyad_kernel_is_view(int kernel);
+
+static inline bool pyad_kernel_is_loop(int kernel)
+{
+    return kernel < PYAD_LOOP_COUNT;
+}
+
+/* Kernels that give bool: nothing can be differentiated through them. */
+bool pyad_kernel_is_constant(int kernel);
+
+/* The layout of the result. For a view over memory whose strides do not allow it (a reshape), the layout is that of a
+ * contiguous copy. *offset is where a view starts in the operand, in elements. */
+pyad_status pyad_infer(pyad_message *message, int kernel, const int64_t *params, int nargs,
+                       const pyad_layout *const *in, pyad_layout_any *out, int64_t *offset);
+
+/* Makes the result, in memory of its own or (views) over the operand's buffer, of which it then holds a reference. */
+pyad_status pyad_exec(const pyad_env *env, int kernel, const int64_t *params, int nargs, const pyad_value *in,
+                      pyad_value *out);
+
+/* The common layout of element-wise operands: one of theirs when it already is C-contiguous and of that shape, else a new
+ * one in the arena. */
+pyad_status pyad_infer_loop(const pyad_env *env, int loop, int nargs, const pyad_value *in, const pyad_layout **out);
+
+/* A contiguous copy (of a view that is not, or of memory that must not be shared). */
+pyad_status pyad_exec_copy(const pyad_env *env, const pyad_value *in, pyad_value *out);
+
+/* The view that a SLICE makes: its layout and offset. `params` points at the first (start, step, count). */
+pyad_status pyad_slice_layout(const pyad_layout *in, const int64_t *params, pyad_layout_any *out, int64_t *offset);
+
+#endif

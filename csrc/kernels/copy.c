@@ -1,0 +1,220 @@
+/* Copies between layouts and dtypes. */
+#include "kernels.h"
+
+#include <string.h>
+
+#include "walk.h"
+
+/* C leaves the conversion of a value that does not fit undefined. These give what x86 processors, and so NumPy, give
+ * for 64-bit integers: the least integer. Narrower integers keep the low bits. */
+static int64_t integer_from(double value)
+{
+    if (value >= -9223372036854775808.0 && value < 9223372036854775808.0)
+        return (int64_t)value;
+    return INT64_MIN;
+}
+
+static uint64_t unsigned_from(double value)
+{
+    if (value >= 9223372036854775808.0 && value < 18446744073709551616.0)
+        return (uint64_t)value;
+    return (uint64_t)integer_from(value);
+}
+
+/* CONVERT_<class of source>_<class of target>. */
+#define CONVERT_INT_TRUTH(type, x) ((type)((x) != 0))
+#define CONVERT_INT_INT(type, x) ((type)(x))
+#define CONVERT_INT_U64(type, x) ((type)(x))
+#define CONVERT_INT_REAL(type, x) ((type)(x))
+#define CONVERT_TRUTH_TRUTH(type, x) ((type)((x) != 0))
+#define CONVERT_TRUTH_INT(type, x) ((type)((x) != 0))
+#define CONVERT_TRUTH_U64(type, x) ((type)((x) != 0))
+#define CONVERT_TRUTH_REAL(type, x) ((type)((x) != 0))
+#define CONVERT_REAL_TRUTH(type, x) ((type)((x) != 0))
+#define CONVERT_REAL_INT(type, x) ((type)integer_from((double)(x)))
+#define CONVERT_REAL_U64(type, x) ((type)unsigned_from((double)(x)))
+#define CONVERT_REAL_REAL(type, x) ((type)(x))
+
+/* Every dtype as a target of the conversion from (source, its C type, its class). */
+#define FOR_TARGETS(X, source, ctype, class)      \
+    X(source, ctype, class, BOOL, uint8_t, TRUTH) \
+    X(source, ctype, class, I8, int8_t, INT)      \
+    X(source, ctype, class, I16, int16_t, INT)    \
+    X(source, ctype, class, I32, int32_t, INT)    \
+    X(source, ctype, class, I64, int64_t, INT)    \
+    X(source, ctype, class, U8, uint8_t, INT)     \
+    X(source, ctype, class, U16, uint16_t, INT)   \
+    X(source, ctype, class, U32, uint32_t, INT)   \
+    X(source, ctype, class, U64, uint64_t, U64)   \
+    X(source, ctype, class, F32, float, REAL)     \
+    X(source, ctype, class, F64, double, REAL)
+
+/* Every dtype as a source. A macro cannot expand inside itself, hence the second list. */
+#define FOR_SOURCES(X)      \
+    X(BOOL, uint8_t, TRUTH) \
+    X(I8, int8_t, INT)      \
+    X(I16, int16_t, INT)    \
+    X(I32, int32_t, INT)    \
+    X(I64, int64_t, INT)    \
+    X(U8, uint8_t, INT)     \
+    X(U16, uint16_t, INT)   \
+    X(U32, uint32_t, INT)   \
+    X(U64, uint64_t, INT)   \
+    X(F32, float, REAL)     \
+    X(F64, double, REAL)
+
+typedef void (*convert)(int64_t n, void *dst, const void *src);
+
+#define DEFINE_CONVERT(source, stype, sclass, target, ttype, tclass)                                 \
+    static void convert_##source##_##target(int64_t n, void *restrict dst, const void *restrict src) \
+    {                                                                                                \
+        const stype *from = src;                                                                     \
+        ttype *to = dst;                                                                             \
+        for (int64_t i = 0; i < n; i++)                                                              \
+            to[i] = CONVERT_##sclass##_##tclass(ttype, from[i]);                                     \
+    }
+#define DEFINE_FROM(source, ctype, class) FOR_TARGETS(DEFINE_CONVERT, source, ctype, class)
+FOR_SOURCES(DEFINE_FROM)
+
+#define CONVERT_ENTRY(source, stype, sclass, target, ttype, tclass) [PYAD_##target] = convert_##source##_##target,
+#define CONVERT_ROW(source, ctype, class) [PYAD_##source] = {FOR_TARGETS(CONVERT_ENTRY, source, ctype, class)},
+static const convert converts[PYAD_DTYPE_COUNT][PYAD_DTYPE_COUNT] = {FOR_SOURCES(CONVERT_ROW)};
+
+enum { BLOCK_ROWS = 16, BLOCK_COLS = 64 };
+
+/* The two sides of a conversion. */
+typedef struct conversion {
+    convert run;
+    size_t dst_item;
+    size_t src_item;
+} conversion;
+
+/* One block through the stack: gathered, converted, put in place. */
+static void block_convert(const conversion *c, int64_t rows, int64_t cols, pyad_plane dst, pyad_plane src)
+{
+    uint64_t from[BLOCK_ROWS * BLOCK_COLS];
+    uint64_t to[BLOCK_ROWS * BLOCK_COLS];
+    pyad_plane_copy(c->src_item, rows, cols, (pyad_plane){from, cols, 1}, src);
+    c->run(rows * cols, to, from);
+    pyad_plane_copy(c->dst_item, rows, cols, dst, (pyad_plane){to, cols, 1});
+}
+
+static void plane_convert(const conversion *c, int64_t rows, int64_t cols, pyad_plane dst, pyad_plane src)
+{
+    if (dst.col_stride == 1 && src.col_stride == 1) {
+        for (int64_t i = 0; i < rows; i++)
+            c->run(cols, pyad_at(dst.data, i * dst.row_stride, c->dst_item),
+                   pyad_at(src.data, i * src.row_stride, c->src_item));
+        return;
+    }
+    for (int64_t i = 0; i < rows; i += BLOCK_ROWS) {
+        for (int64_t j = 0; j < cols; j += BLOCK_COLS) {
+            int64_t height = rows - i < BLOCK_ROWS ? rows - i : BLOCK_ROWS;
+            int64_t width = cols - j < BLOCK_COLS ? cols - j : BLOCK_COLS;
+            pyad_plane to = dst;
+            pyad_plane from = src;
+            to.data = pyad_at(dst.data, i * dst.row_stride + j * dst.col_stride, c->dst_item);
+            from.data = pyad_at(src.data, i * src.row_stride + j * src.col_stride, c->src_item);
+            block_convert(c, height, width, to, from);
+        }
+    }
+}
+
+/* Puts the dimension along which src has unit steps next to the innermost one, so that the two make a plane in which a
+ * transpose can run in tiles. */
+static void pick_plane(pyad_walk *walk)
+{
+    int last = walk->ndim - 1;
+    int best = last - 1;
+    for (int axis = 0; axis < last; axis++) {
+        if (walk->dim[axis].stride[1] == 1)
+            best = axis;
+    }
+    pyad_walk_dim picked = walk->dim[best];
+    for (int axis = best; axis < last - 1; axis++)
+        walk->dim[axis] = walk->dim[axis + 1];
+    walk->dim[last - 1] = picked;
+}
+
+static void walk_copy(pyad_walk *walk, const conversion *c, void *dst, void *src)
+{
+    pyad_walk_dim rows = {1, {1, 1, 0}};
+    pyad_walk_dim cols = {1, {1, 1, 0}};
+    if (walk->ndim > 1) {
+        pick_plane(walk);
+        rows = walk->dim[walk->ndim - 2];
+    }
+    if (walk->ndim > 0)
+        cols = walk->dim[walk->ndim - 1];
+    int outer = walk->ndim > 2 ? walk->ndim - 2 : 0;
+    pyad_cursor cursor;
+    pyad_cursor_start(&cursor, outer);
+    do {
+        pyad_plane to = {pyad_at(dst, cursor.offset[0], c->dst_item), rows.stride[0], cols.stride[0]};
+        pyad_plane from = {pyad_at(src, cursor.offset[1], c->src_item), rows.stride[1], cols.stride[1]};
+        if (c->run != NULL)
+            plane_convert(c, rows.length, cols.length, to, from);
+        else
+            pyad_plane_copy(c->dst_item, rows.length, cols.length, to, from);
+    } while (pyad_cursor_next(&cursor, walk, outer));
+}
+
+static void copy_contiguous(pyad_view dst, pyad_view src)
+{
+    if (dst.layout->dtype == src.layout->dtype)
+        memcpy(dst.data, src.data, pyad_layout_bytes(dst.layout));
+    else
+        converts[src.layout->dtype][dst.layout->dtype](dst.layout->size, dst.data, src.data);
+}
+
+void pyad_copy(pyad_view dst, pyad_view src)
+{
+    if (dst.layout->size == 0)
+        return;
+    if (dst.layout->contiguous && src.layout->contiguous && dst.layout->size == src.layout->size) {
+        copy_contiguous(dst, src);
+        return;
+    }
+    int ndim = dst.layout->ndim;
+    const int64_t *shape = pyad_shape(dst.layout);
+    const int64_t *dst_strides = pyad_strides(dst.layout);
+    int64_t src_strides[PYAD_MAX_NDIM];
+    pyad_broadcast_strides(src.layout, ndim, shape, src_strides);
+    pyad_walk walk;
+    walk.ndim = 0;
+    for (int axis = 0; axis < ndim; axis++)
+        pyad_walk_push(&walk, shape[axis], dst_strides[axis], src_strides[axis], 0);
+    pyad_walk_sort(&walk, 0);
+    pyad_walk_merge(&walk);
+    int from = src.layout->dtype;
+    int to = dst.layout->dtype;
+    conversion c = {from == to ? NULL : converts[from][to], pyad_dtype_size(to), pyad_dtype_size(from)};
+    walk_copy(&walk, &c, dst.data, src.data);
+}
+
+void pyad_zero(pyad_view dst)
+{
+    static const uint64_t zero = 0;
+    if (dst.layout->size == 0)
+        return;
+    if (dst.layout->contiguous) {
+        memset(dst.data, 0, pyad_layout_bytes(dst.layout));
+        return;
+    }
+    size_t item = pyad_dtype_size(dst.layout->dtype);
+    const int64_t *shape = pyad_shape(dst.layout);
+    const int64_t *strides = pyad_strides(dst.layout);
+    pyad_walk walk;
+    walk.ndim = 0;
+    for (int axis = 0; axis < dst.layout->ndim; axis++)
+        pyad_walk_push(&walk, shape[axis], strides[axis], 0, 0);
+    pyad_walk_sort(&walk, 0);
+    pyad_walk_merge(&walk);
+    int outer = walk.ndim > 0 ? walk.ndim - 1 : 0;
+    pyad_walk_dim inner = walk.ndim > 0 ? walk.dim[outer] : (pyad_walk_dim){1, {1, 1, 1}};
+    pyad_cursor cursor;
+    pyad_cursor_start(&cursor, outer);
+    do {
+        pyad_line_copy(item, inner.length, pyad_at(dst.data, cursor.offset[0], item), inner.stride[0], &zero, 0);
+    } while (pyad_cursor_next(&cursor, &walk, outer));
+}

@@ -1,0 +1,39 @@
+/* The kernels an instruction can name: the element-wise loops first, then those that know shapes.
+ *
+ * X(NAME, name, nargs, kind): nargs -1 takes any number. kind: VIEW gives new layout over the operand's memory where it
+ * can, FRESH gives new memory. */
+#ifndef PYAD_KERNELS_IDS_H
+#define PYAD_KERNELS_IDS_H
+
+#include "isa.h"
+
+#define PYAD_SHAPED_LIST(X)                  \
+    X(ALIAS, alias, 1, VIEW)                 \
+    X(RESHAPE, reshape, 1, VIEW)             \
+    X(TRANSPOSE, transpose, 1, VIEW)         \
+    X(BROADCAST, broadcast_to, 1, VIEW)      \
+    X(SLICE, slice, 1, VIEW)                 \
+    X(UNSLICE, unslice, 1, FRESH)            \
+    X(CAST, astype, 1, FRESH)                \
+    X(SUM, sum, 1, FRESH)                    \
+    X(MAX, max, 1, FRESH)                    \
+    X(MIN, min, 1, FRESH)                    \
+    X(LOGSUMEXP, logsumexp, 1, FRESH)        \
+    X(SOFTMAX, softmax, 1, FRESH)            \
+    X(LOG_SOFTMAX, log_softmax, 1, FRESH)    \
+    X(TAKE, take, 2, FRESH)                  \
+    X(PUT, put, 2, FRESH)                    \
+    X(CONCATENATE, concatenate, -1, FRESH)   \
+    X(MATMUL, matmul, 2, FRESH)              \
+    X(AFFINE, affine, 3, FRESH)
+
+typedef enum pyad_kernel_id {
+    PYAD_KERNEL_BEFORE_SHAPED = PYAD_LOOP_COUNT - 1,
+#define PYAD_SHAPED_ENUM(NAME, name, nargs, kind) PYAD_KERNEL_##NAME,
+    PYAD_SHAPED_LIST(PYAD_SHAPED_ENUM)
+#undef PYAD_SHAPED_ENUM
+    /* From here on: operations that only Python can run. */
+    PYAD_KERNEL_COUNT
+} pyad_kernel_id;
+
+#endif

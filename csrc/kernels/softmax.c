@@ -1,0 +1,262 @@
+/* logsumexp, softmax and log_softmax along one axis. */
+#include "kernels.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "isa.h"
+#include "walk.h"
+
+enum {
+    SCRATCH = 8192,  /* elements that fit the first and second cache: columns are worked on so many at a time */
+    LINE = 16,       /* columns that share a cache line */
+    SHORT = 32,      /* contiguous rows up to this length are turned into columns, many of which make a vector */
+    TURNED = 2048,   /* elements turned at once */
+    LONG = 128,      /* beyond this length, sums along columns are not accurate enough one by one */
+    STRIP = 256      /* columns worked on at once */
+};
+
+/* A line of STRIP columns. */
+typedef union strip {
+    float f32[STRIP];
+    double f64[STRIP];
+} strip;
+
+/* One call: rows of n elements along `axis`, and where they go. */
+typedef struct job {
+    pyad_softmax_kind kind;
+    bool wide;         /* float64 */
+    size_t item;
+    int64_t n;
+    int64_t dst_step;  /* along the axis; 0 for logsumexp */
+    int64_t src_step;
+    const pyad_isa_table *isa;
+    void *scratch;     /* for run_gathered */
+    pyad_walk walk;    /* the other dimensions; operand 0: destination, 1: source */
+} job;
+
+static void row_f32(const job *j, float *out, const float *x)
+{
+    if (j->kind == PYAD_LOGSUMEXP)
+        *out = j->isa->logsumexp_f32(j->n, x);
+    else if (j->kind == PYAD_SOFTMAX)
+        j->isa->softmax_f32(j->n, out, x);
+    else
+        j->isa->log_softmax_f32(j->n, out, x);
+}
+
+static void row_f64(const job *j, double *out, const double *x)
+{
+    if (j->kind == PYAD_LOGSUMEXP)
+        *out = j->isa->logsumexp_f64(j->n, x);
+    else if (j->kind == PYAD_SOFTMAX)
+        j->isa->softmax_f64(j->n, out, x);
+    else
+        j->isa->log_softmax_f64(j->n, out, x);
+}
+
+static void row(const job *j, void *out, const void *x)
+{
+    if (j->wide)
+        row_f64(j, out, x);
+    else
+        row_f32(j, out, x);
+}
+
+/* Rows that are contiguous on both sides. */
+static void run_rows(const job *j, void *dst, const void *src)
+{
+    pyad_cursor at;
+    pyad_cursor_start(&at, j->walk.ndim);
+    do {
+        row(j, pyad_at(dst, at.offset[0], j->item), pyad_at_const(src, at.offset[1], j->item));
+    } while (pyad_cursor_next(&at, &j->walk, j->walk.ndim));
+}
+
+static void apply(const job *j, pyad_loop_id id, int64_t n, void *out, const void *a, const void *b)
+{
+    const void *in[2] = {a, b};
+    j->isa->loop[id][j->wide](n, out, in, 0);
+}
+
+/* The shift of a column is its maximum where that is finite: it must not make a NaN of infinities. */
+static void make_finite(const job *j, int64_t n, strip *most)
+{
+    for (int64_t i = 0; i < n && !j->wide; i++)
+        most->f32[i] = isfinite(most->f32[i]) ? most->f32[i] : 0;
+    for (int64_t i = 0; i < n && j->wide; i++)
+        most->f64[i] = isfinite(most->f64[i]) ? most->f64[i] : 0;
+}
+
+static void find_most(const job *j, int64_t n, strip *most, pyad_plane src)
+{
+    memcpy(most, src.data, (size_t)n * j->item);
+    for (int64_t i = 1; i < j->n; i++)
+        apply(j, PYAD_LOOP_MAXIMUM, n, most, most, pyad_at(src.data, i * src.row_stride, j->item));
+    make_finite(j, n, most);
+}
+
+/* `n` neighbouring columns, at most STRIP, as passes over lines of them. Rows of the planes are steps along the axis;
+ * columns have unit stride. dst may be src. */
+static void run_lines(const job *j, int64_t n, pyad_plane dst, pyad_plane src)
+{
+    strip most;
+    strip sum;
+    strip powers;
+    find_most(j, n, &most, src);
+    for (int64_t i = 0; i < j->n; i++) {
+        void *shifted = j->kind == PYAD_LOGSUMEXP ? &powers : pyad_at(dst.data, i * dst.row_stride, j->item);
+        void *power = j->kind == PYAD_SOFTMAX ? shifted : &powers;
+        apply(j, PYAD_LOOP_SUB, n, shifted, pyad_at(src.data, i * src.row_stride, j->item), &most);
+        apply(j, PYAD_LOOP_EXP, n, power, shifted, NULL);
+        if (i == 0)
+            memcpy(&sum, power, (size_t)n * j->item);
+        else
+            apply(j, PYAD_LOOP_ADD, n, &sum, &sum, power);
+    }
+    if (j->kind != PYAD_SOFTMAX)
+        apply(j, PYAD_LOOP_LOG, n, &sum, &sum, NULL);
+    if (j->kind == PYAD_LOGSUMEXP) {
+        apply(j, PYAD_LOOP_ADD, n, dst.data, &sum, &most);
+        return;
+    }
+    for (int64_t i = 0; i < j->n; i++) {
+        void *line = pyad_at(dst.data, i * dst.row_stride, j->item);
+        apply(j, j->kind == PYAD_SOFTMAX ? PYAD_LOOP_DIV : PYAD_LOOP_SUB, n, line, line, &sum);
+    }
+}
+
+/* Short contiguous rows, `count` of them: turned, computed, turned back. */
+static void run_turned(const job *j, int64_t count, pyad_plane dst, pyad_plane src)
+{
+    union {
+        float f32[TURNED];
+        double f64[TURNED];
+    } room;
+    pyad_plane turned = {&room, count, 1};
+    pyad_plane_copy(j->item, j->n, count, turned, src);
+    if (j->kind == PYAD_LOGSUMEXP) {
+        run_lines(j, count, dst, turned);
+        return;
+    }
+    run_lines(j, count, turned, turned);
+    pyad_plane_copy(j->item, j->n, count, dst, turned);
+}
+
+/* `count` neighbouring columns: gathered as rows, computed in place, and put where they belong. */
+static void run_gathered(const job *j, int64_t count, pyad_plane dst, pyad_plane src)
+{
+    pyad_plane rows = {j->scratch, 1, j->n};
+    pyad_plane_copy(j->item, j->n, count, rows, src);
+    for (int64_t i = 0; i < count; i++) {
+        void *x = pyad_at(rows.data, i * j->n, j->item);
+        row(j, j->kind == PYAD_LOGSUMEXP ? pyad_at(dst.data, i * dst.col_stride, j->item) : x, x);
+    }
+    if (j->kind != PYAD_LOGSUMEXP)
+        pyad_plane_copy(j->item, j->n, count, dst, rows);
+}
+
+typedef void (*block_run)(const job *j, int64_t count, pyad_plane dst, pyad_plane src);
+
+static pyad_walk_dim columns_of(const job *j)
+{
+    return j->walk.ndim > 0 ? j->walk.dim[j->walk.ndim - 1] : (pyad_walk_dim){1, {1, 1, 0}};
+}
+
+/* Up to `block` columns at a time through `run`, over all dimensions. Rows of the planes are steps along the axis. */
+static void run_blocks(const job *j, block_run run, int64_t block, pyad_view dst, pyad_view src)
+{
+    int outer = j->walk.ndim > 0 ? j->walk.ndim - 1 : 0;
+    pyad_walk_dim cols = columns_of(j);
+    pyad_cursor at;
+    pyad_cursor_start(&at, outer);
+    do {
+        for (int64_t first = 0; first < cols.length; first += block) {
+            int64_t count = cols.length - first < block ? cols.length - first : block;
+            int64_t dst_offset = at.offset[0] + first * cols.stride[0];
+            int64_t src_offset = at.offset[1] + first * cols.stride[1];
+            pyad_plane to = {pyad_at(dst.data, dst_offset, j->item), j->dst_step, cols.stride[0]};
+            pyad_plane from = {pyad_at(src.data, src_offset, j->item), j->src_step, cols.stride[1]};
+            run(j, count, to, from);
+        }
+    } while (pyad_cursor_next(&at, &j->walk, outer));
+}
+
+static int64_t block_columns(int64_t columns, int64_t n)
+{
+    int64_t fitting = SCRATCH / n - SCRATCH / n % LINE;
+    if (fitting < LINE)
+        fitting = LINE;
+    return columns < fitting ? columns : fitting;
+}
+
+static pyad_status run_columns(job *j, pyad_view dst, pyad_view src, pyad_mem *mem)
+{
+    int64_t block = block_columns(columns_of(j).length, j->n);
+    size_t bytes;
+    PYAD_TRY(pyad_size_mul((size_t)j->n, (size_t)block, &bytes));
+    PYAD_TRY(pyad_size_mul(bytes, j->item, &bytes));
+    pyad_buffer *buffer;
+    PYAD_TRY(pyad_buffer_new(mem, bytes, &buffer));
+    j->scratch = buffer->data;
+    run_blocks(j, run_gathered, block, dst, src);
+    pyad_buffer_release(mem, buffer);
+    return PYAD_OK;
+}
+
+/* The other dimensions, with the steps of a contiguous destination. */
+static void fill_walk(job *j, const pyad_layout *src, int axis)
+{
+    const int64_t *shape = pyad_shape(src);
+    const int64_t *strides = pyad_strides(src);
+    int64_t dst_stride[PYAD_MAX_NDIM];
+    int64_t step = 1;
+    j->dst_step = 0;
+    for (int d = src->ndim - 1; d >= 0; d--) {
+        dst_stride[d] = step;
+        if (d == axis && j->kind != PYAD_LOGSUMEXP)
+            j->dst_step = step;
+        if (d != axis || j->kind != PYAD_LOGSUMEXP)
+            step *= shape[d];
+    }
+    j->walk.ndim = 0;
+    for (int d = 0; d < src->ndim; d++) {
+        if (d != axis)
+            pyad_walk_push(&j->walk, shape[d], dst_stride[d], strides[d], 0);
+    }
+}
+
+/* Rows that are turned at once: whole cache lines of them, as many as there is room for. */
+static int64_t turned_columns(int64_t n)
+{
+    int64_t columns = TURNED / n < STRIP ? TURNED / n : STRIP;
+    return columns - columns % LINE;
+}
+
+pyad_status pyad_softmax(pyad_mem *mem, pyad_softmax_kind kind, pyad_view dst, pyad_view src, int axis)
+{
+    if (src.layout->size == 0)
+        return PYAD_OK;
+    job j;
+    j.kind = kind;
+    j.wide = src.layout->dtype == PYAD_F64;
+    j.item = pyad_dtype_size(src.layout->dtype);
+    j.n = pyad_shape(src.layout)[axis];
+    j.src_step = pyad_strides(src.layout)[axis];
+    j.isa = pyad_isa();
+    fill_walk(&j, src.layout, axis);
+    bool in_rows = j.n == 1 || (j.src_step == 1 && (j.dst_step == 1 || kind == PYAD_LOGSUMEXP));
+    if (!in_rows)
+        pyad_walk_sort(&j.walk, 1);
+    pyad_walk_merge(&j.walk);
+    pyad_walk_dim cols = columns_of(&j);
+    if (in_rows && j.n <= SHORT && cols.length >= LINE && (kind != PYAD_LOGSUMEXP || cols.stride[0] == 1))
+        run_blocks(&j, run_turned, turned_columns(j.n), dst, src);
+    else if (in_rows)
+        run_rows(&j, dst.data, src.data);
+    else if (j.n <= LONG && cols.length >= 2 * LINE && cols.stride[0] == 1 && cols.stride[1] == 1)
+        run_blocks(&j, run_lines, STRIP, dst, src);
+    else
+        return run_columns(&j, dst, src, mem);
+    return PYAD_OK;
+}

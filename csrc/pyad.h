@@ -1,0 +1,193 @@
+/* pyad's engine: the one public header, and what the Python binding declares.
+ *
+ * The engine records operations on arrays and runs derivatives over the recording. Each thread has an engine of its own;
+ * every call below works on the engine the calling thread has entered. What the caller holds of a recorded value is a handle, a
+ * 64-bit number: an index into the tape and the generation of the transform that made it. The caller picks generations
+ * (never the same twice in a process), so a handle that outlived its transform, or belongs to another thread, answers
+ * PYAD_ERR_STALE instead of another value.
+ *
+ * The gradient of f(x) = sum(x * x), in the order of the calls:
+ *
+ *     pyad_engine_enter(engine);
+ *     pyad_mark_open(generation, 0);
+ *     x = pyad_lend(0, PYAD_F64, 1, shape, strides, data);    an input: the caller's memory, not copied
+ *     y = pyad_op2(mul, x, x);                                run and recorded
+ *     s = pyad_op(sum, 1, &y, 2, params);
+ *     pyad_sweep_start(PYAD_SWEEP_BACKWARD, 1, &s, 1, &x);
+ *     pyad_sweep_seed_ones(s);
+ *     while (pyad_sweep_go() == PYAD_CALL_PYTHON) ...         a rule is asked for once, then kept
+ *     pyad_sweep_copy(x, gradient);
+ *     pyad_sweep_stop();
+ *     pyad_mark_cut();                                          everything since the mark is gone
+ *
+ * Calls that answer a handle answer a number of at least 2^62 when there is something to look at: an error (2^62 + 2^61 +
+ * status), or a value with a buffer of its own (2^62 + handle), whose holder should call pyad_drop when it lets go. Calls that answer int answer a status: 0 for success, else see pyad_last_message.
+ *
+ * Operations are named by numbers below pyad_kernel_count(); numbers from there on are the caller's own operations, which
+ * only the caller can run. Static parameters are described in exec.h. Dtypes: 0 bool, 1-4 int8-int64, 5-8
+ * uint8-uint64, 9 float32, 10 float64. Shapes and strides count elements. */
+#ifndef PYAD_H
+#define PYAD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct pyad_engine pyad_engine;
+typedef struct pyad_saved_tape pyad_saved_tape;
+typedef struct pyad_buffer pyad_buffer;
+
+/* ---- engines and names ---- */
+
+/* NULL when out of memory. */
+pyad_engine *pyad_engine_new(void);
+void pyad_engine_free(pyad_engine *engine);
+/* Makes `engine` (or none, for NULL) the calling thread's. */
+void pyad_engine_enter(pyad_engine *engine);
+/* The words of the last failure on this thread. */
+const char *pyad_last_message(void);
+int pyad_kernel_count(void);
+const char *pyad_kernel_label(int kernel);
+/* The number of a kernel by name, or -1. */
+int pyad_kernel_find(const char *name);
+/* The library to take matrix products from, and the name of the function found there ("" for none). */
+const char *pyad_bind_blas(const char *library);
+/* "base", "v3" or "v4". */
+const char *pyad_isa_name(void);
+
+/* ---- the tape ---- */
+
+/* keep_all: a forward sweep follows, which may read any value. */
+int pyad_mark_open(int64_t generation, int keep_all);
+void pyad_mark_cut(void);
+/* Ends the innermost mark without dropping its nodes; handles of the `count` kept ones are renewed in place. */
+int pyad_mark_seal(int count, int64_t *kept);
+/* Open marks. */
+int pyad_depth(void);
+/* Whether the value depends on a leaf that stands before node `floor` (as pyad_node_count gave it). */
+int pyad_is_outer(int64_t handle, int64_t floor);
+int64_t pyad_node_count(void);
+/* Takes the tape away from the engine, which goes on with an empty one; to be swept later, or freed. NULL when out of
+ * memory. */
+pyad_saved_tape *pyad_tape_take(void);
+/* Exchanges the engine's tape and the saved one. */
+void pyad_tape_swap(pyad_saved_tape *saved);
+void pyad_saved_tape_free(pyad_saved_tape *saved);
+
+/* ---- recording ---- */
+
+enum { PYAD_LEND_CONST = 1 };
+/* A leaf over the caller's memory, which must stay until the mark is cut. */
+int64_t pyad_lend(int flags, int dtype, int ndim, const int64_t *shape, const int64_t *strides, void *data);
+/* A leaf for one number, by value. */
+int64_t pyad_leaf_number(int flags, double number, int dtype);
+/* A 0-d constant. */
+int64_t pyad_const_number(double number, int dtype);
+/* A fresh leaf over a recorded value. */
+int64_t pyad_alias(int64_t of);
+int64_t pyad_op1(int op, int64_t a);
+int64_t pyad_op2(int op, int64_t a, int64_t b);
+/* The second (first) operand is a plain number, taken in the dtype of the other. */
+int64_t pyad_op2n(int op, int64_t a, double b);
+int64_t pyad_opn2(int op, double a, int64_t b);
+int64_t pyad_op(int op, int nargs, const int64_t *args, int param_count, const int64_t *params);
+/* The result of an operation that the caller ran; `data` as in pyad_lend. `param` is the caller's. flags as pyad_lend. */
+int64_t pyad_op_ran(int op, int nargs, const int64_t *args, int64_t param, int dtype, int ndim, const int64_t *shape,
+                    void *data);
+/* The same over the value of another node. */
+int64_t pyad_op_ran_node(int op, int nargs, const int64_t *args, int64_t param, int64_t value);
+/* The holder of a large value let go of it. */
+void pyad_drop(int64_t handle);
+
+/* ---- looking at a node ---- */
+
+typedef struct pyad_info {
+    int dtype;
+    int ndim;
+    const int64_t *shape;
+    const int64_t *strides;
+    void *data;        /* NULL on a tape without values */
+    int64_t size;
+    int op;
+    int nargs;
+    int is_const;
+    int is_contiguous;
+    const int64_t *params;
+} pyad_info;
+
+int pyad_look(int64_t handle, pyad_info *info);
+/* Operand k of a node, as a handle. */
+int64_t pyad_operand(int64_t handle, int k);
+/* Copies the value, contiguous, to `to`. */
+int pyad_copy_out(int64_t handle, void *to);
+/* The value of a 0-d node; NaN where there is none. */
+double pyad_read_number(int64_t handle);
+/* The buffer of a value that nobody else holds, with a reference for the caller; NULL where it must be copied. */
+pyad_buffer *pyad_share_out(int64_t handle);
+void *pyad_buffer_data(pyad_buffer *buffer);
+void pyad_buffer_drop(pyad_buffer *buffer);
+
+/* ---- sweeps ---- */
+
+enum { PYAD_SWEEP_BACKWARD = 0, PYAD_SWEEP_FORWARD = 1, PYAD_SWEEP_RECORDED = 2, PYAD_SWEEP_RETAIN = 4 };
+
+int pyad_sweep_start(int flags, int output_count, const int64_t *outputs, int input_count, const int64_t *inputs);
+/* Seeds: the cotangent of an output (the tangent of an input); ones for a 0-d one. */
+int pyad_sweep_seed(int64_t handle, int64_t value);
+int pyad_sweep_seed_ones(int64_t handle);
+/* 0 when done; PYAD_CALL_PYTHON (32) to be called again after what pyad_sweep_wants says has been done. */
+int pyad_sweep_go(void);
+/* 1: record the rule of *node. 2: give cotangents to its operands. 3: give it a tangent. */
+int pyad_sweep_wants(int64_t *node);
+/* During a call: the cotangent or tangent that has arrived at a node, as a handle, or 0 where there is none. */
+int64_t pyad_sweep_value(int64_t node);
+/* During a call: adds `value` to what has arrived at a node. Nodes outside the sweep ignore it. */
+int pyad_sweep_give(int64_t node, int64_t value);
+/* 1 when the sweep wants a contribution for the node. */
+int pyad_sweep_needs(int64_t node);
+/* Results: into memory of the node's shape (zeros where nothing arrived) ... */
+int pyad_sweep_copy(int64_t node, void *to);
+/* ... for several nodes at once ... */
+int pyad_sweep_copy_all(int count, const int64_t *nodes, void *const *to);
+/* ... or one number of a 0-d node ... */
+double pyad_sweep_number(int64_t node);
+/* ... or the buffer itself, where nobody else holds it (else NULL). */
+pyad_buffer *pyad_sweep_share(int64_t node);
+/* Nodes whose rule was applied so far. */
+int64_t pyad_sweep_visited(void);
+void pyad_sweep_stop(void);
+
+/* ---- rules ---- */
+
+/* Recording goes to a tape without values until the rule is committed or aborted. */
+int pyad_rule_begin(int64_t generation);
+int64_t pyad_rule_input(int dtype, int ndim, const int64_t *shape);
+/* Ends one recording: 0 the backward program, 1 + k the forward one from operand k (of at most three). An output is -1
+ * where there is no derivative. */
+int pyad_rule_program(int which, int64_t generation, int input_count, int output_count, const int64_t *outputs);
+/* Gives the rule to the node that the sweep asked about. forward: 0 same program, 1 the operation itself, 2 the same with all tangents
+ * at once, 3 the programs recorded. */
+int pyad_rule_commit(int forward);
+/* The rule of the node the sweep asked about is one that only Python can run. */
+int pyad_rule_python(void);
+void pyad_rule_abort(void);
+
+/* ---- memory, plain kernels, tests ---- */
+
+typedef struct pyad_counters {
+    int64_t nodes;
+    int64_t tape_bytes;
+    int64_t live_bytes;
+    int64_t peak_bytes;
+    int64_t cached_bytes;
+    int64_t rules;
+} pyad_counters;
+
+void pyad_count(pyad_counters *counters);
+void pyad_reset_peak(void);
+/* Gives cached memory back to the system. */
+void pyad_trim(void);
+/* The next `after` allocations of this engine succeed, the one after them fails; -1 for never. For tests. */
+void pyad_fail_after(int64_t after);
+/* y += a * x over n elements (dtype 9 or 10). */
+void pyad_axpy(int dtype, int64_t n, double a, const void *x, void *y);
+#endif

@@ -1,0 +1,167 @@
+/* Recording. */
+#include "record.h"
+
+#include <string.h>
+
+enum { FEW = 8 };
+
+/* The operands' values side by side: on the stack when they are few. */
+typedef struct gathered {
+    pyad_value few[FEW];
+    const pyad_value *few_ptrs[FEW];
+    pyad_value *values;
+    const pyad_value **ptrs;
+    size_t bytes;
+} gathered;
+
+static pyad_status gather_operands(const pyad_recorder *r, int nargs, const uint32_t *args, gathered *g)
+{
+    g->values = g->few;
+    g->ptrs = g->few_ptrs;
+    g->bytes = 0;
+    if (nargs > FEW) {
+        size_t each = sizeof *g->values + sizeof *g->ptrs;
+        PYAD_TRY(pyad_size_mul((size_t)nargs, each, &g->bytes));
+        g->values = pyad_mem_calloc(r->tape->mem, g->bytes);
+        if (g->values == NULL)
+            return PYAD_ERR_MEMORY;
+        g->ptrs = (const pyad_value **)(void *)(g->values + nargs);
+    }
+    for (int k = 0; k < nargs; k++) {
+        g->values[k] = r->tape->value[args[k]];
+        g->ptrs[k] = &g->values[k];
+    }
+    return PYAD_OK;
+}
+
+static void ungather(const pyad_recorder *r, gathered *g)
+{
+    if (g->values != g->few)
+        pyad_mem_free(r->tape->mem, g->values, g->bytes);
+}
+
+/* The layout alone, for a tape that keeps no values. */
+static pyad_status infer_only(const pyad_recorder *r, int op, const int64_t *params, int nargs, const gathered *g,
+                              pyad_value *out)
+{
+    const pyad_env env = {r->tape->mem, &r->tape->arena, r->message};
+    *out = (pyad_value){NULL, NULL, NULL};
+    if (pyad_kernel_is_loop(op))
+        return pyad_infer_loop(&env, op, nargs, g->values, &out->layout);
+    size_t bytes = (size_t)nargs * sizeof(const pyad_layout *);
+    const pyad_layout **layouts = pyad_mem_calloc(r->tape->mem, bytes);
+    if (layouts == NULL)
+        return PYAD_ERR_MEMORY;
+    for (int k = 0; k < nargs; k++)
+        layouts[k] = g->values[k].layout;
+    pyad_layout_any any;
+    int64_t offset;
+    pyad_status status = pyad_infer(r->message, op, params, nargs, layouts, &any, &offset);
+    pyad_mem_free(r->tape->mem, layouts, bytes);
+    PYAD_TRY(status);
+    out->layout = pyad_layout_keep(&r->tape->arena, &any.layout);
+    return out->layout != NULL ? PYAD_OK : PYAD_ERR_MEMORY;
+}
+
+static pyad_status keep_params(pyad_tape *tape, const int64_t *params, const int64_t **kept)
+{
+    *kept = NULL;
+    if (params == NULL)
+        return PYAD_OK;
+    size_t bytes = (size_t)(params[0] + 1) * sizeof *params;
+    int64_t *copy = pyad_arena_alloc(&tape->arena, bytes);
+    if (copy == NULL)
+        return PYAD_ERR_MEMORY;
+    memcpy(copy, params, bytes);
+    *kept = copy;
+    return PYAD_OK;
+}
+
+static bool all_const(const pyad_tape *tape, int nargs, const uint32_t *args)
+{
+    for (int k = 0; k < nargs; k++) {
+        if (!(tape->flags[args[k]] & PYAD_NODE_CONST))
+            return false;
+    }
+    return true;
+}
+
+static pyad_status push(const pyad_recorder *r, int op, uint8_t flags, int nargs, const uint32_t *args,
+                        const int64_t *params, pyad_value value, const pyad_value *const *operands, uint32_t *node)
+{
+    pyad_tape *tape = r->tape;
+    if (value.buffer != NULL)
+        flags |= PYAD_NODE_HELD;
+    uint32_t rule = PYAD_RULE_NONE;
+    if (pyad_kernel_is_constant(op) || all_const(tape, nargs, args))
+        flags |= PYAD_NODE_CONST;
+    else
+        PYAD_TRY(pyad_rules_find(r->rules, op, params, nargs, operands, &rule));
+    *node = pyad_tape_push(tape, op, flags, nargs, args, params, value);
+    tape->rule[*node] = rule;
+    if (!(flags & PYAD_NODE_CONST) && !tape->abstract)
+        pyad_rules_save(r->rules, tape, *node);
+    return PYAD_OK;
+}
+
+static pyad_status record_gathered(const pyad_recorder *r, int op, int nargs, const uint32_t *args,
+                                   const int64_t *params, const gathered *g, uint32_t *node)
+{
+    pyad_tape *tape = r->tape;
+    const int64_t *kept;
+    pyad_value value;
+    uint8_t flags = 0;
+    PYAD_TRY(keep_params(tape, params, &kept));
+    if (tape->abstract) {
+        PYAD_TRY(infer_only(r, op, kept, nargs, g, &value));
+    } else {
+        const pyad_env env = {tape->mem, &tape->arena, r->message};
+        PYAD_TRY(pyad_exec(&env, op, kept, nargs, g->values, &value));
+        /* Of the views only a reshape may have had to copy. */
+        if (pyad_kernel_is_view(op) && (op != PYAD_KERNEL_RESHAPE || value.data == g->values[0].data))
+            flags |= PYAD_NODE_VIEW;
+    }
+    pyad_status status = push(r, op, flags, nargs, args, kept, value, g->ptrs, node);
+    if (status != PYAD_OK && value.buffer != NULL)
+        pyad_buffer_release(tape->mem, value.buffer);
+    return status;
+}
+
+pyad_status pyad_record(const pyad_recorder *recorder, int op, int nargs, const uint32_t *args, const int64_t *params,
+                        uint32_t *node)
+{
+    gathered g;
+    PYAD_TRY(pyad_kernel_check(recorder->message, op, params, nargs));
+    PYAD_TRY(pyad_tape_reserve(recorder->tape, (size_t)nargs));
+    PYAD_TRY(gather_operands(recorder, nargs, args, &g));
+    pyad_status status = record_gathered(recorder, op, nargs, args, params, &g, node);
+    ungather(recorder, &g);
+    return status;
+}
+
+pyad_status pyad_record_value(const pyad_recorder *recorder, int op, uint8_t flags, int nargs, const uint32_t *args,
+                              const int64_t *params, pyad_value value, uint32_t *node)
+{
+    const int64_t *kept;
+    pyad_status status = pyad_tape_reserve(recorder->tape, (size_t)nargs);
+    if (status == PYAD_OK)
+        status = keep_params(recorder->tape, params, &kept);
+    if (status == PYAD_OK)
+        status = push(recorder, op, flags, nargs, args, kept, value, NULL, node);
+    if (status != PYAD_OK && value.buffer != NULL)
+        pyad_buffer_release(recorder->tape->mem, value.buffer);
+    return status;
+}
+
+pyad_status pyad_record_alias(const pyad_recorder *recorder, uint32_t of, uint32_t *node)
+{
+    pyad_tape *tape = recorder->tape;
+    PYAD_TRY(pyad_tape_reserve(tape, 1));
+    pyad_value value = tape->value[of];
+    if (value.buffer != NULL)
+        pyad_buffer_retain(value.buffer);
+    *node = pyad_tape_push(tape, PYAD_KERNEL_ALIAS, PYAD_NODE_VIEW | PYAD_NODE_LEAF, 1, &of, NULL, value);
+    if (tape->flags[of] & PYAD_NODE_CONST)
+        tape->oldest[*node] = *node;
+    return PYAD_OK;
+}

@@ -1,0 +1,59 @@
+"""Derivatives of NumPy programs on a CPU.
+
+>>> import numpy as np
+>>> import pyad
+>>> pyad.grad(lambda x: np.sum(np.sin(x) ** 2))(np.array([0.0, 1.0]))
+array([0.        , 0.90929743])
+"""
+
+__version__ = "0.1.0"
+
+try:
+    from pyad import _ext as _ext
+except ModuleNotFoundError as error:
+    if error.name != "pyad._ext":
+        raise
+    raise ImportError(
+        f"{__path__[0]} is pyad's source folder, which has no compiled engine. Run `pip install .` in the checkout, "
+        "and then start Python from another folder (or with -P), so that the installed package is found."
+    ) from None
+
+from pyad import errors, numpy, ops
+from pyad.array import Array
+from pyad.custom import custom_jvp, custom_vjp
+from pyad.transforms import grad, hessian, hvp, jacobian, jvp, stop_gradient, value_and_grad, vjp
+
+__all__ = [
+    "Array",
+    "custom_jvp",
+    "custom_vjp",
+    "errors",
+    "grad",
+    "hessian",
+    "hvp",
+    "jacobian",
+    "jvp",
+    "nn",
+    "numpy",
+    "ops",
+    "scipy",
+    "stop_gradient",
+    "testing",
+    "value_and_grad",
+    "vjp",
+]
+
+# Imported when first used: most programs need one of them at most.
+_LAZY = {"nn", "scipy", "testing"}
+
+
+def __getattr__(name: str) -> object:
+    if name in _LAZY:
+        import importlib
+
+        return importlib.import_module(f"pyad.{name}")
+    raise AttributeError(f"module 'pyad' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,308 @@
+"""The one importer of the compiled engine: handles, errors, one engine per thread, memory in and out."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from typing import Any
+
+import numpy as np
+
+from pyad import errors
+from pyad._ext import ffi, lib
+
+F32 = np.dtype(np.float32)
+F64 = np.dtype(np.float64)
+INT64 = np.dtype(np.int64)
+
+# In the engine's order.
+DTYPES = tuple(np.dtype(n) for n in "? i1 i2 i4 i8 u1 u2 u4 u8 f4 f8".split())
+CODES = {dtype: code for code, dtype in enumerate(DTYPES)}
+CODE_F32 = CODES[F32]
+CODE_F64 = CODES[F64]
+
+# Handles from here on are errors or values with a buffer; see csrc/pyad.h.
+LARGE = 1 << 62
+FAILED = LARGE + (1 << 61)
+INDEX_BITS = 28
+CALL_PYTHON = 32
+
+KERNEL_COUNT = lib.pyad_kernel_count()
+
+# Gradients from this size on leave without a copy; below it, copying is cheaper than sharing.
+SHARE_BYTES = 1 << 15
+
+_ERRORS = {
+    1: MemoryError,
+    2: errors.ShapeError,
+    3: errors.DTypeError,
+    4: ValueError,
+    5: errors.LeakError,
+    6: errors.MutationError,
+    7: errors.EngineError,
+}
+
+_generations = itertools.count(1)
+next_generation = _generations.__next__
+# Open transforms: generation -> thread. Tells a leaked value from one used on the wrong thread.
+_open: dict[int, int] = {}
+
+
+def kernel(name: str) -> int:
+    """The engine's number of a kernel."""
+    number = lib.pyad_kernel_find(name.encode())
+    if number < 0:
+        raise errors.EngineError(f"the engine has no kernel {name!r}")
+    return number
+
+
+def error(status: int, handles: tuple[int, ...] = ()) -> Exception:
+    """The exception for a status (or a failed handle); `handles` are the values that were used."""
+    if status >= FAILED:
+        status -= FAILED
+    cls = _ERRORS.get(status, errors.EngineError)
+    if cls is errors.LeakError:
+        return errors.LeakError(_leak_words(handles))
+    return cls(ffi.string(lib.pyad_last_message()).decode() or f"status {status}")
+
+
+def _leak_words(handles: tuple[int, ...]) -> str:
+    here = threading.get_ident()
+    for handle in handles:
+        thread = _open.get((handle & (LARGE - 1)) >> INDEX_BITS)
+        if thread is not None and thread != here:
+            return (
+                "a traced value was used on another thread than the one whose transform made it; call the transform "
+                "(grad, vjp, ...) on the thread that runs the function"
+            )
+    return (
+        "a traced value was used after its transform (grad, vjp, jvp, ...) had ended: it leaked out of the function, "
+        "through a global, an attribute or a closure; return it, with has_aux=True where it is not the result"
+    )
+
+
+class Engine:
+    """A thread's engine and what Python keeps for its tape: arrays that lend it memory, objects of Python-run nodes."""
+
+    def __init__(self) -> None:
+        pointer = lib.pyad_engine_new()
+        if pointer == ffi.NULL:
+            raise MemoryError("out of memory while making an engine")
+        self.pointer = ffi.gc(pointer, lib.pyad_engine_free)
+        lib.pyad_engine_enter(self.pointer)
+        self.keep: list[Any] = []
+        self.depth = 0
+        self.dead: list[Any] = []  # saved tapes whose owner is gone, freed by this thread
+
+    def open(self, keep_all: bool = False) -> tuple[int, int]:
+        """Begin a transform. Answers what `close` takes."""
+        if self.dead:
+            self.bury()
+        generation = next_generation()
+        status = lib.pyad_mark_open(generation, keep_all)
+        if status:
+            raise error(status)
+        _open[generation] = threading.get_ident()
+        self.depth += 1
+        return generation, len(self.keep)
+
+    def close(self, opened: tuple[int, int]) -> None:
+        """End a transform: everything recorded since `open` is gone."""
+        generation, kept = opened
+        lib.pyad_mark_cut()
+        del self.keep[kept:]
+        self.depth -= 1
+        _open.pop(generation, None)
+
+    def seal(self, opened: tuple[int, int], handles: list[int]) -> list[int]:
+        """End a nested transform whose results stay on the tape; answers their new handles."""
+        cells = ffi.new("int64_t[]", handles)
+        status = lib.pyad_mark_seal(len(handles), cells)
+        if status:
+            raise error(status, tuple(handles))
+        self.depth -= 1
+        _open.pop(opened[0], None)
+        return list(cells)
+
+    def bury(self) -> None:
+        while self.dead:
+            lib.pyad_saved_tape_free(self.dead.pop())
+
+
+class _Local(threading.local):
+    engine: Engine | None = None
+
+
+_local = _Local()
+
+
+def current() -> Engine:
+    """The calling thread's engine, made on first use."""
+    engine = _local.engine
+    if engine is None:
+        engine = _local.engine = Engine()
+    return engine
+
+
+# ---- memory in ----
+
+
+def lend(array: np.ndarray, flags: int) -> int:
+    """A leaf over the memory of `array`; the engine's keep list holds the array."""
+    dtype = array.dtype
+    code = CODES.get(dtype)
+    if code is None or not dtype.isnative:
+        raise errors.DTypeError(f"arrays of dtype {dtype} are not supported; convert to float32 or float64")
+    if array.ndim > 32:
+        raise errors.ShapeError(f"arrays of {array.ndim} dimensions are not supported, at most 32")
+    item = dtype.itemsize
+    strides = array.strides
+    if array.flags.aligned is False or any(s % item for s in strides):
+        array = array.copy()
+        strides = array.strides
+    if array.flags.c_contiguous and array.size:
+        data = ffi.from_buffer(array)
+    else:
+        data = ffi.cast("void *", array.__array_interface__["data"][0])
+    handle = lib.pyad_lend(flags, code, array.ndim, array.shape, [s // item for s in strides], data)
+    if handle >= FAILED:
+        raise error(handle)
+    current().keep.append(array)
+    return handle
+
+
+# ---- memory out ----
+
+
+class _Release:
+    """Gives an engine buffer back when the array over it dies."""
+
+    __slots__ = ("buffer",)
+
+    def __init__(self, buffer: Any) -> None:
+        self.buffer = buffer
+
+    def __call__(self, _data: Any) -> None:
+        lib.pyad_buffer_drop(self.buffer)
+
+
+def array_over(buffer: Any, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """An ndarray over an engine buffer, which it keeps alive."""
+    count = 1
+    for length in shape:
+        count *= length
+    nbytes = count * dtype.itemsize
+    data = ffi.gc(ffi.cast("char *", lib.pyad_buffer_data(buffer)), _Release(buffer), nbytes)
+    return np.frombuffer(ffi.buffer(data, nbytes), dtype).reshape(shape)
+
+
+_info = ffi.typeof("pyad_info *")
+_char_p = ffi.typeof("char[]")
+
+
+def look(handle: int) -> Any:
+    """What the engine says of a node; valid until the tape changes."""
+    info = ffi.new(_info)
+    status = lib.pyad_look(handle, info)
+    if status:
+        raise error(status, (handle,))
+    return info
+
+
+def shape_of(info: Any) -> tuple[int, ...]:
+    return tuple(ffi.unpack(info.shape, info.ndim)) if info.ndim else ()
+
+
+def params_of(info: Any) -> tuple[int, ...]:
+    if info.params == ffi.NULL:
+        return ()
+    count = info.params[0]
+    return tuple(ffi.unpack(info.params + 1, count)) if count else ()
+
+
+def materialize(handle: int, share: bool = True) -> Any:
+    """The value of a node as a NumPy array (a scalar where it is 0-d) with memory of its own."""
+    info = look(handle)
+    dtype = DTYPES[info.dtype]
+    if info.ndim == 0 and info.data != ffi.NULL:
+        return dtype.type(lib.pyad_read_number(handle))
+    shape = shape_of(info)
+    if share and info.size * dtype.itemsize >= SHARE_BYTES:
+        buffer = lib.pyad_share_out(handle)
+        if buffer != ffi.NULL:
+            return array_over(buffer, shape, dtype)
+    out = np.empty(shape, dtype)
+    status = lib.pyad_copy_out(handle, ffi.from_buffer(_char_p, out, require_writable=True) if out.size else ffi.NULL)
+    if status:
+        raise error(status, (handle,))
+    return out
+
+
+def window(handle: int) -> np.ndarray:
+    """A read-only array over the engine's memory, for a computation that ends before the tape changes."""
+    info = look(handle)
+    if info.data == ffi.NULL:
+        raise error(7, (handle,))
+    dtype = DTYPES[info.dtype]
+    shape = shape_of(info)
+    if not info.is_contiguous or info.size == 0 or info.ndim == 0:
+        return np.asarray(materialize(handle, share=False))
+    out = np.frombuffer(ffi.buffer(info.data, info.size * dtype.itemsize), dtype).reshape(shape)
+    out.flags.writeable = False
+    return out
+
+
+def take_gradient(handle: int, shape: tuple[int, ...], dtype: np.dtype) -> Any:
+    """What has arrived at an input of the sweep under way, as an array of the input's shape and dtype."""
+    if not shape:
+        return dtype.type(lib.pyad_sweep_number(handle))
+    count = dtype.itemsize
+    for length in shape:
+        count *= length
+    if count >= SHARE_BYTES:
+        buffer = lib.pyad_sweep_share(handle)
+        if buffer != ffi.NULL:
+            return array_over(buffer, shape, dtype)
+    out = np.empty(shape, dtype)
+    if count:
+        status = lib.pyad_sweep_copy(handle, ffi.from_buffer(out))
+        if status:
+            raise error(status, (handle,))
+    return out
+
+
+# ---- plain kernels ----
+
+
+def axpy(a: float, x: np.ndarray, y: np.ndarray) -> None:
+    """y += a * x in one pass over memory, for C-contiguous arrays of the same shape and float dtype."""
+    code = CODES.get(y.dtype, 0)
+    if code < CODE_F32 or x.dtype != y.dtype or x.shape != y.shape:
+        raise errors.DTypeError(
+            f"axpy: x is {x.dtype}{x.shape} and y is {y.dtype}{y.shape}; expected equal shapes and dtypes, float32 or "
+            "float64"
+        )
+    if y.size:
+        lib.pyad_axpy(code, y.size, a, ffi.from_buffer(x), ffi.from_buffer(y, require_writable=True))
+
+
+def counters() -> dict[str, int]:
+    """Figures of this thread's engine: nodes, bytes of the tape, live and peak bytes of buffers, rules."""
+    current()
+    c = ffi.new("pyad_counters *")
+    lib.pyad_count(c)
+    return {name: getattr(c, name) for name in ("nodes", "tape_bytes", "live_bytes", "peak_bytes", "cached_bytes", "rules")}
+
+
+# ---- matrix products ----
+
+
+def _bind_blas() -> str:
+    try:
+        import numpy._core._multiarray_umath as core
+    except ImportError:
+        return ""
+    return ffi.string(lib.pyad_bind_blas(core.__file__.encode())).decode()
+
+
+BLAS = _bind_blas()

@@ -1,0 +1,215 @@
+"""The traced array: what a function sees in place of a NumPy array while it is being differentiated.
+
+It holds a handle into the tape and nothing else. Operators, methods and NumPy's protocols are attached by `pyad.ops`,
+which knows the operations; this module knows how a handle becomes an array and back.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from pyad import _engine
+from pyad._engine import CODES, DTYPES, F64, FAILED, LARGE, lib
+from pyad.errors import ConcretizationError, DTypeError
+
+__all__ = ["Array", "constant", "dtype_of", "is_traced", "numpy_value", "wrap"]
+
+
+class _Held:
+    """Tells the engine when the last Array of a large value is gone, so that its memory can be used again."""
+
+    __slots__ = ("handle",)
+
+    def __init__(self, handle: int) -> None:
+        self.handle = handle
+
+    def __del__(self, drop: Any = lib.pyad_drop) -> None:
+        drop(self.handle)
+
+
+class Array:
+    """A value on the tape. Behaves like the `numpy.ndarray` (or NumPy scalar) it stands for.
+
+    You never make one: `pyad.grad` and the other transforms hand them to your function. Its shape, dtype, operators,
+    methods and NumPy functions are those of an ndarray. What would drop the derivative without a word, such as
+    `float(x)`, raises.
+    """
+
+    __slots__ = ("_h", "_keep")
+
+    _h: int
+    _keep: _Held
+
+    # NumPy's own operators defer to ours, also where the NumPy operand stands on the left.
+    __array_priority__ = 1000.0
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return _engine.shape_of(_engine.look(self._h))
+
+    @property
+    def dtype(self) -> np.dtype:
+        return DTYPES[_engine.look(self._h).dtype]
+
+    @property
+    def ndim(self) -> int:
+        return _engine.look(self._h).ndim
+
+    @property
+    def size(self) -> int:
+        return _engine.look(self._h).size
+
+    @property
+    def itemsize(self) -> int:
+        return self.dtype.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        return self.size * self.itemsize
+
+    def __len__(self) -> int:
+        shape = self.shape
+        if not shape:
+            raise TypeError("len() of unsized object")
+        return shape[0]
+
+    def __repr__(self) -> str:
+        try:
+            info = _engine.look(self._h)
+        except Exception:
+            return "<traced array of a transform that has ended>"
+        text = f"traced {DTYPES[info.dtype]}{list(_engine.shape_of(info))}"
+        if info.data == _engine.ffi.NULL:
+            return f"<{text}>"
+        return f"<{text} {np.array2string(np.asarray(numpy_value(self)), threshold=20, prefix='<' + text)}>"
+
+    __str__ = __repr__
+
+    def __format__(self, spec: str) -> str:
+        return repr(self) if not spec else format(numpy_value(self), spec)
+
+    # A traced array compares by value, so it is no key; neither is an ndarray.
+    __hash__ = None  # type: ignore[assignment]
+
+    def __float__(self) -> float:
+        raise _refusal("float()", self)
+
+    def __int__(self) -> int:
+        raise _refusal("int()", self)
+
+    def __complex__(self) -> complex:
+        raise _refusal("complex()", self)
+
+    def __index__(self) -> int:
+        raise _refusal("an index (or int())", self)
+
+    def __bool__(self) -> bool:
+        raise ConcretizationError(
+            f"the truth of a traced {self._text()} value is not defined; compare it instead, as in `x != 0` (comparisons "
+            "give plain booleans, with which you can branch), or take pyad.stop_gradient(x)"
+        )
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
+        raise ConcretizationError(
+            f"a traced {self._text()} value cannot be made a plain NumPy array: the derivative would be lost. Assigning "
+            "into an array of plain NumPy (a[i] = x) and np.array([x, ...]) do this: build the array with "
+            "pyad.numpy.array, np.stack or np.concatenate; use pyad.stop_gradient(x) if you want the value without its "
+            "derivative"
+        )
+
+    def item(self, *_args: Any) -> Any:
+        raise _refusal("item()", self)
+
+    def tolist(self) -> Any:
+        raise _refusal("tolist()", self)
+
+    def _text(self) -> str:
+        info = _engine.look(self._h)
+        return f"{DTYPES[info.dtype]}{list(_engine.shape_of(info))}"
+
+    def __copy__(self) -> Array:
+        return self
+
+    def __deepcopy__(self, _memo: Any) -> Array:
+        return self
+
+    def __reduce__(self) -> Any:
+        raise ConcretizationError("a traced value cannot be pickled: it lives only inside its transform")
+
+
+def _refusal(what: str, x: Array) -> ConcretizationError:
+    return ConcretizationError(
+        f"{what} of a traced {x._text()} value would drop its derivative; leave it an array, or write "
+        f"pyad.stop_gradient(x) first if that is what you want"
+    )
+
+
+_new = Array.__new__
+
+
+def wrap(handle: int) -> Array:
+    """The Array of a handle as the engine answered it; raises where the answer is an error."""
+    array = _new(Array)
+    if handle >= LARGE:
+        if handle >= FAILED:
+            raise _engine.error(handle)
+        handle -= LARGE
+        array._keep = _Held(handle)
+    array._h = handle
+    return array
+
+
+def is_traced(x: Any) -> bool:
+    """Whether `x` is a traced array."""
+    return type(x) is Array
+
+
+def dtype_of(x: Any) -> Any:
+    """The dtype of an operand as NumPy's promotion sees it: a dtype, or the Python number itself (weak)."""
+    if type(x) is Array:
+        return x.dtype
+    if type(x) in (float, int, bool, complex):
+        return x
+    if isinstance(x, np.generic | np.ndarray):
+        return x.dtype
+    return np.asarray(x).dtype
+
+
+def constant(x: Any, dtype: np.dtype) -> int:
+    """A handle for a plain operand, as a constant of `dtype`."""
+    if isinstance(x, float | int | np.generic) and dtype.kind == "f":
+        handle = lib.pyad_const_number(float(x), CODES[dtype])
+        if handle >= FAILED:
+            raise _engine.error(handle)
+        return handle
+    array = np.asarray(x, dtype)
+    if array.ndim == 0 and dtype.kind == "f":
+        return constant(float(array), dtype)
+    return _engine.lend(array, 1)
+
+
+def numpy_value(x: Any) -> Any:
+    """The value of a traced array as a NumPy array or scalar; anything else as it is."""
+    return _engine.materialize(x._h, share=False) if type(x) is Array else x
+
+
+_EXACT = 1 << 53
+
+
+def common_dtype(op: str, operands: tuple[Any, ...]) -> np.dtype:
+    """NumPy's result type of the operands, which must be float32 or float64."""
+    if len(operands) == 2 and type(operands[0]) is Array and type(operands[1]) is Array:
+        a, b = operands[0].dtype, operands[1].dtype
+        if a == b:
+            return a
+    dtype = np.result_type(*(dtype_of(x) for x in operands))
+    if dtype.kind in "bui":
+        return F64
+    if dtype not in (_engine.F32, F64):
+        raise DTypeError(
+            f"{op}: operands of dtype {', '.join(str(dtype_of(x)) for x in operands)} would give {dtype}; traced values "
+            "are float32 or float64"
+        )
+    return dtype

@@ -1,0 +1,337 @@
+"""Your own derivative rules: `custom_vjp` and `custom_jvp`, with JAX's meaning.
+
+A call with traced arguments becomes one node of the tape that only Python can run. The node's value is what your
+function gave; several outputs are packed into one vector, of which each output is then a slice.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from pyad import _engine, tree
+from pyad._engine import F64, ffi, lib
+from pyad.array import constant, is_traced, numpy_value, wrap
+from pyad.errors import ShapeError
+from pyad.op import Op, python_op
+from pyad.ops.shape import astype, concatenate, reshape
+
+__all__ = ["custom_jvp", "custom_vjp"]
+
+
+class _Outputs:
+    """How several outputs lie in one vector."""
+
+    __slots__ = ("dtype", "dtypes", "shapes", "structure")
+
+    def __init__(self, leaves: list[Any], structure: Any) -> None:
+        self.structure = structure
+        self.shapes = [x.shape if is_traced(x) else np.shape(x) for x in leaves]
+        self.dtypes = [_float_dtype(x) for x in leaves]
+        self.dtype = np.result_type(*self.dtypes) if leaves else F64
+
+    @property
+    def single(self) -> bool:
+        return len(self.shapes) == 1
+
+    def pack(self, leaves: list[Any]) -> Any:
+        """One traced or plain array of all outputs."""
+        if self.single:
+            return leaves[0]
+        flat = [astype(reshape(x, (-1,) if _size(x) else (0,)), self.dtype) for x in leaves]
+        return concatenate(flat)
+
+    def unpack(self, packed: Any) -> Any:
+        """The outputs in their containers."""
+        if self.single:
+            return self.structure.unflatten([packed])
+        leaves = []
+        start = 0
+        for shape, dtype in zip(self.shapes, self.dtypes, strict=True):
+            size = int(np.prod(shape, dtype=int))
+            part = reshape(packed[start : start + size], shape)
+            leaves.append(astype(part, dtype))
+            start += size
+        return self.structure.unflatten(leaves)
+
+
+def _size(x: Any) -> int:
+    return x.size if is_traced(x) else np.size(x)
+
+
+def _float_dtype(x: Any) -> np.dtype:
+    dtype = x.dtype if is_traced(x) else np.asarray(x).dtype
+    return dtype if dtype in (_engine.F32, F64) else F64
+
+
+class _Call:
+    """One call of a user's function, as the tape keeps it: what the rule is given besides the operands."""
+
+    __slots__ = ("args", "function", "outputs", "places", "residuals", "structure")
+
+    def __init__(self, function: Any, args: tuple[Any, ...], outputs: _Outputs, residuals: Any = None) -> None:
+        self.function = function
+        self.outputs = outputs
+        self.residuals = residuals
+        self.args, self.structure = tree.flatten(args)
+        self.places = [k for k, x in enumerate(self.args) if is_traced(x)]
+
+    @property
+    def operands(self) -> list[int]:
+        return [self.args[k]._h for k in self.places]
+
+    def arguments(self, operands: Sequence[Any]) -> tuple[Any, ...]:
+        """The call's arguments with `operands` in the places of the traced ones."""
+        leaves = list(self.args)
+        for k, x in zip(self.places, operands, strict=True):
+            leaves[k] = x
+        return self.structure.unflatten(leaves)
+
+
+def _record(op: Op, call: _Call, value: Any) -> Any:
+    """Put the call on the tape with the (packed) value it gave; answers the outputs."""
+    keep = _engine.current().keep
+    index = len(keep)
+    keep.append(call)
+    node = value._h if is_traced(value) else constant(value, _float_dtype(value))
+    operands = call.operands
+    handles = ffi.new("int64_t[]", operands)
+    return call.outputs.unpack(wrap(lib.pyad_op_ran_node(op.number, len(operands), handles, index, node)))
+
+
+def _find(params: tuple[int, ...]) -> _Call:
+    return _engine.current().keep[params[0]]
+
+
+def _as_seen(tree_of: Any, traced: bool) -> Any:
+    """Saved values for a rule: traced in a recorded sweep, plain otherwise."""
+    return tree_of if traced else tree.map(lambda x: numpy_value(x) if is_traced(x) else x, tree_of)
+
+
+def _has_traced(args: tuple[Any, ...]) -> bool:
+    return any(is_traced(x) for x in tree.leaves(args))
+
+
+# ---- custom_vjp ----
+
+
+class custom_vjp:  # noqa: N801 - the field's name for it
+    """A function with a reverse rule of your own.
+
+    `defvjp(fwd, bwd)`: `fwd(*args)` returns (output, residuals); `bwd(residuals, cotangent)` returns a tuple with one
+    cotangent per argument, None for zero. Arguments named in `nondiff_argnums` are not differentiated; `bwd` gets them
+    first. Forward mode through the function raises TypeError, as in JAX.
+
+    >>> import numpy as np
+    >>> import pyad
+    >>> @pyad.custom_vjp
+    ... def clipped(x):
+    ...     return x
+    >>> clipped.defvjp(lambda x: (x, None), lambda _, g: (np.clip(g, -1.0, 1.0),))
+    >>> pyad.grad(lambda x: 5.0 * clipped(x))(2.0)
+    np.float64(1.0)
+    """
+
+    def __init__(self, function: Callable[..., Any], nondiff_argnums: Sequence[int] = ()) -> None:
+        functools.update_wrapper(self, function)
+        self.function = function
+        self.nondiff = tuple(nondiff_argnums)
+        self.fwd: Callable[..., Any] | None = None
+        self.bwd: Callable[..., Any] | None = None
+
+    def defvjp(self, fwd: Callable[..., Any], bwd: Callable[..., Any]) -> None:
+        """Set the forward and backward functions."""
+        self.fwd = fwd
+        self.bwd = bwd
+
+    def __call__(self, *args: Any) -> Any:
+        diff = tuple(x for k, x in enumerate(args) if k not in self.nondiff)
+        if not _has_traced(diff):
+            return self.function(*args)
+        if self.fwd is None:
+            raise AttributeError(f"{self._name()} has no rule yet; call {self._name()}.defvjp(fwd, bwd) first")
+        pair = self.fwd(*args)
+        if not isinstance(pair, tuple) or len(pair) != 2:
+            raise TypeError(f"{self._name()}: fwd must return a pair (output, residuals), got {type(pair).__name__}")
+        leaves, structure = tree.flatten(pair[0])
+        outputs = _Outputs(leaves, structure)
+        static = tuple(args[k] for k in self.nondiff)
+        call = _Call(self, diff, outputs, (static, pair[1]))
+        return _record(_VJP, call, outputs.pack(leaves))
+
+    def _name(self) -> str:
+        return getattr(self, "__name__", "custom_vjp function")
+
+    def pull(self, call: _Call, s: Any, operands: Sequence[Any]) -> tuple[Any, ...]:
+        traced = is_traced(s)
+        static, residuals = call.residuals
+        cotangents = self.bwd(*static, _as_seen(residuals, traced), call.outputs.unpack(s))  # type: ignore[misc]
+        count = len(call.structure.unflatten(call.args))
+        if not isinstance(cotangents, tuple | list) or len(cotangents) != count:
+            raise TypeError(
+                f"{self._name()}: bwd must return a tuple of {count} cotangents, one per argument, got "
+                f"{type(cotangents).__name__}" + (f" of {len(cotangents)}" if isinstance(cotangents, tuple) else "")
+            )
+        return self._match(call, tuple(cotangents), operands)
+
+    def _match(self, call: _Call, cotangents: tuple[Any, ...], operands: Sequence[Any]) -> tuple[Any, ...]:
+        """One cotangent per traced leaf of the arguments, with its shape checked."""
+        found: list[Any] = []
+        for argument, cotangent in zip(call.structure.unflatten(call.args), cotangents, strict=True):
+            leaves, structure = tree.flatten(argument)
+            if cotangent is None:
+                found += [None] * len(leaves)
+                continue
+            given, given_structure = tree.flatten(cotangent)
+            if given_structure != structure:
+                raise TypeError(f"{self._name()}: bwd returned {given_structure} for an argument of {structure}")
+            found += given
+        out = [found[k] for k in call.places]
+        for x, ct in zip(operands, out, strict=True):
+            shape = x.shape if is_traced(x) else np.shape(x)
+            given = shape if ct is None else ct.shape if is_traced(ct) else np.shape(ct)
+            if given != shape:
+                raise ShapeError(f"{self._name()}: bwd returned a cotangent of shape {given} for an argument of {shape}")
+        return tuple(out)
+
+
+def _vjp_backward(s: Any, y: Any, *rest: Any) -> tuple[Any, ...]:
+    *operands, params = rest
+    call = _find(params)
+    return call.function.pull(call, s, operands)
+
+
+_VJP = python_op("custom_vjp", lambda *_: None, _vjp_backward, None)
+
+
+# ---- custom_jvp ----
+
+
+class custom_jvp:  # noqa: N801
+    """A function with a forward rule of your own; the reverse rule follows by transposing it.
+
+    `defjvp(rule)`: `rule(primals, tangents)` returns (output, output tangent), linear in the tangents. Arguments named in
+    `nondiff_argnums` are not differentiated; the rule gets them first.
+
+    >>> import numpy as np
+    >>> import pyad
+    >>> @pyad.custom_jvp
+    ... def softabs(x):
+    ...     return np.sqrt(x * x)
+    >>> softabs.defjvp(lambda x, t: (softabs(x[0]), t[0] * np.tanh(x[0])))
+    >>> pyad.grad(softabs)(0.0)
+    np.float64(0.0)
+    """
+
+    def __init__(self, function: Callable[..., Any], nondiff_argnums: Sequence[int] = ()) -> None:
+        functools.update_wrapper(self, function)
+        self.function = function
+        self.nondiff = tuple(nondiff_argnums)
+        self.rule: Callable[..., Any] | None = None
+
+    def defjvp(self, rule: Callable[..., Any]) -> Callable[..., Any]:
+        """Set the rule; returns it, so that it can be used as a decorator."""
+        self.rule = rule
+        return rule
+
+    def __call__(self, *args: Any) -> Any:
+        diff = tuple(x for k, x in enumerate(args) if k not in self.nondiff)
+        if not _has_traced(diff):
+            return self.function(*args)
+        if self.rule is None:
+            name = getattr(self, "__name__", "custom_jvp function")
+            raise AttributeError(f"{name} has no rule yet; call {name}.defjvp(rule) first")
+        leaves, structure = tree.flatten(self.function(*args))
+        outputs = _Outputs(leaves, structure)
+        static = tuple(args[k] for k in self.nondiff)
+        call = _Call(self, diff, outputs, static)
+        return _record(_JVP, call, outputs.pack(leaves))
+
+    def push(self, call: _Call, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
+        """The (packed) tangent of the outputs for tangents of the traced leaves."""
+        zeros = [_zeros(x) for x in call.args]
+        for k, t in zip(call.places, tangents, strict=True):
+            zeros[k] = t
+        dots = call.structure.unflatten(zeros)
+        _, dot = self.rule(*call.residuals, call.arguments(primals), dots)  # type: ignore[misc]
+        leaves, structure = tree.flatten(dot)
+        if structure != call.outputs.structure:
+            raise TypeError(f"custom_jvp: the rule gave a tangent of {structure} for an output of {call.outputs.structure}")
+        return call.outputs.pack(leaves)
+
+
+def _zeros(x: Any) -> Any:
+    shape = x.shape if is_traced(x) else np.shape(x)
+    return np.zeros(shape, _float_dtype(x))[()]
+
+
+def _jvp_forward(tangents: list[Any], y: Any, *rest: Any) -> Any:
+    *operands, params = rest
+    call = _find(params)
+    full = [_zeros(x) if t is None else t for x, t in zip(operands, tangents, strict=True)]
+    return call.function.push(call, operands, full)
+
+
+def _jvp_backward(s: Any, y: Any, *rest: Any) -> tuple[Any, ...]:
+    from pyad.transforms import vjp
+
+    *operands, params = rest
+    call = _find(params)
+    zeros = [_zeros(x) for x in operands]
+    value, pullback = vjp(lambda *t: call.function.push(call, operands, t), *zeros)
+    shape = value.shape if is_traced(value) else np.shape(value)
+    return pullback(reshape(s, shape) if is_traced(s) else np.reshape(s, shape)[()])
+
+
+_JVP = python_op("custom_jvp", lambda *_: None, _jvp_backward, _jvp_forward)
+
+
+# ---- a linear map that was recorded on another tape ----
+
+
+class _LinearMap:
+    """A linear map between lists of arrays, with its transpose."""
+
+    __slots__ = ("run", "run_transposed")
+
+    def __init__(self, run: Callable[..., list[Any]], run_transposed: Callable[..., list[Any]]) -> None:
+        self.run = run
+        self.run_transposed = run_transposed
+
+    @property
+    def transposed(self) -> _LinearMap:
+        return _LinearMap(self.run_transposed, self.run)
+
+    def __call__(self, leaves: list[Any]) -> list[Any]:
+        plain = self.run([numpy_value(x) for x in leaves])
+        if not any(is_traced(x) for x in leaves):
+            return plain
+        outputs = _Outputs(plain, tree.flatten(plain)[1])
+        return _record(_LINEAR, _Call(self, tuple(leaves), outputs), outputs.pack(plain))
+
+
+def _linear_backward(s: Any, y: Any, *rest: Any) -> tuple[Any, ...]:
+    call = _find(rest[-1])
+    found = call.function.transposed(list(call.outputs.unpack(s)))
+    return tuple(found[k] for k in call.places)
+
+
+def _linear_forward(tangents: list[Any], y: Any, *rest: Any) -> Any:
+    call = _find(rest[-1])
+    leaves = [_zeros(x) for x in call.args]
+    for k, t in zip(call.places, tangents, strict=True):
+        leaves[k] = leaves[k] if t is None else t
+    return call.outputs.pack(list(call.function(leaves)))
+
+
+_LINEAR = python_op("pullback", lambda *_: None, _linear_backward, _linear_forward)
+
+
+def apply_linear(pullback: Any, cotangents: list[Any]) -> list[Any]:
+    """A pullback from outside the transforms under way, applied to traced cotangents."""
+    return _LinearMap(pullback.pull, pullback.push)(cotangents)
+
+

@@ -1,0 +1,191 @@
+"""Optimisers: plain objects holding settings; what changes is in the parameters and in a state that is passed along.
+
+Parameters are updated in place, so a step allocates no new ones: keep a copy of those you want to keep.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from pyad import _engine, tree
+
+__all__ = ["SGD", "Adam"]
+
+
+class SGD:
+    """Gradient descent, with momentum if asked for.
+
+    Without momentum p becomes p - learning_rate g. With it v becomes momentum v + g, and p becomes
+    p - learning_rate v; Nesterov's variant takes momentum v + g of the new v in its place.
+
+    Args:
+        learning_rate: Size of a step.
+        momentum: How much of the velocity is kept, 0 <= momentum < 1.
+        nesterov: Whether to look ahead; needs momentum.
+
+    >>> params = {"w": np.array([1.0, 2.0])}
+    >>> opt = SGD(0.1)
+    >>> state = opt.update(params, {"w": np.array([10.0, 10.0])}, opt.init(params))
+    >>> params["w"].tolist()
+    [0.0, 1.0]
+    """
+
+    def __init__(self, learning_rate: float, momentum: float = 0.0, nesterov: bool = False) -> None:
+        self.learning_rate = _positive("learning_rate", learning_rate)
+        self.momentum = _fraction("momentum", momentum)
+        if nesterov and momentum == 0:
+            raise ValueError("nesterov needs a momentum above 0")
+        self.nesterov = nesterov
+
+    def __repr__(self) -> str:
+        return f"SGD(learning_rate={self.learning_rate}, momentum={self.momentum}, nesterov={self.nesterov})"
+
+    def init(self, params: Any) -> Any:
+        """The state before the first update: the velocities, zeros like `params`; None without momentum."""
+        if self.momentum == 0:
+            return None
+        return tree.map(np.zeros_like, params)
+
+    def update(self, params: Any, grads: Any, state: Any) -> Any:
+        """Take one step in place on `params` and return the state for the next one.
+
+        Args:
+            params: Tree of writeable float32 or float64 NumPy arrays.
+            grads: Tree of the same structure, shapes and dtypes.
+            state: What `init` or the last `update` returned.
+
+        Raises:
+            TypeError, ValueError: If a parameter cannot be written or a gradient does not fit it; `params` are then
+                as they were.
+        """
+        names, ps, gs = _matched(params, grads)
+        if self.momentum == 0:
+            for p, g in zip(ps, gs, strict=True):
+                _axpy(-self.learning_rate, g, p)
+            return state
+        vs = names.leaves_of(state, "the state of the optimiser")
+        for p, g, v in zip(ps, gs, vs, strict=True):
+            v *= self.momentum
+            v += g
+            if self.nesterov:
+                _axpy(-self.learning_rate, g, p)
+                _axpy(-self.learning_rate * self.momentum, v, p)
+            else:
+                _axpy(-self.learning_rate, v, p)
+        return state
+
+
+class Adam:
+    """Adam: D. P. Kingma and J. Ba, "Adam: a method for stochastic optimization", ICLR 2015, algorithm 1.
+
+    Args:
+        learning_rate: Size of a step; each number moves by about this much at first.
+        b1: Decay of the mean of gradients.
+        b2: Decay of the mean of their squares.
+        eps: Added to the root of the latter.
+
+    >>> params = {"w": np.array([1.0, 2.0])}
+    >>> opt = Adam(0.1)
+    >>> state = opt.update(params, {"w": np.array([10.0, -10.0])}, opt.init(params))
+    >>> np.round(params["w"], 6).tolist()
+    [0.9, 2.1]
+    """
+
+    def __init__(self, learning_rate: float = 1e-3, b1: float = 0.9, b2: float = 0.999, eps: float = 1e-8) -> None:
+        self.learning_rate = _positive("learning_rate", learning_rate)
+        self.b1 = _fraction("b1", b1)
+        self.b2 = _fraction("b2", b2)
+        self.eps = _positive("eps", eps)
+
+    def __repr__(self) -> str:
+        return f"Adam(learning_rate={self.learning_rate}, b1={self.b1}, b2={self.b2}, eps={self.eps})"
+
+    def init(self, params: Any) -> dict:
+        """The state before the first update: `{"step": 0, "mean": zeros, "square": zeros}`, the zeros like `params`."""
+        return {"step": 0, "mean": tree.map(np.zeros_like, params), "square": tree.map(np.zeros_like, params)}
+
+    def update(self, params: Any, grads: Any, state: dict) -> dict:
+        """Take one step in place on `params` and return the state for the next one; see `SGD.update`.
+
+        The arrays of `state` are updated in place too, so pass along what this returns and keep no older state.
+        """
+        names, ps, gs = _matched(params, grads)
+        means = names.leaves_of(state["mean"], "the state of the optimiser")
+        squares = names.leaves_of(state["square"], "the state of the optimiser")
+        step = state["step"] + 1
+        # Both bias corrections are numbers, so they are folded into the size of the step and into eps.
+        correction = math.sqrt(1 - self.b2**step)
+        rate = self.learning_rate * correction / (1 - self.b1**step)
+        for p, g, mean, square in zip(ps, gs, means, squares, strict=True):
+            mean *= self.b1
+            _axpy(1 - self.b1, g, mean)
+            # A product of arrays without axes would be a scalar, which cannot be written.
+            scratch = np.multiply(g, g, out=np.empty_like(g))
+            square *= self.b2
+            _axpy(1 - self.b2, scratch, square)
+            np.sqrt(square, out=scratch)
+            scratch += self.eps * correction
+            np.divide(mean, scratch, out=scratch)
+            _axpy(-rate, scratch, p)
+        return {"step": step, "mean": state["mean"], "square": state["square"]}
+
+
+def _axpy(a: float, x: np.ndarray, y: np.ndarray) -> None:
+    """Add `a * x` to `y`, in one pass over memory where both are contiguous."""
+    if x.flags.c_contiguous and y.flags.c_contiguous:
+        _engine.axpy(a, x, y)
+    else:
+        y += a * x
+
+
+def _matched(params: Any, grads: Any) -> tuple[tree.Structure, list, list]:
+    """The structure of the parameters, and both lists of leaves, checked before anything is written."""
+    ps, structure = tree.flatten(params)
+    gs = structure.leaves_of(grads, "the tree of gradients")
+    for index, (p, g) in enumerate(zip(ps, gs, strict=True)):
+        # One test for the usual case; what is wrong is found out in a function of its own.
+        if type(p) is not np.ndarray or p.dtype.char not in "fd" or not p.flags.writeable:
+            _check_parameter(_name(structure, index), p)
+        if type(g) is not np.ndarray or g.dtype != p.dtype or g.shape != p.shape:
+            gs[index] = _check_gradient(_name(structure, index), p, g)
+    return structure, ps, gs
+
+
+def _name(structure: tree.Structure, index: int) -> str:
+    path = structure.paths()[index]
+    return f"parameter {path}" if path else "the parameter"
+
+
+def _check_parameter(name: str, p: Any) -> None:
+    if not isinstance(p, np.ndarray):
+        raise TypeError(f"{name} is a {type(p).__name__}; parameters are updated in place and must be NumPy arrays")
+    if p.dtype.char not in "fd":
+        raise TypeError(f"{name} has dtype {p.dtype}; parameters must be float32 or float64")
+    if not p.flags.writeable:
+        raise ValueError(f"{name} is read-only; parameters are updated in place, so pass a writeable copy")
+
+
+def _check_gradient(name: str, p: np.ndarray, g: Any) -> np.ndarray:
+    # The gradient of a parameter without axes may be a NumPy scalar.
+    if not isinstance(g, np.ndarray | np.generic):
+        raise TypeError(f"the gradient of {name} is a {type(g).__name__}, not a NumPy array")
+    if g.shape != p.shape:
+        raise ValueError(f"{name} has shape {p.shape}, but its gradient has shape {g.shape}")
+    if g.dtype != p.dtype:
+        raise TypeError(f"{name} has dtype {p.dtype}, but its gradient has dtype {g.dtype}")
+    return np.asarray(g)
+
+
+def _positive(name: str, value: float) -> float:
+    if not value > 0 or not math.isfinite(value):
+        raise ValueError(f"{name} must be a finite number above 0, got {value!r}")
+    return value
+
+
+def _fraction(name: str, value: float) -> float:
+    if not 0 <= value < 1:
+        raise ValueError(f"{name} must be at least 0 and below 1, got {value!r}")
+    return value

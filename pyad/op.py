@@ -1,0 +1,279 @@
+"""The op record: one operation, one definition.
+
+An op says how NumPy computes it (the reference), which kernel of the engine runs it, and its derivative. All derivative
+functions have one form, `rule(s, y, *operands, params)`, and answer one contribution per operand (None where there is no
+derivative):
+
+- `partials` of an element-wise op: s times the partial derivative by each operand. s is a cotangent going backward and
+  a tangent going forward, so both modes follow from it.
+- `transpose` of an op that is linear in each operand: the cotangents. Going forward the op itself is run on the tangent.
+- `vjp` of any other, and `jvps`: one function per operand that gives the result's tangent for that operand's.
+
+Rules are written with pyad's own ops, so they can be differentiated in turn; the engine records each once, on
+placeholders, and from then on runs it without Python. What a rule reads is what the tape keeps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from pyad import _engine
+from pyad._engine import CODES, FAILED, LARGE, lib
+from pyad.array import Array, _new, common_dtype, constant, is_traced, wrap
+from pyad.errors import EngineError
+
+__all__ = ["REGISTRY", "NeedsPython", "Op", "elementwise", "general", "linear", "nondiff", "python_op"]
+
+Rule = Callable[..., tuple[Any, ...]]
+
+# By the engine's number.
+REGISTRY: dict[int, Op] = {}
+
+FORWARD_SAME, FORWARD_LINEAR, FORWARD_JOINT, FORWARD_OWN = range(4)
+
+
+class NeedsPython(Exception):
+    """Raised while a rule is recorded on placeholders, by an operation that needs values."""
+
+
+@dataclass(frozen=True, eq=False)
+class Op:
+    """One operation. Made by `elementwise`, `linear`, `general`, `nondiff` or `python_op`, which check it."""
+
+    name: str
+    number: int
+    arity: int  # -1: any number
+    reference: Callable[..., Any]
+    backward: Rule | None = None
+    forward: Any = None
+    forward_kind: int = FORWARD_OWN
+    is_elementwise: bool = False
+    in_python: bool = False
+    # For the tests: from where each operand is drawn, and the derivative order that exists there.
+    domain: tuple[tuple[float, float], ...] = field(default=((-2.0, 2.0),))
+
+    def __repr__(self) -> str:
+        return f"<op {self.name}>"
+
+    def __call__(self, *operands: Any, params: tuple[int, ...] | None = None) -> Any:
+        """Run the op on operands of which at least one is traced; params are the engine's integers."""
+        dtype = common_dtype(self.name, operands)
+        handles = [handle_of(x, dtype) for x in operands]
+        return self.record(handles, params)
+
+    def record(self, handles: list[int], params: tuple[int, ...] | None) -> Array:
+        if params is None:
+            handle = lib.pyad_op(self.number, len(handles), handles, -1, _engine.ffi.NULL)
+        else:
+            handle = lib.pyad_op(self.number, len(handles), handles, len(params), params)
+        if handle >= FAILED:
+            raise _engine.error(handle, tuple(handles))
+        return wrap(handle)
+
+
+_CAST = _engine.kernel("astype")
+
+
+def cast(x: Array, dtype: np.dtype) -> Array:
+    """A traced array in another float dtype."""
+    return wrap(lib.pyad_op(_CAST, 1, [x._h], 1, [CODES[dtype]]))
+
+
+def handle_of(x: Any, dtype: np.dtype) -> int:
+    """The handle of an operand in `dtype`: traced, or recorded as a constant."""
+    if type(x) is not Array:
+        return constant(x, dtype)
+    info = _engine.look(x._h)
+    if info.dtype == CODES[dtype]:
+        return x._h
+    return cast(x, dtype)._h
+
+
+def _register(op: Op) -> Op:
+    if op.number in REGISTRY:
+        raise EngineError(f"op {op.name}: number {op.number} is taken by {REGISTRY[op.number].name}")
+    REGISTRY[op.number] = op
+    return op
+
+
+def elementwise(
+    name: str, reference: Callable[..., Any], partials: Rule, domain: tuple[tuple[float, float], ...] = ((-2.0, 2.0),)
+) -> Op:
+    """Register an op that the engine has an element-wise kernel for, under the kernel's name."""
+    op = Op(
+        name, _engine.kernel(name), len(domain), reference, partials, partials, FORWARD_SAME, True, domain=domain
+    )
+    return _register(op)
+
+
+def linear(
+    name: str, reference: Callable[..., Any], transpose: Rule, arity: int = 1, joint: bool = False
+) -> Op:
+    """Register an op that is linear in each operand (`joint`: in all of them together)."""
+    kind = FORWARD_JOINT if joint else FORWARD_LINEAR
+    return _register(Op(name, _engine.kernel(name), arity, reference, transpose, None, kind))
+
+
+def general(name: str, reference: Callable[..., Any], vjp: Rule, jvps: tuple[Callable[..., Any], ...]) -> Op:
+    """Register an op by its rules, one forward rule per operand."""
+    return _register(Op(name, _engine.kernel(name), len(jvps), reference, vjp, jvps))
+
+
+def nondiff(name: str, reference: Callable[..., Any], arity: int) -> Op:
+    """Register an op that is constant wherever it is differentiable, such as a comparison."""
+    domain = ((-2.0, 2.0),) * arity
+    return _register(Op(name, _engine.kernel(name), arity, reference, is_elementwise=True, domain=domain))
+
+
+_next_number = _engine.KERNEL_COUNT
+
+
+def python_op(name: str, reference: Callable[..., Any], vjp: Rule, jvp: Rule | None, arity: int = -1) -> Op:
+    """Register an op that only Python can run."""
+    global _next_number
+    if _next_number >= 1 << 16:
+        raise EngineError("no more than 65535 operations can be defined in one process")
+    op = Op(name, _next_number, arity, reference, vjp, jvp, in_python=True)
+    _next_number += 1
+    return _register(op)
+
+
+# ---- rules, as the engine asks for them ----
+
+
+def _placeholders(infos: list[Any], scalar: bool) -> list[Array]:
+    made = []
+    for info in infos:
+        shape = () if scalar else _engine.shape_of(info)
+        made.append(wrap(lib.pyad_rule_input(info.dtype, len(shape), shape)))
+    return made
+
+
+def _finish_program(op: Op, which: int, inputs: list[Array], outputs: tuple[Any, ...]) -> None:
+    handles = []
+    for k, out in enumerate(outputs):
+        if out is not None and not is_traced(out):
+            raise EngineError(f"op {op.name}: the rule's output {k} is {out!r}, expected a traced value or None")
+        handles.append(-1 if out is None else out._h)
+    status = lib.pyad_rule_program(which, _engine.next_generation(), len(inputs), len(handles), handles)
+    if status:
+        raise _engine.error(status)
+
+
+def _record_backward(op: Op, infos: list[Any], params: tuple[int, ...]) -> None:
+    """Run the backward rule on placeholders: operands, result, and a seed like the result."""
+    inputs = _placeholders([*infos, infos[-1]], op.is_elementwise)
+    outputs = call_rule(op, op.backward, inputs[-1], inputs[-2], inputs[:-2], params)
+    _finish_program(op, 0, inputs, outputs)
+
+
+def _record_forward(op: Op, k: int, infos: list[Any], params: tuple[int, ...]) -> None:
+    """The same for the forward rule from operand k, whose seed is like that operand."""
+    inputs = _placeholders([*infos, infos[k]], False)
+    outputs: list[Any] = [None] * (len(infos) - 1)
+    outputs[k] = op.forward[k](inputs[-1], inputs[-2], *inputs[:-2], params)
+    _finish_program(op, 1 + k, inputs, tuple(outputs))
+
+
+def call_rule(op: Op, rule: Rule, s: Any, y: Any, operands: list[Any], params: tuple[int, ...]) -> tuple[Any, ...]:
+    outputs = rule(s, y, *operands) if op.is_elementwise else rule(s, y, *operands, params)
+    if len(outputs) != len(operands):
+        raise EngineError(f"op {op.name}: the rule gave {len(outputs)} derivatives for {len(operands)} operands")
+    return outputs
+
+
+def supply_rule(node: int) -> None:
+    """Record the rule of a node that the sweep under way has come to."""
+    info = _engine.look(node)
+    op = REGISTRY[info.op]
+    if op.backward is None:
+        raise EngineError(f"op {op.name} has no derivative")
+    params = _engine.params_of(info)
+    infos = [_engine.look(lib.pyad_operand(node, k)) for k in range(info.nargs)]
+    infos.append(info)
+    keep = _engine.current().keep
+    kept = len(keep)
+    status = lib.pyad_rule_begin(_engine.next_generation())
+    if status:
+        raise _engine.error(status)
+    try:
+        _record_backward(op, infos, params)
+        if op.forward_kind == FORWARD_OWN:
+            for k in range(info.nargs):
+                _record_forward(op, k, infos, params)
+    except NeedsPython:
+        status = lib.pyad_rule_python()
+    except BaseException:
+        lib.pyad_rule_abort()
+        raise
+    else:
+        status = lib.pyad_rule_commit(op.forward_kind)
+    finally:
+        del keep[kept:]
+    if status:
+        raise _engine.error(status)
+
+
+def run_rule(node: int, forward: bool, recorded: bool) -> None:
+    """Apply a rule that only Python can run, on traced values in a recorded sweep and on plain arrays otherwise."""
+    info = _engine.look(node)
+    op = REGISTRY[info.op]
+    params = _engine.params_of(info)
+    operands = [lib.pyad_operand(node, k) for k in range(info.nargs)]
+    outside = _traced if recorded else _plain
+    if forward:
+        _run_forward(op, node, operands, params, outside)
+    else:
+        _run_backward(op, node, operands, params, outside)
+
+
+def _traced(handle: int) -> Array:
+    array = _new(Array)
+    array._h = handle
+    return array
+
+
+def _plain(handle: int) -> Any:
+    return _engine.materialize(handle, share=False)
+
+
+def _value_at(node: int, outside: Callable[[int], Any]) -> Any:
+    """The cotangent or tangent that has arrived at a node, or None."""
+    handle = lib.pyad_sweep_value(node)
+    if handle >= FAILED:
+        raise _engine.error(handle)
+    return outside(handle & (LARGE - 1)) if handle else None
+
+
+def _give(op: Op, node: int, value: Any) -> None:
+    dtype = _engine.DTYPES[_engine.look(node).dtype]
+    status = lib.pyad_sweep_give(node, handle_of(value, dtype))
+    if status:
+        raise _engine.error(status)
+
+
+def _run_backward(op: Op, node: int, operands: list[int], params: tuple[int, ...], outside: Any) -> None:
+    seed = _value_at(node, outside)
+    if seed is None:
+        return
+    outputs = call_rule(op, op.backward, seed, outside(node), [outside(h) for h in operands], params)
+    for handle, out in zip(operands, outputs, strict=True):
+        if out is not None and lib.pyad_sweep_needs(handle):
+            _give(op, handle, out)
+
+
+def _run_forward(op: Op, node: int, operands: list[int], params: tuple[int, ...], outside: Any) -> None:
+    tangents = [_value_at(h, outside) if lib.pyad_sweep_needs(h) else None for h in operands]
+    if all(t is None for t in tangents):
+        return
+    if op.forward is None:
+        raise TypeError(f"{op.name} has no forward rule: it was defined by custom_vjp, which is for reverse mode only")
+    tangent = op.forward(tangents, outside(node), *[outside(h) for h in operands], params)
+    if tangent is not None:
+        _give(op, node, tangent)
+
+

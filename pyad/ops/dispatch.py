@@ -1,0 +1,126 @@
+"""How a function of arrays becomes a call of the engine: the short way for traced operands, NumPy for plain ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from pyad._engine import FAILED, LARGE, error, lib
+from pyad.array import Array, _Held, _new, is_traced
+from pyad.op import Op
+
+__all__ = ["binary", "binary_method", "contains_traced", "unary"]
+
+
+def unary(op: Op, doc: str) -> Callable[[Any], Any]:
+    """A function of one array."""
+    number = op.number
+    reference = op.reference
+
+    def function(x: Any, /) -> Any:
+        if type(x) is not Array:
+            return reference(plain(op.name, x))
+        handle = lib.pyad_op1(number, x._h)
+        result = _new(Array)
+        if handle >= LARGE:
+            if handle >= FAILED:
+                raise error(handle, (x._h,))
+            handle -= LARGE
+            result._keep = _Held(handle)
+        result._h = handle
+        return result
+
+    return _named(function, op, doc)
+
+
+def _slow_binary(op: Op, x: Any, y: Any) -> Any:
+    """Mixed dtypes, plain arrays, lists, or an error to be raised."""
+    if not is_traced(x) and not is_traced(y):
+        return op.reference(plain(op.name, x), plain(op.name, y))
+    return op(operand(op.name, x), operand(op.name, y))
+
+
+def binary(op: Op, doc: str) -> Callable[[Any, Any], Any]:
+    """A function of two arrays."""
+    forward = binary_method(op)
+    backward = binary_method(op, swapped=True)
+
+    def function(x: Any, y: Any, /) -> Any:
+        if type(x) is Array:
+            return forward(x, y)
+        if type(y) is Array:
+            return backward(y, x)
+        return _slow_binary(op, x, y)
+
+    return _named(function, op, doc)
+
+
+def binary_method(op: Op, swapped: bool = False) -> Callable[[Array, Any], Any]:
+    """An operator of the Array class: op(self, other), or op(other, self) for the reflected one."""
+    number = op.number
+    op2 = lib.pyad_op2
+    op2n = lib.pyad_op2n
+    opn2 = lib.pyad_opn2
+
+    def method(self: Array, other: Any) -> Any:
+        kind = type(other)
+        if kind is Array:
+            handle = op2(number, other._h, self._h) if swapped else op2(number, self._h, other._h)
+        elif kind is float or kind is int:
+            handle = opn2(number, other, self._h) if swapped else op2n(number, self._h, other)
+        else:
+            return _slow_binary(op, other, self) if swapped else _slow_binary(op, self, other)
+        result = _new(Array)
+        if handle >= LARGE:
+            if handle >= FAILED:
+                return _slow_binary(op, other, self) if swapped else _slow_binary(op, self, other)
+            handle -= LARGE
+            result._keep = _Held(handle)
+        result._h = handle
+        return result
+
+    return method
+
+
+def _named(function: Callable[..., Any], op: Op, doc: str) -> Any:
+    function.__name__ = op.name
+    function.__qualname__ = op.name
+    function.__doc__ = doc
+    return function
+
+
+def contains_traced(x: Any) -> bool:
+    """Whether a (nested) list or tuple holds a traced array."""
+    stack = [x]
+    while stack:
+        item = stack.pop()
+        if type(item) is Array:
+            return True
+        if type(item) in (list, tuple):
+            stack.extend(item)
+    return False
+
+
+def plain(name: str, x: Any) -> Any:
+    """A plain operand for NumPy; a list that holds traced values is not one."""
+    if type(x) in (list, tuple) and contains_traced(x):
+        from pyad.ops.shape import array
+
+        return array(x)
+    return x
+
+
+def operand(name: str, x: Any) -> Any:
+    """An operand for the engine: traced, a number, or an ndarray of numbers."""
+    if type(x) is Array or isinstance(x, float | int | np.ndarray | np.generic):
+        return x
+    if type(x) in (list, tuple) and contains_traced(x):
+        from pyad.ops.shape import array
+
+        return array(x)
+    converted = np.asarray(x)
+    if converted.dtype.kind not in "biufc":
+        raise TypeError(f"{name}: operand of type {type(x).__name__} is neither a number nor an array of numbers")
+    return converted

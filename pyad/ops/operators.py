@@ -1,0 +1,299 @@
+"""What a traced array can do: operators, methods, and the protocols through which plain NumPy code reaches the ops."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+
+from pyad.array import Array, is_traced, numpy_value
+from pyad.errors import UnsupportedError
+from pyad.ops import elementwise as el
+from pyad.ops import index, linalg, reduce, shape
+from pyad.ops.dispatch import binary_method
+
+# ---- NumPy's functions and ufuncs, by what implements them for traced arrays ----
+
+UFUNCS: dict[np.ufunc, Callable[..., Any]] = {
+    np.add: el.add,
+    np.subtract: el.subtract,
+    np.multiply: el.multiply,
+    np.divide: el.divide,
+    np.power: el.power,
+    np.float_power: el.power,
+    np.negative: el.negative,
+    np.positive: lambda x: x,
+    np.maximum: el.maximum,
+    np.minimum: el.minimum,
+    np.absolute: el.absolute,
+    np.fabs: el.absolute,
+    np.square: el.square,
+    np.reciprocal: el.reciprocal,
+    np.sqrt: el.sqrt,
+    np.exp: el.exp,
+    np.expm1: el.expm1,
+    np.log: el.log,
+    np.log1p: el.log1p,
+    np.sin: el.sin,
+    np.cos: el.cos,
+    np.tan: el.tan,
+    np.sinh: el.sinh,
+    np.cosh: el.cosh,
+    np.tanh: el.tanh,
+    np.arcsin: el.arcsin,
+    np.arccos: el.arccos,
+    np.arctan: el.arctan,
+    np.arctan2: el.arctan2,
+    np.matmul: linalg.matmul,
+    np.sign: el.sign,
+    np.floor: el.floor,
+    np.ceil: el.ceil,
+}
+
+# Constant wherever they are differentiable: they run on the value and give plain arrays.
+CONSTANT_UFUNCS = {
+    np.equal,
+    np.not_equal,
+    np.less,
+    np.less_equal,
+    np.greater,
+    np.greater_equal,
+    np.isnan,
+    np.isinf,
+    np.isfinite,
+    np.signbit,
+    np.logical_and,
+    np.logical_or,
+    np.logical_xor,
+    np.logical_not,
+    np.trunc,
+    np.rint,
+}
+
+FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {
+    np.sum: reduce.sum,
+    np.mean: reduce.mean,
+    np.var: reduce.var,
+    np.std: reduce.std,
+    np.max: reduce.max,
+    np.min: reduce.min,
+    np.amax: reduce.max,
+    np.amin: reduce.min,
+    np.reshape: shape.reshape,
+    np.ravel: shape.ravel,
+    np.transpose: shape.transpose,
+    np.swapaxes: shape.swapaxes,
+    np.moveaxis: shape.moveaxis,
+    np.broadcast_to: shape.broadcast_to,
+    np.expand_dims: shape.expand_dims,
+    np.squeeze: shape.squeeze,
+    np.concatenate: shape.concatenate,
+    np.stack: shape.stack,
+    np.where: el.where,
+    np.dot: linalg.dot,
+    np.outer: linalg.outer,
+    np.shape: lambda x: x.shape,
+    np.ndim: lambda x: x.ndim,
+    np.size: lambda x, axis=None: x.size if axis is None else x.shape[axis],
+}
+
+CONSTANT_FUNCTIONS = {
+    np.argmax,
+    np.argmin,
+    np.argsort,
+    np.all,
+    np.any,
+    np.allclose,
+    np.isclose,
+    np.array_equal,
+    np.zeros_like,
+    np.ones_like,
+    np.full_like,
+    np.empty_like,
+    np.count_nonzero,
+    np.nonzero,
+    np.searchsorted,
+    np.result_type,
+    np.round,
+    np.array2string,
+    np.array_repr,
+    np.array_str,
+}
+
+
+def _values(x: Any) -> Any:
+    """The same arguments with plain values for traced ones, inside lists, tuples and dicts too."""
+    if is_traced(x):
+        return numpy_value(x)
+    if type(x) in (list, tuple):
+        return type(x)(_values(item) for item in x)
+    if type(x) is dict:
+        return {key: _values(item) for key, item in x.items()}
+    return x
+
+
+def _unsupported(name: str) -> UnsupportedError:
+    return UnsupportedError(
+        f"{name} has no derivative in pyad and was given a traced value; write it with supported functions, define it "
+        "with pyad.custom_vjp or pyad.custom_jvp, or take pyad.stop_gradient(x) if it is constant"
+    )
+
+
+def _refuse_keywords(name: str, given: dict[str, Any]) -> None:
+    named = {key: value for key, value in given.items() if not (key == "where" and value is True)}
+    named = {key: value for key, value in named.items() if value is not None}
+    if not named:
+        return
+    if "out" in named:
+        raise UnsupportedError(
+            f"{name}: out= with a traced operand would write a traced value into a plain array; use the returned array"
+        )
+    raise UnsupportedError(f"{name}: the arguments {', '.join(sorted(named))} are not supported for traced values")
+
+
+def array_ufunc(self: Array, ufunc: np.ufunc, method: str, *inputs: Any, **keywords: Any) -> Any:
+    """NumPy's hook: a ufunc was called with a traced operand."""
+    name = f"numpy.{ufunc.__name__}"
+    if method != "__call__":
+        raise _unsupported(f"{name}.{method}")
+    if ufunc in CONSTANT_UFUNCS:
+        return ufunc(*_values(inputs), **_values(keywords))
+    function = UFUNCS.get(ufunc)
+    if function is None:
+        raise _unsupported(name)
+    dtype = keywords.pop("dtype", None) if keywords else None
+    if keywords:
+        _refuse_keywords(name, keywords)
+    result = function(*inputs)
+    return result if dtype is None else shape.astype(result, dtype)
+
+
+def array_function(self: Array, function: Callable[..., Any], types: Any, args: Any, keywords: Any) -> Any:
+    """NumPy's hook: a function was called with a traced argument."""
+    ours = FUNCTIONS.get(function)
+    if ours is not None:
+        return _call(ours, f"numpy.{function.__name__}", args, keywords)
+    if function in CONSTANT_FUNCTIONS:
+        return function(*_values(args), **_values(keywords))
+    raise _unsupported(f"numpy.{getattr(function, '__name__', function)}")
+
+
+def _call(ours: Callable[..., Any], name: str, args: Any, keywords: dict[str, Any]) -> Any:
+    """Call one of ours with NumPy's arguments; those at their NumPy default may be left out."""
+    given = {
+        key: value
+        for key, value in keywords.items()
+        if value is not np._NoValue and not (value is None and key in ("dtype", "out", "axis"))
+    }
+    try:
+        return ours(*args, **given)
+    except TypeError as problem:
+        if "unexpected keyword" in str(problem) or "positional argument" in str(problem):
+            raise UnsupportedError(f"{name}: {problem} for traced values") from None
+        raise
+
+
+def _comparison(compare: Callable[[Any, Any], Any]) -> Callable[[Array, Any], Any]:
+    def method(self: Array, other: Any) -> Any:
+        return compare(numpy_value(self), _values(other))
+
+    return method
+
+
+def _power_method(self: Array, other: Any) -> Any:
+    return el.power(self, other)
+
+
+def _iterate(self: Array) -> Any:
+    if self.ndim == 0:
+        raise TypeError("iteration over a 0-d array")
+    return (self[i] for i in range(len(self)))
+
+
+def _contains(self: Array, item: Any) -> bool:
+    return bool(np.any(numpy_value(self) == _values(item)))
+
+
+def _refuse_assignment(self: Array, key: Any, value: Any) -> None:
+    raise UnsupportedError(
+        "a traced array cannot be assigned into; build a new one with np.where, np.concatenate or pyad.numpy.array"
+    )
+
+
+def _in_place(function: Callable[[Any, Any], Any]) -> Callable[[Array, Any], Any]:
+    """`a += b` gives a new value: nobody else sees it change."""
+
+    def method(self: Array, other: Any) -> Any:
+        return function(self, other)
+
+    return method
+
+
+def _sequence(args: tuple[Any, ...]) -> Any:
+    """x.reshape(2, 3) as x.reshape((2, 3))."""
+    return args[0] if len(args) == 1 else args
+
+
+def _install() -> None:
+    pairs = {
+        "add": el._add,
+        "sub": el._sub,
+        "mul": el._mul,
+        "truediv": el._div,
+    }
+    for name, op in pairs.items():
+        setattr(Array, f"__{name}__", binary_method(op))
+        setattr(Array, f"__r{name}__", binary_method(op, swapped=True))
+    Array.__pow__ = _power_method
+    Array.__rpow__ = binary_method(el._pow, swapped=True)
+    Array.__matmul__ = linalg.matmul
+    Array.__rmatmul__ = lambda self, other: linalg.matmul(other, self)
+    Array.__neg__ = el.negative
+    Array.__pos__ = lambda self: self
+    Array.__abs__ = el.absolute
+    for name in ("eq", "ne", "lt", "le", "gt", "ge"):
+        setattr(Array, f"__{name}__", _comparison(getattr(operator, name)))
+    Array.__hash__ = None  # type: ignore[assignment]
+    Array.__getitem__ = index.getitem
+    Array.__setitem__ = _refuse_assignment
+    Array.__iter__ = _iterate
+    Array.__contains__ = _contains
+    Array.__array_ufunc__ = array_ufunc
+    Array.__array_function__ = array_function
+    _install_methods()
+
+
+def _install_methods() -> None:
+    for name in ("sum", "mean", "var", "std", "max", "min"):
+        setattr(Array, name, getattr(reduce, name))
+    Array.T = property(shape.transpose)
+    Array.mT = property(lambda self: shape.swapaxes(self, -1, -2))
+    Array.real = property(lambda self: self)
+    Array.flat = property(lambda self: iter(shape.ravel(self)))
+    Array.reshape = lambda self, *new: shape.reshape(self, _sequence(new))
+    Array.transpose = lambda self, *axes: shape.transpose(self, _sequence(axes) if axes else None)
+    Array.ravel = Array.flatten = lambda self: shape.ravel(self)
+    Array.squeeze = shape.squeeze
+    Array.swapaxes = shape.swapaxes
+    Array.astype = lambda self, dtype, **_: shape.astype(self, dtype)
+    Array.copy = lambda self, order="C": self
+    Array.dot = linalg.dot
+    Array.conj = Array.conjugate = lambda self: self
+    for name in ("argmax", "argmin", "argsort", "all", "any", "nonzero", "round"):
+        setattr(Array, name, _constant_method(name))
+
+
+def _constant_method(name: str) -> Callable[..., Any]:
+    def method(self: Array, *args: Any, **keywords: Any) -> Any:
+        return getattr(np.asarray(numpy_value(self)), name)(*args, **keywords)
+
+    method.__name__ = name
+    return method
+
+
+_install()
+
+__all__ = ["CONSTANT_FUNCTIONS", "CONSTANT_UFUNCS", "FUNCTIONS", "UFUNCS"]

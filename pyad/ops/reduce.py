@@ -1,0 +1,288 @@
+"""Reductions and the softmax family. Parameters are (axes as bits, keepdims), or a single axis where the kernel has one."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from pyad.array import Array, is_traced
+from pyad.op import general, linear
+from pyad.ops.dispatch import plain
+from pyad.ops.elementwise import _compare, _eq, _select, exp
+from pyad.ops.shape import broadcast_to, moveaxis, reshape
+
+__all__ = ["amax", "amin", "log_softmax", "logsumexp", "max", "mean", "min", "softmax", "std", "sum", "var"]
+
+Axis = int | Sequence[int] | None
+
+
+def normalize_axes(name: str, axis: Axis, ndim: int) -> tuple[int, ...]:
+    """The axes as sorted numbers in [0, ndim), all of them for None.
+
+    Raises:
+        numpy.exceptions.AxisError: an axis out of range.
+        ValueError: an axis given twice.
+        TypeError: an axis that is not an integer.
+    """
+    if axis is None:
+        return tuple(range(ndim))
+    given = tuple(axis) if isinstance(axis, Sequence) else (axis,)
+    axes = []
+    for a in given:
+        if not isinstance(a, int | np.integer):
+            raise TypeError(f"{name}: axis {a!r} is not an integer")
+        if not -ndim <= a < ndim:
+            raise np.exceptions.AxisError(f"{name}: axis {a} is out of bounds for an array of dimension {ndim}")
+        axes.append(int(a) % ndim)
+    if len(set(axes)) != len(axes):
+        raise ValueError(f"{name}: axis {axis} names a dimension twice")
+    return tuple(sorted(axes))
+
+
+def _bits(axes: tuple[int, ...]) -> int:
+    return builtins.sum(1 << a for a in axes)
+
+
+def _kept_shape(shape: tuple[int, ...], bits: int) -> tuple[int, ...]:
+    """The shape with the reduced axes of length 1."""
+    return tuple(1 if bits >> d & 1 else n for d, n in enumerate(shape))
+
+
+def _expand(s: Any, x: Any, params: tuple[int, ...]) -> Any:
+    """A result's cotangent with the reduced axes back, of length 1."""
+    return reshape(s, _kept_shape(x.shape, params[0]))
+
+
+# ---- records ----
+
+_sum = linear(
+    "sum",
+    lambda x, axes, keepdims: np.sum(x, axis=axes, keepdims=keepdims),
+    lambda s, y, x, p: (broadcast_to(_expand(s, x, p), x.shape),),
+)
+
+
+def _extremum_weights(y: Any, x: Any, p: tuple[int, ...]) -> Any:
+    """1 / number of ties where x is the extremum, else 0."""
+    hit = _select(_compare(_eq, x, _expand(y, x, p)), 1.0 + 0.0 * _finite_zero(x), 0.0)
+    return hit / _sum(hit, params=(p[0], 1))
+
+
+def _finite_zero(x: Any) -> Any:
+    """Zeros like x, also where x is not finite."""
+    return _select(_compare(_eq, x, x), 0.0, x * 0.0)
+
+
+def _extremum_vjp(s: Any, y: Any, x: Any, p: tuple[int, ...]) -> tuple[Any]:
+    return (_expand(s, x, p) * _extremum_weights(y, x, p),)
+
+
+def _extremum_jvp(t: Any, y: Any, x: Any, p: tuple[int, ...]) -> Any:
+    return _sum(t * _extremum_weights(y, x, p), params=p)
+
+
+_max = general(
+    "max", lambda x, axes, keepdims: np.max(x, axis=axes, keepdims=keepdims), _extremum_vjp, (_extremum_jvp,)
+)
+_min = general(
+    "min", lambda x, axes, keepdims: np.min(x, axis=axes, keepdims=keepdims), _extremum_vjp, (_extremum_jvp,)
+)
+
+
+def _reference_logsumexp(x: Any, axis: int, keepdims: bool) -> Any:
+    shift = np.max(x, axis=axis, keepdims=True)
+    shift = np.where(np.isfinite(shift), shift, 0)
+    with np.errstate(divide="ignore"):
+        out = np.log(np.sum(np.exp(x - shift), axis=axis, keepdims=True)) + shift
+    return (out if keepdims else np.squeeze(out, axis)).astype(x.dtype)[()]
+
+
+def _reference_log_softmax(x: Any, axis: int) -> Any:
+    return x - _reference_logsumexp(x, axis, True)
+
+
+def _reference_softmax(x: Any, axis: int) -> Any:
+    return np.exp(_reference_log_softmax(x, axis))
+
+
+def _one_axis(params: tuple[int, ...]) -> tuple[int, int]:
+    return 1 << params[0], params[1]
+
+
+def _logsumexp_vjp(s: Any, y: Any, x: Any, p: tuple[int, ...]) -> tuple[Any]:
+    p = _one_axis(p)
+    return (_expand(s, x, p) * exp(x - _expand(y, x, p)),)
+
+
+def _logsumexp_jvp(t: Any, y: Any, x: Any, p: tuple[int, ...]) -> Any:
+    p = _one_axis(p)
+    return _sum(t * exp(x - _expand(y, x, p)), params=p)
+
+
+_logsumexp = general("logsumexp", _reference_logsumexp, _logsumexp_vjp, (_logsumexp_jvp,))
+
+
+# The Jacobians diag(y) - y y' (symmetric) and I - 1 y': Bridle, Probabilistic interpretation of feedforward
+# classification network outputs, 1990.
+def _softmax_map(s: Any, y: Any, x: Any, p: tuple[int, ...]) -> Any:
+    return y * (s - _sum(s * y, params=(1 << p[0], 1)))
+
+
+def _log_softmax_vjp(s: Any, y: Any, x: Any, p: tuple[int, ...]) -> tuple[Any]:
+    return (s - exp(y) * _sum(s, params=(1 << p[0], 1)),)
+
+
+def _log_softmax_jvp(t: Any, y: Any, x: Any, p: tuple[int, ...]) -> Any:
+    return t - _sum(t * exp(y), params=(1 << p[0], 1))
+
+
+_softmax = general(
+    "softmax", _reference_softmax, lambda s, y, x, p: (_softmax_map(s, y, x, p),), (_softmax_map,)
+)
+_log_softmax = general("log_softmax", _reference_log_softmax, _log_softmax_vjp, (_log_softmax_jvp,))
+
+
+# ---- functions ----
+
+
+def _reduce(op: Any, x: Array, axis: Axis, keepdims: bool) -> Any:
+    ndim = x.ndim
+    bits = (1 << ndim) - 1 if axis is None else _bits(normalize_axes(op.name, axis, ndim))
+    return op.record([x._h], (bits, 1 if keepdims else 0))
+
+
+def sum(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
+    """Sum over the axes (all by default); pairwise, so the error grows slowly.
+
+    >>> import numpy as np
+    >>> import pyad
+    >>> pyad.grad(lambda x: sum(x * x))(np.array([1.0, 2.0]))
+    array([2., 4.])
+    """
+    x = plain("sum", x)
+    if not is_traced(x):
+        return np.sum(x, axis=axis, keepdims=keepdims)
+    return _reduce(_sum, x, axis, keepdims)
+
+
+def mean(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
+    """Arithmetic mean over the axes; NaN over nothing, as in NumPy."""
+    x = plain("mean", x)
+    if not is_traced(x):
+        return np.mean(x, axis=axis, keepdims=keepdims)
+    total = _reduce(_sum, x, axis, keepdims)
+    return total * (1.0 / _count(x, axis)) if _count(x, axis) else total * float("nan")
+
+
+def _count(x: Array, axis: Axis) -> int:
+    if axis is None:
+        return x.size
+    shape = x.shape
+    count = 1
+    for a in normalize_axes("mean", axis, len(shape)):
+        count *= shape[a]
+    return count
+
+
+def var(x: Any, axis: Axis = None, *, ddof: float = 0, keepdims: bool = False) -> Any:
+    """Variance over the axes, with divisor count - ddof."""
+    x = plain("var", x)
+    if not is_traced(x):
+        return np.var(x, axis=axis, ddof=ddof, keepdims=keepdims)
+    centred = x - mean(x, axis, keepdims=True)
+    return sum(centred * centred, axis, keepdims=keepdims) / (_count(x, axis) - ddof)
+
+
+def std(x: Any, axis: Axis = None, *, ddof: float = 0, keepdims: bool = False) -> Any:
+    """Standard deviation over the axes, with divisor count - ddof."""
+    x = plain("std", x)
+    if not is_traced(x):
+        return np.std(x, axis=axis, ddof=ddof, keepdims=keepdims)
+    return var(x, axis, ddof=ddof, keepdims=keepdims) ** 0.5
+
+
+def max(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
+    """The largest element over the axes; ties share the derivative equally, NaN wins."""
+    x = plain("max", x)
+    if not is_traced(x):
+        return np.max(x, axis=axis, keepdims=keepdims)
+    return _reduce(_max, x, axis, keepdims)
+
+
+def min(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
+    """The smallest element over the axes; ties share the derivative equally, NaN wins."""
+    x = plain("min", x)
+    if not is_traced(x):
+        return np.min(x, axis=axis, keepdims=keepdims)
+    return _reduce(_min, x, axis, keepdims)
+
+
+amax, amin = max, min
+
+
+def _float_array(x: Any) -> np.ndarray:
+    x = np.asarray(x)
+    return x if x.dtype.kind == "f" else x.astype(float)
+
+
+def _single_axis(name: str, x: Any, axis: Axis) -> tuple[Any, int, tuple[int, ...], tuple[int, ...]]:
+    """x with the axes moved last and merged into one: (array, its axis, the axes, the shape before the merge)."""
+    axes = normalize_axes(name, axis, x.ndim)
+    if len(axes) == 1:
+        return x, axes[0], axes, x.shape
+    rest = tuple(d for d in range(x.ndim) if d not in axes)
+    moved = moveaxis(x, rest, tuple(range(len(rest))))
+    shape = moved.shape
+    return reshape(moved, (*shape[: len(rest)], -1) if moved.size else (*shape[: len(rest)], 0)), len(rest), axes, shape
+
+
+def logsumexp(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
+    """log(sum(exp(x))) over the axes, without overflow.
+
+    Shifted by the maximum: Blanchard, Higham and Higham, Accurately computing the log-sum-exp and softmax functions,
+    2021.
+
+    >>> import numpy as np
+    >>> logsumexp(np.array([1000.0, 1000.0])) - 1000.0
+    np.float64(0.6931471805599...)
+    """
+    x = plain("logsumexp", x)
+    if not is_traced(x):
+        x = _float_array(x)
+        axes = normalize_axes("logsumexp", axis, x.ndim)
+        merged, one, _, _ = _single_axis("logsumexp", x, axis) if x.ndim else (x.reshape(1), 0, axes, ())
+        out = _reference_logsumexp(merged, one, False)
+        return np.reshape(out, _kept_shape(x.shape, _bits(axes))) if keepdims else out
+    shape = x.shape
+    if not shape:
+        return x
+    merged, one, axes, _ = _single_axis("logsumexp", x, axis)
+    out = _logsumexp.record([merged._h], (one, 0))
+    return reshape(out, _kept_shape(shape, _bits(axes))) if keepdims else out
+
+
+def _softmax_like(name: str, op: Any, x: Any, axis: Axis) -> Any:
+    x = plain(name, x)
+    if not is_traced(x):
+        x = _float_array(x)
+    if x.ndim == 0:
+        return x * 0.0 + (1.0 if op is _softmax else 0.0)
+    merged, one, axes, before = _single_axis(name, x, axis)
+    out = op.record([merged._h], (one,)) if is_traced(merged) else op.reference(merged, one)
+    if len(axes) == 1:
+        return out
+    rest = tuple(d for d in range(len(before)) if d not in axes)
+    return moveaxis(reshape(out, before), tuple(range(len(rest))), rest)
+
+
+def softmax(x: Any, axis: Axis = -1) -> Any:
+    """exp(x) / sum(exp(x)) along the axis, without overflow."""
+    return _softmax_like("softmax", _softmax, x, axis)
+
+
+def log_softmax(x: Any, axis: Axis = -1) -> Any:
+    """log(softmax(x)) along the axis, accurate also where the softmax underflows."""
+    return _softmax_like("log_softmax", _log_softmax, x, axis)

@@ -1,0 +1,254 @@
+"""Ops that move elements without changing them. Most are views in the engine: no copy."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from pyad._engine import CODES, FAILED, error, ffi, lib
+from pyad.array import Array, common_dtype, is_traced, wrap
+from pyad.errors import DTypeError
+from pyad.op import handle_of, linear
+from pyad.ops.dispatch import contains_traced, plain
+
+__all__ = [
+    "array",
+    "asarray",
+    "astype",
+    "broadcast_to",
+    "concatenate",
+    "expand_dims",
+    "moveaxis",
+    "ravel",
+    "reshape",
+    "squeeze",
+    "stack",
+    "swapaxes",
+    "transpose",
+]
+
+# ---- records ----
+
+_reshape = linear("reshape", lambda x, *shape: np.reshape(x, shape), lambda s, y, x, p: (reshape(s, x.shape),))
+_transpose = linear(
+    "transpose",
+    lambda x, *axes: np.transpose(x, axes),
+    lambda s, y, x, p: (transpose(s, tuple(int(i) for i in np.argsort(p))),),
+)
+# The sum over the new axes is part of the accumulation.
+_broadcast = linear("broadcast_to", lambda x, *shape: np.broadcast_to(x, shape), lambda s, y, x, p: (s,))
+_astype = linear(
+    "astype", lambda x, code: np.asarray(x).astype(_dtypes()[code]), lambda s, y, x, p: (astype(s, x.dtype),)
+)
+
+
+def _dtypes() -> tuple[np.dtype, ...]:
+    return tuple(CODES)
+
+
+def _concatenate_transpose(s: Any, y: Any, *rest: Any) -> tuple[Any, ...]:
+    from pyad.ops.index import slice_axis
+
+    *operands, p = rest
+    parts = []
+    start = 0
+    for x in operands:
+        length = x.shape[p[0]]
+        parts.append(slice_axis(s, p[0], start, length))
+        start += length
+    return tuple(parts)
+
+
+_concatenate = linear(
+    "concatenate", lambda *rest: np.concatenate(rest[:-1], rest[-1]), _concatenate_transpose, arity=-1, joint=True
+)
+
+# ---- functions ----
+
+
+def _resolve_shape(size: int, old: tuple[int, ...], new: Any) -> tuple[int, ...]:
+    """The new shape with -1 filled in."""
+    shape = tuple(int(n) for n in new) if isinstance(new, Sequence | np.ndarray) else (int(new),)
+    unknown = [d for d, n in enumerate(shape) if n < 0]
+    if not unknown:
+        return shape
+    known = math.prod(n for n in shape if n >= 0)
+    if len(unknown) > 1 or shape[unknown[0]] != -1 or known == 0 or size % known:
+        from pyad.errors import ShapeError
+
+        raise ShapeError(
+            f"reshape: array of shape {old} cannot take shape {shape}; one length may be -1, and the number of elements "
+            f"({size}) must stay"
+        )
+    return tuple(size // known if n < 0 else n for n in shape)
+
+
+def reshape(x: Any, /, shape: Any) -> Any:
+    """The same elements, in C order, in another shape; one length may be -1."""
+    if not is_traced(x):
+        return np.reshape(plain("reshape", x), shape)
+    old = x.shape
+    return _reshape.record([x._h], _resolve_shape(x.size, old, shape))
+
+
+def ravel(x: Any, /) -> Any:
+    """The elements in C order, in one dimension."""
+    return reshape(x, (-1,)) if is_traced(x) and x.size else reshape(x, (x.size,)) if is_traced(x) else np.ravel(x)
+
+
+def transpose(x: Any, /, axes: Any = None) -> Any:
+    """Permute the axes (reverse them by default)."""
+    if not is_traced(x):
+        return np.transpose(plain("transpose", x), axes)
+    ndim = x.ndim
+    if axes is None:
+        order = tuple(range(ndim - 1, -1, -1))
+    else:
+        order = tuple(int(a) + ndim if -ndim <= a < 0 else int(a) for a in axes)
+    return _transpose.record([x._h], order)
+
+
+def moveaxis(x: Any, /, source: Any, destination: Any) -> Any:
+    """Move axes to other positions; the others keep their order."""
+    if not is_traced(x):
+        return np.moveaxis(x, source, destination)
+    from pyad.ops.reduce import normalize_axes
+
+    ndim = x.ndim
+    pairs = []
+    for name, given in (("source", source), ("destination", destination)):
+        listed = list(given) if isinstance(given, Sequence) else [given]
+        normalize_axes(f"moveaxis: {name}", listed, ndim)
+        pairs.append([int(a) % ndim for a in listed])
+    if len(pairs[0]) != len(pairs[1]):
+        raise ValueError(f"moveaxis: {len(pairs[0])} source axes, {len(pairs[1])} destinations")
+    order = [a for a in range(ndim) if a not in pairs[0]]
+    for to, come in sorted(zip(pairs[1], pairs[0], strict=True)):
+        order.insert(to, come)
+    return transpose(x, order)
+
+
+def swapaxes(x: Any, /, axis1: int, axis2: int) -> Any:
+    """Exchange two axes."""
+    if not is_traced(x):
+        return np.swapaxes(x, axis1, axis2)
+    from pyad.ops.reduce import normalize_axes
+
+    order = list(range(x.ndim))
+    (a,), (b,) = normalize_axes("swapaxes", axis1, x.ndim), normalize_axes("swapaxes", axis2, x.ndim)
+    order[a], order[b] = order[b], order[a]
+    return transpose(x, order)
+
+
+def broadcast_to(x: Any, /, shape: Any) -> Any:
+    """x repeated along new axes and axes of length 1, without copying."""
+    if not is_traced(x):
+        return np.broadcast_to(plain("broadcast_to", x), shape)
+    shape = tuple(int(n) for n in shape) if isinstance(shape, Sequence) else (int(shape),)
+    if any(n < 0 for n in shape):
+        raise ValueError(f"broadcast_to: shape {shape} has a negative length")
+    return _broadcast.record([x._h], shape)
+
+
+def expand_dims(x: Any, /, axis: Any) -> Any:
+    """New axes of length 1 at the given places of the result."""
+    if not is_traced(x):
+        return np.expand_dims(plain("expand_dims", x), axis)
+    from pyad.ops.reduce import normalize_axes
+
+    count = len(axis) if isinstance(axis, Sequence) else 1
+    places = normalize_axes("expand_dims", axis, x.ndim + count)
+    lengths = iter(x.shape)
+    return reshape(x, tuple(1 if d in places else next(lengths) for d in range(x.ndim + count)))
+
+
+def squeeze(x: Any, /, axis: Any = None) -> Any:
+    """Drop axes of length 1 (all of them by default)."""
+    if not is_traced(x):
+        return np.squeeze(plain("squeeze", x), axis)
+    from pyad.ops.reduce import normalize_axes
+
+    shape = x.shape
+    axes = tuple(d for d, n in enumerate(shape) if n == 1) if axis is None else normalize_axes("squeeze", axis, x.ndim)
+    for a in axes:
+        if shape[a] != 1:
+            raise ValueError(f"squeeze: axis {a} of shape {shape} has length {shape[a]}, expected 1")
+    return reshape(x, tuple(n for d, n in enumerate(shape) if d not in axes))
+
+
+def astype(x: Any, /, dtype: Any) -> Any:
+    """x in another dtype. Between float32 and float64 the derivative passes; integers and booleans are constant."""
+    dtype = np.dtype(dtype)
+    if not is_traced(x):
+        return np.asarray(x).astype(dtype)
+    if dtype.kind in "bui":
+        from pyad.array import numpy_value
+
+        return np.asarray(numpy_value(x)).astype(dtype)[()]
+    if dtype.kind != "f" or dtype not in CODES:
+        raise DTypeError(f"astype: traced values are float32 or float64, not {dtype}")
+    return x if x.dtype == dtype else _astype.record([x._h], (CODES[dtype],))
+
+
+def concatenate(arrays: Any, /, axis: int | None = 0) -> Any:
+    """Join arrays along an axis (flattened first for None)."""
+    arrays = list(arrays)
+    if not any(is_traced(x) for x in arrays):
+        return np.concatenate([plain("concatenate", x) for x in arrays], axis)
+    if axis is None:
+        arrays = [ravel(x) for x in arrays]
+        axis = 0
+    dtype = common_dtype("concatenate", tuple(arrays))
+    handles = [handle_of(x if is_traced(x) else np.asarray(x), dtype) for x in arrays]
+    return _join(handles, axis, arrays)
+
+
+def _join(handles: list[int], axis: int, arrays: list[Any]) -> Array:
+    from pyad.ops.reduce import normalize_axes
+
+    ndim = np.ndim(arrays[0]) if not is_traced(arrays[0]) else arrays[0].ndim
+    if ndim == 0:
+        raise ValueError("concatenate: zero-dimensional arrays cannot be concatenated; use stack")
+    (axis,) = normalize_axes("concatenate", axis, ndim)
+    handle = lib.pyad_op(_concatenate.number, len(handles), ffi.new("int64_t[]", handles), 1, (axis,))
+    if handle >= FAILED:
+        raise error(handle, tuple(handles))
+    return wrap(handle)
+
+
+def stack(arrays: Any, /, axis: int = 0) -> Any:
+    """Join arrays of one shape along a new axis."""
+    arrays = list(arrays)
+    if not any(is_traced(x) for x in arrays):
+        return np.stack([plain("stack", x) for x in arrays], axis)
+    shapes = {x.shape if is_traced(x) else np.shape(x) for x in arrays}
+    if len(shapes) > 1:
+        from pyad.errors import ShapeError
+
+        raise ShapeError(f"stack: all arrays must have one shape, got {', '.join(map(str, sorted(shapes)))}")
+    return concatenate([expand_dims(x, axis) for x in arrays], axis)
+
+
+def array(x: Any, dtype: Any = None) -> Any:
+    """An array of numbers, arrays and traced values, nested in lists and tuples as for `numpy.array`.
+
+    >>> import pyad
+    >>> pyad.grad(lambda a: array([a, a * a]).sum())(3.0)
+    np.float64(7.0)
+    """
+    if is_traced(x):
+        return x if dtype is None else astype(x, dtype)
+    if not contains_traced(x):
+        return np.array(x, dtype)
+    built = stack([array(item) if type(item) in (list, tuple) else item for item in x])
+    return built if dtype is None else astype(built, dtype)
+
+
+def asarray(x: Any, dtype: Any = None) -> Any:
+    """As `array`, without a copy of what is an array already."""
+    if is_traced(x) or contains_traced(x):
+        return array(x, dtype)
+    return np.asarray(x, dtype)

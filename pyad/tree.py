@@ -1,0 +1,289 @@
+"""Containers: tuples, lists, dicts, named tuples and None, nested to any depth, taken apart and put together again.
+
+A leaf is everything that is not one of these containers. Subclasses of the containers (other than named tuples) are
+leaves too, since there is no general way of building one. Nothing here recurses, so depth costs memory only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+__all__ = ["Structure", "TreeError", "flatten", "leaves", "map", "paths", "unflatten"]
+
+# A structure is kept as a tuple of tokens, parents before their children: `_LEAF`, `_NONE`, or for another container
+# its type, its keys (None but for a dict), the number of its children, and whether all of these are leaves. Such a flat
+# container is one token for itself and its leaves, which makes the usual trees of parameters a few tokens long.
+_LEAF = 0
+_NONE = 1
+_SEQUENCE = 2
+_DICT = 3
+
+
+class _Kinds(dict):
+    """Which kind of container each type is; a type seen for the first time is examined and remembered."""
+
+    def __missing__(self, cls: type) -> int:
+        # A named tuple has no base class of its own; its fields and its constructor from an iterable tell.
+        kind = _SEQUENCE if issubclass(cls, tuple) and hasattr(cls, "_fields") and hasattr(cls, "_make") else _LEAF
+        self[cls] = kind
+        return kind
+
+
+_KINDS = _Kinds({tuple: _SEQUENCE, list: _SEQUENCE, dict: _DICT, type(None): _NONE})
+
+
+class TreeError(ValueError):
+    """Two containers that had to have the same structure differ; the message says where and how."""
+
+
+class Structure:
+    """The containers of a tree without its leaves, as `flatten` gives them.
+
+    Structures compare and hash by container types, lengths, keys and the order of the keys, so that equal structures
+    list their leaves in the same order.
+
+    >>> leaves, structure = flatten([{"w": 1.0, "b": 2.0}])
+    >>> structure.unflatten([10.0, 20.0])
+    [{'w': 10.0, 'b': 20.0}]
+    """
+
+    __slots__ = ("_tokens", "num_leaves")
+
+    def __init__(self, tokens: tuple, num_leaves: int) -> None:
+        self._tokens = tokens
+        self.num_leaves = num_leaves
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Structure):
+            return NotImplemented
+        return self._tokens == other._tokens
+
+    def __hash__(self) -> int:
+        return hash(self._tokens)
+
+    def __repr__(self) -> str:
+        if self.num_leaves > 50 or len(self._tokens) > 200:
+            return f"<structure of {self.num_leaves} leaves>"
+        return f"Structure({self.unflatten([_Star()] * self.num_leaves)!r})"
+
+    def unflatten(self, leaves: Sequence) -> Any:
+        """Build the containers around `leaves`, of which there must be `num_leaves`, in the order of `flatten`."""
+        if len(leaves) != self.num_leaves:
+            raise TreeError(f"this structure has {self.num_leaves} leaves, but {len(leaves)} were given")
+        if self._tokens is _BARE:
+            return leaves[0]
+        # Going backwards, the children of a container are on top of the stack when the container is met, first on top.
+        built: list = []
+        rest = self.num_leaves
+        for token in reversed(self._tokens):
+            if token is _LEAF:
+                rest -= 1
+                built.append(leaves[rest])
+                continue
+            if token is _NONE:
+                built.append(None)
+                continue
+            cls, keys, arity, flat = token
+            if flat:
+                children = leaves[rest - arity : rest]
+                rest -= arity
+            else:
+                children = built[: -arity - 1 : -1]
+                del built[-arity:]
+            if cls is dict:
+                built.append(dict(zip(keys, children, strict=True)))
+            elif cls is list or cls is tuple:
+                built.append(cls(children))
+            else:
+                built.append(cls._make(children))
+        return built[0]
+
+    def leaves_of(self, tree: Any, what: str = "the tree") -> list:
+        """The leaves of `tree` in this structure's order; `TreeError` names the first place where `tree` differs.
+
+        The keys of a dict may be in another order. `what` is how the message calls `tree`.
+
+        >>> flatten({"a": 1, "b": 2})[1].leaves_of({"b": 20, "a": 10})
+        [10, 20]
+        """
+        found, structure = flatten(tree)
+        if structure._tokens == self._tokens:
+            return found
+        found = []
+        stack = [tree]
+        for position, (token, _) in enumerate(self._places()):
+            node = stack.pop()
+            problem, children = _compare(token, node)
+            if problem:
+                link = next(islice(self._places(), position, None))[1]
+                path = _join(link)
+                where = f"at {path}" if path else "at its top level"
+                raise TreeError(
+                    f"{what} does not have the expected structure: {where} there must be {problem}, "
+                    f"but there is {_describe(node)}"
+                )
+            if token is _LEAF:
+                found.append(node)
+            stack.extend(reversed(children))
+        return found
+
+    def paths(self) -> list[str]:
+        """How each leaf is reached, as one would write it in Python, e.g. `[0]['w']`; a bare leaf's path is empty."""
+        return [_join(link) for token, link in self._places() if token is _LEAF]
+
+    def _places(self) -> Iterator[tuple]:
+        # Each container and leaf with the steps that lead to it, as linked pairs that are joined only where a path is
+        # asked for: joining every one would be quadratic in depth.
+        stack: list = [None]
+        for token in self._tokens:
+            link = stack.pop()
+            yield token, link
+            if token is _LEAF or token is _NONE:
+                continue
+            links = [(link, step) for step in _steps(token)]
+            if token[3]:
+                yield from ((_LEAF, child) for child in links)
+            else:
+                stack.extend(reversed(links))
+
+
+_BARE = (_LEAF,)
+_BARE_STRUCTURE = Structure(_BARE, 1)
+
+
+class _Star:
+    """Stands for a leaf in the printed form of a structure."""
+
+    def __repr__(self) -> str:
+        return "*"
+
+
+def flatten(tree: Any) -> tuple[list, Structure]:
+    """Take `tree` apart into the list of its leaves and its `Structure`.
+
+    Leaves come in the order of the containers; those of a dict in the dict's own order of insertion. None has no
+    leaves. `structure.unflatten(leaves)` puts the same tree together.
+
+    >>> flatten(({"w": 1.0, "b": 2.0}, None, 3.0))[0]
+    [1.0, 2.0, 3.0]
+    """
+    kinds = _KINDS
+    if kinds[type(tree)] is _LEAF:
+        return [tree], _BARE_STRUCTURE
+    found: list = []
+    tokens: list = []
+    stack = [tree]
+    while stack:
+        node = stack.pop()
+        cls = type(node)
+        kind = kinds[cls]
+        if kind is _DICT:
+            keys = tuple(node)
+            children = node.values()
+        elif kind is _SEQUENCE:
+            keys = None
+            children = node
+        else:
+            tokens.append(kind)
+            if kind is _LEAF:
+                found.append(node)
+            continue
+        for child in children:
+            if kinds[type(child)]:
+                tokens.append((cls, keys, len(children), False))
+                stack += reversed(children)
+                break
+        else:
+            tokens.append((cls, keys, len(children), True))
+            found += children
+    return found, Structure(tuple(tokens), len(found))
+
+
+def unflatten(structure: Structure, leaves: Sequence) -> Any:
+    """Build the tree of `structure` around `leaves`; the same as `structure.unflatten(leaves)`.
+
+    >>> unflatten(flatten((0, [0]))[1], [1, 2])
+    (1, [2])
+    """
+    return structure.unflatten(leaves)
+
+
+def leaves(tree: Any) -> list:
+    """The leaves of `tree`, in the order of `flatten`.
+
+    >>> leaves({"a": [1, 2], "b": None})
+    [1, 2]
+    """
+    return flatten(tree)[0]
+
+
+def paths(tree: Any) -> list[str]:
+    """How each leaf of `tree` is reached, in the order of `flatten`, for use in messages.
+
+    >>> paths([{"w": 1.0, "b": 2.0}])
+    ["[0]['w']", "[0]['b']"]
+    """
+    return flatten(tree)[1].paths()
+
+
+def map(f: Callable, tree: Any, *rest: Any) -> Any:
+    """Apply `f` leaf by leaf: to the leaves of `tree` and, as further arguments, those of the same place in `rest`.
+
+    Each tree of `rest` must have the structure of `tree` (a dict's keys may be in another order), or `TreeError` says
+    where it differs. The result has the containers of `tree`.
+
+    >>> map(lambda x, y: x + y, {"a": 1, "b": [2]}, {"b": [20], "a": 10})
+    {'a': 11, 'b': [22]}
+    """
+    first, structure = flatten(tree)
+    columns = [structure.leaves_of(other, f"tree {index}") for index, other in enumerate(rest, start=2)]
+    return structure.unflatten([f(*row) for row in zip(first, *columns, strict=True)])
+
+
+def _steps(token: tuple) -> list[str]:
+    cls, keys, arity, _ = token
+    if cls is dict:
+        return [f"[{key!r}]" for key in keys]
+    if cls is list or cls is tuple:
+        return [f"[{index}]" for index in range(arity)]
+    return [f".{field}" for field in cls._fields]
+
+
+def _compare(token: Any, node: Any) -> tuple[str, list]:
+    """What there should have been in place of `node`, empty if that is what it is, and the children of `node`."""
+    kind = _KINDS[type(node)]
+    if token is _LEAF:
+        return "" if kind is _LEAF else "an array or number", []
+    if token is _NONE:
+        return "" if kind is _NONE else "None", []
+    cls, keys, arity, _ = token
+    if cls is dict:
+        if kind is _DICT and node.keys() == set(keys):
+            return "", [node[key] for key in keys]
+        return f"a dict with the keys {list(keys)}", []
+    if type(node) is cls and len(node) == arity:
+        return "", list(node)
+    return f"a {cls.__name__} of length {arity}", []
+
+
+def _join(link: Any) -> str:
+    steps = []
+    while link is not None:
+        link, step = link
+        steps.append(step)
+    return "".join(reversed(steps))
+
+
+def _describe(node: Any) -> str:
+    kind = _KINDS[type(node)]
+    if kind is _NONE:
+        return "None"
+    name = type(node).__name__
+    if kind is _DICT:
+        return f"a dict with the keys {list(node)}"
+    if kind is not _LEAF:
+        return f"a {name} of length {len(node)}"
+    shape = getattr(node, "shape", None)
+    return f"a {name}" if shape is None else f"a {name} of shape {tuple(shape)}"

@@ -1,0 +1,162 @@
+"""Runs all tests: the C ones plain, under valgrind where there is one, and with sanitizers; then pytest.
+
+    python tests/run.py [arguments for pytest ...]
+
+pytest tests the installed package, never the folder of the checkout. Exits with 0 only when everything passed.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILD = ROOT / "build"
+JOBS = str(os.cpu_count() or 1)
+
+SANITIZERS = "address,undefined"
+SANITIZER_SETTINGS = {
+    "ASAN_OPTIONS": "abort_on_error=0:detect_leaks=1" if sys.platform == "linux" else "abort_on_error=0",
+    "UBSAN_OPTIONS": "print_stacktrace=1",
+}
+
+# How to install cmocka, by the package manager's command.
+CMOCKA_PACKAGES = {
+    "apt-get": ["install", "-y", "libcmocka-dev"],
+    "dnf": ["install", "-y", "libcmocka-devel"],
+    "brew": ["install", "cmocka"],
+}
+
+
+def main() -> int:
+    """Run the parts asked for and return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", choices=["c", "python"], help="leave the other half out")
+    options, pytest_arguments = parser.parse_known_args()
+    add_scripts_to_path()
+    failed = []
+    if options.only != "python":
+        require_c_tools()
+        if not shutil.which("valgrind"):
+            say("valgrind is not installed: the C tests run without it")
+        failed += run_c_tests("plain", "")
+        failed += run_c_tests("sanitized", SANITIZERS)
+    if options.only != "c":
+        failed += run_pytest(pytest_arguments)
+    say("failed: " + ", ".join(failed) if failed else "all tests passed")
+    return 1 if failed else 0
+
+
+def add_scripts_to_path() -> None:
+    """Let cmake and ninja be found where this interpreter's packages put them, also outside an activated venv."""
+    os.environ["PATH"] = os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", "")])
+
+
+def run_c_tests(name: str, sanitize: str) -> list[str]:
+    """Build the C tests in build/c-<name> and run them. Return what failed."""
+    folder = BUILD / f"c-{name}"
+    # --fresh forgets tools of an environment that is gone; what was compiled stays.
+    configure = ["cmake", "--fresh", "-S", str(ROOT), "-B", str(folder), "-DPYAD_TESTS=ON", "-DPYAD_WERROR=ON"]
+    configure += ["-DCMAKE_BUILD_TYPE=RelWithDebInfo", f"-DPYAD_SANITIZE={sanitize}"]
+    if shutil.which("ninja"):
+        configure += ["-G", "Ninja"]
+    say(f"C tests, {name}: building in {folder.relative_to(ROOT)}")
+    if run(configure, quiet=True) != 0 or run(["cmake", "--build", str(folder), "--parallel", JOBS], quiet=True) != 0:
+        return [f"building the C tests ({name})"]
+
+    ctest = ["ctest", "--test-dir", str(folder), "--output-on-failure", "--parallel", JOBS, "--no-tests=error"]
+    say(f"C tests, {name}: running")
+    return [] if run(ctest, env=SANITIZER_SETTINGS) == 0 else [f"C tests ({name})"]
+
+
+def run_pytest(arguments: list[str]) -> list[str]:
+    """Run pytest on the installed package, never on the folder of the checkout. Return what failed."""
+    # -P keeps the working directory off sys.path.
+    python = [sys.executable, "-P"]
+    where = subprocess.run([*python, "-c", "import pyad; print(pyad.__file__)"], capture_output=True, text=True)
+    if where.returncode != 0:
+        say('pyad is not installed for this interpreter: pip install ".[test]"\n' + where.stderr)
+        return ["importing pyad"]
+    found = Path(where.stdout.strip()).resolve()
+    if found.parent == ROOT / "pyad":
+        say(f"import pyad finds {found}, which is the checkout and not the installed package; look at PYTHONPATH")
+        return ["importing pyad"]
+    say(f"pytest, on {found.parent}")
+    return [] if run([*python, "-m", "pytest", *arguments]) == 0 else ["pytest"]
+
+
+def require_c_tools() -> None:
+    """See to it that the C tests can be built, or leave with words on what to install."""
+    for tool in ("cmake", "ctest"):
+        if not shutil.which(tool):
+            sys.exit(f'{tool} is missing: pip install ".[test]"')
+    if not compiles("int main(void) { return 0; }", []):
+        sys.exit("a C compiler is missing: install gcc or clang (Debian: build-essential, macOS: Xcode's tools)")
+    if not has_cmocka():
+        install_cmocka()
+    if not has_cmocka():
+        packages = ", ".join(f"{manager}: {arguments[-1]}" for manager, arguments in CMOCKA_PACKAGES.items())
+        sys.exit(f"the C test framework cmocka is missing; install its development package ({packages})")
+
+
+def has_cmocka() -> bool:
+    """Say whether a program that uses cmocka compiles and links."""
+    includes = ["stdarg", "stddef", "setjmp", "stdint", "cmocka"]
+    source = "".join(f"#include <{name}.h>\n" for name in includes)
+    source += "int main(void) { return cmocka_run_group_tests((const struct CMUnitTest[]){{0}}, 0, 0); }"
+    prefixes = ["/opt/homebrew", "/usr/local"] if sys.platform == "darwin" else []
+    flags = [flag for prefix in prefixes for flag in (f"-I{prefix}/include", f"-L{prefix}/lib")]
+    return compiles(source, [*flags, "-lcmocka"])
+
+
+def compiles(source: str, flags: list[str]) -> bool:
+    """Say whether the C compiler makes a program of this text."""
+    compiler = os.environ.get("CC", "cc").split()
+    if not shutil.which(compiler[0]):
+        return False
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "try.c").write_text(source, encoding="utf-8")
+        command = [*compiler, "try.c", "-o", "try", *flags]
+        return subprocess.run(command, cwd=folder, capture_output=True).returncode == 0
+
+
+def install_cmocka() -> None:
+    """Try the system's package manager, where that needs no password."""
+    manager = next((name for name in CMOCKA_PACKAGES if shutil.which(name)), None)
+    if manager is None:
+        return
+    command = [manager, *CMOCKA_PACKAGES[manager]]
+    if manager != "brew" and os.geteuid() != 0:
+        if not shutil.which("sudo"):
+            return
+        command = ["sudo", "-n", *command]
+    say("cmocka is missing, trying: " + " ".join(command))
+    if run(command, quiet=True) != 0 and manager == "apt-get":
+        # The lists of a fresh machine are often empty or old.
+        run([*command[:-3], "update"], quiet=True)
+        run(command, quiet=True)
+
+
+def run(command: list[str], env: dict[str, str] | None = None, quiet: bool = False) -> int:
+    """Run a command from the root of the checkout and return its exit code. Quiet ones show their output on failure."""
+    output = subprocess.PIPE if quiet else None
+    done = subprocess.run(
+        command, cwd=ROOT, env=os.environ | (env or {}), stdout=output, stderr=subprocess.STDOUT, text=True
+    )
+    if quiet and done.returncode != 0:
+        print("$", " ".join(command))
+        print(done.stdout, flush=True)
+    return done.returncode
+
+
+def say(words: str) -> None:
+    """Print a line that can be told from the output of the tools."""
+    print(f"== {words}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
