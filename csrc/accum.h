@@ -8,7 +8,6 @@
 #define PYAD_ACCUM_H
 
 #include "array.h"
-#include "exec.h"
 
 typedef enum pyad_slot_state { PYAD_SLOT_EMPTY = 0, PYAD_SLOT_BORROWED, PYAD_SLOT_OWNED } pyad_slot_state;
 

@@ -9,6 +9,13 @@
 pyad_status pyad_apply_verify(pyad_sweep *sweep, uint32_t node, uint32_t read)
 {
     pyad_tape *tape = sweep->recorder.tape;
+    if (!(tape->flags[read] & (PYAD_NODE_FREED | PYAD_NODE_LENT | PYAD_NODE_VIEW)))
+        return PYAD_OK;
+    if (tape->flags[read] & PYAD_NODE_FREED)
+        return pyad_fail(sweep->recorder.message, PYAD_ERR_STATE,
+                         "the value that '%s' needs for its derivative has been freed: a pullback that is called more "
+                         "than once must be made by vjp",
+                         pyad_kernel_name(tape->op[node]));
     pyad_status status = pyad_tape_verify(tape, read);
     if (status != PYAD_ERR_MUTATED)
         return status;
@@ -20,30 +27,6 @@ pyad_status pyad_apply_verify(pyad_sweep *sweep, uint32_t node, uint32_t read)
                      pyad_shape_text(tape->value[read].layout, text, sizeof text), name != NULL ? name : "a Python rule");
 }
 
-/* Whether the value of `read`, which the rule of `node` needs, is still there. */
-static pyad_status check_there(const pyad_sweep *sweep, uint32_t node, uint32_t read)
-{
-    const pyad_tape *tape = sweep->recorder.tape;
-    if (!(tape->flags[read] & PYAD_NODE_FREED) && tape->value[read].data != NULL)
-        return PYAD_OK;
-    return pyad_fail(sweep->recorder.message, PYAD_ERR_STATE,
-                     "the value that '%s' needs for its derivative has been freed: a pullback that is called more than "
-                     "once must be made by vjp",
-                     pyad_kernel_name(tape->op[node]));
-}
-
-/* Input `k` of the program as a node, or the seed (node count of the operands + 1). */
-static uint32_t input_node(const pyad_sweep *sweep, const pyad_application *a, int k)
-{
-    const pyad_tape *tape = sweep->recorder.tape;
-    return k < tape->nargs[a->node] ? pyad_tape_args(tape, a->node)[k] : a->node;
-}
-
-static bool is_seed(const pyad_application *a, int k)
-{
-    return k == a->program->input_count - 1;
-}
-
 /* Fills `values` with the inputs that the wanted outputs read; the others get a harmless number. */
 static pyad_status gather_inputs(pyad_sweep *sweep, const pyad_application *a, pyad_value *values)
 {
@@ -51,28 +34,20 @@ static pyad_status gather_inputs(pyad_sweep *sweep, const pyad_application *a, p
     const pyad_program *p = a->program;
     const pyad_tape *tape = sweep->recorder.tape;
     for (int k = 0; k < p->input_count; k++) {
-        if (is_seed(a, k)) {
+        if (pyad_apply_is_seed(a, k)) {
             values[k] = a->seed->value;
             continue;
         }
-        uint32_t node = input_node(sweep, a, k);
+        uint32_t node = pyad_apply_input(sweep, a, k);
         const pyad_value *value = &tape->value[node];
         if (!(p->reads[k] & a->want)) {
             values[k] = (pyad_value){pyad_layout_scalar(value->layout->dtype), (void *)(uintptr_t)&nothing, NULL};
             continue;
         }
-        PYAD_TRY(check_there(sweep, a->node, node));
-        if (tape->flags[node] & (PYAD_NODE_LENT | PYAD_NODE_VIEW))
-            PYAD_TRY(pyad_apply_verify(sweep, a->node, node));
+        PYAD_TRY(pyad_apply_verify(sweep, a->node, node));
         values[k] = *value;
     }
     return PYAD_OK;
-}
-
-/* From 64 operands on several share a bit, so it takes a look whether the target is in the sweep at all. */
-static bool is_wanted(pyad_sweep *sweep, const pyad_application *a, int output)
-{
-    return (a->want & pyad_output_bit(output)) && pyad_sweep_slot(sweep, a->targets[output]) != NULL;
 }
 
 /* Where the steps of an element-wise rule put their results: at most one temporary per output. */
@@ -83,15 +58,10 @@ typedef struct landing {
     int count;
 } landing;
 
-static const pyad_layout *layout_of(const pyad_sweep *sweep, uint32_t node)
-{
-    return sweep->recorder.tape->value[node].layout;
-}
-
 static pyad_status add_sink(pyad_sweep *sweep, const pyad_application *a, int output, landing *l)
 {
-    const pyad_layout *shape = layout_of(sweep, a->node);
-    const pyad_layout *target = layout_of(sweep, a->targets[output]);
+    const pyad_layout *shape = pyad_apply_layout(sweep, a->node);
+    const pyad_layout *target = pyad_apply_layout(sweep, a->targets[output]);
     pyad_slot *slot = pyad_sweep_slot(sweep, a->targets[output]);
     pyad_sink *sink = &l->sinks[l->count];
     bool same = target == shape || pyad_same_shape(target, shape);
@@ -127,7 +97,8 @@ static pyad_status apply_steps(pyad_sweep *sweep, const pyad_application *a, con
 {
     const pyad_program *p = a->program;
     int fixed = p->input_count + p->const_count;
-    landing l = {.count = 0};
+    landing l;
+    l.count = 0;
     pyad_step steps[PYAD_BLOCKS_MAX_REGISTERS];
     pyad_view views[PYAD_BLOCKS_MAX_REGISTERS];
     for (int s = 0; s < p->instr_count; s++) {
@@ -142,7 +113,7 @@ static pyad_status apply_steps(pyad_sweep *sweep, const pyad_application *a, con
             status = add_sink(sweep, a, k, &l);
     }
     if (status == PYAD_OK && l.count > 0) {
-        pyad_blocks blocks = {steps, p->instr_count, fixed, views, l.count, l.sinks, layout_of(sweep, a->node)};
+        pyad_blocks blocks = {steps, p->instr_count, fixed, views, l.count, l.sinks, pyad_apply_layout(sweep, a->node)};
         status = pyad_blocks_run(sweep->accum.env.mem, &blocks);
     }
     for (int k = 0; k < l.count; k++) {
@@ -150,7 +121,7 @@ static pyad_status apply_steps(pyad_sweep *sweep, const pyad_application *a, con
             continue;
         uint32_t target = a->targets[l.targets[k]];
         if (status == PYAD_OK)
-            status = pyad_accum_add(&sweep->accum, pyad_sweep_slot(sweep, target), layout_of(sweep, target),
+            status = pyad_accum_add(&sweep->accum, pyad_sweep_slot(sweep, target), pyad_apply_layout(sweep, target),
                                     l.temps[k], true);
         if (status != PYAD_OK && l.temps[k].buffer != NULL)
             pyad_buffer_release(sweep->accum.env.mem, l.temps[k].buffer);
@@ -164,10 +135,10 @@ static pyad_status apply_passed(pyad_sweep *sweep, const pyad_application *a, co
     const pyad_program *p = a->program;
     for (int k = 0; k < a->target_count; k++) {
         int reg = p->outputs[k];
-        if (!is_wanted(sweep, a, k) || reg < 0 || reg >= p->input_count + p->const_count)
+        if (!pyad_apply_wants(sweep, a, k) || reg < 0 || reg >= p->input_count + p->const_count)
             continue;
         const pyad_value *value = reg < p->input_count ? &inputs[reg] : &p->consts[reg - p->input_count];
-        PYAD_TRY(pyad_accum_add(&sweep->accum, pyad_sweep_slot(sweep, a->targets[k]), layout_of(sweep, a->targets[k]),
+        PYAD_TRY(pyad_accum_add(&sweep->accum, pyad_sweep_slot(sweep, a->targets[k]), pyad_apply_layout(sweep, a->targets[k]),
                                 *value, false));
     }
     return PYAD_OK;
@@ -222,11 +193,11 @@ static pyad_status run_into_slot(pyad_sweep *sweep, const line *l, int i, bool *
     if (!window && instr->op != PYAD_KERNEL_MATMUL)
         return PYAD_OK;
     int output = sole_output(l, i);
-    if (output < 0 || !is_wanted(sweep, l->a, output))
+    if (output < 0 || !pyad_apply_wants(sweep, l->a, output))
         return PYAD_OK;
     uint32_t target = l->a->targets[output];
     pyad_slot *slot = pyad_sweep_slot(sweep, target);
-    const pyad_layout *layout = layout_of(sweep, target);
+    const pyad_layout *layout = pyad_apply_layout(sweep, target);
     const uint32_t *args = l->a->program->args + instr->first;
     const pyad_value *first = &l->regs[args[0]];
     if (!window) {
@@ -308,7 +279,7 @@ static pyad_status land_results(pyad_sweep *sweep, const line *l, uint64_t lande
 {
     const pyad_program *p = l->a->program;
     for (int k = 0; k < l->a->target_count; k++) {
-        if (!is_wanted(sweep, l->a, k) || p->outputs[k] < l->fixed || (landed & pyad_output_bit(k)))
+        if (!pyad_apply_wants(sweep, l->a, k) || p->outputs[k] < l->fixed || (landed & pyad_output_bit(k)))
             continue;
         pyad_value *value = &l->regs[p->outputs[k]];
         bool fresh = value->buffer != NULL && !p->instrs[p->outputs[k] - l->fixed].shared;
@@ -316,7 +287,7 @@ static pyad_status land_results(pyad_sweep *sweep, const line *l, uint64_t lande
         if (fresh)
             value->buffer = NULL;
         pyad_status status = pyad_accum_add(&sweep->accum, pyad_sweep_slot(sweep, l->a->targets[k]),
-                                            layout_of(sweep, l->a->targets[k]), part, fresh);
+                                            pyad_apply_layout(sweep, l->a->targets[k]), part, fresh);
         if (status != PYAD_OK) {
             if (fresh)
                 value->buffer = part.buffer;
@@ -353,92 +324,12 @@ static pyad_status apply_line(pyad_sweep *sweep, const pyad_application *a, cons
     return status;
 }
 
-/* Zeros of the layout's shape: one element that stands for all. */
-static pyad_status make_zeros(pyad_sweep *sweep, const pyad_layout *like, pyad_value *out)
-{
-    static const double nothing = 0.0;
-    static const int64_t still[PYAD_MAX_NDIM] = {0};
-    pyad_layout_any any;
-    PYAD_TRY(pyad_layout_fill_strided(&any, like->dtype, like->ndim, pyad_shape(like), still));
-    out->layout = pyad_layout_keep(&sweep->scratch, &any.layout);
-    out->data = (void *)(uintptr_t)&nothing;
-    out->buffer = NULL;
-    return out->layout != NULL ? PYAD_OK : PYAD_ERR_MEMORY;
-}
-
-static pyad_status self_values(pyad_sweep *sweep, uint32_t node, int from, int to, pyad_value *in)
-{
-    pyad_tape *tape = sweep->recorder.tape;
-    int nargs = tape->nargs[node];
-    for (int k = 0; k < nargs; k++) {
-        uint32_t arg = pyad_tape_args(tape, node)[k];
-        pyad_slot *slot = pyad_sweep_slot(sweep, arg);
-        in[k] = tape->value[arg];
-        if (k < from || k >= to) {
-            PYAD_TRY(check_there(sweep, node, arg));
-            PYAD_TRY(pyad_apply_verify(sweep, node, arg));
-            continue;
-        }
-        if (slot != NULL && slot->state != PYAD_SLOT_EMPTY)
-            in[k] = slot->value;
-        else
-            PYAD_TRY(make_zeros(sweep, in[k].layout, &in[k]));
-    }
-    const pyad_env env = {tape->mem, &sweep->scratch, sweep->recorder.message};
-    pyad_value out;
-    PYAD_TRY(pyad_exec(&env, tape->op[node], tape->params[node], nargs, in, &out));
-    bool fresh = out.buffer != NULL;
-    pyad_status status = pyad_accum_add(&sweep->accum, pyad_sweep_slot(sweep, node), layout_of(sweep, node), out, fresh);
-    if (status != PYAD_OK && fresh)
-        pyad_buffer_release(tape->mem, out.buffer);
-    return status;
-}
-
-static pyad_status self_recorded(pyad_sweep *sweep, uint32_t node, int from, int to, uint32_t *in)
-{
-    pyad_tape *tape = sweep->recorder.tape;
-    int nargs = tape->nargs[node];
-    for (int k = 0; k < nargs; k++) {
-        uint32_t arg = pyad_tape_args(tape, node)[k];
-        pyad_slot *slot = pyad_sweep_slot(sweep, arg);
-        in[k] = arg;
-        if (k < from || k >= to) {
-            PYAD_TRY(check_there(sweep, node, arg));
-            PYAD_TRY(pyad_apply_verify(sweep, node, arg));
-        } else if (slot != NULL && slot->state != PYAD_SLOT_EMPTY) {
-            in[k] = slot->node;
-        } else {
-            const pyad_layout *layout = tape->value[arg].layout;
-            int64_t shape[1 + PYAD_MAX_NDIM] = {layout->ndim};
-            memcpy(shape + 1, pyad_shape(layout), layout->ndim * sizeof *shape);
-            PYAD_TRY(pyad_tape_number(tape, 0.0, layout->dtype, &in[k]));
-            PYAD_TRY(pyad_record(&sweep->recorder, PYAD_KERNEL_BROADCAST, 1, &in[k], shape, &in[k]));
-        }
-    }
-    uint32_t tangent;
-    PYAD_TRY(pyad_record(&sweep->recorder, tape->op[node], nargs, in, tape->params[node], &tangent));
-    return pyad_apply_add_node(sweep, node, tangent);
-}
-
-pyad_status pyad_apply_self(pyad_sweep *sweep, uint32_t node, int from, int to)
-{
-    pyad_mem *mem = sweep->accum.env.mem;
-    size_t nargs = sweep->recorder.tape->nargs[node];
-    if (sweep->recorded) {
-        PYAD_TRY(pyad_mem_grow(mem, (void **)&sweep->nodes, &sweep->node_capacity, nargs, sizeof *sweep->nodes));
-        return self_recorded(sweep, node, from, to, sweep->nodes);
-    }
-    PYAD_TRY(pyad_mem_grow(mem, (void **)&sweep->regs, &sweep->reg_capacity, nargs, sizeof *sweep->regs));
-    pyad_arena_mark mark = pyad_arena_position(&sweep->scratch);
-    pyad_status status = self_values(sweep, node, from, to, sweep->regs);
-    pyad_arena_cut(&sweep->scratch, mark);
-    return status;
-}
-
 enum { FEW_INPUTS = 16 };
 
 pyad_status pyad_apply_values(pyad_sweep *sweep, const pyad_application *a)
 {
+    if (pyad_apply_is_small(sweep, a))
+        return pyad_apply_small(sweep, a);
     const pyad_program *p = a->program;
     pyad_value few[FEW_INPUTS];
     pyad_value *inputs = few;
@@ -459,107 +350,4 @@ pyad_status pyad_apply_values(pyad_sweep *sweep, const pyad_application *a)
     if (inputs != few)
         pyad_mem_free(sweep->accum.env.mem, inputs, bytes);
     return status;
-}
-
-/* ---- on the tape ---- */
-
-/* The axes (as bits) along which `part` has to be summed to get the shape of `target`. */
-static uint32_t summed_axes(const pyad_layout *target, const pyad_layout *part)
-{
-    uint32_t axes = 0;
-    int extra = part->ndim - target->ndim;
-    for (int d = 0; d < part->ndim; d++) {
-        bool kept = d >= extra && pyad_shape(target)[d - extra] == pyad_shape(part)[d];
-        axes |= kept ? 0 : (uint32_t)1 << d;
-    }
-    return axes;
-}
-
-static bool is_wider(const pyad_layout *target, const pyad_layout *part)
-{
-    int64_t shape[PYAD_MAX_NDIM];
-    int ndim;
-    const pyad_layout *both[2] = {target, part};
-    return target->ndim > part->ndim || (pyad_broadcast_shapes(2, both, shape, &ndim) && ndim == target->ndim &&
-                                         memcmp(shape, pyad_shape(target), (size_t)ndim * sizeof *shape) == 0);
-}
-
-/* The node with the target's shape: as it is, summed, or broadcast. */
-static pyad_status fit_node(pyad_sweep *sweep, uint32_t target, uint32_t *part)
-{
-    const pyad_layout *want = layout_of(sweep, target);
-    const pyad_layout *have = layout_of(sweep, *part);
-    if (pyad_same_shape(want, have))
-        return PYAD_OK;
-    int64_t shape[1 + PYAD_MAX_NDIM] = {want->ndim};
-    memcpy(shape + 1, pyad_shape(want), (size_t)want->ndim * sizeof *shape);
-    if (is_wider(want, have))
-        return pyad_record(&sweep->recorder, PYAD_KERNEL_BROADCAST, 1, part, shape, part);
-    int64_t reduction[3] = {2, summed_axes(want, have), 0};
-    PYAD_TRY(pyad_record(&sweep->recorder, PYAD_KERNEL_SUM, 1, part, reduction, part));
-    want = layout_of(sweep, target);
-    if (pyad_same_shape(want, layout_of(sweep, *part)))
-        return PYAD_OK;
-    return pyad_record(&sweep->recorder, PYAD_KERNEL_RESHAPE, 1, part, shape, part);
-}
-
-pyad_status pyad_apply_add_node(pyad_sweep *sweep, uint32_t target, uint32_t part)
-{
-    pyad_slot *slot = pyad_sweep_slot(sweep, target);
-    PYAD_TRY(fit_node(sweep, target, &part));
-    if (slot->state == PYAD_SLOT_EMPTY) {
-        slot->state = PYAD_SLOT_BORROWED;
-        slot->node = part;
-        return PYAD_OK;
-    }
-    uint32_t both[2] = {slot->node, part};
-    return pyad_record(&sweep->recorder, PYAD_LOOP_ADD, 2, both, NULL, &slot->node);
-}
-
-/* Puts the program's instructions on the tape. Registers hold nodes. */
-static pyad_status record_line(pyad_sweep *sweep, const pyad_application *a, uint32_t *nodes)
-{
-    const pyad_program *p = a->program;
-    pyad_tape *tape = sweep->recorder.tape;
-    int fixed = p->input_count + p->const_count;
-    for (int k = 0; k < p->input_count; k++)
-        nodes[k] = is_seed(a, k) ? a->seed->node : input_node(sweep, a, k);
-    for (int k = 0; k < p->const_count; k++) {
-        /* The constant's memory is the rule's and stays for as long as the thread's engine. */
-        PYAD_TRY(pyad_tape_reserve(tape, 0));
-        nodes[p->input_count + k] = pyad_tape_push(tape, PYAD_KERNEL_ALIAS, PYAD_NODE_CONST | PYAD_NODE_LEAF, 0, NULL,
-                                                   NULL, p->consts[k]);
-    }
-    for (int i = 0; i < p->instr_count; i++) {
-        const pyad_instr *instr = &p->instrs[i];
-        if (!(instr->wanted_by & a->want))
-            continue;
-        uint32_t *args = nodes + fixed + p->instr_count;
-        for (int k = 0; k < instr->nargs; k++)
-            args[k] = nodes[p->args[instr->first + (uint32_t)k]];
-        PYAD_TRY(pyad_record(&sweep->recorder, instr->op, instr->nargs, args, instr->params, &nodes[fixed + i]));
-    }
-    for (int k = 0; k < a->target_count; k++) {
-        if (is_wanted(sweep, a, k) && p->outputs[k] >= 0)
-            PYAD_TRY(pyad_apply_add_node(sweep, a->targets[k], nodes[p->outputs[k]]));
-    }
-    return PYAD_OK;
-}
-
-pyad_status pyad_apply_recorded(pyad_sweep *sweep, const pyad_application *a)
-{
-    const pyad_program *p = a->program;
-    size_t widest = 0;
-    for (int i = 0; i < p->instr_count; i++)
-        widest = p->instrs[i].nargs > widest ? p->instrs[i].nargs : widest;
-    for (int k = 0; k < p->input_count; k++) {
-        if (is_seed(a, k) || !(p->reads[k] & a->want))
-            continue;
-        PYAD_TRY(check_there(sweep, a->node, input_node(sweep, a, k)));
-        PYAD_TRY(pyad_apply_verify(sweep, a->node, input_node(sweep, a, k)));
-    }
-    size_t count = (size_t)(p->input_count + p->const_count + p->instr_count) + widest;
-    PYAD_TRY(pyad_mem_grow(sweep->accum.env.mem, (void **)&sweep->nodes, &sweep->node_capacity, count,
-                           sizeof *sweep->nodes));
-    return record_line(sweep, a, sweep->nodes);
 }

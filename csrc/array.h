@@ -52,6 +52,17 @@ typedef struct pyad_value {
     pyad_buffer *buffer;
 } pyad_value;
 
+/* Where new values and words of failure go; one for each arena that results may go to. */
+typedef struct pyad_env {
+    pyad_mem *mem;
+    pyad_arena *arena;  /* for small results and for layouts */
+    pyad_message *message;
+} pyad_env;
+
+/* Values up to this many bytes live in an arena until a mark is cut; larger ones are buffers, freed when neither the
+ * program nor a rule can need them. */
+enum { PYAD_SMALL_BYTES = 1024 };
+
 size_t pyad_dtype_size(int dtype);
 const char *pyad_dtype_name(int dtype);
 

@@ -5,6 +5,9 @@
 The header is the only declaration there is: the engine includes it, and cffi reads it here. So it keeps to what cffi
 understands, which is plain declarations. Its include guard and its includes are taken out before cffi sees them; any
 other preprocessor line is an error.
+
+cffi gives up Python's global lock around every call, which costs more than most of ours do. So calls that are always
+short keep it, calls that record an operation give it up when an operand is large, and the others always do.
 """
 
 import re
@@ -14,6 +17,36 @@ from pathlib import Path
 import cffi
 
 PREPROCESSOR_TAKEN_OUT = re.compile(r"#\s*(include\s+[<\"].*|ifndef \w+_H|define \w+_H|endif)\s*")
+
+
+# Calls that may run for long.
+RELEASING = {"pyad_sweep_go", "pyad_sweep_start", "pyad_sweep_stop", "pyad_mark_cut", "pyad_saved_tape_free",
+             "pyad_engine_free", "pyad_copy_out", "pyad_sweep_copy", "pyad_sweep_copy_all", "pyad_axpy", "pyad_lend",
+             "pyad_bind_blas", "pyad_trim"}  # fmt: skip
+# Calls that may run for long if this is true of their (generated) arguments.
+ASKING = {
+    "pyad_op1": "pyad_is_long(x1)",
+    "pyad_op2": "pyad_is_long(x1) || pyad_is_long(x2)",
+    "pyad_op2n": "pyad_is_long(x1)",
+    "pyad_opn2": "pyad_is_long(x2)",
+    "pyad_op": "pyad_any_is_long(x1, x2)",
+}
+
+
+def hold_lock(source: str) -> str:
+    """Return the generated source with Python's lock given up only where a call may run for long."""
+
+    def rewrite(match: re.Match[str]) -> str:
+        name, body = match["name"], match[0]
+        if name in RELEASING:
+            return body
+        before, after = "", ""
+        if name in ASKING:
+            before = f"PyThreadState *released = ({ASKING[name]}) ? PyEval_SaveThread() : NULL;"
+            after = "if (released != NULL) PyEval_RestoreThread(released);"
+        return body.replace("Py_BEGIN_ALLOW_THREADS", before).replace("Py_END_ALLOW_THREADS", after)
+
+    return re.sub(r"^_cffi_f_(?P<name>\w+)\(PyObject.*?^}$", rewrite, source, flags=re.DOTALL | re.MULTILINE)
 
 
 def declarations(header: str) -> str:
@@ -41,6 +74,7 @@ def main() -> None:
     ffi.cdef(declarations(header.read_text(encoding="utf-8")))
     ffi.set_source("pyad._ext", f'#include "{header.name}"', py_limited_api=True)
     ffi.emit_c_code(str(output))
+    output.write_text(hold_lock(output.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 if __name__ == "__main__":

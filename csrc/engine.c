@@ -255,6 +255,10 @@ int64_t pyad_leaf_number(int flags, double number, int dtype)
 {
     if (here == NULL)
         return failed(PYAD_ERR_STALE);
+    pyad_layout_any any;
+    pyad_status checked = pyad_engine_layout(here, dtype, 0, NULL, NULL, &any);
+    if (checked != PYAD_OK)
+        return failed(checked);
     pyad_value value = {pyad_layout_scalar(dtype), pyad_arena_alloc(&here->tape.arena, 8), NULL};
     uint32_t node = 0;
     if (value.data == NULL)
@@ -272,7 +276,10 @@ int64_t pyad_const_number(double number, int dtype)
     uint32_t node = 0;
     if (here == NULL)
         return failed(PYAD_ERR_STALE);
-    pyad_status status = pyad_tape_number(&here->tape, number, dtype, &node);
+    pyad_layout_any any;
+    pyad_status status = pyad_engine_layout(here, dtype, 0, NULL, NULL, &any);
+    if (status == PYAD_OK)
+        status = pyad_tape_number(&here->tape, number, dtype, &node);
     return answer(status, node);
 }
 
@@ -283,6 +290,24 @@ int64_t pyad_alias(int64_t of)
     if (status == PYAD_OK)
         status = pyad_record_alias(&here->recorder, node, &node);
     return answer(status, node);
+}
+
+int pyad_is_long(int64_t handle)
+{
+    enum { LONG_BYTES = 1 << 15 };
+    uint32_t node = 0;
+    if (here == NULL || !pyad_tape_find(&here->tape, handle, &node))
+        return 0;
+    return pyad_layout_bytes(here->tape.value[node].layout) >= LONG_BYTES;
+}
+
+int pyad_any_is_long(int count, const int64_t *handles)
+{
+    for (int k = 0; k < count; k++) {
+        if (pyad_is_long(handles[k]))
+            return 1;
+    }
+    return 0;
 }
 
 int64_t pyad_op1(int op, int64_t a)

@@ -6,8 +6,7 @@
 #include "blocks.h"
 #include "kernels/kernels.h"
 
-/* Memory for a value: small ones from the arena, others a buffer of their own. */
-static pyad_status new_value(const pyad_env *env, const pyad_layout *layout, pyad_value *out)
+pyad_status pyad_exec_alloc(const pyad_env *env, const pyad_layout *layout, pyad_value *out)
 {
     size_t bytes = pyad_layout_bytes(layout);
     out->layout = layout;
@@ -25,7 +24,7 @@ static pyad_status exec_loop(const pyad_env *env, int loop, int nargs, const pya
 {
     const pyad_layout *layout;
     PYAD_TRY(pyad_infer_loop(env, loop, nargs, in, &layout));
-    PYAD_TRY(new_value(env, layout, out));
+    PYAD_TRY(pyad_exec_alloc(env, layout, out));
     int wide = in[nargs - 1].layout->dtype == PYAD_F64;
     pyad_step step = {
         .loop = (uint8_t)loop,
@@ -57,7 +56,7 @@ pyad_status pyad_exec_copy(const pyad_env *env, const pyad_value *in, pyad_value
     const pyad_layout *layout = pyad_layout_keep(env->arena, &flat.layout);
     if (layout == NULL)
         return PYAD_ERR_MEMORY;
-    PYAD_TRY(new_value(env, layout, out));
+    PYAD_TRY(pyad_exec_alloc(env, layout, out));
     pyad_copy(pyad_value_view(out), pyad_value_view(in));
     return PYAD_OK;
 }
@@ -79,7 +78,7 @@ static pyad_status exec_view(const pyad_env *env, int kernel, const pyad_value *
             pyad_buffer_retain(out->buffer);
         return PYAD_OK;
     }
-    PYAD_TRY(new_value(env, layout, out));
+    PYAD_TRY(pyad_exec_alloc(env, layout, out));
     /* The copy has the operand's shape and the result's memory. */
     pyad_layout_any flat;
     PYAD_TRY(pyad_layout_fill(&flat, in->layout->dtype, in->layout->ndim, pyad_shape(in->layout)));
@@ -212,7 +211,7 @@ pyad_status pyad_exec(const pyad_env *env, int kernel, const int64_t *params, in
         return PYAD_ERR_MEMORY;
     if (pyad_kernel_is_view(kernel))
         return exec_view(env, kernel, &in[0], layout, offset, out);
-    PYAD_TRY(new_value(env, layout, out));
+    PYAD_TRY(pyad_exec_alloc(env, layout, out));
     status = run_fresh(env, kernel, params, nargs, in, out);
     if (status != PYAD_OK && out->buffer != NULL)
         pyad_buffer_release(env->mem, out->buffer);

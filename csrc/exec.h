@@ -15,17 +15,6 @@
 #include "array.h"
 #include "kernels/ids.h"
 
-/* What execution works with; one for each arena that results may go to. */
-typedef struct pyad_env {
-    pyad_mem *mem;
-    pyad_arena *arena;  /* for small results and for layouts */
-    pyad_message *message;
-} pyad_env;
-
-/* Values up to this many bytes live in an arena until a mark is cut; larger ones are buffers, freed when neither the
- * program nor a rule can need them. */
-enum { PYAD_SMALL_BYTES = 1024 };
-
 /* The kernel's name, for messages and for Python to look kernels up by; NULL outside the range. */
 const char *pyad_kernel_name(int kernel);
 /* PYAD_ERR_VALUE where the kernel does not exist or cannot be called with so many operands and parameters. */
@@ -36,7 +25,7 @@ bool pyad_kernel_is_view(int kernel);
 
 static inline bool pyad_kernel_is_loop(int kernel)
 {
-    return kernel < PYAD_LOOP_COUNT;
+    return (unsigned)kernel < (unsigned)PYAD_LOOP_COUNT;
 }
 
 /* Kernels that give bool: nothing can be differentiated through them. */
@@ -54,6 +43,9 @@ pyad_status pyad_exec(const pyad_env *env, int kernel, const int64_t *params, in
 /* The common layout of element-wise operands: one of theirs when it already is C-contiguous and of that shape, else a new
  * one in the arena. */
 pyad_status pyad_infer_loop(const pyad_env *env, int loop, int nargs, const pyad_value *in, const pyad_layout **out);
+
+/* Memory for a value: small ones from the arena, others a buffer of their own. */
+pyad_status pyad_exec_alloc(const pyad_env *env, const pyad_layout *layout, pyad_value *out);
 
 /* A contiguous copy (of a view that is not, or of memory that must not be shared). */
 pyad_status pyad_exec_copy(const pyad_env *env, const pyad_value *in, pyad_value *out);

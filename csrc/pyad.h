@@ -84,6 +84,9 @@ int64_t pyad_leaf_number(int flags, double number, int dtype);
 int64_t pyad_const_number(double number, int dtype);
 /* A fresh leaf over a recorded value. */
 int64_t pyad_alias(int64_t of);
+/* Whether an operation on the value takes long enough for other threads to run meanwhile. */
+int pyad_is_long(int64_t handle);
+int pyad_any_is_long(int count, const int64_t *handles);
 int64_t pyad_op1(int op, int64_t a);
 int64_t pyad_op2(int op, int64_t a, int64_t b);
 /* The second (first) operand is a plain number, taken in the dtype of the other. */
@@ -144,6 +147,9 @@ int64_t pyad_sweep_value(int64_t node);
 int pyad_sweep_give(int64_t node, int64_t value);
 /* 1 when the sweep wants a contribution for the node. */
 int pyad_sweep_needs(int64_t node);
+/* PYAD_ERR_MUTATED when memory of the caller's that the node's operands lie in has changed since it was recorded. The
+ * rule of the operation `name` (for the message) is about to read them. */
+int pyad_sweep_verify(int64_t node, const char *name);
 /* Results: into memory of the node's shape (zeros where nothing arrived) ... */
 int pyad_sweep_copy(int64_t node, void *to);
 /* ... for several nodes at once ... */

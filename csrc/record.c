@@ -127,9 +127,81 @@ static pyad_status record_gathered(const pyad_recorder *r, int op, int nargs, co
     return status;
 }
 
+/* ---- the short way: an element-wise operation on operands of one contiguous layout, or single numbers ---- */
+
+/* The layout the result shares with its operands, or NULL where the long way has to be gone. */
+static const pyad_layout *simple_layout(const pyad_tape *tape, int op, int nargs, const uint32_t *args,
+                                        unsigned *scalars)
+{
+    if (!pyad_kernel_is_loop(op) || pyad_loops[op].kind != PYAD_KIND_FLOAT || tape->abstract)
+        return NULL;
+    const pyad_layout *layout = tape->value[args[0]].layout;
+    *scalars = 0;
+    if (nargs == 2) {
+        const pyad_layout *other = tape->value[args[1]].layout;
+        if (other != layout) {
+            /* The layouts of single numbers are shared constants, one per dtype. */
+            const pyad_layout *number = pyad_layout_scalar(layout->dtype);
+            if (other == number) {
+                *scalars = 2;
+            } else if (layout == pyad_layout_scalar(other->dtype)) {
+                *scalars = 1;
+                layout = other;
+            } else {
+                return NULL;
+            }
+        }
+    }
+    if (!layout->contiguous || !pyad_dtype_is_float(layout->dtype) || nargs != pyad_loops[op].arity)
+        return NULL;
+    if (layout->size == 1)
+        *scalars = 0;
+    return layout;
+}
+
+/* Nodes in the arena that are nobody's view need no note that a rule may read them. */
+static bool needs_saving(const pyad_tape *tape, uint32_t node)
+{
+    return (tape->flags[node] & (PYAD_NODE_LENT | PYAD_NODE_VIEW)) || tape->value[node].buffer != NULL;
+}
+
+static pyad_status record_simple(const pyad_recorder *r, int op, int nargs, const uint32_t *args,
+                                 const pyad_layout *layout, unsigned scalars, uint32_t *node)
+{
+    pyad_tape *tape = r->tape;
+    const pyad_env env = {tape->mem, &tape->arena, r->message};
+    pyad_value value;
+    PYAD_TRY(pyad_exec_alloc(&env, layout, &value));
+    int wide = layout->dtype == PYAD_F64;
+    const void *in[2] = {tape->value[args[0]].data, nargs > 1 ? tape->value[args[1]].data : NULL};
+    if (layout->size > 0)
+        pyad_isa()->loop[op][wide](layout->size, value.data, in, scalars);
+    uint8_t flags = value.buffer != NULL ? PYAD_NODE_HELD : 0;
+    bool constant = tape->flags[args[0]] & (nargs > 1 ? tape->flags[args[1]] : PYAD_NODE_CONST) & PYAD_NODE_CONST;
+    if (constant)
+        flags |= PYAD_NODE_CONST;
+    /* Before the push: `args` may be where the new node's number goes. */
+    bool save = value.buffer != NULL || needs_saving(tape, args[0]) || (nargs > 1 && needs_saving(tape, args[1]));
+    *node = pyad_tape_push(tape, op, flags, nargs, args, NULL, value);
+    if (constant) {
+        tape->rule[*node] = PYAD_RULE_NONE;
+        return PYAD_OK;
+    }
+    tape->rule[*node] = r->rules->loops[op][wide];
+    if (save)
+        pyad_rules_save(r->rules, tape, *node);
+    return PYAD_OK;
+}
+
 pyad_status pyad_record(const pyad_recorder *recorder, int op, int nargs, const uint32_t *args, const int64_t *params,
                         uint32_t *node)
 {
+    unsigned scalars;
+    const pyad_layout *layout = simple_layout(recorder->tape, op, nargs, args, &scalars);
+    if (layout != NULL) {
+        PYAD_TRY(pyad_tape_reserve(recorder->tape, (size_t)nargs));
+        return record_simple(recorder, op, nargs, args, layout, scalars, node);
+    }
     gathered g;
     PYAD_TRY(pyad_kernel_check(recorder->message, op, params, nargs));
     PYAD_TRY(pyad_tape_reserve(recorder->tape, (size_t)nargs));

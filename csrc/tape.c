@@ -201,6 +201,8 @@ pyad_status pyad_tape_number(pyad_tape *tape, double number, int dtype, uint32_t
         *node = entry->node;
         return PYAD_OK;
     }
+    if (pyad_layout_scalar(dtype) == NULL)
+        return PYAD_ERR_DTYPE;
     PYAD_TRY(pyad_tape_reserve(tape, 0));
     pyad_value value = {pyad_layout_scalar(dtype), pyad_arena_alloc(&tape->arena, 8), NULL};
     if (value.data == NULL)

@@ -10,6 +10,7 @@ import matplotlib
 import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
+from threadpoolctl import threadpool_limits
 
 from pyad import nn
 
@@ -82,4 +83,6 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    # The matrices are too small to gain from several threads, which would only wait for each other.
+    with threadpool_limits(limits=1, user_api="blas"):
+        main()

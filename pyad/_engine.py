@@ -124,7 +124,13 @@ class Engine:
         _open.pop(opened[0], None)
         return list(cells)
 
+    def __del__(self) -> None:
+        # Tapes saved by pullbacks use the engine's memory, so they go first.
+        if lib is not None and ffi is not None:
+            self.bury()
+
     def bury(self) -> None:
+        """Free saved tapes whose pullback is gone."""
         while self.dead:
             lib.pyad_saved_tape_free(self.dead.pop())
 

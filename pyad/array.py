@@ -177,8 +177,24 @@ def dtype_of(x: Any) -> Any:
     return np.asarray(x).dtype
 
 
+def refuse_subclass(name: str, x: Any) -> None:
+    """Raise for ndarrays that compute otherwise than an ndarray: their mask or their products would be lost."""
+    if isinstance(x, np.ma.MaskedArray | np.matrix):
+        raise DTypeError(
+            f"{name}: a {type(x).__name__} is not supported with traced values; pass a plain ndarray (np.asarray(x), or "
+            "x.filled(value) for a masked array)"
+        )
+
+
 def constant(x: Any, dtype: np.dtype) -> int:
     """A handle for a plain operand, as a constant of `dtype`."""
+    if type(x) is not np.ndarray and type(x) is not float:
+        refuse_subclass("a constant", x)
+        kind = np.asarray(x).dtype
+        if kind.kind not in "biuf":
+            raise DTypeError(f"a constant of dtype {kind} was given where a real number or array is needed")
+    elif type(x) is np.ndarray and x.dtype.kind not in "biuf":
+        raise DTypeError(f"a constant of dtype {x.dtype} was given where a real number or array is needed")
     if isinstance(x, float | int | np.generic) and dtype.kind == "f":
         handle = lib.pyad_const_number(float(x), CODES[dtype])
         if handle >= FAILED:
@@ -204,7 +220,13 @@ def common_dtype(op: str, operands: tuple[Any, ...]) -> np.dtype:
         a, b = operands[0].dtype, operands[1].dtype
         if a == b:
             return a
-    dtype = np.result_type(*(dtype_of(x) for x in operands))
+    try:
+        dtype = np.result_type(*(dtype_of(x) for x in operands))
+    except TypeError:
+        raise DTypeError(
+            f"{op}: operands of dtype {', '.join(str(dtype_of(x)) for x in operands)} have no common dtype; traced values "
+            "are float32 or float64"
+        ) from None
     if dtype.kind in "bui":
         return F64
     if dtype not in (_engine.F32, F64):

@@ -15,11 +15,13 @@ import numpy as np
 from pyad import _engine, tree
 from pyad._engine import F64, ffi, lib
 from pyad.array import constant, is_traced, numpy_value, wrap
-from pyad.errors import ShapeError
+from pyad.errors import ConcretizationError, DTypeError, ShapeError
 from pyad.op import Op, python_op
 from pyad.ops.shape import astype, concatenate, reshape
 
 __all__ = ["custom_jvp", "custom_vjp"]
+
+_INDEX = (1 << _engine.INDEX_BITS) - 1
 
 
 class _Outputs:
@@ -27,7 +29,11 @@ class _Outputs:
 
     __slots__ = ("dtype", "dtypes", "shapes", "structure")
 
-    def __init__(self, leaves: list[Any], structure: Any) -> None:
+    def __init__(self, name: str, leaves: list[Any], structure: Any) -> None:
+        if not leaves:
+            raise TypeError(f"{name}: the function must return an array or a container of arrays, got {structure}")
+        for x in leaves:
+            _check_real(name, "returned", x)
         self.structure = structure
         self.shapes = [x.shape if is_traced(x) else np.shape(x) for x in leaves]
         self.dtypes = [_float_dtype(x) for x in leaves]
@@ -58,6 +64,41 @@ class _Outputs:
         return self.structure.unflatten(leaves)
 
 
+def _check_real(name: str, did: str, x: Any) -> None:
+    """Raise where a value that a user's function or rule gave is no real number or array."""
+    if is_traced(x):
+        return
+    dtype = np.asarray(x).dtype
+    if dtype.kind not in "fiub":
+        raise DTypeError(f"{name}: {did} a value of dtype {dtype}, expected real numbers or arrays")
+
+
+def _check_nondiff(name: str, nondiff: tuple[int, ...], args: tuple[Any, ...]) -> None:
+    for k in nondiff:
+        if k >= len(args):
+            raise ValueError(f"{name}: nondiff_argnums {k} is out of range, the function was called with {len(args)} arguments")
+        if _has_traced((args[k],)):
+            raise ConcretizationError(
+                f"{name}: argument {k} is in nondiff_argnums and was given a traced value, whose derivative would be lost; "
+                "take it out of nondiff_argnums, or pass pyad.stop_gradient(x)"
+            )
+
+
+def _check_definition(kind: str, function: Any, nondiff: Sequence[int]) -> tuple[int, ...]:
+    if not callable(function):
+        raise TypeError(f"{kind}: the first argument must be a function, got {type(function).__name__}")
+    numbers = tuple(nondiff)
+    if not all(isinstance(n, int) and n >= 0 for n in numbers):
+        raise TypeError(f"{kind}: nondiff_argnums must be a sequence of integers from 0 on, got {nondiff!r}")
+    return numbers
+
+
+def _check_rules(name: str, *rules: Any) -> None:
+    for rule in rules:
+        if not callable(rule):
+            raise TypeError(f"{name}: a rule must be a function, got {type(rule).__name__}")
+
+
 def _size(x: Any) -> int:
     return x.size if is_traced(x) else np.size(x)
 
@@ -83,6 +124,18 @@ class _Call:
     def operands(self) -> list[int]:
         return [self.args[k]._h for k in self.places]
 
+    def read_later(self) -> list[int]:
+        """Handles of what the rule will read besides the operands, so that the engine sees to it that it stays as it is."""
+        leaves = [x for k, x in enumerate(self.args) if k not in self.places]
+        leaves += tree.leaves(self.residuals)
+        handles = []
+        for x in leaves:
+            if is_traced(x):
+                handles.append(x._h)
+            elif isinstance(x, np.ndarray) and x.dtype in _engine.CODES:
+                handles.append(_engine.lend(x, 1))
+        return handles
+
     def arguments(self, operands: Sequence[Any]) -> tuple[Any, ...]:
         """The call's arguments with `operands` in the places of the traced ones."""
         leaves = list(self.args)
@@ -91,13 +144,13 @@ class _Call:
         return self.structure.unflatten(leaves)
 
 
-def _record(op: Op, call: _Call, value: Any) -> Any:
-    """Put the call on the tape with the (packed) value it gave; answers the outputs."""
+def _record(op: Op, call: _Call, value: Any, reads: bool = True) -> Any:
+    """Put the call on the tape with the (packed) value it gave; answers the outputs. `reads`: the rule reads values."""
     keep = _engine.current().keep
     index = len(keep)
     keep.append(call)
     node = value._h if is_traced(value) else constant(value, _float_dtype(value))
-    operands = call.operands
+    operands = call.operands + (call.read_later() if reads else [])
     handles = ffi.new("int64_t[]", operands)
     return call.outputs.unpack(wrap(lib.pyad_op_ran_node(op.number, len(operands), handles, index, node)))
 
@@ -111,8 +164,36 @@ def _as_seen(tree_of: Any, traced: bool) -> Any:
     return tree_of if traced else tree.map(lambda x: numpy_value(x) if is_traced(x) else x, tree_of)
 
 
+def _name_of(params: tuple[int, ...]) -> str:
+    return _find(params).function._name()
+
+
 def _has_traced(args: tuple[Any, ...]) -> bool:
     return any(is_traced(x) for x in tree.leaves(args))
+
+
+def _check_closure(name: str, outputs: list[Any], operands: list[int], floor: int) -> None:
+    """Raise where an output depends on a traced value that is no argument: the rule says nothing of its derivative.
+
+    Goes through what was recorded since `floor`, from the outputs down to the arguments.
+    """
+    known = set(operands)
+    waiting = [x._h for x in outputs if is_traced(x)]
+    while waiting:
+        handle = waiting.pop()
+        if handle in known:
+            continue
+        known.add(handle)
+        info = _engine.look(handle)
+        if info.is_const:
+            continue
+        if handle & _INDEX < floor:
+            raise ConcretizationError(
+                f"{name} uses a traced value from outside (a {_engine.DTYPES[info.dtype]} of shape "
+                f"{_engine.shape_of(info)}), and its rule says nothing of that value's derivative; make it an argument, or "
+                "take pyad.stop_gradient of it"
+            )
+        waiting += [lib.pyad_operand(handle, k) for k in range(info.nargs)]
 
 
 # ---- custom_vjp ----
@@ -136,14 +217,15 @@ class custom_vjp:  # noqa: N801 - the field's name for it
     """
 
     def __init__(self, function: Callable[..., Any], nondiff_argnums: Sequence[int] = ()) -> None:
+        self.nondiff = _check_definition("custom_vjp", function, nondiff_argnums)
         functools.update_wrapper(self, function)
         self.function = function
-        self.nondiff = tuple(nondiff_argnums)
         self.fwd: Callable[..., Any] | None = None
         self.bwd: Callable[..., Any] | None = None
 
     def defvjp(self, fwd: Callable[..., Any], bwd: Callable[..., Any]) -> None:
         """Set the forward and backward functions."""
+        _check_rules(self._name(), fwd, bwd)
         self.fwd = fwd
         self.bwd = bwd
 
@@ -153,13 +235,16 @@ class custom_vjp:  # noqa: N801 - the field's name for it
             return self.function(*args)
         if self.fwd is None:
             raise AttributeError(f"{self._name()} has no rule yet; call {self._name()}.defvjp(fwd, bwd) first")
+        _check_nondiff(self._name(), self.nondiff, args)
+        floor = lib.pyad_node_count()
         pair = self.fwd(*args)
         if not isinstance(pair, tuple) or len(pair) != 2:
             raise TypeError(f"{self._name()}: fwd must return a pair (output, residuals), got {type(pair).__name__}")
         leaves, structure = tree.flatten(pair[0])
-        outputs = _Outputs(leaves, structure)
+        outputs = _Outputs(self._name(), leaves, structure)
         static = tuple(args[k] for k in self.nondiff)
         call = _Call(self, diff, outputs, (static, pair[1]))
+        _check_closure(self._name(), leaves, call.operands, floor)
         return _record(_VJP, call, outputs.pack(leaves))
 
     def _name(self) -> str:
@@ -190,6 +275,9 @@ class custom_vjp:  # noqa: N801 - the field's name for it
                 raise TypeError(f"{self._name()}: bwd returned {given_structure} for an argument of {structure}")
             found += given
         out = [found[k] for k in call.places]
+        for ct in out:
+            if ct is not None:
+                _check_real(self._name(), "bwd returned", ct)
         for x, ct in zip(operands, out, strict=True):
             shape = x.shape if is_traced(x) else np.shape(x)
             given = shape if ct is None else ct.shape if is_traced(ct) else np.shape(ct)
@@ -201,10 +289,21 @@ class custom_vjp:  # noqa: N801 - the field's name for it
 def _vjp_backward(s: Any, y: Any, *rest: Any) -> tuple[Any, ...]:
     *operands, params = rest
     call = _find(params)
-    return call.function.pull(call, s, operands)
+    return _padded(call, call.function.pull(call, s, operands[: len(call.places)]), operands)
 
 
-_VJP = python_op("custom_vjp", lambda *_: None, _vjp_backward, None)
+def _padded(call: _Call, cotangents: tuple[Any, ...], operands: list[Any]) -> tuple[Any, ...]:
+    """No cotangents for what is an operand only because the rule reads it."""
+    return (*cotangents, *[None] * (len(operands) - len(call.places)))
+
+
+def _vjp_forward(tangents: list[Any], y: Any, *rest: Any) -> Any:
+    raise TypeError(
+        f"{_name_of(rest[-1])} was defined by custom_vjp, which has no forward mode (jvp, hvp); define it by custom_jvp"
+    )
+
+
+_VJP = python_op("custom_vjp", lambda *_: None, _vjp_backward, _vjp_forward, label=_name_of)
 
 
 # ---- custom_jvp ----
@@ -227,13 +326,14 @@ class custom_jvp:  # noqa: N801
     """
 
     def __init__(self, function: Callable[..., Any], nondiff_argnums: Sequence[int] = ()) -> None:
+        self.nondiff = _check_definition("custom_jvp", function, nondiff_argnums)
         functools.update_wrapper(self, function)
         self.function = function
-        self.nondiff = tuple(nondiff_argnums)
         self.rule: Callable[..., Any] | None = None
 
     def defjvp(self, rule: Callable[..., Any]) -> Callable[..., Any]:
         """Set the rule; returns it, so that it can be used as a decorator."""
+        _check_rules(self._name(), rule)
         self.rule = rule
         return rule
 
@@ -242,13 +342,18 @@ class custom_jvp:  # noqa: N801
         if not _has_traced(diff):
             return self.function(*args)
         if self.rule is None:
-            name = getattr(self, "__name__", "custom_jvp function")
-            raise AttributeError(f"{name} has no rule yet; call {name}.defjvp(rule) first")
+            raise AttributeError(f"{self._name()} has no rule yet; call {self._name()}.defjvp(rule) first")
+        _check_nondiff(self._name(), self.nondiff, args)
+        floor = lib.pyad_node_count()
         leaves, structure = tree.flatten(self.function(*args))
-        outputs = _Outputs(leaves, structure)
+        outputs = _Outputs(self._name(), leaves, structure)
         static = tuple(args[k] for k in self.nondiff)
         call = _Call(self, diff, outputs, static)
+        _check_closure(self._name(), leaves, call.operands, floor)
         return _record(_JVP, call, outputs.pack(leaves))
+
+    def _name(self) -> str:
+        return getattr(self, "__name__", "custom_jvp function")
 
     def push(self, call: _Call, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
         """The (packed) tangent of the outputs for tangents of the traced leaves."""
@@ -256,10 +361,21 @@ class custom_jvp:  # noqa: N801
         for k, t in zip(call.places, tangents, strict=True):
             zeros[k] = t
         dots = call.structure.unflatten(zeros)
-        _, dot = self.rule(*call.residuals, call.arguments(primals), dots)  # type: ignore[misc]
-        leaves, structure = tree.flatten(dot)
+        pair = self.rule(*call.residuals, call.arguments(primals), dots)  # type: ignore[misc]
+        if not isinstance(pair, tuple | list) or len(pair) != 2:
+            raise TypeError(
+                f"{self._name()}: the rule must return a pair (output, tangent of the output), got {type(pair).__name__}"
+            )
+        leaves, structure = tree.flatten(pair[1])
         if structure != call.outputs.structure:
-            raise TypeError(f"custom_jvp: the rule gave a tangent of {structure} for an output of {call.outputs.structure}")
+            raise TypeError(
+                f"{self._name()}: the rule gave a tangent of {structure} for an output of {call.outputs.structure}"
+            )
+        for x, shape in zip(leaves, call.outputs.shapes, strict=True):
+            _check_real(self._name(), "the rule gave", x)
+            given = x.shape if is_traced(x) else np.shape(x)
+            if given != shape:
+                raise ShapeError(f"{self._name()}: the rule gave a tangent of shape {given} for an output of shape {shape}")
         return call.outputs.pack(leaves)
 
 
@@ -271,8 +387,9 @@ def _zeros(x: Any) -> Any:
 def _jvp_forward(tangents: list[Any], y: Any, *rest: Any) -> Any:
     *operands, params = rest
     call = _find(params)
-    full = [_zeros(x) if t is None else t for x, t in zip(operands, tangents, strict=True)]
-    return call.function.push(call, operands, full)
+    count = len(call.places)
+    full = [_zeros(x) if t is None else t for x, t in zip(operands[:count], tangents[:count], strict=True)]
+    return call.function.push(call, operands[:count], full)
 
 
 def _jvp_backward(s: Any, y: Any, *rest: Any) -> tuple[Any, ...]:
@@ -280,13 +397,19 @@ def _jvp_backward(s: Any, y: Any, *rest: Any) -> tuple[Any, ...]:
 
     *operands, params = rest
     call = _find(params)
-    zeros = [_zeros(x) for x in operands]
-    value, pullback = vjp(lambda *t: call.function.push(call, operands, t), *zeros)
+    primals = operands[: len(call.places)]
+    zeros = [_zeros(x) for x in primals]
+    value, pullback = vjp(lambda *t: call.function.push(call, primals, t), *zeros)
+    # A linear map takes zero to zero; NaN may stand where a factor is infinite.
+    if np.any(np.abs(numpy_value(value)) > 0):
+        raise ValueError(
+            f"{call.function._name()}: the rule's tangent is not linear in the tangents: it is not zero where they are"
+        )
     shape = value.shape if is_traced(value) else np.shape(value)
-    return pullback(reshape(s, shape) if is_traced(s) else np.reshape(s, shape)[()])
+    return _padded(call, pullback(reshape(s, shape) if is_traced(s) else np.reshape(s, shape)[()]), operands)
 
 
-_JVP = python_op("custom_jvp", lambda *_: None, _jvp_backward, _jvp_forward)
+_JVP = python_op("custom_jvp", lambda *_: None, _jvp_backward, _jvp_forward, label=_name_of)
 
 
 # ---- a linear map that was recorded on another tape ----
@@ -309,8 +432,8 @@ class _LinearMap:
         plain = self.run([numpy_value(x) for x in leaves])
         if not any(is_traced(x) for x in leaves):
             return plain
-        outputs = _Outputs(plain, tree.flatten(plain)[1])
-        return _record(_LINEAR, _Call(self, tuple(leaves), outputs), outputs.pack(plain))
+        outputs = _Outputs("pullback", plain, tree.flatten(plain)[1])
+        return _record(_LINEAR, _Call(self, tuple(leaves), outputs), outputs.pack(plain), reads=False)
 
 
 def _linear_backward(s: Any, y: Any, *rest: Any) -> tuple[Any, ...]:

@@ -53,6 +53,8 @@ class Op:
     forward_kind: int = FORWARD_OWN
     is_elementwise: bool = False
     in_python: bool = False
+    # For messages: what a node of this op is called, by its params. The name, where there is none.
+    label: Callable[[tuple[int, ...]], str] | None = None
     # For the tests: from where each operand is drawn, and the derivative order that exists there.
     domain: tuple[tuple[float, float], ...] = field(default=((-2.0, 2.0),))
 
@@ -132,12 +134,19 @@ def nondiff(name: str, reference: Callable[..., Any], arity: int) -> Op:
 _next_number = _engine.KERNEL_COUNT
 
 
-def python_op(name: str, reference: Callable[..., Any], vjp: Rule, jvp: Rule | None, arity: int = -1) -> Op:
+def python_op(
+    name: str,
+    reference: Callable[..., Any],
+    vjp: Rule,
+    jvp: Rule | None,
+    arity: int = -1,
+    label: Callable[[tuple[int, ...]], str] | None = None,
+) -> Op:
     """Register an op that only Python can run."""
     global _next_number
     if _next_number >= 1 << 16:
         raise EngineError("no more than 65535 operations can be defined in one process")
-    op = Op(name, _next_number, arity, reference, vjp, jvp, in_python=True)
+    op = Op(name, _next_number, arity, reference, vjp, jvp, in_python=True, label=label)
     _next_number += 1
     return _register(op)
 
@@ -224,6 +233,9 @@ def run_rule(node: int, forward: bool, recorded: bool) -> None:
     op = REGISTRY[info.op]
     params = _engine.params_of(info)
     operands = [lib.pyad_operand(node, k) for k in range(info.nargs)]
+    status = lib.pyad_sweep_verify(node, (op.name if op.label is None else op.label(params)).encode())
+    if status:
+        raise _engine.error(status, tuple(operands))
     outside = _traced if recorded else _plain
     if forward:
         _run_forward(op, node, operands, params, outside)

@@ -17,7 +17,7 @@ import numpy as np
 from pyad import _engine, tree
 from pyad._engine import CALL_PYTHON, CODES, DTYPES, F64, FAILED, LARGE, ffi, lib
 from pyad.array import Array, constant, is_traced, wrap
-from pyad.errors import DTypeError, ShapeError
+from pyad.errors import ConcretizationError, DTypeError, ShapeError
 from pyad.op import run_rule, supply_rule
 
 __all__ = ["grad", "hessian", "hvp", "jacobian", "jvp", "stop_gradient", "value_and_grad", "vjp"]
@@ -59,6 +59,8 @@ def _leaf(name: str, x: Any) -> Array:
 
 
 def _not_float(name: str, dtype: str) -> DTypeError:
+    if dtype[0] in "<>":
+        return DTypeError(f"{name}: an input of dtype {dtype} has foreign byte order; convert with x.astype(x.dtype.type)")
     if dtype.startswith(("int", "uint", "bool")):
         return DTypeError(
             f"{name}: inputs must be float32 or float64, got {dtype}; convert with x.astype(float) or float(x)"
@@ -80,14 +82,14 @@ class _Selection:
 
     def __init__(self, name: str, args: tuple[Any, ...], argnums: ArgNums) -> None:
         self.args = args
-        self.single = isinstance(argnums, int | np.integer)
-        given = (argnums,) if self.single else tuple(argnums)  # type: ignore[arg-type]
+        self.single = type(argnums) is int or isinstance(argnums, np.integer)
+        given = (argnums,) if self.single else _several(name, argnums)
         for n in given:
-            if not isinstance(n, int | np.integer):
-                raise TypeError(f"{name}: argnums must be an integer or a sequence of integers, got {argnums!r}")
             if not -len(args) <= n < len(args):
-                raise ValueError(f"{name}: argnums {n} is out of range, the function was called with {len(args)} positional "
-                                 "arguments")
+                raise ValueError(
+                    f"{name}: argnums {n} is out of range, the function was called with {len(args)} positional "
+                    f"argument{'' if len(args) == 1 else 's'}"
+                )
         self.numbers = [int(n) % len(args) for n in given]
         if len(set(self.numbers)) != len(self.numbers):
             raise ValueError(f"{name}: argnums {argnums} names an argument twice")
@@ -104,6 +106,27 @@ class _Selection:
             for n, part in zip(self.numbers, chosen, strict=True):
                 args[n] = part
         return args
+
+
+def _several(name: str, argnums: Any) -> tuple[int, ...]:
+    """Several argnums, none of them a bool or anything else that is no position."""
+    given = tuple(argnums) if isinstance(argnums, Sequence | np.ndarray) else (argnums,)
+    if not given or not all(isinstance(n, int | np.integer) and type(n) is not bool for n in given):
+        raise TypeError(f"{name}: argnums must be an integer or a sequence of integers, got {argnums!r}")
+    return given
+
+
+def _check_function(name: str, function: Any) -> None:
+    if not callable(function):
+        raise TypeError(f"{name}: the first argument must be a function, got {type(function).__name__}")
+
+
+def _tangents_for(name: str, structure: Any, tangents: Any) -> list[Any]:
+    """The leaves of the tangents, whose containers must be the primals'."""
+    try:
+        return structure.leaves_of(tangents, "the tuple of tangents")
+    except tree.TreeError as problem:
+        raise TypeError(f"{name}: {problem}") from None
 
 
 # ---- sweeps ----
@@ -220,7 +243,11 @@ def _renewed(x: Array, handle: int) -> Array:
 
 
 def _call(function: Callable[..., Any], args: list[Any], keywords: dict[str, Any], has_aux: bool) -> tuple[Any, Any]:
-    result = function(*args, **keywords)
+    try:
+        result = function(*args, **keywords)
+    except ValueError as problem:
+        _explain_assignment(problem)
+        raise
     if not has_aux:
         return result, None
     if not isinstance(result, tuple) or len(result) != 2:
@@ -229,6 +256,16 @@ def _call(function: Callable[..., Any], args: list[Any], keywords: dict[str, Any
             + (f" of length {len(result)}" if isinstance(result, tuple) else "")
         )
     return result
+
+
+def _explain_assignment(problem: ValueError) -> None:
+    """NumPy reports `a[i] = x` for a traced x as a sequence in the place of a number; say what it was."""
+    if isinstance(problem.__cause__, ConcretizationError) and "sequence" in str(problem):
+        raise ConcretizationError(
+            "a traced value was assigned into an array of plain NumPy (a[i] = x), where its derivative would be lost; "
+            "build the array with pyad.numpy.array, np.stack or np.concatenate, or assign pyad.stop_gradient(x) if it is "
+            "constant"
+        ).with_traceback(problem.__traceback__) from None
 
 
 # ---- reverse mode ----
@@ -245,8 +282,11 @@ def _scalar_output(name: str, y: Any) -> None:
         raise DTypeError(f"{name}: the function must return a real number, got dtype {np.asarray(y).dtype}")
     elif isinstance(y, np.ndarray):
         shape = y.shape
+    elif isinstance(y, complex):
+        raise DTypeError(f"{name}: the function must return a real number, got complex")
     else:
-        raise TypeError(f"{name}: the function must return a scalar, got {type(y).__name__}")
+        hint = "; with has_aux=True it may return (scalar, anything)" if type(y) is tuple and len(y) == 2 else ""
+        raise TypeError(f"{name}: the function must return a scalar, got {type(y).__name__}{hint}")
     raise ShapeError(
         f"{name}: the function must return a scalar, got an array of shape {shape}; reduce it (np.sum, np.mean), or use "
         "pyad.vjp or pyad.jacobian"
@@ -306,6 +346,8 @@ def value_and_grad(function: Callable[..., Any], argnums: ArgNums = 0, has_aux: 
     (np.float64(5.0), array([2., 4.]))
     """
 
+    _check_function("value_and_grad", function)
+
     @functools.wraps(function, updated=())
     def value_and_gradient(*args: Any, **keywords: Any) -> Any:
         select = _Selection("value_and_grad", args, argnums)
@@ -328,6 +370,8 @@ def grad(function: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = Fal
     np.float64(12.0)
     """
 
+    _check_function("grad", function)
+
     @functools.wraps(function, updated=())
     def gradient_of(*args: Any, **keywords: Any) -> Any:
         select = _Selection("grad", args, argnums)
@@ -343,6 +387,7 @@ class _SavedTape:
     __slots__ = ("engine", "generation", "keep", "pointer")
 
     def __init__(self, engine: _engine.Engine, opened: tuple[int, int]) -> None:
+        self.pointer = None
         pointer = lib.pyad_tape_take()
         if pointer == ffi.NULL:
             raise MemoryError("out of memory while saving a tape")
@@ -371,6 +416,8 @@ class _SavedTape:
         self.keep, self.engine.keep = self.engine.keep, self.keep
 
     def __del__(self) -> None:
+        if self.pointer is None:
+            return
         _engine._open.pop(self.generation, None)
         self.engine.dead.append(self.pointer)
 
@@ -393,6 +440,7 @@ def vjp(function: Callable[..., Any], *primals: Any, has_aux: bool = False) -> A
     >>> pullback(2.0)
     (np.float64(2.0),)
     """
+    _check_function("vjp", function)
     engine = _engine.current()
     outermost = engine.depth == 0
     leaves, structure = tree.flatten(primals)
@@ -426,8 +474,11 @@ def _check_outputs(name: str, leaves: list[Any]) -> None:
     for x in leaves:
         if type(x) is Array:
             continue
-        if not isinstance(x, float | int | np.ndarray | np.generic):
+        if not isinstance(x, float | int | complex | np.ndarray | np.generic):
             raise TypeError(f"{name}: the function must return numbers, arrays or containers of them, got {type(x).__name__}")
+        dtype = np.asarray(x).dtype
+        if dtype.kind not in "fiub":
+            raise DTypeError(f"{name}: the function must return real numbers and arrays, got dtype {dtype}")
 
 
 def _constant_leaf(x: Any) -> Array:
@@ -449,9 +500,10 @@ class _Pullback:
         self.saved: _SavedTape | None = None
 
     def __call__(self, cotangent: Any) -> tuple[Any, ...]:
-        leaves, structure = tree.flatten(cotangent)
-        if structure != self.y_structure:
-            raise ShapeError(f"pullback: the cotangent has structure {structure}, the value has {self.y_structure}")
+        try:
+            leaves = self.y_structure.leaves_of(cotangent, "the cotangent")
+        except tree.TreeError as problem:
+            raise ShapeError(f"pullback: {problem}, as in the value") from None
         if self.saved is None:
             return self._on_tape(leaves)
         if any(type(x) is Array for x in leaves):
@@ -539,14 +591,10 @@ def jvp(
     >>> pyad.jvp(np.sin, (0.0,), (2.0,))
     (np.float64(0.0), np.float64(2.0))
     """
-    if not isinstance(primals, tuple | list) or not isinstance(tangents, tuple | list):
-        raise TypeError(
-            f"jvp: primals and tangents must be tuples or lists, got {type(primals).__name__} and {type(tangents).__name__}"
-        )
+    _check_function("jvp", function)
+    _check_sequences("jvp", primals, tangents)
     leaves, structure = tree.flatten(tuple(primals))
-    t_leaves, t_structure = tree.flatten(tuple(tangents))
-    if structure != t_structure:
-        raise TypeError(f"jvp: primals have structure {structure}, tangents {t_structure}")
+    t_leaves = _tangents_for("jvp", structure, tuple(tangents))
     scope = _Scope(keep_all=True)
     try:
         _input_avals_checked("jvp", leaves)
@@ -564,6 +612,14 @@ def jvp(
     return (*out, aux_structure.unflatten(finished[2 * n :])) if has_aux else out
 
 
+def _check_sequences(name: str, primals: Any, tangents: Any) -> None:
+    if not isinstance(primals, tuple | list) or not isinstance(tangents, tuple | list):
+        raise TypeError(
+            f"{name}: primals and tangents must be tuples or lists, got {type(primals).__name__} and "
+            f"{type(tangents).__name__}"
+        )
+
+
 def _push(scope: _Scope, inputs: list[Array], tangents: list[Any], outputs: list[Any]) -> list[Any]:
     """Tangents of the outputs; zeros for those that are not traced."""
     traced = [y for y in outputs if type(y) is Array]
@@ -573,7 +629,12 @@ def _push(scope: _Scope, inputs: list[Array], tangents: list[Any], outputs: list
     results = [y._h for y in traced]
     flags = _FORWARD | (_RECORDED if outer else 0)
     found = iter(_sweep(flags, results, handles, seeds, results, _input_avals(traced)))
-    return [next(found) if type(y) is Array else np.zeros(np.shape(y))[()] for y in outputs]
+    return [next(found) if type(y) is Array else _no_tangent(y) for y in outputs]
+
+
+def _no_tangent(y: Any) -> Any:
+    dtype = np.asarray(y).dtype
+    return np.zeros(np.shape(y), dtype if dtype.kind == "f" else F64)[()]
 
 
 # ---- derivatives of higher order and of vectors ----
@@ -591,6 +652,8 @@ def jacobian(function: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool =
     array([[2., 0.],
            [0., 4.]])
     """
+
+    _check_function("jacobian", function)
 
     @functools.wraps(function, updated=())
     def jacobian_of(*args: Any, **keywords: Any) -> Any:
@@ -644,6 +707,7 @@ def hessian(function: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = 
     array([[4., 2.],
            [2., 0.]])
     """
+    _check_function("hessian", function)
     return jacobian(grad(function, argnums, has_aux), argnums, has_aux)
 
 
@@ -661,6 +725,8 @@ def hvp(
     >>> pyad.hvp(lambda x: np.sum(x ** 3), (np.array([1.0, 2.0]),), (np.array([1.0, 0.0]),))
     array([6., 0.])
     """
+    _check_function("hvp", function)
+    _check_sequences("hvp", primals, tangents)
     primals = tuple(primals)
     argnums: ArgNums = 0 if len(primals) == 1 else tuple(range(len(primals)))
     _, product, *aux = jvp(grad(function, argnums, has_aux), primals, tuple(tangents), has_aux)

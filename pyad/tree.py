@@ -49,16 +49,19 @@ class Structure:
     [{'w': 10.0, 'b': 20.0}]
     """
 
-    __slots__ = ("_tokens", "num_leaves")
+    __slots__ = ("_build", "_take", "_tokens", "num_leaves")
 
     def __init__(self, tokens: tuple, num_leaves: int) -> None:
         self._tokens = tokens
         self.num_leaves = num_leaves
+        # Functions made for this one structure, see below; None as long as there are none.
+        self._take: Callable[[Any], list | None] | None = None
+        self._build: Callable[[Sequence], Any] | None = None
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Structure):
             return NotImplemented
-        return self._tokens == other._tokens
+        return self is other or self._tokens == other._tokens
 
     def __hash__(self) -> int:
         return hash(self._tokens)
@@ -72,8 +75,8 @@ class Structure:
         """Build the containers around `leaves`, of which there must be `num_leaves`, in the order of `flatten`."""
         if len(leaves) != self.num_leaves:
             raise TreeError(f"this structure has {self.num_leaves} leaves, but {len(leaves)} were given")
-        if self._tokens is _BARE:
-            return leaves[0]
+        if self._build is not None:
+            return self._build(leaves)
         # Going backwards, the children of a container are on top of the stack when the container is met, first on top.
         built: list = []
         rest = self.num_leaves
@@ -108,8 +111,12 @@ class Structure:
         >>> flatten({"a": 1, "b": 2})[1].leaves_of({"b": 20, "a": 10})
         [10, 20]
         """
+        if self._take is not None:
+            found = self._take(tree)
+            if found is not None:
+                return found
         found, structure = flatten(tree)
-        if structure._tokens == self._tokens:
+        if structure == self:
             return found
         found = []
         stack = [tree]
@@ -149,10 +156,6 @@ class Structure:
                 stack.extend(reversed(links))
 
 
-_BARE = (_LEAF,)
-_BARE_STRUCTURE = Structure(_BARE, 1)
-
-
 class _Star:
     """Stands for a leaf in the printed form of a structure."""
 
@@ -169,9 +172,22 @@ def flatten(tree: Any) -> tuple[list, Structure]:
     >>> flatten(({"w": 1.0, "b": 2.0}, None, 3.0))[0]
     [1.0, 2.0, 3.0]
     """
+    cls = type(tree)
+    if _KINDS[cls] is _LEAF:
+        return [tree], _BARE
+    # Most trees have been seen before. A wrong guess is found out at the first difference.
+    guess = _GUESSES.get((cls, len(tree))) if tree is not None else None
+    if guess is not None:
+        found = guess._take(tree)
+        if found is not None:
+            return found, guess
+    found, tokens = _walk(tree)
+    return found, _known(tokens, len(found))
+
+
+def _walk(tree: Any) -> tuple[list, tuple]:
+    """The leaves and the tokens of any tree."""
     kinds = _KINDS
-    if kinds[type(tree)] is _LEAF:
-        return [tree], _BARE_STRUCTURE
     found: list = []
     tokens: list = []
     stack = [tree]
@@ -198,7 +214,7 @@ def flatten(tree: Any) -> tuple[list, Structure]:
         else:
             tokens.append((cls, keys, len(children), True))
             found += children
-    return found, Structure(tuple(tokens), len(found))
+    return found, tuple(tokens)
 
 
 def unflatten(structure: Structure, leaves: Sequence) -> Any:
@@ -287,3 +303,115 @@ def _describe(node: Any) -> str:
         return f"a {name} of length {len(node)}"
     shape = getattr(node, "shape", None)
     return f"a {name}" if shape is None else f"a {name} of shape {tuple(shape)}"
+
+
+# ---- functions made for one structure ----
+#
+# Parameters are taken apart and put together at every step of a training, where the general way costs about as much as
+# the derivatives of a small network. For structures that come back, straight-line functions are written and compiled.
+
+_SEEN: dict[tuple, Structure] = {}  # by tokens
+_GUESSES: dict[tuple[type, int], Structure] = {}  # the last one with functions, by outermost type and length
+_MAX_SEEN = 512
+_MAX_TOKENS = 64
+_MAX_LEAVES = 256
+
+_BARE = Structure((_LEAF,), 1)
+
+
+def _known(tokens: tuple, num_leaves: int) -> Structure:
+    """The structure of these tokens; small ones are kept, and get their functions when they are met a second time."""
+    if len(tokens) > _MAX_TOKENS or num_leaves > _MAX_LEAVES:
+        return Structure(tokens, num_leaves)
+    structure = _SEEN.get(tokens)
+    if structure is None:
+        if len(_SEEN) >= _MAX_SEEN:
+            _SEEN.clear()
+            _GUESSES.clear()
+        structure = _SEEN[tokens] = Structure(tokens, num_leaves)
+        return structure
+    if structure._take is None:
+        _compile(structure)
+    if tokens[0] is not _NONE:
+        _GUESSES[tokens[0][0], tokens[0][2]] = structure
+    return structure
+
+
+def _compile(structure: Structure) -> None:
+    names: dict[str, Any] = {"kinds": _KINDS}
+    take, leaves = _take_source(structure._tokens, names)
+    exec(f"{take}\n{_build_source(structure._tokens, leaves, names)}", names)
+    structure._build = names["build"]
+    structure._take = names["take"]
+
+
+def _take_source(tokens: tuple, names: dict[str, Any]) -> tuple[str, list[str]]:
+    """Source of a function from a tree to its leaves, or to None if its structure is another; names of the leaves."""
+    lines = []
+    leaves: list[str] = []
+    stack = ["x"]
+    for number, token in enumerate(tokens):
+        node = stack.pop()
+        if token is _LEAF:
+            lines.append(f"if kinds[type({node})]: return None")
+            leaves.append(node)
+            continue
+        if token is _NONE:
+            lines.append(f"if {node} is not None: return None")
+            continue
+        cls, keys, arity, flat = token
+        names[f"cls{number}"], names[f"keys{number}"] = cls, keys
+        lines.append(f"if type({node}) is not cls{number} or len({node}) != {arity}: return None")
+        children = [f"x{number}_{child}" for child in range(arity)]
+        if children:
+            lines.append(f"{', '.join(children)}, = {node}")
+        # Going through a dict gives its keys, which must be the same in the same order.
+        for place, key in enumerate(keys or ()):
+            child, constant = children[place], _constant(key, f"keys{number}[{place}]")
+            lines.append(f"if {child} != {constant}: return None")
+            lines.append(f"{child} = {node}[{constant}]")
+        if flat:
+            lines += [f"if kinds[type({child})]: return None" for child in children]
+            leaves += children
+        else:
+            stack += reversed(children)
+    lines.append(f"return [{', '.join(leaves)}]")
+    return "def take(x):\n    " + "\n    ".join(lines), leaves
+
+
+def _constant(key: Any, otherwise: str) -> str:
+    """How generated source writes a key: as itself if it is a string, as the expression `otherwise` if not."""
+    return repr(key) if type(key) is str else otherwise
+
+
+def _build_source(tokens: tuple, leaves: list[str], names: dict[str, Any]) -> str:
+    """Source of a function from the leaves to the tree; goes backwards as `Structure.unflatten` does."""
+    rest = list(leaves)
+    built: list[str] = []
+    for number, token in reversed(list(enumerate(tokens))):
+        if token is _LEAF:
+            built.append(rest.pop())
+            continue
+        if token is _NONE:
+            built.append("None")
+            continue
+        cls, keys, arity, flat = token
+        source = rest if flat else built
+        children = source[len(source) - arity :]
+        del source[len(source) - arity :]
+        if not flat:
+            children.reverse()
+        inside = "".join(f"{child}, " for child in children)
+        if cls is dict:
+            literals = [_constant(key, f"keys{number}[{place}]") for place, key in enumerate(keys)]
+            inside = ", ".join(f"{key}: {child}" for key, child in zip(literals, children, strict=True))
+            built.append(f"{{{inside}}}")
+        elif cls is list:
+            built.append(f"[{inside}]")
+        else:
+            built.append(f"({inside})" if cls is tuple else f"cls{number}._make(({inside}))")
+    unpack = f"    {', '.join(leaves)}, = leaves\n" if leaves else ""
+    return f"def build(leaves):\n{unpack}    return {built[0]}"
+
+
+_compile(_BARE)

@@ -150,10 +150,10 @@ def test_a_rule_that_does_not_undo_broadcasting_is_caught():
 
 
 def test_a_rule_that_changes_the_value_is_caught():
-    op = pyad.custom_jvp(lambda x: x * x)
-    op.defjvp(lambda primals, tangents: (primals[0] * 3.0, 2.0 * primals[0] * tangents[0]))
-    message = failure(op, POINTS, modes="fwd")
-    assert "the value jvp returns for output is not the value of the function itself" in message
+    op = pyad.custom_vjp(lambda x: x * x)
+    op.defvjp(lambda x: (x * 3.0, x), lambda x, out_bar: (2.0 * x * out_bar,))
+    message = failure(op, POINTS, modes="rev")
+    assert "the value vjp returns for output is not the value of the function itself" in message
 
 
 def test_float32_is_checked_to_its_own_precision_but_not_beyond():

@@ -186,3 +186,61 @@ def test_a_mismatch_deep_down_is_found_too():
         deep, other = [0, deep], [0, other]
     with pytest.raises(tree.TreeError, match="an array or number, but there is a list of length 1"):
         tree.flatten(deep)[1].leaves_of(other)
+
+
+def test_trees_met_again_and_in_turns_are_taken_apart_as_the_first_time():
+    first = [tree._walk(value) for value, _, _ in TREES]
+    for _ in range(4):
+        for (value, leaves, _), (found, tokens) in zip(TREES, first, strict=True):
+            again, structure = tree.flatten(value)
+            assert again == found == leaves
+            assert structure == tree.Structure(tokens, len(leaves))
+            assert repr(structure.unflatten(again)) == repr(value)
+            assert structure.leaves_of(value) == leaves
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        [{"w": 1, "b": 2}, {"b": 3, "w": 4}],
+        [{"w": 1, "b": 2}, {"w": 3, "c": 4}],
+        [{"w": 1, "b": 2}, {"w": 3}],
+        [{"w": 1, "b": 2}, {"w": 3, "b": 4, "c": 5}],
+        [{"w": 1, "b": 2}, {"w": 3, "b": (4,)}],
+        [{"w": 1, "b": 2}, {"w": 3, "b": None}],
+        [{"w": 1, "b": 2}, OrderedDict(w=3, b=4)],
+        [{"w": 1, "b": 2}, 3],
+        [{"w": 1, "b": 2}, Point(3, 4)],
+        ({"w": 1, "b": 2}, {"w": 3, "b": 4}),
+    ],
+)
+def test_a_tree_nearly_like_one_met_before_is_not_taken_for_it(other):
+    known = [{"w": 1, "b": 2}, {"w": 3, "b": 4}]
+    for _ in range(3):
+        _, structure = tree.flatten(known)
+    found, different = tree.flatten(other)
+    assert (found, different._tokens) == tree._walk(other)
+    assert different != structure
+    assert repr(different.unflatten(found)) == repr(other)
+
+
+def test_what_is_remembered_of_trees_is_bounded():
+    for length in range(3 * tree._MAX_SEEN):
+        value = {f"key {length}": (1, [2])}
+        for _ in range(3):
+            assert tree.leaves(value) == [1, 2]
+    assert len(tree._SEEN) <= tree._MAX_SEEN
+    assert len(tree._GUESSES) <= tree._MAX_SEEN
+    big = [{str(key): key for key in range(1000)}] * 3
+    for _ in range(3):
+        found, structure = tree.flatten(big)
+        assert structure.unflatten(found) == big
+
+
+def test_keys_of_any_kind_are_kept():
+    keys = ["it's", 'a "key"', "new\nline", "\ud800", "ключ", "", 1.5, (1, 2), None, frozenset({3}), True, b"b"]
+    value = {key: {"inner": place} for place, key in enumerate(keys)}
+    for _ in range(3):
+        found, structure = tree.flatten(value)
+        assert found == list(range(len(keys)))
+        assert list(structure.unflatten(found)) == keys

@@ -1,7 +1,7 @@
 /* The kernels that depend on the instruction set: inner loops over contiguous memory.
  *
- * csrc/kernels/isa_body.c is compiled once per level (base, x86-64-v3, x86-64-v4) with PYAD_ISA set to the level's name;
- * each compilation exports one table, and pyad_isa() picks the best one the processor runs. Nothing here knows of
+ * csrc/kernels/isa_body.c is compiled once per level (base, x86-64-v3, x86-64-v4) with PYAD_ISA set to the level's
+ * name; each compilation exports one table, and pyad_isa() picks the best one the processor runs. Nothing here knows of
  * layouts, tapes or allocation. Numerics: at most 2 ulp from the exact result; NaN, infinities, signed zeros and
  * denormals as NumPy has them. */
 #ifndef PYAD_KERNELS_ISA_H
@@ -19,9 +19,9 @@ typedef enum pyad_loop_id {
         PYAD_LOOP_COUNT
 } pyad_loop_id;
 
-/* One pass over n >= 0 contiguous elements. Bit k of `scalars` is set when in[k] is a single element that stands for all
- * n. `out` may be the very memory of an operand; otherwise they do not overlap. Never all operands are scalars unless
- * n == 1. */
+/* One pass over n >= 0 contiguous elements. Bit k of `scalars` is set when in[k] is a single element that stands for
+ * all n. `out` may be the very memory of an operand; otherwise they do not overlap. Never all operands are scalars
+ * unless n == 1. */
 typedef void (*pyad_loop)(int64_t n, void *out, const void *const *in, unsigned scalars);
 
 typedef struct pyad_isa_table {

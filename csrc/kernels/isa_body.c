@@ -1,12 +1,12 @@
 /* The kernels of one instruction set level.
  *
- * Compiled once per level: -DPYAD_ISA=base|v3|v4 with -march=x86-64, x86-64-v3, x86-64-v4 (base alone, and no -march, on
- * other machines), always with
+ * Compiled once per level: -DPYAD_ISA=base|v3|v4 with -march=x86-64, x86-64-v3, x86-64-v4 (base alone,
+ * and no -march, on other machines), always with
  *     -O3 -fno-math-errno -fno-trapping-math -ffp-contract=off
- * -fno-math-errno lets sqrt, floor and ceil be instructions; -fno-trapping-math lets both sides of ?: be computed, without which
- * no loop here is vectorised. Contraction is off because compensated sums and exact products must stay as written, and
- * so that +, -, * and / give the same bits on every level: a fused multiply-add is asked for by name, in vmath.h. Never
- * -ffast-math: NaN, infinities and signed zeros have to come out right. */
+ * -fno-math-errno lets sqrt, floor and ceil be instructions; -fno-trapping-math lets both sides of ?: be computed,
+ * without which no loop here is vectorised. Contraction is off because compensated sums and exact products must stay as
+ * written, and so that +, -, * and / give the same bits on every level: a fused multiply-add is asked for by name, in
+ * vmath.h. Never -ffast-math: NaN, infinities and signed zeros have to come out right. */
 #include "isa.h"
 
 #include "vmath_f32.h"

@@ -95,6 +95,7 @@
             }                                                     \
             if (partial) {                                        \
                 memcpy(y, buffer, (size_t)n * sizeof(T));         \
+                return;                                           \
             }                                                     \
             x += BLOCK_##S;                                       \
             y += BLOCK_##S;                                       \
@@ -138,6 +139,7 @@
             }                                                                     \
             if (partial) {                                                        \
                 memcpy(y, buffer, (size_t)n * sizeof(T));                         \
+                return;                                                           \
             }                                                                     \
             x += BLOCK_##S;                                                       \
             y += BLOCK_##S;                                                       \

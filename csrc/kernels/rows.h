@@ -39,9 +39,9 @@ static inline uint64_t fingerprint_word(const unsigned char *p) {
     return w;
 }
 
-/* One to one in each of the three while the other two are fixed: that is why a changed byte always changes the result. The
- * rotations bring the high bits down, where the multiplication spreads them again; without them two sign flips in one
- * lane would cancel. Two words share a multiplication because that is what bounds the speed. */
+/* One to one in each of the three while the other two are fixed: that is why a changed byte always changes the result.
+ * The rotations bring the high bits down, where the multiplication spreads them again; without them two sign flips in
+ * one lane would cancel. Two words share a multiplication because that is what bounds the speed. */
 static inline uint64_t fingerprint_step(uint64_t state, uint64_t first, uint64_t second) {
     uint64_t x = state ^ first;
     x = ((x << 23) | (x >> 41)) + second;

@@ -176,6 +176,7 @@ static void SUFFIXED(rows_exp)(int64_t n, REAL *out, const REAL *x, REAL shift) 
         }
         if (partial) {
             memcpy(out, buffer, (size_t)n * sizeof(REAL));
+            return;
         }
         x += BLOCK;
         out += BLOCK;

@@ -16,6 +16,11 @@
 #endif
 #endif
 
+/* Vectors are passed to inline functions only, so how an ABI would pass them is of no interest. */
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wpsabi"
+#endif
+
 typedef float vec_f32 __attribute__((vector_size(PYAD_VECTOR_BYTES)));
 typedef double vec_f64 __attribute__((vector_size(PYAD_VECTOR_BYTES)));
 typedef int32_t mask_f32 __attribute__((vector_size(PYAD_VECTOR_BYTES)));

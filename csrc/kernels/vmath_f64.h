@@ -15,8 +15,8 @@
 #define F64_SQRT_HALF UINT64_C(0x3fe6a09e667f3bcd)
 #define F64_ONE UINT64_C(0x3ff0000000000000)
 
-/* x = k ln 2 + r + r_lo with |r| <= ln 2 / 2; the bits of k, offset by 2048, are the low bits of `rounded`. r_lo is what
- * r lost in rounding; where it is not used the compiler drops it. */
+/* x = k ln 2 + r + r_lo with |r| <= ln 2 / 2; the bits of k, offset by 2048, are the low bits of `rounded`. r_lo is
+ * what r lost in rounding; where it is not used the compiler drops it. */
 typedef struct f64_reduced {
     uint64_t rounded;
     double r;
@@ -55,8 +55,8 @@ PYAD_INLINE double f64_scale(double p, uint64_t rounded) {
     return p * first * second;
 }
 
-/* Past these bounds exp is inf or 0 whatever the argument; a NaN stays. Both tests are of x itself: if the second were of
- * the first's result, the compiler would make branches of the two, and many instructions of the branches. */
+/* Past these bounds exp is inf or 0 whatever the argument; a NaN stays. Both tests are of x itself: if the second were
+ * of the first's result, the compiler would make branches of the two, and many instructions of the branches. */
 PYAD_INLINE double f64_exp_clamp(double x) {
     double c = x > 709.9 ? 709.9 : x;
     return x < -745.2 ? -745.2 : c;
@@ -84,8 +84,8 @@ PYAD_INLINE double v_expm1_f64(double x) {
     return fabs(x) < 0x1p-54 ? x : y;
 }
 
-/* log(1 + f) + k ln 2 for sqrt(1/2) <= 1 + f < sqrt(2): with s = f / (2 + f) the series of log((1+s)/(1-s)) is short, and
- * f - f^2/2 carries the leading digits. */
+/* log(1 + f) + k ln 2 for sqrt(1/2) <= 1 + f < sqrt(2): with s = f / (2 + f) the series of log((1+s)/(1-s)) is short,
+ * and f - f^2/2 carries the leading digits. */
 PYAD_INLINE double f64_log_tail(double f, double k) {
     double s = f / (2.0 + f);
     double z = s * s;
@@ -160,7 +160,7 @@ PYAD_INLINE double v_sigmoid_f64(double x) {
     double d = 1.0 + e;
     double d_lo = e - (d - 1.0);
     double q = (x < 0.0 ? e : 1.0) / d;
-    /* What the sum lost, d_lo, changes the quotient by -q d_lo / d; a straight line is near enough to 1 / d for that. */
+    /* What the sum lost, d_lo, changes the quotient by -q d_lo / d; a straight line is near enough to that 1 / d. */
     return madd_f64(q, d_lo * madd_f64(e, 0.46, -0.96), q);
 }
 
@@ -181,8 +181,8 @@ PYAD_INLINE double v_tanh_f64(double x) {
 /* Beyond it, sin and cos are left to libm: see f64_reduce_pi. */
 #define F64_TRIG_LIMIT 1.0e6
 
-/* x - q pi / 2. Without a fused multiply-add the parts of pi / 2 have 33 bits, so that their products with |q| < 2^20 are
- * exact; near a multiple of pi / 2, where the digits cancel, the subtractions are exact too. */
+/* x - q pi / 2. Without a fused multiply-add the parts of pi / 2 have 33 bits, so that their products with |q| < 2^20
+ * are exact; near a multiple of pi / 2, where the digits cancel, the subtractions are exact too. */
 PYAD_INLINE double f64_reduce_pi(double x, double q) {
 #ifdef __FMA__
     double r = __builtin_fma(q, -0x1.921fb54442d18p+0, x);

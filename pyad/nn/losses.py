@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from pyad.array import is_traced
 from pyad.ops import reduce
+from pyad.ops.index import take_rows
 from pyad.ops.shape import reshape
 
 __all__ = ["accuracy", "mse", "softmax_cross_entropy", "squared_error"]
@@ -79,11 +81,7 @@ def softmax_cross_entropy(logits: Any, labels: Any) -> Any:
             f"for logits of shape (batch, classes) = {shape}, got {labels.shape}"
         )
     _check_classes(labels, shape[-1])
-    if len(shape) != 2:
-        logits = reshape(logits, (-1, shape[-1]))
-        labels = labels.reshape(-1)
-    picked = logits[np.arange(len(labels)), labels]
-    return reduce.mean(reduce.logsumexp(logits, axis=-1) - picked)
+    return reduce.mean(reduce.logsumexp(logits, axis=-1) - _picked(logits, labels, shape))
 
 
 def accuracy(logits: Any, labels: Any) -> float:
@@ -103,6 +101,14 @@ def accuracy(logits: Any, labels: Any) -> float:
     if labels.shape != logits.shape[:-1]:
         raise ValueError(f"logits of shape {logits.shape} need labels of shape {logits.shape[:-1]}, got {labels.shape}")
     return float(np.mean(logits.argmax(-1) == labels))
+
+
+def _picked(logits: Any, labels: np.ndarray, shape: tuple[int, ...]) -> Any:
+    """The logit of each label, of the shape of the labels, which are known to be in range."""
+    places = np.arange(labels.size) * shape[-1] + labels.reshape(-1).astype(np.int64, copy=False)
+    flat = reshape(logits, (-1,))
+    picked = take_rows(flat, places) if is_traced(flat) else flat[places]
+    return picked if len(shape) == 2 else reshape(picked, shape[:-1])
 
 
 def _shape(x: Any) -> tuple[int, ...]:

@@ -14,6 +14,9 @@ from pyad import _engine, tree
 
 __all__ = ["SGD", "Adam"]
 
+# Numbers that fit into the cache with what is computed from them.
+_BLOCK = 1 << 15
+
 
 class SGD:
     """Gradient descent, with momentum if asked for.
@@ -104,40 +107,63 @@ class Adam:
         return f"Adam(learning_rate={self.learning_rate}, b1={self.b1}, b2={self.b2}, eps={self.eps})"
 
     def init(self, params: Any) -> dict:
-        """The state before the first update: `{"step": 0, "mean": zeros, "square": zeros}`, the zeros like `params`."""
-        return {"step": 0, "mean": tree.map(np.zeros_like, params), "square": tree.map(np.zeros_like, params)}
+        """The state before the first update: `{"step": 0, "mean": zeros, "square": zeros}`.
+
+        The zeros are a vector for each dtype, `{"float32": ...}`, for all parameters one after another.
+        """
+        sizes: dict[str, int] = {}
+        for p in tree.leaves(params):
+            p = np.asarray(p)
+            sizes[p.dtype.name] = sizes.get(p.dtype.name, 0) + p.size
+        zeros = ({name: np.zeros(size, name) for name, size in sizes.items()} for _ in range(2))
+        return {"step": 0, "mean": next(zeros), "square": next(zeros)}
 
     def update(self, params: Any, grads: Any, state: dict) -> dict:
         """Take one step in place on `params` and return the state for the next one; see `SGD.update`.
 
         The arrays of `state` are updated in place too, so pass along what this returns and keep no older state.
         """
-        names, ps, gs = _matched(params, grads)
-        means = names.leaves_of(state["mean"], "the state of the optimiser")
-        squares = names.leaves_of(state["square"], "the state of the optimiser")
+        _, ps, gs = _matched(params, grads)
+        groups: dict[str, list[int]] = {}
+        for index, p in enumerate(ps):
+            groups.setdefault(p.dtype.name, []).append(index)
+        if {name: sum(ps[index].size for index in group) for name, group in groups.items()} != {
+            name: mean.size for name, mean in state["mean"].items()
+        }:
+            raise ValueError("the state of the optimiser was made for other parameters")
         step = state["step"] + 1
+        for name, group in groups.items():
+            # One vector for all, as most parameters are so small that a call costs more than its work.
+            moves = np.concatenate([gs[index].reshape(-1) for index in group])
+            for start in range(0, moves.size, _BLOCK):
+                block = slice(start, start + _BLOCK)
+                self._advance(step, moves[block], state["mean"][name][block], state["square"][name][block])
+            start = 0
+            for p in (ps[index] for index in group):
+                p += moves[start : start + p.size].reshape(p.shape)
+                start += p.size
+        return {"step": step, "mean": state["mean"], "square": state["square"]}
+
+    def _advance(self, step: int, g: np.ndarray, mean: np.ndarray, square: np.ndarray) -> None:
+        """Update the means, and put into `g` by how much the parameters move."""
         # Both bias corrections are numbers, so they are folded into the size of the step and into eps.
         correction = math.sqrt(1 - self.b2**step)
-        rate = self.learning_rate * correction / (1 - self.b1**step)
-        for p, g, mean, square in zip(ps, gs, means, squares, strict=True):
-            mean *= self.b1
-            _axpy(1 - self.b1, g, mean)
-            # A product of arrays without axes would be a scalar, which cannot be written.
-            scratch = np.multiply(g, g, out=np.empty_like(g))
-            square *= self.b2
-            _axpy(1 - self.b2, scratch, square)
-            np.sqrt(square, out=scratch)
-            scratch += self.eps * correction
-            np.divide(mean, scratch, out=scratch)
-            _axpy(-rate, scratch, p)
-        return {"step": step, "mean": state["mean"], "square": state["square"]}
+        mean *= self.b1
+        _axpy(1 - self.b1, g, mean)
+        g *= g
+        square *= self.b2
+        _axpy(1 - self.b2, g, square)
+        np.sqrt(square, out=g)
+        g += self.eps * correction
+        np.divide(mean, g, out=g)
+        g *= -self.learning_rate * correction / (1 - self.b1**step)
 
 
 def _axpy(a: float, x: np.ndarray, y: np.ndarray) -> None:
     """Add `a * x` to `y`, in one pass over memory where both are contiguous."""
-    if x.flags.c_contiguous and y.flags.c_contiguous:
+    try:
         _engine.axpy(a, x, y)
-    else:
+    except ValueError:
         y += a * x
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pyad._engine import FAILED, LARGE, error, lib
-from pyad.array import Array, _Held, _new, is_traced
+from pyad.array import Array, _Held, _new, is_traced, refuse_subclass
 from pyad.op import Op
 
 __all__ = ["binary", "binary_method", "contains_traced", "unary"]
@@ -114,7 +114,10 @@ def plain(name: str, x: Any) -> Any:
 
 def operand(name: str, x: Any) -> Any:
     """An operand for the engine: traced, a number, or an ndarray of numbers."""
-    if type(x) is Array or isinstance(x, float | int | np.ndarray | np.generic):
+    if type(x) is Array or type(x) is np.ndarray:
+        return x
+    if isinstance(x, float | int | np.ndarray | np.generic):
+        refuse_subclass(name, x)
         return x
     if type(x) in (list, tuple) and contains_traced(x):
         from pyad.ops.shape import array

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+import re
+import sys
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -151,22 +153,39 @@ def _refuse_keywords(name: str, given: dict[str, Any]) -> None:
         raise UnsupportedError(
             f"{name}: out= with a traced operand would write a traced value into a plain array; use the returned array"
         )
-    raise UnsupportedError(f"{name}: the arguments {', '.join(sorted(named))} are not supported for traced values")
+    raise UnsupportedError(f"{name}: {_arguments(named)} not supported for traced values")
+
+
+def _arguments(names: Iterable[str]) -> str:
+    listed = [f"{name}=" for name in sorted(names)]
+    return f"the argument {listed[0]} is" if len(listed) == 1 else f"the arguments {', '.join(listed)} are"
+
+
+def _ufunc_name(ufunc: np.ufunc) -> str:
+    """A ufunc as one writes it: it does not say itself which module it is from."""
+    for module in ("numpy", "scipy.special"):
+        if getattr(sys.modules.get(module), ufunc.__name__, None) is ufunc:
+            return f"{module}.{ufunc.__name__}"
+    return str(ufunc.__name__)
+
+
+def _function_name(function: Callable[..., Any]) -> str:
+    module = getattr(function, "__module__", None) or "numpy"
+    return f"{module}.{getattr(function, '__name__', function)}"
 
 
 def array_ufunc(self: Array, ufunc: np.ufunc, method: str, *inputs: Any, **keywords: Any) -> Any:
     """NumPy's hook: a ufunc was called with a traced operand."""
-    name = f"numpy.{ufunc.__name__}"
     if method != "__call__":
-        raise _unsupported(f"{name}.{method}")
+        raise _unsupported(f"{_ufunc_name(ufunc)}.{method}")
     if ufunc in CONSTANT_UFUNCS:
         return ufunc(*_values(inputs), **_values(keywords))
     function = UFUNCS.get(ufunc)
     if function is None:
-        raise _unsupported(name)
+        raise _unsupported(_ufunc_name(ufunc))
     dtype = keywords.pop("dtype", None) if keywords else None
     if keywords:
-        _refuse_keywords(name, keywords)
+        _refuse_keywords(_ufunc_name(ufunc), keywords)
     result = function(*inputs)
     return result if dtype is None else shape.astype(result, dtype)
 
@@ -175,13 +194,13 @@ def array_function(self: Array, function: Callable[..., Any], types: Any, args: 
     """NumPy's hook: a function was called with a traced argument."""
     ours = FUNCTIONS.get(function)
     if ours is not None:
-        return _call(ours, f"numpy.{function.__name__}", args, keywords)
+        return _call(ours, function, args, keywords)
     if function in CONSTANT_FUNCTIONS:
         return function(*_values(args), **_values(keywords))
-    raise _unsupported(f"numpy.{getattr(function, '__name__', function)}")
+    raise _unsupported(_function_name(function))
 
 
-def _call(ours: Callable[..., Any], name: str, args: Any, keywords: dict[str, Any]) -> Any:
+def _call(ours: Callable[..., Any], function: Callable[..., Any], args: Any, keywords: dict[str, Any]) -> Any:
     """Call one of ours with NumPy's arguments; those at their NumPy default may be left out."""
     given = {
         key: value
@@ -191,8 +210,12 @@ def _call(ours: Callable[..., Any], name: str, args: Any, keywords: dict[str, An
     try:
         return ours(*args, **given)
     except TypeError as problem:
-        if "unexpected keyword" in str(problem) or "positional argument" in str(problem):
-            raise UnsupportedError(f"{name}: {problem} for traced values") from None
+        name = _function_name(function)
+        unknown = re.search(r"unexpected keyword argument '(\w+)'", str(problem))
+        if unknown:
+            _refuse_keywords(name, {unknown[1]: given.get(unknown[1])})
+        if unknown or "positional argument" in str(problem):
+            raise UnsupportedError(f"{name}: {problem}, for traced values") from None
         raise
 
 
@@ -275,7 +298,7 @@ def _install_methods() -> None:
     Array.flat = property(lambda self: iter(shape.ravel(self)))
     Array.reshape = lambda self, *new: shape.reshape(self, _sequence(new))
     Array.transpose = lambda self, *axes: shape.transpose(self, _sequence(axes) if axes else None)
-    Array.ravel = Array.flatten = lambda self: shape.ravel(self)
+    Array.ravel = Array.flatten = _ravel_method
     Array.squeeze = shape.squeeze
     Array.swapaxes = shape.swapaxes
     Array.astype = lambda self, dtype, **_: shape.astype(self, dtype)
@@ -284,6 +307,24 @@ def _install_methods() -> None:
     Array.conj = Array.conjugate = lambda self: self
     for name in ("argmax", "argmin", "argsort", "all", "any", "nonzero", "round"):
         setattr(Array, name, _constant_method(name))
+    for name in dir(np.ndarray):
+        if not name.startswith("_") and not hasattr(Array, name):
+            setattr(Array, name, _missing_method(name))
+
+
+def _ravel_method(self: Array, order: str = "C") -> Any:
+    if order != "C":
+        raise UnsupportedError(f"ravel: order={order!r} is not supported for traced values, only 'C'")
+    return shape.ravel(self)
+
+
+def _missing_method(name: str) -> property:
+    """What ndarray has and a traced array has not: looking for it says so, and hasattr answers False."""
+
+    def get(self: Array) -> Any:
+        raise AttributeError(str(_unsupported(f"ndarray.{name}")))
+
+    return property(get)
 
 
 def _constant_method(name: str) -> Callable[..., Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -46,6 +47,10 @@ def _bits(axes: tuple[int, ...]) -> int:
     return builtins.sum(1 << a for a in axes)
 
 
+def _axes(bits: int, ndim: int) -> tuple[int, ...]:
+    return tuple(d for d in range(ndim) if bits >> d & 1)
+
+
 def _kept_shape(shape: tuple[int, ...], bits: int) -> tuple[int, ...]:
     """The shape with the reduced axes of length 1."""
     return tuple(1 if bits >> d & 1 else n for d, n in enumerate(shape))
@@ -60,7 +65,7 @@ def _expand(s: Any, x: Any, params: tuple[int, ...]) -> Any:
 
 _sum = linear(
     "sum",
-    lambda x, axes, keepdims: np.sum(x, axis=axes, keepdims=keepdims),
+    lambda x, bits, keepdims: np.sum(x, axis=_axes(bits, np.ndim(x)), keepdims=bool(keepdims)),
     lambda s, y, x, p: (broadcast_to(_expand(s, x, p), x.shape),),
 )
 
@@ -85,10 +90,16 @@ def _extremum_jvp(t: Any, y: Any, x: Any, p: tuple[int, ...]) -> Any:
 
 
 _max = general(
-    "max", lambda x, axes, keepdims: np.max(x, axis=axes, keepdims=keepdims), _extremum_vjp, (_extremum_jvp,)
+    "max",
+    lambda x, bits, keepdims: np.max(x, axis=_axes(bits, np.ndim(x)), keepdims=bool(keepdims)),
+    _extremum_vjp,
+    (_extremum_jvp,),
 )
 _min = general(
-    "min", lambda x, axes, keepdims: np.min(x, axis=axes, keepdims=keepdims), _extremum_vjp, (_extremum_jvp,)
+    "min",
+    lambda x, bits, keepdims: np.min(x, axis=_axes(bits, np.ndim(x)), keepdims=bool(keepdims)),
+    _extremum_vjp,
+    (_extremum_jvp,),
 )
 
 
@@ -112,14 +123,13 @@ def _one_axis(params: tuple[int, ...]) -> tuple[int, int]:
     return 1 << params[0], params[1]
 
 
+# The weights are softmax(x) and not exp(x - y): y is rounded, which for large x the exponential would magnify.
 def _logsumexp_vjp(s: Any, y: Any, x: Any, p: tuple[int, ...]) -> tuple[Any]:
-    p = _one_axis(p)
-    return (_expand(s, x, p) * exp(x - _expand(y, x, p)),)
+    return (_expand(s, x, _one_axis(p)) * _softmax(x, params=(p[0],)),)
 
 
 def _logsumexp_jvp(t: Any, y: Any, x: Any, p: tuple[int, ...]) -> Any:
-    p = _one_axis(p)
-    return _sum(t * exp(x - _expand(y, x, p)), params=p)
+    return _sum(t * _softmax(x, params=(p[0],)), params=_one_axis(p))
 
 
 _logsumexp = general("logsumexp", _reference_logsumexp, _logsumexp_vjp, (_logsumexp_jvp,))
@@ -236,11 +246,11 @@ def _single_axis(name: str, x: Any, axis: Axis) -> tuple[Any, int, tuple[int, ..
     rest = tuple(d for d in range(x.ndim) if d not in axes)
     moved = moveaxis(x, rest, tuple(range(len(rest))))
     shape = moved.shape
-    return reshape(moved, (*shape[: len(rest)], -1) if moved.size else (*shape[: len(rest)], 0)), len(rest), axes, shape
+    return reshape(moved, (*shape[: len(rest)], math.prod(shape[len(rest) :]))), len(rest), axes, shape
 
 
 def logsumexp(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
-    """log(sum(exp(x))) over the axes, without overflow.
+    """log(sum(exp(x))) over the axes, without overflow; -inf over nothing, as in SciPy.
 
     Shifted by the maximum: Blanchard, Higham and Higham, Accurately computing the log-sum-exp and softmax functions,
     2021.
@@ -254,14 +264,25 @@ def logsumexp(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
         x = _float_array(x)
         axes = normalize_axes("logsumexp", axis, x.ndim)
         merged, one, _, _ = _single_axis("logsumexp", x, axis) if x.ndim else (x.reshape(1), 0, axes, ())
+        if merged.shape[one] == 0:
+            return _nothing(x, axes, keepdims)
         out = _reference_logsumexp(merged, one, False)
         return np.reshape(out, _kept_shape(x.shape, _bits(axes))) if keepdims else out
     shape = x.shape
     if not shape:
         return x
     merged, one, axes, _ = _single_axis("logsumexp", x, axis)
+    if merged.shape[one] == 0:
+        return _nothing(x, axes, keepdims)
     out = _logsumexp.record([merged._h], (one, 0))
     return reshape(out, _kept_shape(shape, _bits(axes))) if keepdims else out
+
+
+def _nothing(x: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
+    """The logsumexp over axes without entries: the logarithm of an empty sum."""
+    kept = _kept_shape(x.shape, _bits(axes))
+    shape = kept if keepdims else tuple(n for d, n in enumerate(kept) if d not in axes)
+    return np.full(shape, -np.inf, x.dtype)[()]
 
 
 def _softmax_like(name: str, op: Any, x: Any, axis: Axis) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from pyad._engine import CODES, FAILED, error, ffi, lib
 from pyad.array import Array, common_dtype, is_traced, wrap
 from pyad.errors import DTypeError
 from pyad.op import handle_of, linear
-from pyad.ops.dispatch import contains_traced, plain
+from pyad.ops.dispatch import contains_traced, operand, plain
 
 __all__ = [
     "array",
@@ -69,9 +70,17 @@ _concatenate = linear(
 # ---- functions ----
 
 
+def _lengths(name: str, shape: Any) -> tuple[int, ...]:
+    """A shape as a tuple of integers."""
+    try:
+        return tuple(map(index, shape)) if isinstance(shape, Sequence | np.ndarray) else (index(shape),)
+    except TypeError:
+        raise TypeError(f"{name}: a shape is an integer or a sequence of integers, got {shape!r}") from None
+
+
 def _resolve_shape(size: int, old: tuple[int, ...], new: Any) -> tuple[int, ...]:
     """The new shape with -1 filled in."""
-    shape = tuple(int(n) for n in new) if isinstance(new, Sequence | np.ndarray) else (int(new),)
+    shape = _lengths("reshape", new)
     unknown = [d for d, n in enumerate(shape) if n < 0]
     if not unknown:
         return shape
@@ -108,6 +117,8 @@ def transpose(x: Any, /, axes: Any = None) -> Any:
         order = tuple(range(ndim - 1, -1, -1))
     else:
         order = tuple(int(a) + ndim if -ndim <= a < 0 else int(a) for a in axes)
+        if sorted(order) != list(range(ndim)):
+            raise ValueError(f"transpose: axes {tuple(axes)} are no permutation of the {ndim} axes of shape {x.shape}")
     return _transpose.record([x._h], order)
 
 
@@ -147,7 +158,7 @@ def broadcast_to(x: Any, /, shape: Any) -> Any:
     """x repeated along new axes and axes of length 1, without copying."""
     if not is_traced(x):
         return np.broadcast_to(plain("broadcast_to", x), shape)
-    shape = tuple(int(n) for n in shape) if isinstance(shape, Sequence) else (int(shape),)
+    shape = _lengths("broadcast_to", shape)
     if any(n < 0 for n in shape):
         raise ValueError(f"broadcast_to: shape {shape} has a negative length")
     return _broadcast.record([x._h], shape)
@@ -202,7 +213,7 @@ def concatenate(arrays: Any, /, axis: int | None = 0) -> Any:
         arrays = [ravel(x) for x in arrays]
         axis = 0
     dtype = common_dtype("concatenate", tuple(arrays))
-    handles = [handle_of(x if is_traced(x) else np.asarray(x), dtype) for x in arrays]
+    handles = [handle_of(x if is_traced(x) else np.asarray(operand("concatenate", x)), dtype) for x in arrays]
     return _join(handles, axis, arrays)
 
 
@@ -229,6 +240,9 @@ def stack(arrays: Any, /, axis: int = 0) -> Any:
         from pyad.errors import ShapeError
 
         raise ShapeError(f"stack: all arrays must have one shape, got {', '.join(map(str, sorted(shapes)))}")
+    from pyad.ops.reduce import normalize_axes
+
+    (axis,) = normalize_axes("stack", axis, len(shapes.pop()) + 1)
     return concatenate([expand_dims(x, axis) for x in arrays], axis)
 
 
