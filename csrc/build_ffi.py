@@ -21,7 +21,7 @@ PREPROCESSOR_TAKEN_OUT = re.compile(r"#\s*(include\s+[<\"].*|ifndef \w+_H|define
 
 # Calls that may run for long.
 RELEASING = {"pyad_sweep_go", "pyad_sweep_start", "pyad_sweep_stop", "pyad_mark_cut", "pyad_saved_tape_free",
-             "pyad_engine_free", "pyad_copy_out", "pyad_sweep_copy", "pyad_sweep_copy_all", "pyad_axpy", "pyad_lend",
+             "pyad_engine_free", "pyad_copy_out", "pyad_sweep_copy", "pyad_sweep_copy_all", "pyad_axpy",
              "pyad_bind_blas", "pyad_trim"}  # fmt: skip
 # Calls that may run for long if this is true of their (generated) arguments.
 ASKING = {
@@ -29,6 +29,7 @@ ASKING = {
     "pyad_op2": "pyad_is_long(x1) || pyad_is_long(x2)",
     "pyad_op2n": "pyad_is_long(x1)",
     "pyad_opn2": "pyad_is_long(x2)",
+    "pyad_op3": "pyad_is_long(x1) || pyad_is_long(x2)",
     "pyad_op": "pyad_any_is_long(x1, x2)",
 }
 

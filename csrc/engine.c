@@ -246,9 +246,23 @@ int64_t pyad_lend(int flags, int dtype, int ndim, const int64_t *shape, const in
         return failed(PYAD_ERR_STALE);
     pyad_status status = pyad_engine_layout(here, dtype, ndim, shape, strides, &any);
     uint8_t kind = flags & PYAD_LEND_CONST ? PYAD_NODE_CONST : 0;
+    if (status == PYAD_OK && (uintptr_t)data % pyad_dtype_size(dtype) != 0)
+        status = pyad_fail(&here->message, PYAD_ERR_VALUE, "memory is not aligned to its dtype");
     if (status == PYAD_OK)
         status = pyad_tape_lend(&here->tape, kind, &any.layout, data, &node);
     return answer(status, node);
+}
+
+int pyad_lend_all(int count, const int *dtypes, const int *ndims, const int64_t *dims, void *const *data,
+                  int64_t *handles)
+{
+    for (int k = 0; k < count; k++) {
+        handles[k] = pyad_lend(0, dtypes[k], ndims[k], dims, NULL, data[k]);
+        if (handles[k] >= PYAD_FAILED)
+            return (int)(handles[k] - PYAD_FAILED);
+        dims += ndims[k];
+    }
+    return PYAD_OK;
 }
 
 int64_t pyad_leaf_number(int flags, double number, int dtype)
@@ -328,6 +342,20 @@ int64_t pyad_op2(int op, int64_t a, int64_t b)
         status = pyad_engine_node(here, b, &args[1]);
     if (status == PYAD_OK)
         status = pyad_record(&here->recorder, op, 2, args, NULL, &node);
+    return answer(status, node);
+}
+
+int64_t pyad_op3(int op, int64_t a, int64_t b, int64_t c)
+{
+    uint32_t args[3];
+    uint32_t node = 0;
+    pyad_status status = pyad_engine_node(here, a, &args[0]);
+    if (status == PYAD_OK)
+        status = pyad_engine_node(here, b, &args[1]);
+    if (status == PYAD_OK)
+        status = pyad_engine_node(here, c, &args[2]);
+    if (status == PYAD_OK)
+        status = pyad_record(&here->recorder, op, 3, args, NULL, &node);
     return answer(status, node);
 }
 
@@ -454,6 +482,38 @@ int pyad_look(int64_t handle, pyad_info *info)
     return PYAD_OK;
 }
 
+static const pyad_layout *layout_of(int64_t handle)
+{
+    uint32_t node = 0;
+    if (pyad_engine_node(here, handle, &node) != PYAD_OK)
+        return NULL;
+    return here->tape.value[node].layout;
+}
+
+int pyad_dtype_of(int64_t handle)
+{
+    const pyad_layout *layout = layout_of(handle);
+    return layout != NULL ? layout->dtype : -1;
+}
+
+int pyad_ndim_of(int64_t handle)
+{
+    const pyad_layout *layout = layout_of(handle);
+    return layout != NULL ? layout->ndim : -1;
+}
+
+int64_t pyad_size_of(int64_t handle)
+{
+    const pyad_layout *layout = layout_of(handle);
+    return layout != NULL ? layout->size : -1;
+}
+
+const int64_t *pyad_shape_of(int64_t handle)
+{
+    const pyad_layout *layout = layout_of(handle);
+    return layout != NULL ? pyad_shape(layout) : NULL;
+}
+
 int64_t pyad_operand(int64_t handle, int k)
 {
     uint32_t node = 0;
@@ -570,10 +630,13 @@ void pyad_fail_after(int64_t after)
     here->mem.hook = after >= 0 ? (pyad_hook){counting_resize, here} : pyad_hook_default;
 }
 
-void pyad_axpy(int dtype, int64_t n, double a, const void *x, void *y)
+void pyad_axpy(int count, const int *dtype, const int64_t *n, double a, const void *const *x, void *const *y)
 {
-    if (dtype == PYAD_F32)
-        pyad_isa()->axpy_f32(n, (float)a, x, y);
-    else if (dtype == PYAD_F64)
-        pyad_isa()->axpy_f64(n, a, x, y);
+    const pyad_isa_table *isa = pyad_isa();
+    for (int k = 0; k < count; k++) {
+        if (dtype[k] == PYAD_F32)
+            isa->axpy_f32(n[k], (float)a, x[k], y[k]);
+        else if (dtype[k] == PYAD_F64)
+            isa->axpy_f64(n[k], a, x[k], y[k]);
+    }
 }

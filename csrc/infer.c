@@ -470,6 +470,8 @@ static pyad_status infer_matmul(pyad_message *message, int kernel, const pyad_la
 
 static pyad_status infer_affine(pyad_message *message, const pyad_layout *const *in, pyad_layout_any *out)
 {
+    if (in[0]->ndim != 2 || in[1]->ndim != 2)
+        return matmul_failure(message, PYAD_KERNEL_AFFINE, in[0], in[1], "must both have two dimensions");
     PYAD_TRY(infer_matmul(message, PYAD_KERNEL_AFFINE, in, out));
     const pyad_layout *bias = in[2];
     const pyad_layout *both[2] = {bias, &out->layout};

@@ -76,8 +76,12 @@ void pyad_saved_tape_free(pyad_saved_tape *saved);
 /* ---- recording ---- */
 
 enum { PYAD_LEND_CONST = 1 };
-/* A leaf over the caller's memory, which must stay until the mark is cut. */
+/* A leaf over the caller's memory, which must be aligned and stay until the mark is cut. strides NULL: C-contiguous. */
 int64_t pyad_lend(int flags, int dtype, int ndim, const int64_t *shape, const int64_t *strides, void *data);
+/* Differentiable leaves over `count` C-contiguous arrays; dims are all shapes, one after another. Handles are as answered
+ * elsewhere. On failure none of the leaves is of use. */
+int pyad_lend_all(int count, const int *dtypes, const int *ndims, const int64_t *dims, void *const *data,
+                  int64_t *handles);
 /* A leaf for one number, by value. */
 int64_t pyad_leaf_number(int flags, double number, int dtype);
 /* A 0-d constant. */
@@ -92,6 +96,7 @@ int64_t pyad_op2(int op, int64_t a, int64_t b);
 /* The second (first) operand is a plain number, taken in the dtype of the other. */
 int64_t pyad_op2n(int op, int64_t a, double b);
 int64_t pyad_opn2(int op, double a, int64_t b);
+int64_t pyad_op3(int op, int64_t a, int64_t b, int64_t c);
 int64_t pyad_op(int op, int nargs, const int64_t *args, int param_count, const int64_t *params);
 /* The result of an operation that the caller ran; `data` as in pyad_lend. `param` is the caller's. flags as pyad_lend. */
 int64_t pyad_op_ran(int op, int nargs, const int64_t *args, int64_t param, int dtype, int ndim, const int64_t *shape,
@@ -118,6 +123,11 @@ typedef struct pyad_info {
 } pyad_info;
 
 int pyad_look(int64_t handle, pyad_info *info);
+/* Parts of the same, for when there is no need of all: -1 (NULL) where the handle is stale. */
+int pyad_dtype_of(int64_t handle);
+int pyad_ndim_of(int64_t handle);
+int64_t pyad_size_of(int64_t handle);
+const int64_t *pyad_shape_of(int64_t handle);
 /* Operand k of a node, as a handle. */
 int64_t pyad_operand(int64_t handle, int k);
 /* Copies the value, contiguous, to `to`. */
@@ -194,6 +204,6 @@ void pyad_reset_peak(void);
 void pyad_trim(void);
 /* The next `after` allocations of this engine succeed, the one after them fails; -1 for never. For tests. */
 void pyad_fail_after(int64_t after);
-/* y += a * x over n elements (dtype 9 or 10). */
-void pyad_axpy(int dtype, int64_t n, double a, const void *x, void *y);
+/* y[k] += a * x[k] for `count` pairs of arrays of n[k] elements and dtype[k] (9 or 10). */
+void pyad_axpy(int count, const int *dtype, const int64_t *n, double a, const void *const *x, void *const *y);
 #endif

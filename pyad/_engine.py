@@ -156,21 +156,59 @@ def current() -> Engine:
 def lend(array: np.ndarray, flags: int) -> int:
     """A leaf over the memory of `array`; the engine's keep list holds the array."""
     dtype = array.dtype
-    code = CODES.get(dtype)
+    code = CODE_F64 if dtype is F64 else CODE_F32 if dtype is F32 else CODES.get(dtype)
     if code is None or not dtype.isnative:
         raise errors.DTypeError(f"arrays of dtype {dtype} are not supported; convert to float32 or float64")
+    try:
+        data = ffi.from_buffer(array)
+    except ValueError:  # not C-contiguous
+        return _lend_strided(array, flags, code)
     if array.ndim > 32:
         raise errors.ShapeError(f"arrays of {array.ndim} dimensions are not supported, at most 32")
-    item = dtype.itemsize
-    strides = array.strides
-    if array.flags.aligned is False or any(s % item for s in strides):
-        array = array.copy()
-        strides = array.strides
-    if array.flags.c_contiguous and array.size:
-        data = ffi.from_buffer(array)
-    else:
-        data = ffi.cast("void *", array.__array_interface__["data"][0])
-    handle = lib.pyad_lend(flags, code, array.ndim, array.shape, [s // item for s in strides], data)
+    handle = lib.pyad_lend(flags, code, array.ndim, array.shape, ffi.NULL, data)
+    if handle >= FAILED:
+        if not array.flags.aligned:
+            return lend(array.copy(), flags)
+        raise error(handle)
+    _local.engine.keep.append(array)  # type: ignore[union-attr]
+    return handle
+
+
+def lend_all(arrays: list[np.ndarray]) -> list[int] | None:
+    """Leaves over arrays in one call; None where one of them is not an aligned C-contiguous float array."""
+    codes = []
+    dims: list[int] = []
+    for array in arrays:
+        dtype = array.dtype
+        if dtype is F32:
+            codes.append(CODE_F32)
+        elif dtype is F64:
+            codes.append(CODE_F64)
+        else:
+            return None
+        dims += array.shape
+    try:
+        data = [ffi.from_buffer(array) for array in arrays]
+    except ValueError:
+        return None
+    handles = ffi.new("int64_t[]", len(arrays))
+    status = lib.pyad_lend_all(len(arrays), codes, [array.ndim for array in arrays], dims, data, handles)
+    if status == 1:
+        raise error(status)
+    if status:
+        return None
+    _local.engine.keep.extend(arrays)  # type: ignore[union-attr]
+    return list(handles)
+
+
+def _lend_strided(array: np.ndarray, flags: int, code: int) -> int:
+    if array.ndim > 32:
+        raise errors.ShapeError(f"arrays of {array.ndim} dimensions are not supported, at most 32")
+    item = array.dtype.itemsize
+    if not array.flags.aligned or any(s % item for s in array.strides):
+        return lend(array.copy(), flags)
+    data = ffi.cast("void *", array.__array_interface__["data"][0])
+    handle = lib.pyad_lend(flags, code, array.ndim, array.shape, [s // item for s in array.strides], data)
     if handle >= FAILED:
         raise error(handle)
     current().keep.append(array)
@@ -258,38 +296,49 @@ def window(handle: int) -> np.ndarray:
     return out
 
 
-def take_gradient(handle: int, shape: tuple[int, ...], dtype: np.dtype) -> Any:
-    """What has arrived at an input of the sweep under way, as an array of the input's shape and dtype."""
-    if not shape:
-        return dtype.type(lib.pyad_sweep_number(handle))
-    count = dtype.itemsize
-    for length in shape:
-        count *= length
-    if count >= SHARE_BYTES:
-        buffer = lib.pyad_sweep_share(handle)
-        if buffer != ffi.NULL:
-            return array_over(buffer, shape, dtype)
-    out = np.empty(shape, dtype)
-    if count:
-        status = lib.pyad_sweep_copy(handle, ffi.from_buffer(out))
-        if status:
-            raise error(status, (handle,))
+def take_gradients(handles: list[int], avals: list[tuple[tuple[int, ...], np.dtype]]) -> list[Any]:
+    """What has arrived at inputs of the sweep under way, as arrays of their shapes and dtypes; zeros for nothing."""
+    out: list[Any] = []
+    to: list[Any] = []
+    for handle, (shape, dtype) in zip(handles, avals, strict=True):
+        if not shape:
+            out.append(dtype.type(lib.pyad_sweep_number(handle)))
+            to.append(ffi.NULL)
+            continue
+        shared = _share_gradient(handle, shape, dtype)
+        out.append(np.empty(shape, dtype) if shared is None else shared)
+        to.append(ffi.from_buffer(out[-1]) if shared is None else ffi.NULL)
+    status = lib.pyad_sweep_copy_all(len(handles), handles, to)
+    if status:
+        raise error(status, tuple(handles))
     return out
+
+
+def _share_gradient(handle: int, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray | None:
+    """The gradient over the engine's own memory, where it is large and nobody else holds it."""
+    nbytes = dtype.itemsize
+    for length in shape:
+        nbytes *= length
+    if nbytes < SHARE_BYTES:
+        return None
+    buffer = lib.pyad_sweep_share(handle)
+    return None if buffer == ffi.NULL else array_over(buffer, shape, dtype)
 
 
 # ---- plain kernels ----
 
 
-def axpy(a: float, x: np.ndarray, y: np.ndarray) -> None:
-    """y += a * x in one pass over memory, for C-contiguous arrays of the same shape and float dtype."""
-    code = CODES.get(y.dtype, 0)
-    if code < CODE_F32 or x.dtype != y.dtype or x.shape != y.shape:
-        raise errors.DTypeError(
-            f"axpy: x is {x.dtype}{x.shape} and y is {y.dtype}{y.shape}; expected equal shapes and dtypes, float32 or "
-            "float64"
-        )
-    if y.size:
-        lib.pyad_axpy(code, y.size, a, ffi.from_buffer(x), ffi.from_buffer(y, require_writable=True))
+def axpy(a: float, xs: list[np.ndarray], ys: list[np.ndarray]) -> None:
+    """y += a * x for pairs of arrays in one pass over memory. The caller has seen to it that each pair has one shape and is
+    float32 or float64.
+
+    Raises:
+        ValueError: an array is not C-contiguous, or a y is read-only; nothing has been changed then.
+    """
+    codes = [CODE_F64 if y.dtype is F64 else CODE_F32 for y in ys]
+    x_data = [ffi.from_buffer(x) for x in xs]
+    y_data = [ffi.from_buffer("char[]", y, require_writable=True) for y in ys]
+    lib.pyad_axpy(len(ys), codes, [y.size for y in ys], a, x_data, y_data)
 
 
 def counters() -> dict[str, int]:

@@ -17,6 +17,16 @@ from pyad.errors import ConcretizationError, DTypeError
 __all__ = ["Array", "constant", "dtype_of", "is_traced", "numpy_value", "wrap"]
 
 
+unpack = _engine.ffi.unpack
+
+
+def _scalar_shape(handle: int, ndim: int) -> tuple[int, ...]:
+    """The shape of a 0-d value; raises where the handle is stale."""
+    if ndim < 0:
+        raise _engine.error(5, (handle,))
+    return ()
+
+
 class _Held:
     """Tells the engine when the last Array of a large value is gone, so that its memory can be used again."""
 
@@ -47,19 +57,29 @@ class Array:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return _engine.shape_of(_engine.look(self._h))
+        ndim = lib.pyad_ndim_of(self._h)
+        if ndim <= 0:
+            return _scalar_shape(self._h, ndim)
+        return tuple(unpack(lib.pyad_shape_of(self._h), ndim))
 
     @property
     def dtype(self) -> np.dtype:
-        return DTYPES[_engine.look(self._h).dtype]
+        code = lib.pyad_dtype_of(self._h)
+        if code < 0:
+            raise _engine.error(5, (self._h,))
+        return DTYPES[code]
 
     @property
     def ndim(self) -> int:
-        return _engine.look(self._h).ndim
+        ndim = lib.pyad_ndim_of(self._h)
+        return ndim if ndim >= 0 else len(_scalar_shape(self._h, ndim))
 
     @property
     def size(self) -> int:
-        return _engine.look(self._h).size
+        size = lib.pyad_size_of(self._h)
+        if size < 0:
+            raise _engine.error(5, (self._h,))
+        return size
 
     @property
     def itemsize(self) -> int:
@@ -211,14 +231,11 @@ def numpy_value(x: Any) -> Any:
     return _engine.materialize(x._h, share=False) if type(x) is Array else x
 
 
-_EXACT = 1 << 53
-
-
 def common_dtype(op: str, operands: tuple[Any, ...]) -> np.dtype:
     """NumPy's result type of the operands, which must be float32 or float64."""
-    if len(operands) == 2 and type(operands[0]) is Array and type(operands[1]) is Array:
-        a, b = operands[0].dtype, operands[1].dtype
-        if a == b:
+    if len(operands) == 2:
+        a, b = (x.dtype if type(x) in (Array, np.ndarray) else None for x in operands)
+        if a is b and (a is _engine.F32 or a is F64):
             return a
     try:
         dtype = np.result_type(*(dtype_of(x) for x in operands))

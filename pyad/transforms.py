@@ -58,6 +58,22 @@ def _leaf(name: str, x: Any) -> Array:
     return wrap(_engine.lend(x, 0))
 
 
+def _leaves(name: str, xs: list[Any]) -> list[Array]:
+    """Fresh leaves over the inputs, in one call where all are plain arrays."""
+    if all(type(x) is np.ndarray and x.shape for x in xs):
+        handles = _engine.lend_all(xs)
+        if handles is not None:
+            return [_bare(h) for h in handles]
+    return [_leaf(name, x) for x in xs]
+
+
+def _bare(handle: int) -> Array:
+    """The Array of a handle without a buffer of its own."""
+    array = Array.__new__(Array)
+    array._h = handle
+    return array
+
+
 def _not_float(name: str, dtype: str) -> DTypeError:
     if dtype[0] in "<>":
         return DTypeError(f"{name}: an input of dtype {dtype} has foreign byte order; convert with x.astype(x.dtype.type)")
@@ -158,7 +174,7 @@ def _drive(recorded: bool) -> None:
 def _sweep_results(handles: list[int], avals: list[tuple[tuple[int, ...], np.dtype]], recorded: bool) -> list[Any]:
     """What has arrived at the given nodes: traced in a recorded sweep, else NumPy; zeros where nothing has."""
     if not recorded:
-        return [_engine.take_gradient(h, shape, dtype) for h, (shape, dtype) in zip(handles, avals, strict=True)]
+        return _engine.take_gradients(handles, avals)
     out = []
     for h, (shape, dtype) in zip(handles, avals, strict=True):
         value = lib.pyad_sweep_value(h)
@@ -233,8 +249,7 @@ class _Scope:
 
 def _renewed(x: Array, handle: int) -> Array:
     """The same value under its new handle."""
-    array = Array.__new__(Array)
-    array._h = handle
+    array = _bare(handle)
     keep = getattr(x, "_keep", None)
     if keep is not None:
         keep.handle = handle
@@ -299,7 +314,7 @@ def _value_and_grad(
     scope = _Scope()
     try:
         avals = _input_avals_checked(name, select.leaves)
-        inputs = [_leaf(name, x) for x in select.leaves]
+        inputs = _leaves(name, select.leaves)
         y, aux = _call(function, select.call_args(inputs), keywords, has_aux)
         _scalar_output(name, y)
         if type(y) is Array:
@@ -448,7 +463,7 @@ def vjp(function: Callable[..., Any], *primals: Any, has_aux: bool = False) -> A
     opened = engine.open() if outermost else None
     try:
         avals = _input_avals_checked("vjp", leaves)
-        inputs = [_leaf("vjp", x) for x in leaves]
+        inputs = _leaves("vjp", leaves)
         y, aux = _call(function, list(structure.unflatten(inputs)), {}, has_aux)
         y_leaves, y_structure = tree.flatten(y)
         aux_leaves, aux_structure = tree.flatten(aux) if has_aux else ([], None)
@@ -598,7 +613,7 @@ def jvp(
     scope = _Scope(keep_all=True)
     try:
         _input_avals_checked("jvp", leaves)
-        inputs = [_leaf("jvp", x) for x in leaves]
+        inputs = _leaves("jvp", leaves)
         y, aux = _call(function, list(structure.unflatten(inputs)), {}, has_aux)
         y_leaves, y_structure = tree.flatten(y)
         aux_leaves, aux_structure = tree.flatten(aux) if has_aux else ([], None)

@@ -15,7 +15,8 @@ from pyad.op import REGISTRY, elementwise, linear, nondiff
 from pyad.testing import check_grads
 
 SAMPLES = all_samples()
-DIFFERENTIABLE = [s for s in SAMPLES if s.op.backward is not None and s.op.name not in ("floor", "ceil", "sign")]
+# Long ones are for values; their derivatives are those of the short ones.
+DIFFERENTIABLE = [s for s in SAMPLES if s.op.backward is not None and all(x.size <= 24 for x in s.operands)]
 ELEMENTWISE = [op for op in native_ops() if op.is_elementwise]
 
 # How far a kernel may be from NumPy, where both round: 2 ulp each for vector math, more for sums and products.
@@ -201,10 +202,8 @@ def test_third_derivatives_and_mixed_nestings_agree(op, shapes):
         np.testing.assert_allclose(got, numerical, rtol=1e-5, atol=1e-5, err_msg=name)
 
 
-@pytest.mark.parametrize("op", [op for op in ELEMENTWISE if op.arity > 1], ids=repr)
+@pytest.mark.parametrize("op", [op for op in ELEMENTWISE if op.arity > 1 and op.backward is not None], ids=repr)
 def test_an_operand_used_in_every_place_gets_the_sum_of_its_derivatives(op):
-    if op.backward is None:
-        pytest.skip("booleans have no derivative")
     x = np.abs(drawn(op, [(3,)] * op.arity)[-1]) + 0.5
     count = len(Sample(op, drawn(op, [(3,)] * op.arity), ()).floats())
     mask = drawn(op, [(3,)] * op.arity)[: op.arity - count]

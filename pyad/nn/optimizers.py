@@ -66,18 +66,17 @@ class SGD:
         """
         names, ps, gs = _matched(params, grads)
         if self.momentum == 0:
-            for p, g in zip(ps, gs, strict=True):
-                _axpy(-self.learning_rate, g, p)
+            _axpy(-self.learning_rate, gs, ps)
             return state
         vs = names.leaves_of(state, "the state of the optimiser")
-        for p, g, v in zip(ps, gs, vs, strict=True):
+        for g, v in zip(gs, vs, strict=True):
             v *= self.momentum
             v += g
-            if self.nesterov:
-                _axpy(-self.learning_rate, g, p)
-                _axpy(-self.learning_rate * self.momentum, v, p)
-            else:
-                _axpy(-self.learning_rate, v, p)
+        if self.nesterov:
+            _axpy(-self.learning_rate, gs, ps)
+            _axpy(-self.learning_rate * self.momentum, vs, ps)
+        else:
+            _axpy(-self.learning_rate, vs, ps)
         return state
 
 
@@ -149,22 +148,23 @@ class Adam:
         # Both bias corrections are numbers, so they are folded into the size of the step and into eps.
         correction = math.sqrt(1 - self.b2**step)
         mean *= self.b1
-        _axpy(1 - self.b1, g, mean)
+        _axpy(1 - self.b1, [g], [mean])
         g *= g
         square *= self.b2
-        _axpy(1 - self.b2, g, square)
+        _axpy(1 - self.b2, [g], [square])
         np.sqrt(square, out=g)
         g += self.eps * correction
         np.divide(mean, g, out=g)
         g *= -self.learning_rate * correction / (1 - self.b1**step)
 
 
-def _axpy(a: float, x: np.ndarray, y: np.ndarray) -> None:
-    """Add `a * x` to `y`, in one pass over memory where both are contiguous."""
+def _axpy(a: float, xs: list[np.ndarray], ys: list[np.ndarray]) -> None:
+    """Add `a * x` to each `y`, in one pass over memory where all are contiguous."""
     try:
-        _engine.axpy(a, x, y)
+        _engine.axpy(a, xs, ys)
     except ValueError:
-        y += a * x
+        for x, y in zip(xs, ys, strict=True):
+            y += a * x
 
 
 def _matched(params: Any, grads: Any) -> tuple[tree.Structure, list, list]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pyad._engine import FAILED, LARGE, error, lib
+from pyad._engine import FAILED, LARGE, error, lend, lib
 from pyad.array import Array, _Held, _new, is_traced, refuse_subclass
 from pyad.op import Op
 
@@ -70,6 +70,10 @@ def binary_method(op: Op, swapped: bool = False) -> Callable[[Array, Any], Any]:
             handle = op2(number, other._h, self._h) if swapped else op2(number, self._h, other._h)
         elif kind is float or kind is int:
             handle = opn2(number, other, self._h) if swapped else op2n(number, self._h, other)
+        elif kind is np.ndarray and other.dtype.char in "fd" and lib.pyad_ndim_of(self._h) >= 0:
+            # Only for a value that is still on the tape: nothing would ever drop what is lent after its transform ended.
+            given = lend(other, 1)
+            handle = op2(number, given, self._h) if swapped else op2(number, self._h, given)
         else:
             return _slow_binary(op, other, self) if swapped else _slow_binary(op, self, other)
         result = _new(Array)

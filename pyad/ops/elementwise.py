@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from pyad.array import Array, common_dtype, constant, is_traced, numpy_value
+from pyad.array import Array, common_dtype, constant, is_traced, numpy_value, refuse_subclass
 from pyad.op import elementwise, handle_of, nondiff
 from pyad.ops.dispatch import binary, operand, unary
 
@@ -209,13 +209,14 @@ def where(condition: Any, x: Any, y: Any, /) -> Any:
     >>> pyad.grad(lambda x: np.sum(np.where(x > 0, x * x, 0.0)))(np.array([-1.0, 3.0]))
     array([0., 6.])
     """
-    if not is_traced(x) and not is_traced(y):
-        return np.where(condition, x, y)
     if is_traced(condition):
         condition = nonzero_mask(condition)
+    if not is_traced(x) and not is_traced(y):
+        return np.where(condition, x, y)
     dtype = common_dtype("where", (x, y))
-    mask = np.asarray(operand("where", condition))
-    mask = mask if mask.dtype == np.bool_ else mask != 0
+    refuse_subclass("where", condition)
+    mask = np.asarray(condition)
+    mask = mask if mask.dtype == np.bool_ else mask.astype(bool)
     x, y = operand("where", x), operand("where", y)
     return _where.record([constant(mask, np.dtype(bool)), handle_of(x, dtype), handle_of(y, dtype)], None)
 

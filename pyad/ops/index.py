@@ -86,7 +86,7 @@ def getitem(x: Array, index: Any) -> Any:
     items = _expand(items, x.ndim)
     if any(_is_array_index(item) for item in items):
         return _advanced(x, items)
-    return _basic(x, items)
+    return _basic(x, [item for item in items if item is not Ellipsis])
 
 
 def _first_axis(x: Array, shape: tuple[int, ...], index: int) -> Any:
@@ -145,7 +145,8 @@ def _expand(items: list[Any], ndim: int) -> list[Any]:
     out: list[Any] = []
     for item in checked:
         if item is Ellipsis:
-            out += [slice(None)] * (ndim - used)
+            # Also where it stands for no dimension, it keeps index arrays on its two sides apart.
+            out += [slice(None)] * (ndim - used) or [Ellipsis]
         else:
             out.append(item)
     return out
@@ -189,6 +190,8 @@ def _advanced(x: Array, items: list[Any]) -> Any:
     view_ndim = 0
     axis = 0
     for place, item in enumerate(items):
+        if item is Ellipsis:
+            continue
         if item is None:
             basic.append(None)
             view_ndim += 1

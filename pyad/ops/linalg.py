@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from pyad.array import common_dtype, is_traced
+from pyad._engine import FAILED, lend, lib
+from pyad.array import Array, common_dtype, is_traced, wrap
 from pyad.errors import ShapeError
 from pyad.op import general, handle_of, linear
 from pyad.ops.dispatch import operand, plain
@@ -100,7 +101,16 @@ def affine(x: Any, w: Any, b: Any, /) -> Any:
     Raises:
         ShapeError: shapes that do not contract or a bias that does not fit.
     """
-    if not (is_traced(x) or is_traced(w) or is_traced(b)):
+    if type(w) is Array and type(b) is Array:
+        # The usual case in one call; whatever the engine refuses, mixed dtypes say, is looked at below.
+        if type(x) is Array:
+            given = x._h
+        else:
+            given = lend(x, 1) if type(x) is np.ndarray and x.dtype.kind == "f" else -1
+        handle = lib.pyad_op3(_affine.number, given, w._h, b._h)
+        if handle < FAILED:
+            return wrap(handle)
+    elif not (is_traced(x) or is_traced(w) or is_traced(b)):
         return np.matmul(x, w) + b
     operands = tuple(operand("affine", v) for v in (x, w, b))
     shape = _shape(x)

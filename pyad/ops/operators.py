@@ -205,7 +205,7 @@ def _call(ours: Callable[..., Any], function: Callable[..., Any], args: Any, key
     given = {
         key: value
         for key, value in keywords.items()
-        if value is not np._NoValue and not (value is None and key in ("dtype", "out", "axis"))
+        if value is not np._NoValue and not (value is None and key in ("dtype", "out"))
     }
     try:
         return ours(*args, **given)

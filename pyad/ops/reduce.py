@@ -111,12 +111,19 @@ def _reference_logsumexp(x: Any, axis: int, keepdims: bool) -> Any:
     return (out if keepdims else np.squeeze(out, axis)).astype(x.dtype)[()]
 
 
+def _shifted(x: Any, axis: int) -> Any:
+    shift = np.max(x, axis=axis, keepdims=True, initial=-np.inf)
+    return x - np.where(np.isfinite(shift), shift, x.dtype.type(0))
+
+
 def _reference_log_softmax(x: Any, axis: int) -> Any:
-    return x - _reference_logsumexp(x, axis, True)
+    shifted = _shifted(x, axis)
+    return shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True))
 
 
 def _reference_softmax(x: Any, axis: int) -> Any:
-    return np.exp(_reference_log_softmax(x, axis))
+    e = np.exp(_shifted(x, axis))
+    return e / np.sum(e, axis=axis, keepdims=True)
 
 
 def _one_axis(params: tuple[int, ...]) -> tuple[int, int]:
@@ -183,8 +190,9 @@ def mean(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
     x = plain("mean", x)
     if not is_traced(x):
         return np.mean(x, axis=axis, keepdims=keepdims)
+    count = _count(x, axis)
     total = _reduce(_sum, x, axis, keepdims)
-    return total * (1.0 / _count(x, axis)) if _count(x, axis) else total * float("nan")
+    return total * (1.0 / count) if count else total * float("nan")
 
 
 def _count(x: Array, axis: Axis) -> int:

@@ -11,7 +11,7 @@ import numpy as np
 
 from pyad._engine import CODES, FAILED, error, ffi, lib
 from pyad.array import Array, common_dtype, is_traced, wrap
-from pyad.errors import DTypeError
+from pyad.errors import DTypeError, ShapeError
 from pyad.op import handle_of, linear
 from pyad.ops.dispatch import contains_traced, operand, plain
 
@@ -83,11 +83,11 @@ def _resolve_shape(size: int, old: tuple[int, ...], new: Any) -> tuple[int, ...]
     shape = _lengths("reshape", new)
     unknown = [d for d, n in enumerate(shape) if n < 0]
     if not unknown:
+        if math.prod(shape) != size:
+            raise ShapeError(f"reshape: array of shape {old} ({size} elements) does not fill shape {shape}")
         return shape
     known = math.prod(n for n in shape if n >= 0)
     if len(unknown) > 1 or shape[unknown[0]] != -1 or known == 0 or size % known:
-        from pyad.errors import ShapeError
-
         raise ShapeError(
             f"reshape: array of shape {old} cannot take shape {shape}; one length may be -1, and the number of elements "
             f"({size}) must stay"
@@ -237,8 +237,6 @@ def stack(arrays: Any, /, axis: int = 0) -> Any:
         return np.stack([plain("stack", x) for x in arrays], axis)
     shapes = {x.shape if is_traced(x) else np.shape(x) for x in arrays}
     if len(shapes) > 1:
-        from pyad.errors import ShapeError
-
         raise ShapeError(f"stack: all arrays must have one shape, got {', '.join(map(str, sorted(shapes)))}")
     from pyad.ops.reduce import normalize_axes
 

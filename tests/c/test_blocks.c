@@ -198,8 +198,11 @@ static void test_most_registers(void **state)
     static double out[N];
     double one = 1;
     pyad_step steps[STEPS];
-    for (int s = 0; s < STEPS; s++)
-        steps[s] = (pyad_step){.loop = PYAD_LOOP_ADD, .wide = 1, .arity = 2, .bytes = 8, .in = {s ? (uint16_t)(s + 1) : 0, 1, 0}};
+    for (int s = 0; s < STEPS; s++) {
+        steps[s] = (pyad_step){.loop = PYAD_LOOP_ADD, .wide = 1, .arity = 2, .bytes = 8, .in = {0, 1, 0}};
+        if (s > 0)
+            steps[s].in[0] = (uint16_t)(s + 1);
+    }
     for (int i = 0; i < N; i++)
         x[i] = i;
     pyad_layout_any any;

@@ -44,10 +44,11 @@ static const refusal refusals[] = {
     {PYAD_LOOP_WHERE, NULL, 3, {OF(BOOL, 2), F64(2), OF(F32, 2)}, PYAD_ERR_DTYPE,
      "where: operands have dtypes bool and float64 and float32, expected float32 or float64, the same for all"},
     {PYAD_LOOP_ADD, NULL, 2, {F64(2, 3), F64(2)}, PYAD_ERR_SHAPE,
-     "add: operands with shapes (2, 3) and (2,) do not broadcast; lengths must be equal or 1, counted from the last axis"},
+     "add: operands with shapes (2, 3) and (2,) do not broadcast; lengths must be equal or 1, counted from the last "
+     "axis"},
     {PYAD_LOOP_WHERE, NULL, 3, {OF(BOOL, 2), F64(3), F64(1)}, PYAD_ERR_SHAPE,
-     "where: operands with shapes (2,) and (3,) and (1,) do not broadcast; lengths must be equal or 1, counted from the "
-     "last axis"},
+     "where: operands with shapes (2,) and (3,) and (1,) do not broadcast; lengths must be equal or 1, counted from "
+     "the last axis"},
     {PYAD_KERNEL_RESHAPE, PARAMS(4), 1, {F64(2, 3)}, PYAD_ERR_SHAPE,
      "reshape: array of shape (2, 3) (6 elements) does not fill shape (4,)"},
     {PYAD_KERNEL_RESHAPE, PARAMS(-6), 1, {F64(2, 3)}, PYAD_ERR_VALUE,
@@ -130,6 +131,8 @@ static const refusal refusals[] = {
      "affine: shapes (1, 3, 2) and (3, 2) (bias and product) do not broadcast"},
     {PYAD_KERNEL_AFFINE, NULL, 3, {F64(3, 4), F64(4, 2), OF(F32, 2)}, PYAD_ERR_DTYPE,
      "affine: bias has dtype float32, product float64"},
+    {PYAD_KERNEL_AFFINE, NULL, 3, {F64(2, 3, 4), F64(4, 2), F64(2)}, PYAD_ERR_SHAPE,
+     "affine: shapes (2, 3, 4) and (4, 2) must both have two dimensions"},
     {PYAD_LOOP_ADD, NULL, 1, {F64(2)}, PYAD_ERR_VALUE, "add: called with 1 operands, takes 2"},
     {PYAD_KERNEL_CONCATENATE, PARAMS(0), 0, {F64(2)}, PYAD_ERR_VALUE,
      "concatenate: called with 0 operands, takes 1 to 65535"},

@@ -83,7 +83,8 @@ static int64_t record(job *j, int64_t x)
     int64_t chosen = keep(j, pyad_op(PYAD_LOOP_WHERE, 3, choice, -1, NULL));
     int64_t sums[4] = {keep(j, test_sum(op2(j, PYAD_LOOP_MUL, wide, chosen))), keep(j, test_sum(strided)),
                        keep(j, test_sum(op1(j, PYAD_LOOP_SQUARE, put))), keep(j, test_sum(soft))};
-    int64_t total = op2(j, PYAD_LOOP_ADD, op2(j, PYAD_LOOP_ADD, sums[0], sums[1]), op2(j, PYAD_LOOP_ADD, sums[2], sums[3]));
+    int64_t total = op2(j, PYAD_LOOP_ADD, sums[0], sums[1]);
+    total = op2(j, PYAD_LOOP_ADD, total, op2(j, PYAD_LOOP_ADD, sums[2], sums[3]));
     pyad_drop(mixed);
     pyad_drop(wide);
     return total;
@@ -221,8 +222,8 @@ static void fill_data(void)
         data[i] = sin(0.37 * i) * 0.4;
 }
 
-/* Fails all allocations from number 0, 1, 2, ... on, in a new engine or in one that knows all rules (`warm`). Answers how
- * many there were. */
+/* Fails all allocations from number 0, 1, 2, ... on, in a new engine or in one that knows all rules (`warm`). Answers
+ * how many there were. */
 static int64_t fail_each(int64_t n, bool warm)
 {
     static results right;

@@ -175,7 +175,8 @@ static int64_t joins(int64_t x, int64_t n)
     int64_t parts[4] = {x, pyad_op1(PYAD_LOOP_SQUARE, x), pyad_const_number(2, RULE_F64), x};
     parts[2] = test_op(PYAD_KERNEL_BROADCAST, parts[2], 1, SHAPE(3));
     int64_t joined = pyad_op(PYAD_KERNEL_CONCATENATE, 4, parts, 1, SHAPE(0));
-    return test_sum(pyad_op2(PYAD_LOOP_MUL, joined, test_op(PYAD_KERNEL_SLICE, joined, 3, SHAPE(3 * n + 2, -1, 3 * n + 3))));
+    int64_t reversed = test_op(PYAD_KERNEL_SLICE, joined, 3, SHAPE(3 * n + 2, -1, 3 * n + 3));
+    return test_sum(pyad_op2(PYAD_LOOP_MUL, joined, reversed));
 }
 
 static int64_t choices(int64_t x, int64_t n)
