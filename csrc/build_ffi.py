@@ -21,7 +21,7 @@ PREPROCESSOR_TAKEN_OUT = re.compile(r"#\s*(include\s+[<\"].*|ifndef \w+_H|define
 
 # Calls that may run for long.
 RELEASING = {"pyad_sweep_go", "pyad_sweep_start", "pyad_sweep_stop", "pyad_mark_cut", "pyad_saved_tape_free",
-             "pyad_engine_free", "pyad_copy_out", "pyad_sweep_copy", "pyad_sweep_copy_all", "pyad_axpy",
+             "pyad_engine_free", "pyad_copy_out", "pyad_sweep_copy", "pyad_axpy",
              "pyad_bind_blas", "pyad_trim"}  # fmt: skip
 # Calls that may run for long if this is true of their (generated) arguments.
 ASKING = {
@@ -32,6 +32,14 @@ ASKING = {
     "pyad_op3": "pyad_is_long(x1) || pyad_is_long(x2)",
     "pyad_op": "pyad_any_is_long(x1, x2)",
 }
+
+
+# csrc/bridge.h, which cffi cannot read, declares these.
+BRIDGE = """
+int pyad_lend_list(uintptr_t list, int64_t *handles);
+int pyad_sweep_copy_list(const int64_t *handles, uintptr_t list);
+int pyad_axpy_lists(double a, uintptr_t x_list, uintptr_t y_list);
+"""
 
 
 def hold_lock(source: str) -> str:
@@ -72,8 +80,8 @@ def main() -> None:
     """Read the header named first and write the C source named second."""
     header, output = (Path(argument) for argument in sys.argv[1:])
     ffi = cffi.FFI()
-    ffi.cdef(declarations(header.read_text(encoding="utf-8")))
-    ffi.set_source("pyad._ext", f'#include "{header.name}"', py_limited_api=True)
+    ffi.cdef(declarations(header.read_text(encoding="utf-8")) + BRIDGE)
+    ffi.set_source("pyad._ext", f'#include "{header.name}"\n#include "bridge.h"\n', py_limited_api=True)
     ffi.emit_c_code(str(output))
     output.write_text(hold_lock(output.read_text(encoding="utf-8")), encoding="utf-8")
 

@@ -253,18 +253,6 @@ int64_t pyad_lend(int flags, int dtype, int ndim, const int64_t *shape, const in
     return answer(status, node);
 }
 
-int pyad_lend_all(int count, const int *dtypes, const int *ndims, const int64_t *dims, void *const *data,
-                  int64_t *handles)
-{
-    for (int k = 0; k < count; k++) {
-        handles[k] = pyad_lend(0, dtypes[k], ndims[k], dims, NULL, data[k]);
-        if (handles[k] >= PYAD_FAILED)
-            return (int)(handles[k] - PYAD_FAILED);
-        dims += ndims[k];
-    }
-    return PYAD_OK;
-}
-
 int64_t pyad_leaf_number(int flags, double number, int dtype)
 {
     if (here == NULL)

@@ -78,10 +78,6 @@ void pyad_saved_tape_free(pyad_saved_tape *saved);
 enum { PYAD_LEND_CONST = 1 };
 /* A leaf over the caller's memory, which must be aligned and stay until the mark is cut. strides NULL: C-contiguous. */
 int64_t pyad_lend(int flags, int dtype, int ndim, const int64_t *shape, const int64_t *strides, void *data);
-/* Differentiable leaves over `count` C-contiguous arrays; dims are all shapes, one after another. Handles are as answered
- * elsewhere. On failure none of the leaves is of use. */
-int pyad_lend_all(int count, const int *dtypes, const int *ndims, const int64_t *dims, void *const *data,
-                  int64_t *handles);
 /* A leaf for one number, by value. */
 int64_t pyad_leaf_number(int flags, double number, int dtype);
 /* A 0-d constant. */
@@ -162,8 +158,6 @@ int pyad_sweep_needs(int64_t node);
 int pyad_sweep_verify(int64_t node, const char *name);
 /* Results: into memory of the node's shape (zeros where nothing arrived) ... */
 int pyad_sweep_copy(int64_t node, void *to);
-/* ... for several nodes at once ... */
-int pyad_sweep_copy_all(int count, const int64_t *nodes, void *const *to);
 /* ... or one number of a 0-d node ... */
 double pyad_sweep_number(int64_t node);
 /* ... or the buffer itself, where nobody else holds it (else NULL). */

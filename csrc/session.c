@@ -241,15 +241,6 @@ int pyad_sweep_copy(int64_t node, void *to)
     return told(engine, copy_slot(engine, index, to));
 }
 
-int pyad_sweep_copy_all(int count, const int64_t *nodes, void *const *to)
-{
-    for (int k = 0; k < count; k++) {
-        if (to[k] != NULL)
-            PYAD_TRY(pyad_sweep_copy(nodes[k], to[k]));
-    }
-    return PYAD_OK;
-}
-
 double pyad_sweep_number(int64_t node)
 {
     pyad_engine *engine;

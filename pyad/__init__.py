@@ -9,7 +9,7 @@ array([0.        , 0.90929743])
 __version__ = "0.1.0"
 
 try:
-    from pyad import _ext as _ext
+    from pyad._ext import lib as _lib  # noqa: F401
 except ModuleNotFoundError as error:
     if error.name != "pyad._ext":
         raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import threading
 from typing import Any
 
@@ -176,29 +177,14 @@ def lend(array: np.ndarray, flags: int) -> int:
 
 def lend_all(arrays: list[np.ndarray]) -> list[int] | None:
     """Leaves over arrays in one call; None where one of them is not an aligned C-contiguous float array."""
-    codes = []
-    dims: list[int] = []
-    for array in arrays:
-        dtype = array.dtype
-        if dtype is F32:
-            codes.append(CODE_F32)
-        elif dtype is F64:
-            codes.append(CODE_F64)
-        else:
-            return None
-        dims += array.shape
-    try:
-        data = [ffi.from_buffer(array) for array in arrays]
-    except ValueError:
-        return None
     handles = ffi.new("int64_t[]", len(arrays))
-    status = lib.pyad_lend_all(len(arrays), codes, [array.ndim for array in arrays], dims, data, handles)
+    status = lib.pyad_lend_list(id(arrays), handles)
     if status == 1:
         raise error(status)
     if status:
         return None
     _local.engine.keep.extend(arrays)  # type: ignore[union-attr]
-    return list(handles)
+    return ffi.unpack(handles, len(arrays))
 
 
 def _lend_strided(array: np.ndarray, flags: int, code: int) -> int:
@@ -299,28 +285,29 @@ def window(handle: int) -> np.ndarray:
 def take_gradients(handles: list[int], avals: list[tuple[tuple[int, ...], np.dtype]]) -> list[Any]:
     """What has arrived at inputs of the sweep under way, as arrays of their shapes and dtypes; zeros for nothing."""
     out: list[Any] = []
-    to: list[Any] = []
+    fill: list[Any] = []  # the arrays that are still to get their values
     for handle, (shape, dtype) in zip(handles, avals, strict=True):
+        array = None
         if not shape:
             out.append(dtype.type(lib.pyad_sweep_number(handle)))
-            to.append(ffi.NULL)
-            continue
-        shared = _share_gradient(handle, shape, dtype)
-        out.append(np.empty(shape, dtype) if shared is None else shared)
-        to.append(ffi.from_buffer(out[-1]) if shared is None else ffi.NULL)
-    status = lib.pyad_sweep_copy_all(len(handles), handles, to)
+        else:
+            if math.prod(shape) * dtype.itemsize >= SHARE_BYTES:
+                array = _share_gradient(handle, shape, dtype)
+            if array is not None:
+                out.append(array)
+                array = None
+            else:
+                array = np.empty(shape, dtype)
+                out.append(array)
+        fill.append(array)
+    status = lib.pyad_sweep_copy_list(handles, id(fill))
     if status:
         raise error(status, tuple(handles))
     return out
 
 
 def _share_gradient(handle: int, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray | None:
-    """The gradient over the engine's own memory, where it is large and nobody else holds it."""
-    nbytes = dtype.itemsize
-    for length in shape:
-        nbytes *= length
-    if nbytes < SHARE_BYTES:
-        return None
+    """The gradient over the engine's own memory, where nobody else holds it."""
     buffer = lib.pyad_sweep_share(handle)
     return None if buffer == ffi.NULL else array_over(buffer, shape, dtype)
 
@@ -328,17 +315,13 @@ def _share_gradient(handle: int, shape: tuple[int, ...], dtype: np.dtype) -> np.
 # ---- plain kernels ----
 
 
-def axpy(a: float, xs: list[np.ndarray], ys: list[np.ndarray]) -> None:
-    """y += a * x for pairs of arrays in one pass over memory. The caller has seen to it that each pair has one shape and is
-    float32 or float64.
+def axpy(a: float, xs: list[np.ndarray], ys: list[np.ndarray]) -> bool:
+    """y += a * x for pairs of arrays, in one pass over memory.
 
-    Raises:
-        ValueError: an array is not C-contiguous, or a y is read-only; nothing has been changed then.
+    False, and nothing is changed, where a pair differs in shape or dtype, is not float32 or float64, is 0-d or not
+    C-contiguous, or where a y is read-only.
     """
-    codes = [CODE_F64 if y.dtype is F64 else CODE_F32 for y in ys]
-    x_data = [ffi.from_buffer(x) for x in xs]
-    y_data = [ffi.from_buffer("char[]", y, require_writable=True) for y in ys]
-    lib.pyad_axpy(len(ys), codes, [y.size for y in ys], a, x_data, y_data)
+    return lib.pyad_axpy_lists(a, id(xs), id(ys)) == 0
 
 
 def counters() -> dict[str, int]:

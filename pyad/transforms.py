@@ -60,7 +60,10 @@ def _leaf(name: str, x: Any) -> Array:
 
 def _leaves(name: str, xs: list[Any]) -> list[Array]:
     """Fresh leaves over the inputs, in one call where all are plain arrays."""
-    if all(type(x) is np.ndarray and x.shape for x in xs):
+    for x in xs:
+        if type(x) is not np.ndarray:
+            break
+    else:
         handles = _engine.lend_all(xs)
         if handles is not None:
             return [_bare(h) for h in handles]
@@ -225,6 +228,11 @@ class _Scope:
 
     def finish(self, results: list[Any], share: bool = True) -> list[Any]:
         """Close; traced results become NumPy values, or stay traced where they depend on an enclosing transform."""
+        if self.engine.depth == 1:
+            out = [_engine.materialize(x._h, share) if type(x) is Array else x for x in results]
+            opened, self.opened = self.opened, None
+            self.engine.close(opened)  # type: ignore[arg-type]
+            return out
         kept = [k for k, x in enumerate(results) if self.is_outer(x)]
         out = list(results)
         for k, x in enumerate(results):

@@ -14,7 +14,8 @@ ROOT = Path(__file__).resolve().parent.parent
 CSRC = ROOT / "csrc"
 PACKAGE = ROOT / "pyad"
 
-# From the top. A pattern that ends in / stands for all files below that folder.
+# From the top. A name that ends in / stands for all files below that folder, and any other for the files it was split
+# into as well: exec for exec_loops.
 C_LAYERS = [
     ("memory, status", ["mem", "status"]),
     ("arrays", ["array"]),
@@ -39,7 +40,7 @@ def c_layer(name: str) -> int:
     """The number of the layer of a file given by its path below csrc/, without its suffix."""
     for number, (_, patterns) in enumerate(C_LAYERS):
         for pattern in patterns:
-            if name == pattern or (pattern.endswith("/") and name.startswith(pattern)):
+            if name == pattern or name.startswith(pattern if pattern.endswith("/") else pattern + "_"):
                 return number
     raise AssertionError(f"csrc/{name} is in no layer: add it to the table of this test")
 

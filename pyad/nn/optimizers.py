@@ -64,6 +64,11 @@ class SGD:
             TypeError, ValueError: If a parameter cannot be written or a gradient does not fit it; `params` are then
                 as they were.
         """
+        if self.momentum == 0:
+            ps, structure = tree.flatten(params)
+            gs = structure.leaves_of(grads, "the tree of gradients")
+            if _engine.axpy(-self.learning_rate, gs, ps):
+                return state
         names, ps, gs = _matched(params, grads)
         if self.momentum == 0:
             _axpy(-self.learning_rate, gs, ps)
@@ -160,9 +165,7 @@ class Adam:
 
 def _axpy(a: float, xs: list[np.ndarray], ys: list[np.ndarray]) -> None:
     """Add `a * x` to each `y`, in one pass over memory where all are contiguous."""
-    try:
-        _engine.axpy(a, xs, ys)
-    except ValueError:
+    if not _engine.axpy(a, xs, ys):
         for x, y in zip(xs, ys, strict=True):
             y += a * x
 

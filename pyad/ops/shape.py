@@ -70,17 +70,17 @@ _concatenate = linear(
 # ---- functions ----
 
 
-def _lengths(name: str, shape: Any) -> tuple[int, ...]:
-    """A shape as a tuple of integers."""
+def _integers(name: str, what: str, given: Any) -> tuple[int, ...]:
+    """A shape or the like as a tuple of integers."""
     try:
-        return tuple(map(index, shape)) if isinstance(shape, Sequence | np.ndarray) else (index(shape),)
+        return tuple(map(index, given)) if isinstance(given, Sequence | np.ndarray) else (index(given),)
     except TypeError:
-        raise TypeError(f"{name}: a shape is an integer or a sequence of integers, got {shape!r}") from None
+        raise TypeError(f"{name}: {what} must be an integer or a sequence of integers, got {given!r}") from None
 
 
 def _resolve_shape(size: int, old: tuple[int, ...], new: Any) -> tuple[int, ...]:
     """The new shape with -1 filled in."""
-    shape = _lengths("reshape", new)
+    shape = _integers("reshape", "the shape", new)
     unknown = [d for d, n in enumerate(shape) if n < 0]
     if not unknown:
         if math.prod(shape) != size:
@@ -116,9 +116,10 @@ def transpose(x: Any, /, axes: Any = None) -> Any:
     if axes is None:
         order = tuple(range(ndim - 1, -1, -1))
     else:
-        order = tuple(int(a) + ndim if -ndim <= a < 0 else int(a) for a in axes)
+        given = _integers("transpose", "the permutation", axes)
+        order = tuple(a + ndim if -ndim <= a < 0 else a for a in given)
         if sorted(order) != list(range(ndim)):
-            raise ValueError(f"transpose: axes {tuple(axes)} are no permutation of the {ndim} axes of shape {x.shape}")
+            raise ValueError(f"transpose: axes {given} are no permutation of the {ndim} axes of shape {x.shape}")
     return _transpose.record([x._h], order)
 
 
@@ -158,7 +159,7 @@ def broadcast_to(x: Any, /, shape: Any) -> Any:
     """x repeated along new axes and axes of length 1, without copying."""
     if not is_traced(x):
         return np.broadcast_to(plain("broadcast_to", x), shape)
-    shape = _lengths("broadcast_to", shape)
+    shape = _integers("broadcast_to", "the shape", shape)
     if any(n < 0 for n in shape):
         raise ValueError(f"broadcast_to: shape {shape} has a negative length")
     return _broadcast.record([x._h], shape)
