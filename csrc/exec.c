@@ -108,6 +108,36 @@ static pyad_status run_put(const pyad_env *env, const int64_t *values, const pya
     return PYAD_OK;
 }
 
+/* The operand as it is where it is contiguous, else copied; the caller releases the buffer of a copy. */
+static pyad_status contiguous(const pyad_env *env, const pyad_value *in, pyad_value *out)
+{
+    *out = (pyad_value){in->layout, in->data, NULL};
+    return in->layout->contiguous ? PYAD_OK : pyad_exec_copy(env, in, out);
+}
+
+static pyad_status run_pick(const pyad_env *env, int kernel, const pyad_value *in, const pyad_value *out)
+{
+    int64_t bad;
+    const pyad_layout *table = kernel == PYAD_KERNEL_PICK ? in[0].layout : out->layout;
+    int64_t classes = pyad_shape(table)[table->ndim - 1];
+    if (pyad_index_check(pyad_value_view(&in[1]), classes, &bad) >= 0)
+        return pyad_fail(env->message, PYAD_ERR_VALUE, "%s: index %lld is out of range for %lld classes",
+                         pyad_kernel_name(kernel), (long long)bad, (long long)classes);
+    pyad_value source;
+    pyad_value index = {NULL, NULL, NULL};
+    PYAD_TRY(contiguous(env, &in[0], &source));
+    pyad_status status = contiguous(env, &in[1], &index);
+    if (status == PYAD_OK && kernel == PYAD_KERNEL_PICK)
+        pyad_pick(pyad_value_view(out), pyad_value_view(&source), pyad_value_view(&index));
+    else if (status == PYAD_OK)
+        pyad_unpick(pyad_value_view(out), pyad_value_view(&source), pyad_value_view(&index));
+    if (source.buffer != NULL)
+        pyad_buffer_release(env->mem, source.buffer);
+    if (index.buffer != NULL)
+        pyad_buffer_release(env->mem, index.buffer);
+    return status;
+}
+
 static pyad_status run_unslice(const int64_t *values, const pyad_value *in, const pyad_value *out)
 {
     pyad_layout_any window;
@@ -171,6 +201,9 @@ static pyad_status run_fresh(const pyad_env *env, int kernel, const int64_t *par
         return run_take(env, in, out);
     case PYAD_KERNEL_PUT:
         return run_put(env, values, in, out);
+    case PYAD_KERNEL_PICK:
+    case PYAD_KERNEL_UNPICK:
+        return run_pick(env, kernel, in, out);
     case PYAD_KERNEL_CONCATENATE:
         return run_concatenate(values, nargs, in, out);
     case PYAD_KERNEL_MATMUL:

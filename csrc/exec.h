@@ -8,7 +8,8 @@
  *   SUM, MAX, MIN       axes as bits, keepdims                      LOGSUMEXP  axis, keepdims
  *   SOFTMAX, LOG_SOFTMAX, CONCATENATE  axis
  *   SLICE               per dimension: start, step, count (count -1: one index, the dimension goes)
- *   UNSLICE             ndim, full shape, then as SLICE            PUT  rows */
+ *   UNSLICE             ndim, full shape, then as SLICE            PUT  rows
+ *   UNPICK              classes */
 #ifndef PYAD_EXEC_H
 #define PYAD_EXEC_H
 

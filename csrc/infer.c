@@ -56,6 +56,7 @@ static int64_t least_params(int kernel)
     case PYAD_KERNEL_SOFTMAX:
     case PYAD_KERNEL_LOG_SOFTMAX:
     case PYAD_KERNEL_PUT:
+    case PYAD_KERNEL_UNPICK:
     case PYAD_KERNEL_CONCATENATE:
         return 1;
     default:
@@ -66,7 +67,8 @@ static int64_t least_params(int kernel)
 static bool takes_params(int kernel, const int64_t *params)
 {
     if (params == NULL)
-        return kernel == PYAD_KERNEL_ALIAS || kernel == PYAD_KERNEL_TAKE || kernel >= PYAD_KERNEL_MATMUL;
+        return kernel == PYAD_KERNEL_ALIAS || kernel == PYAD_KERNEL_TAKE || kernel == PYAD_KERNEL_PICK ||
+               kernel >= PYAD_KERNEL_MATMUL;
     if (params[0] < least_params(kernel))
         return false;
     return kernel != PYAD_KERNEL_UNSLICE ||
@@ -402,6 +404,29 @@ static pyad_status infer_take(pyad_message *message, int kernel, const int64_t *
     return fill_result(message, kernel, in[0]->dtype, ndim, shape, out);
 }
 
+/* PICK takes (..., classes) and indices (...); UNPICK takes (...) and the same indices. */
+static pyad_status infer_pick(pyad_message *message, int kernel, const int64_t *params, const pyad_layout *const *in,
+                              pyad_layout_any *out)
+{
+    const pyad_layout *index = in[1];
+    bool pick = kernel == PYAD_KERNEL_PICK;
+    bool fits = in[0]->ndim == index->ndim + (pick ? 1 : 0) && index->ndim < PYAD_MAX_NDIM &&
+                memcmp(pyad_shape(in[0]), pyad_shape(index), (size_t)index->ndim * sizeof(int64_t)) == 0;
+    if (index->dtype != PYAD_I64 || !fits || !pyad_dtype_is_float(in[0]->dtype)) {
+        char left[TEXT];
+        char right[TEXT];
+        return pyad_fail(message, PYAD_ERR_SHAPE, "%s: operand of shape %s and index of shape %s (%s) do not fit",
+                         pyad_kernel_name(kernel), pyad_shape_text(in[0], left, TEXT),
+                         pyad_shape_text(index, right, TEXT), pyad_dtype_name(index->dtype));
+    }
+    if (pick)
+        return pyad_layout_fill(out, in[0]->dtype, index->ndim, pyad_shape(in[0]));
+    int64_t shape[PYAD_MAX_NDIM];
+    memcpy(shape, pyad_shape(index), (size_t)index->ndim * sizeof *shape);
+    shape[index->ndim] = params[0];
+    return pyad_layout_fill(out, in[0]->dtype, index->ndim + 1, shape);
+}
+
 static pyad_status infer_concatenate(pyad_message *message, const int64_t *params, int nargs,
                                      const pyad_layout *const *in, pyad_layout_any *out)
 {
@@ -523,6 +548,9 @@ pyad_status pyad_infer(pyad_message *message, int kernel, const int64_t *params,
     case PYAD_KERNEL_TAKE:
     case PYAD_KERNEL_PUT:
         return infer_take(message, kernel, values, in, out);
+    case PYAD_KERNEL_PICK:
+    case PYAD_KERNEL_UNPICK:
+        return infer_pick(message, kernel, values, in, out);
     case PYAD_KERNEL_CONCATENATE:
         return infer_concatenate(message, values, nargs, in, out);
     case PYAD_KERNEL_MATMUL:

@@ -241,13 +241,29 @@ static uint32_t memory_owner(const pyad_tape *tape, uint32_t node)
     return node;
 }
 
-/* A fingerprint of the memory a strided view covers: row by row along the innermost contiguous run. */
+/* Whether the view fills one block of memory, in whatever order of axes; *first is where it begins. */
+static bool fills_block(pyad_view view, const char **first)
+{
+    const pyad_layout *layout = view.layout;
+    int64_t low = 0;
+    int64_t span = 1;
+    for (int d = 0; d < layout->ndim; d++) {
+        int64_t reach = pyad_strides(layout)[d] * (pyad_shape(layout)[d] - 1);
+        low += reach < 0 ? reach : 0;
+        span += reach < 0 ? -reach : reach;
+    }
+    *first = (const char *)view.data + low * (int64_t)pyad_dtype_size(layout->dtype);
+    return span == layout->size;
+}
+
+/* A fingerprint of the memory a view covers: as one block, or row by row along the innermost contiguous run. */
 static uint64_t view_fingerprint(pyad_view view)
 {
     const pyad_layout *layout = view.layout;
     size_t item = pyad_dtype_size(layout->dtype);
-    if (layout->contiguous)
-        return pyad_isa()->fingerprint(view.data, (size_t)layout->size * item);
+    const char *first = view.data;
+    if (layout->contiguous || fills_block(view, &first))
+        return pyad_isa()->fingerprint(first, (size_t)layout->size * item);
     const int64_t *shape = pyad_shape(layout);
     const int64_t *strides = pyad_strides(layout);
     int last = layout->ndim - 1;

@@ -12,6 +12,7 @@ import numpy as np
 from pyad import errors
 from pyad._ext import ffi, lib
 
+NULL = ffi.NULL
 F32 = np.dtype(np.float32)
 F64 = np.dtype(np.float64)
 INT64 = np.dtype(np.int64)
@@ -87,7 +88,7 @@ class Engine:
 
     def __init__(self) -> None:
         pointer = lib.pyad_engine_new()
-        if pointer == ffi.NULL:
+        if pointer == NULL:
             raise MemoryError("out of memory while making an engine")
         self.pointer = ffi.gc(pointer, lib.pyad_engine_free)
         lib.pyad_engine_enter(self.pointer)
@@ -166,7 +167,7 @@ def lend(array: np.ndarray, flags: int) -> int:
         return _lend_strided(array, flags, code)
     if array.ndim > 32:
         raise errors.ShapeError(f"arrays of {array.ndim} dimensions are not supported, at most 32")
-    handle = lib.pyad_lend(flags, code, array.ndim, array.shape, ffi.NULL, data)
+    handle = lib.pyad_lend(flags, code, array.ndim, array.shape, NULL, data)
     if handle >= FAILED:
         if not array.flags.aligned:
             return lend(array.copy(), flags)
@@ -244,7 +245,7 @@ def shape_of(info: Any) -> tuple[int, ...]:
 
 
 def params_of(info: Any) -> tuple[int, ...]:
-    if info.params == ffi.NULL:
+    if info.params == NULL:
         return ()
     count = info.params[0]
     return tuple(ffi.unpack(info.params + 1, count)) if count else ()
@@ -252,64 +253,63 @@ def params_of(info: Any) -> tuple[int, ...]:
 
 def materialize(handle: int, share: bool = True) -> Any:
     """The value of a node as a NumPy array (a scalar where it is 0-d) with memory of its own."""
+    if lib.pyad_ndim_of(handle) == 0:
+        return DTYPES[lib.pyad_dtype_of(handle)].type(_number(handle))
     info = look(handle)
     dtype = DTYPES[info.dtype]
-    if info.ndim == 0 and info.data != ffi.NULL:
-        return dtype.type(lib.pyad_read_number(handle))
     shape = shape_of(info)
     if share and info.size * dtype.itemsize >= SHARE_BYTES:
         buffer = lib.pyad_share_out(handle)
-        if buffer != ffi.NULL:
+        if buffer != NULL:
             return array_over(buffer, shape, dtype)
     out = np.empty(shape, dtype)
-    status = lib.pyad_copy_out(handle, ffi.from_buffer(_char_p, out, require_writable=True) if out.size else ffi.NULL)
+    status = lib.pyad_copy_out(handle, ffi.from_buffer(_char_p, out, require_writable=True) if out.size else NULL)
     if status:
         raise error(status, (handle,))
     return out
 
 
-def window(handle: int) -> np.ndarray:
-    """A read-only array over the engine's memory, for a computation that ends before the tape changes."""
-    info = look(handle)
-    if info.data == ffi.NULL:
+def _number(handle: int) -> float:
+    """The value of a 0-d node."""
+    number = lib.pyad_read_number(handle)
+    if number != number and look(handle).data == NULL:  # no value, or it is NaN
         raise error(7, (handle,))
-    dtype = DTYPES[info.dtype]
-    shape = shape_of(info)
-    if not info.is_contiguous or info.size == 0 or info.ndim == 0:
-        return np.asarray(materialize(handle, share=False))
-    out = np.frombuffer(ffi.buffer(info.data, info.size * dtype.itemsize), dtype).reshape(shape)
-    out.flags.writeable = False
-    return out
+    return number
 
 
 def take_gradients(handles: list[int], avals: list[tuple[tuple[int, ...], np.dtype]]) -> list[Any]:
     """What has arrived at inputs of the sweep under way, as arrays of their shapes and dtypes; zeros for nothing."""
-    out: list[Any] = []
-    fill: list[Any] = []  # the arrays that are still to get their values
-    for handle, (shape, dtype) in zip(handles, avals, strict=True):
-        array = None
-        if not shape:
-            out.append(dtype.type(lib.pyad_sweep_number(handle)))
-        else:
-            if math.prod(shape) * dtype.itemsize >= SHARE_BYTES:
-                array = _share_gradient(handle, shape, dtype)
-            if array is not None:
-                out.append(array)
-                array = None
-            else:
-                array = np.empty(shape, dtype)
-                out.append(array)
-        fill.append(array)
+    out = [np.empty(shape, dtype) if shape else _ZERO_D for shape, dtype in avals]
+    fill = out
+    for k, array in enumerate(out):
+        if array is _ZERO_D or array.nbytes >= SHARE_BYTES:
+            # These do not come by copying, so the list of what is to be filled becomes another one.
+            fill = list(out) if fill is out else fill
+            fill[k] = None
+    if fill is not out:
+        _take_uncopied(handles, avals, out, fill)
     status = lib.pyad_sweep_copy_list(handles, id(fill))
     if status:
         raise error(status, tuple(handles))
     return out
 
 
-def _share_gradient(handle: int, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray | None:
-    """The gradient over the engine's own memory, where nobody else holds it."""
-    buffer = lib.pyad_sweep_share(handle)
-    return None if buffer == ffi.NULL else array_over(buffer, shape, dtype)
+_ZERO_D = np.empty(())
+
+
+def _take_uncopied(handles: list[int], avals: list[Any], out: list[Any], fill: list[Any]) -> None:
+    """Numbers by value, and large gradients over the engine's own memory where nobody else holds it."""
+    for k, (handle, (shape, dtype)) in enumerate(zip(handles, avals, strict=True)):
+        if fill[k] is not None:
+            continue
+        if not shape:
+            out[k] = dtype.type(lib.pyad_sweep_number(handle))
+            continue
+        buffer = lib.pyad_sweep_share(handle)
+        if buffer == NULL:
+            fill[k] = out[k]
+        else:
+            out[k] = array_over(buffer, shape, dtype)
 
 
 # ---- plain kernels ----

@@ -7,6 +7,7 @@ function gave; several outputs are packed into one vector, of which each output 
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -22,6 +23,9 @@ from pyad.ops.shape import astype, concatenate, reshape
 __all__ = ["custom_jvp", "custom_vjp"]
 
 _INDEX = (1 << _engine.INDEX_BITS) - 1
+
+# Stands for residuals that have not been asked for yet.
+_LATER = object()
 
 
 class _Outputs:
@@ -126,15 +130,32 @@ class _Call:
 
     def read_later(self) -> list[int]:
         """Handles of what the rule will read besides the operands, so that the engine sees to it that it stays as it is."""
-        leaves = [x for k, x in enumerate(self.args) if k not in self.places]
-        leaves += tree.leaves(self.residuals)
-        handles = []
-        for x in leaves:
+        leaves = [x for x in tree.leaves(self.residuals) if is_traced(x) or _can_lend(x)]
+        leaves += [x for k, x in enumerate(self.args) if k not in self.places and _can_lend(x)]
+        return [x._h if is_traced(x) else _engine.lend(x, 1) for x in leaves]
+
+    def saved(self, operands: Sequence[Any]) -> Any:
+        """The residuals as a rule is to see them, traced or plain. The node's operands have them after the arguments:
+        a traced residual itself is of no use once the transform that recorded it has ended.
+        """
+        leaves, structure = tree.flatten(self.residuals)
+        read = iter(operands[len(self.places) :])
+        for k, x in enumerate(leaves):
             if is_traced(x):
-                handles.append(x._h)
-            elif isinstance(x, np.ndarray) and x.dtype in _engine.CODES:
-                handles.append(_engine.lend(x, 1))
-        return handles
+                leaves[k] = next(read)
+            elif _can_lend(x):
+                next(read)
+        return structure.unflatten(leaves)
+
+    @property
+    def count(self) -> int:
+        """How many arguments the function was called with, those in nondiff_argnums aside."""
+        return len(self.structure.unflatten(self.args))
+
+    def zeros(self) -> list[Any]:
+        """No tangent, for each leaf of the arguments that is not traced; None in the places of the others."""
+        places = set(self.places)
+        return [None if k in places else _zeros(x) for k, x in enumerate(self.args)]
 
     def arguments(self, operands: Sequence[Any]) -> tuple[Any, ...]:
         """The call's arguments with `operands` in the places of the traced ones."""
@@ -142,6 +163,10 @@ class _Call:
         for k, x in zip(self.places, operands, strict=True):
             leaves[k] = x
         return self.structure.unflatten(leaves)
+
+
+def _can_lend(x: Any) -> bool:
+    return isinstance(x, np.ndarray) and x.dtype in _engine.CODES
 
 
 def _record(op: Op, call: _Call, value: Any, reads: bool = True) -> Any:
@@ -159,9 +184,8 @@ def _find(params: tuple[int, ...]) -> _Call:
     return _engine.current().keep[params[0]]
 
 
-def _as_seen(tree_of: Any, traced: bool) -> Any:
-    """Saved values for a rule: traced in a recorded sweep, plain otherwise."""
-    return tree_of if traced else tree.map(lambda x: numpy_value(x) if is_traced(x) else x, tree_of)
+def _plain_values(tree_of: Any) -> Any:
+    return tree.map(lambda x: numpy_value(x) if is_traced(x) else x, tree_of)
 
 
 def _name_of(params: tuple[int, ...]) -> str:
@@ -222,6 +246,7 @@ class custom_vjp:  # noqa: N801 - the field's name for it
         self.function = function
         self.fwd: Callable[..., Any] | None = None
         self.bwd: Callable[..., Any] | None = None
+        self.running: set[int] = set()  # threads on which fwd is under way
 
     def defvjp(self, fwd: Callable[..., Any], bwd: Callable[..., Any]) -> None:
         """Set the forward and backward functions."""
@@ -237,30 +262,46 @@ class custom_vjp:  # noqa: N801 - the field's name for it
             raise AttributeError(f"{self._name()} has no rule yet; call {self._name()}.defvjp(fwd, bwd) first")
         _check_nondiff(self._name(), self.nondiff, args)
         floor = lib.pyad_node_count()
-        pair = self.fwd(*args)
-        if not isinstance(pair, tuple) or len(pair) != 2:
-            raise TypeError(f"{self._name()}: fwd must return a pair (output, residuals), got {type(pair).__name__}")
-        leaves, structure = tree.flatten(pair[0])
+        output, residuals = self._run(args)
+        leaves, structure = tree.flatten(output)
         outputs = _Outputs(self._name(), leaves, structure)
         static = tuple(args[k] for k in self.nondiff)
-        call = _Call(self, diff, outputs, (static, pair[1]))
+        call = _Call(self, diff, outputs, (static, residuals))
         _check_closure(self._name(), leaves, call.operands, floor)
         return _record(_VJP, call, outputs.pack(leaves))
+
+    def _run(self, args: tuple[Any, ...]) -> tuple[Any, Any]:
+        """Output and residuals. Where fwd itself calls the function, the residuals are left for when bwd needs them."""
+        thread = threading.get_ident()
+        if thread in self.running:
+            return self.function(*_plain_values(args)), _LATER
+        self.running.add(thread)
+        try:
+            pair = self.fwd(*args)  # type: ignore[misc]
+        finally:
+            self.running.discard(thread)
+        if not isinstance(pair, tuple) or len(pair) != 2:
+            raise TypeError(f"{self._name()}: fwd must return a pair (output, residuals), got {type(pair).__name__}")
+        return pair
 
     def _name(self) -> str:
         return getattr(self, "__name__", "custom_vjp function")
 
     def pull(self, call: _Call, s: Any, operands: Sequence[Any]) -> tuple[Any, ...]:
-        traced = is_traced(s)
-        static, residuals = call.residuals
-        cotangents = self.bwd(*static, _as_seen(residuals, traced), call.outputs.unpack(s))  # type: ignore[misc]
-        count = len(call.structure.unflatten(call.args))
+        static, residuals = call.saved(operands)
+        if residuals is _LATER:
+            given = list(call.arguments(operands[: len(call.places)]))
+            for k, x in sorted(zip(self.nondiff, static, strict=True)):
+                given.insert(k, x)
+            _, residuals = self._run(tuple(given))
+        cotangents = self.bwd(*static, residuals, call.outputs.unpack(s))  # type: ignore[misc]
+        count = call.count
         if not isinstance(cotangents, tuple | list) or len(cotangents) != count:
             raise TypeError(
                 f"{self._name()}: bwd must return a tuple of {count} cotangents, one per argument, got "
                 f"{type(cotangents).__name__}" + (f" of {len(cotangents)}" if isinstance(cotangents, tuple) else "")
             )
-        return self._match(call, tuple(cotangents), operands)
+        return self._match(call, tuple(cotangents), operands[: len(call.places)])
 
     def _match(self, call: _Call, cotangents: tuple[Any, ...], operands: Sequence[Any]) -> tuple[Any, ...]:
         """One cotangent per traced leaf of the arguments, with its shape checked."""
@@ -289,7 +330,7 @@ class custom_vjp:  # noqa: N801 - the field's name for it
 def _vjp_backward(s: Any, y: Any, *rest: Any) -> tuple[Any, ...]:
     *operands, params = rest
     call = _find(params)
-    return _padded(call, call.function.pull(call, s, operands[: len(call.places)]), operands)
+    return _padded(call, call.function.pull(call, s, operands), operands)
 
 
 def _padded(call: _Call, cotangents: tuple[Any, ...], operands: list[Any]) -> tuple[Any, ...]:
@@ -320,7 +361,7 @@ class custom_jvp:  # noqa: N801
     >>> @pyad.custom_jvp
     ... def softabs(x):
     ...     return np.sqrt(x * x)
-    >>> softabs.defjvp(lambda x, t: (softabs(x[0]), t[0] * np.tanh(x[0])))
+    >>> _ = softabs.defjvp(lambda x, t: (softabs(x[0]), t[0] * np.tanh(x[0])))
     >>> pyad.grad(softabs)(0.0)
     np.float64(0.0)
     """
@@ -357,10 +398,10 @@ class custom_jvp:  # noqa: N801
 
     def push(self, call: _Call, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
         """The (packed) tangent of the outputs for tangents of the traced leaves."""
-        zeros = [_zeros(x) for x in call.args]
+        dots = call.zeros()
         for k, t in zip(call.places, tangents, strict=True):
-            zeros[k] = t
-        dots = call.structure.unflatten(zeros)
+            dots[k] = t
+        dots = call.structure.unflatten(dots)
         pair = self.rule(*call.residuals, call.arguments(primals), dots)  # type: ignore[misc]
         if not isinstance(pair, tuple | list) or len(pair) != 2:
             raise TypeError(
@@ -443,10 +484,11 @@ def _linear_backward(s: Any, y: Any, *rest: Any) -> tuple[Any, ...]:
 
 
 def _linear_forward(tangents: list[Any], y: Any, *rest: Any) -> Any:
-    call = _find(rest[-1])
-    leaves = [_zeros(x) for x in call.args]
-    for k, t in zip(call.places, tangents, strict=True):
-        leaves[k] = leaves[k] if t is None else t
+    *operands, params = rest
+    call = _find(params)
+    leaves = call.zeros()
+    for k, x, t in zip(call.places, operands, tangents, strict=True):
+        leaves[k] = _zeros(x) if t is None else t
     return call.outputs.pack(list(call.function(leaves)))
 
 

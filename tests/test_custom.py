@@ -42,8 +42,8 @@ def test_derivatives_of_any_order_follow_from_a_rule(make):
     assert pyad.grad(pyad.grad(pyad.grad(cube)))(2.0) == 6.0
     np.testing.assert_allclose(pyad.jacobian(cube)(X), np.diag(3 * X**2))
     np.testing.assert_allclose(pyad.hessian(lambda x: np.sum(cube(x)))(X), np.diag(6 * X), atol=1e-15)
-    np.testing.assert_allclose(pyad.grad(lambda x: np.sum(np.sin(cube(x * 2)) * x))(X),
-                               pyad.grad(lambda x: np.sum(np.sin((x * 2) ** 3) * x))(X), rtol=1e-13)
+    got = pyad.grad(lambda x: np.sum(np.sin(cube(x * 2)) * x))(X)
+    np.testing.assert_allclose(got, pyad.grad(lambda x: np.sum(np.sin((x * 2) ** 3) * x))(X), rtol=1e-13)
     modes = ("rev",) if make is cube_vjp else ("fwd", "rev")
     check_grads(lambda x: np.sin(cube(x) + x), (X,), order=2, modes=modes)
 
@@ -59,6 +59,36 @@ def test_hvp_goes_through_the_rule(make):
     np.testing.assert_allclose(pyad.hvp(lambda x: np.sum(cube(x)), (X,), (X,)), 6 * X**2)
     got = pyad.jvp(lambda x: pyad.jvp(cube, (x,), (np.ones(3),))[1], (X,), (np.ones(3),))[1]
     np.testing.assert_allclose(got, 6 * X)
+
+
+def cube_calling_itself():
+    """As JAX's documentation writes it: the forward rule calls the function for its output, and for a residual."""
+
+    @pyad.custom_vjp
+    def cube(x):
+        return pyad.stop_gradient(x) ** 3
+
+    cube.defvjp(lambda x: (cube(x), (cube(x), x)), lambda r, s: (3 * r[0] / r[1] * s,))
+    return cube
+
+
+@pytest.mark.parametrize("make", [cube_vjp, cube_jvp, cube_calling_itself])
+def test_calls_are_differentiated_again_after_the_transform_that_made_them_has_ended(make):
+    cube = make()
+    fourth = [
+        lambda x: pyad.value_and_grad(lambda y: cube(y) * x)(x)[0],
+        lambda x: pyad.vjp(lambda y: cube(y) * x, x)[0],
+        lambda x: pyad.value_and_grad(lambda y: pyad.value_and_grad(lambda z: cube(z) * y)(y)[0])(x)[0],
+        lambda x: pyad.grad(lambda y: y * cube(y))(x) * x / 4,
+    ]
+    for f in fourth:
+        np.testing.assert_allclose(pyad.value_and_grad(f)(2.0), (16.0, 32.0))
+        np.testing.assert_allclose(pyad.grad(pyad.grad(f))(2.0), 48.0)
+        np.testing.assert_allclose(pyad.vjp(pyad.grad(f), 2.0)[1](1.0), [48.0])
+        np.testing.assert_allclose(pyad.grad(pyad.grad(pyad.grad(f)))(2.0), 48.0)
+        if make is cube_jvp:
+            np.testing.assert_allclose(pyad.jvp(f, (2.0,), (1.0,)), (16.0, 32.0))
+            np.testing.assert_allclose(pyad.jvp(pyad.grad(f), (2.0,), (1.0,)), (32.0, 48.0))
 
 
 @pytest.mark.parametrize("make", [cube_vjp, cube_jvp])

@@ -352,6 +352,8 @@ def test_a_pullback_of_plain_values_takes_part_in_outer_derivatives_of_its_cotan
     np.testing.assert_allclose(got, 2 * X * np.cos(X) * M[1])
     got = pyad.jvp(lambda s: pullback(s * s)[0], (X,), (np.ones(3),))[1]
     np.testing.assert_allclose(got, 2 * X * np.cos(X))
+    got = pyad.grad(lambda s: pyad.value_and_grad(lambda s: np.sum(pullback(s * s)[0] * M[1]))(s)[0])(X)
+    np.testing.assert_allclose(got, 2 * X * np.cos(X) * M[1])
     got = pyad.hvp(lambda s: np.sum(pullback(s * s)[0] * M[1]), (X,), (np.ones(3),))
     np.testing.assert_allclose(got, 2 * np.cos(X) * M[1])
 
@@ -428,7 +430,7 @@ REFUSED = {
     "object": (np.array([1.0, None]), "object is not supported"),
     "text": ("text", "type str cannot be differentiated"),
     "masked": (np.ma.masked_array([1.0, 2.0], [True, False]), "MaskedArray is not supported"),
-    "swapped": (np.ones(3, ">f8"), ">f8 is not supported|dtype >f8 are not supported"),
+    "swapped": (np.ones(3, ">f8"), "dtype >f8"),
     "inside": ({"a": [1.0, 2]}, "must be float32 or float64, got int"),
 }
 
@@ -573,7 +575,7 @@ def test_numbers_and_truth_of_traced_values_are_refused():
         a[0] = x
         return np.sum(a)
 
-    with pytest.raises(ConcretizationError, match="plain NumPy array"):
+    with pytest.raises(ConcretizationError, match="plain NumPy"):
         pyad.grad(assign)(1.0)
 
 

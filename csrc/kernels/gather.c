@@ -257,3 +257,28 @@ int64_t pyad_index_check(pyad_view index, int64_t rows, int64_t *bad)
     } while (pyad_cursor_next(&at, &walk, outer));
     return -1;
 }
+
+void pyad_pick(pyad_view dst, pyad_view src, pyad_view index)
+{
+    const int64_t *at = index.data;
+    int64_t classes = pyad_shape(src.layout)[src.layout->ndim - 1];
+    for (int64_t i = 0; i < index.layout->size; i++) {
+        if (src.layout->dtype == PYAD_F64)
+            ((double *)dst.data)[i] = ((const double *)src.data)[i * classes + at[i]];
+        else
+            ((float *)dst.data)[i] = ((const float *)src.data)[i * classes + at[i]];
+    }
+}
+
+void pyad_unpick(pyad_view dst, pyad_view src, pyad_view index)
+{
+    const int64_t *at = index.data;
+    int64_t classes = pyad_shape(dst.layout)[dst.layout->ndim - 1];
+    pyad_zero(dst);
+    for (int64_t i = 0; i < index.layout->size; i++) {
+        if (dst.layout->dtype == PYAD_F64)
+            ((double *)dst.data)[i * classes + at[i]] = ((const double *)src.data)[i];
+        else
+            ((float *)dst.data)[i * classes + at[i]] = ((const float *)src.data)[i];
+    }
+}

@@ -23,6 +23,8 @@
     X(LOG_SOFTMAX, log_softmax, 1, FRESH)    \
     X(TAKE, take, 2, FRESH)                  \
     X(PUT, put, 2, FRESH)                    \
+    X(PICK, pick, 2, FRESH)                  \
+    X(UNPICK, unpick, 2, FRESH)              \
     X(CONCATENATE, concatenate, -1, FRESH)   \
     X(MATMUL, matmul, 2, FRESH)              \
     X(AFFINE, affine, 3, FRESH)

@@ -37,6 +37,11 @@ void pyad_gather(pyad_view dst, pyad_view src, pyad_view index);
 /* dst[index[i]] += src[i], in the order of i, repeated entries adding up; dst has any strides. The transpose of
  * pyad_gather. gather.c */
 void pyad_scatter_add(pyad_view dst, pyad_view src, pyad_view index);
+/* dst[i] = src[i, index[i]] for src of shape index.shape + (classes,), all C-contiguous, every entry of index (int64) in
+ * [0, classes). gather.c */
+void pyad_pick(pyad_view dst, pyad_view src, pyad_view index);
+/* Its transpose: dst[i, index[i]] = src[i], zero elsewhere. gather.c */
+void pyad_unpick(pyad_view dst, pyad_view src, pyad_view index);
 /* The first entry of index outside [0, rows), or -1 - nothing wrong. Writes the entry to *bad. gather.c */
 int64_t pyad_index_check(pyad_view index, int64_t rows, int64_t *bad);
 

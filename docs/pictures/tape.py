@@ -18,8 +18,8 @@ from pyad.transforms import _sweep
 X = 0.6
 NAMES = ["x", "a = x²", "b = exp(a)", "c = a + b", "d = sqrt(c)", "e = cos(c)", "f = d + e"]
 
-WIDTH, HEIGHT, GAP = 118, 128, 22
-LEFT, TOP = 24, 150
+WIDTH, HEIGHT, GAP = 128, 128, 22
+LEFT, TOP = 24, 116
 
 
 def f(x):
@@ -89,7 +89,7 @@ def cell(index: int, node: dict) -> list[str]:
 STYLE = """
 text { font: 13px sans-serif; text-anchor: middle; fill: #222 }
 .index { fill: #777; font-size: 11px } .name { font-weight: bold } .small { font-size: 10px; fill: #555 }
-.back { fill: #a33 } .note { text-anchor: start; font-size: 12px } .noteback { text-anchor: start; font-size: 12px; fill: #a33 }
+.back { fill: #a33; font-size: 12px } .note { text-anchor: start; font-size: 12px } .noteback { text-anchor: start; font-size: 12px; fill: #a33 }
 rect { fill: #f6f8fb; stroke: #446 } .arc { fill: none; stroke: #446; marker-end: url(#head) }
 .line { stroke: #a33; marker-end: url(#backhead) }
 """
@@ -116,7 +116,7 @@ def draw(nodes: list[dict]) -> str:
     parts += [
         text(LEFT, 24, "Recorded from left to right: operands always stand before the node that uses them.", "note"),
         f'<line x1="{width - LEFT}" y1="{below - 14}" x2="{LEFT + 6}" y2="{below - 14}" class="line"/>',
-        text(LEFT, below + 12, "Swept from right to left: when a node's turn comes, its cotangent is complete.", "noteback"),
+        text(LEFT, below + 12, "Swept from right to left: at a node's turn its cotangent is complete.", "noteback"),
         "</svg>",
     ]
     return "\n".join(parts) + "\n"

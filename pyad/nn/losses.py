@@ -8,8 +8,8 @@ import numpy as np
 
 from pyad.array import is_traced
 from pyad.ops import reduce
-from pyad.ops.index import take_rows
-from pyad.ops.shape import reshape
+from pyad.ops.elementwise import square
+from pyad.ops.index import pick_last
 
 __all__ = ["accuracy", "mse", "softmax_cross_entropy", "squared_error"]
 
@@ -24,8 +24,7 @@ def squared_error(prediction: Any, target: Any) -> Any:
     5.0
     """
     _same_shape("squared_error", prediction, target)
-    difference = prediction - target
-    return reduce.sum(difference * difference)
+    return reduce.sum(square(prediction - target))
 
 
 def mse(prediction: Any, target: Any) -> Any:
@@ -38,8 +37,7 @@ def mse(prediction: Any, target: Any) -> Any:
     5.0
     """
     _same_shape("mse", prediction, target)
-    difference = prediction - target
-    return reduce.mean(difference * difference)
+    return reduce.mean(square(prediction - target))
 
 
 def softmax_cross_entropy(logits: Any, labels: Any) -> Any:
@@ -80,8 +78,14 @@ def softmax_cross_entropy(logits: Any, labels: Any) -> Any:
             f"integer labels must have the shape of the logits without its last axis, (batch,) = {shape[:-1]} "
             f"for logits of shape (batch, classes) = {shape}, got {labels.shape}"
         )
-    _check_classes(labels, shape[-1])
-    return reduce.mean(reduce.logsumexp(logits, axis=-1) - _picked(logits, labels, shape))
+    if not is_traced(logits):
+        _check_classes(labels, shape[-1])
+    try:
+        picked = pick_last(logits, labels.astype(np.int64, copy=False))
+    except ValueError:
+        _check_classes(labels, shape[-1])
+        raise
+    return reduce.mean(reduce.logsumexp(logits, axis=-1) - picked)
 
 
 def accuracy(logits: Any, labels: Any) -> float:
@@ -101,14 +105,6 @@ def accuracy(logits: Any, labels: Any) -> float:
     if labels.shape != logits.shape[:-1]:
         raise ValueError(f"logits of shape {logits.shape} need labels of shape {logits.shape[:-1]}, got {labels.shape}")
     return float(np.mean(logits.argmax(-1) == labels))
-
-
-def _picked(logits: Any, labels: np.ndarray, shape: tuple[int, ...]) -> Any:
-    """The logit of each label, of the shape of the labels, which are known to be in range."""
-    places = np.arange(labels.size) * shape[-1] + labels.reshape(-1).astype(np.int64, copy=False)
-    flat = reshape(logits, (-1,))
-    picked = take_rows(flat, places) if is_traced(flat) else flat[places]
-    return picked if len(shape) == 2 else reshape(picked, shape[:-1])
 
 
 def _shape(x: Any) -> tuple[int, ...]:

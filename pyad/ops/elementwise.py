@@ -206,8 +206,8 @@ def where(condition: Any, x: Any, y: Any, /) -> Any:
 
     >>> import numpy as np
     >>> import pyad
-    >>> pyad.grad(lambda x: np.sum(np.where(x > 0, x * x, 0.0)))(np.array([-1.0, 3.0]))
-    array([0., 6.])
+    >>> pyad.grad(lambda x: np.sum(np.where(x > 0, 2.0 * x, 0.0)))(np.array([-1.0, 3.0]))
+    array([0., 2.])
     """
     if is_traced(condition):
         condition = nonzero_mask(condition)

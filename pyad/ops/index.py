@@ -56,7 +56,34 @@ _take = linear(
 )
 _put = linear("put", _put_reference, lambda s, y, x, index, p: (_take.record([s._h, index._h], ()), None), arity=2)
 
+_pick = linear(
+    "pick",
+    lambda x, index: np.take_along_axis(x, index[..., None], -1)[..., 0],
+    lambda s, y, x, index, p: (_unpick.record([s._h, index._h], (x.shape[-1],)), None),
+    arity=2,
+)
+
+
+def _unpick_reference(s: Any, index: Any, classes: int) -> Any:
+    return np.where(np.arange(classes) == index[..., None], np.asarray(s)[..., None], 0)
+
+
+_unpick = linear(
+    "unpick", _unpick_reference, lambda s, y, x, index, p: (_pick.record([s._h, index._h], None), None), arity=2
+)
+
 # ---- functions ----
+
+
+def pick_last(x: Any, index: np.ndarray) -> Any:
+    """x[..., index[...]]: one entry along the last axis for each place before it. index is int64 of shape x.shape[:-1].
+
+    Raises:
+        ValueError: an index outside [0, x.shape[-1]).
+    """
+    if not is_traced(x):
+        return _pick.reference(x, index)
+    return _pick.record([x._h, constant(index, INT64)], None)
 
 
 def slice_axis(x: Any, axis: int, start: int, count: int) -> Any:
