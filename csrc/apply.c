@@ -21,10 +21,11 @@ pyad_status pyad_apply_verify(pyad_sweep *sweep, uint32_t node, uint32_t read)
         return status;
     char text[160];
     const char *name = pyad_kernel_name(tape->op[node]);
-    return pyad_fail(sweep->recorder.message, status,
-                     "an array of shape %s that '%s' needs for its derivative was changed after it was recorded; pass a "
-                     "copy, or change it after the derivative has been taken",
-                     pyad_shape_text(tape->value[read].layout, text, sizeof text), name != NULL ? name : "a Python rule");
+    return pyad_fail(
+        sweep->recorder.message, status,
+        "an array of shape %s that '%s' needs for its derivative was changed after it was recorded; pass a "
+        "copy, or change it after the derivative has been taken",
+        pyad_shape_text(tape->value[read].layout, text, sizeof text), name != NULL ? name : "a Python rule");
 }
 
 /* Fills `values` with the inputs that the wanted outputs read; the others get a harmless number. */
@@ -138,8 +139,8 @@ static pyad_status apply_passed(pyad_sweep *sweep, const pyad_application *a, co
         if (!pyad_apply_wants(sweep, a, k) || reg < 0 || reg >= p->input_count + p->const_count)
             continue;
         const pyad_value *value = reg < p->input_count ? &inputs[reg] : &p->consts[reg - p->input_count];
-        PYAD_TRY(pyad_accum_add(&sweep->accum, pyad_sweep_slot(sweep, a->targets[k]), pyad_apply_layout(sweep, a->targets[k]),
-                                *value, false));
+        PYAD_TRY(pyad_accum_add(&sweep->accum, pyad_sweep_slot(sweep, a->targets[k]),
+                                pyad_apply_layout(sweep, a->targets[k]), *value, false));
     }
     return PYAD_OK;
 }

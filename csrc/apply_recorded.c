@@ -17,7 +17,7 @@ static uint32_t summed_axes(const pyad_layout *target, const pyad_layout *part)
 
 static bool is_wider(const pyad_layout *target, const pyad_layout *part)
 {
-    int64_t shape[PYAD_MAX_NDIM];
+    int64_t shape[PYAD_MAX_NDIM] = {0};
     int ndim;
     const pyad_layout *both[2] = {target, part};
     return target->ndim > part->ndim || (pyad_broadcast_shapes(2, both, shape, &ndim) && ndim == target->ndim &&
@@ -67,8 +67,8 @@ static pyad_status record_line(pyad_sweep *sweep, const pyad_application *a, uin
     for (int k = 0; k < p->const_count; k++) {
         /* The constant's memory is the rule's and stays for as long as the thread's engine. */
         PYAD_TRY(pyad_tape_reserve(tape, 0));
-        nodes[p->input_count + k] = pyad_tape_push(tape, PYAD_KERNEL_ALIAS, PYAD_NODE_CONST | PYAD_NODE_LEAF, 0, NULL,
-                                                   NULL, p->consts[k]);
+        nodes[p->input_count + k] =
+            pyad_tape_push(tape, PYAD_KERNEL_ALIAS, PYAD_NODE_CONST | PYAD_NODE_LEAF, 0, NULL, NULL, p->consts[k]);
     }
     for (int i = 0; i < p->instr_count; i++) {
         const pyad_instr *instr = &p->instrs[i];

@@ -37,7 +37,8 @@ static pyad_status self_values(pyad_sweep *sweep, uint32_t node, int from, int t
     pyad_value out;
     PYAD_TRY(pyad_exec(&env, tape->op[node], tape->params[node], nargs, in, &out));
     bool fresh = out.buffer != NULL;
-    pyad_status status = pyad_accum_add(&sweep->accum, pyad_sweep_slot(sweep, node), pyad_apply_layout(sweep, node), out, fresh);
+    pyad_status status =
+        pyad_accum_add(&sweep->accum, pyad_sweep_slot(sweep, node), pyad_apply_layout(sweep, node), out, fresh);
     if (status != PYAD_OK && fresh)
         pyad_buffer_release(tape->mem, out.buffer);
     return status;

@@ -100,10 +100,12 @@ pyad_status pyad_apply_small(pyad_sweep *sweep, const pyad_application *a)
         const pyad_step *step = &p->steps[s];
         const void *in[3] = {run.reg[step->in[0]], run.reg[step->in[1]], run.reg[step->in[2]]};
         unsigned all = (1u << step->arity) - 1;
-        unsigned ones = (run.one[step->in[0]] | run.one[step->in[1]] << 1 | run.one[step->in[2]] << 2) & all;
+        unsigned ones = 0;
+        for (int k = 0; k < step->arity; k++)
+            ones |= (unsigned)run.one[step->in[k]] << k;
         bool one = ones == all;
         void *out = &cells[s * run.n];
-        isa->loop[step->loop][step->wide](one ? 1 : run.n, out, in, one || run.n == 1 ? 0 : ones);
+        isa->loop[step->loop][step->wide](one ? 1 : run.n, out, in, one || run.n == 1 ? 0u : ones);
         run.reg[fixed + s] = out;
         run.one[fixed + s] = one;
     }

@@ -14,8 +14,7 @@ static const struct {
 #define PYAD_SHAPED_INFO(NAME, name, nargs, kind) {#name, nargs, PYAD_SHAPED_##kind},
 #define PYAD_SHAPED_VIEW true
 #define PYAD_SHAPED_FRESH false
-    PYAD_SHAPED_LIST(PYAD_SHAPED_INFO)
-};
+    PYAD_SHAPED_LIST(PYAD_SHAPED_INFO)};
 
 const char *pyad_kernel_name(int kernel)
 {
@@ -138,17 +137,18 @@ static pyad_status broadcast_failure(pyad_message *message, int loop, int nargs,
     char text[3][TEXT];
     for (int k = 0; k < nargs; k++)
         pyad_shape_text(in[k], text[k], TEXT);
-    return pyad_fail(message, PYAD_ERR_SHAPE,
-                     "%s: operands with shapes %s%s%s%s%s do not broadcast; lengths must be equal or 1, counted from the "
-                     "last axis",
-                     pyad_loops[loop].name, text[0], nargs > 1 ? " and " : "", nargs > 1 ? text[1] : "",
-                     nargs > 2 ? " and " : "", nargs > 2 ? text[2] : "");
+    return pyad_fail(
+        message, PYAD_ERR_SHAPE,
+        "%s: operands with shapes %s%s%s%s%s do not broadcast; lengths must be equal or 1, counted from the "
+        "last axis",
+        pyad_loops[loop].name, text[0], nargs > 1 ? " and " : "", nargs > 1 ? text[1] : "", nargs > 2 ? " and " : "",
+        nargs > 2 ? text[2] : "");
 }
 
 static pyad_status infer_broadcast(pyad_message *message, int loop, int nargs, const pyad_layout *const *in,
                                    pyad_layout_any *out)
 {
-    int64_t shape[PYAD_MAX_NDIM];
+    int64_t shape[PYAD_MAX_NDIM] = {0};
     int ndim;
     PYAD_TRY(check_loop_dtypes(message, loop, nargs, in));
     if (!pyad_broadcast_shapes(nargs, in, shape, &ndim))
@@ -186,7 +186,7 @@ static pyad_status infer_reduction(pyad_message *message, int kernel, const int6
                                    pyad_layout_any *out)
 {
     uint32_t axes = (uint32_t)params[0];
-    int64_t shape[PYAD_MAX_NDIM];
+    int64_t shape[PYAD_MAX_NDIM] = {0};
     int ndim = 0;
     for (int d = 0; d < in->ndim; d++) {
         bool reduced = axes >> d & 1;
@@ -289,7 +289,7 @@ static pyad_status infer_reshape(pyad_message *message, const int64_t *params, c
 static pyad_status infer_transpose(pyad_message *message, const int64_t *params, const pyad_layout *in,
                                    pyad_layout_any *out)
 {
-    int64_t shape[PYAD_MAX_NDIM];
+    int64_t shape[PYAD_MAX_NDIM] = {0};
     int64_t strides[PYAD_MAX_NDIM];
     uint32_t seen = 0;
     for (int d = 0; d < in->ndim; d++) {
@@ -309,7 +309,7 @@ static pyad_status infer_broadcast_to(pyad_message *message, const int64_t *para
     int ndim = (int)params[-1];
     PYAD_TRY(fill_result(message, PYAD_KERNEL_BROADCAST, in->dtype, params[-1], params, out));
     const pyad_layout *both[2] = {in, &out->layout};
-    int64_t shape[PYAD_MAX_NDIM];
+    int64_t shape[PYAD_MAX_NDIM] = {0};
     int joint;
     bool fits = pyad_broadcast_shapes(2, both, shape, &joint) && joint == ndim &&
                 memcmp(shape, params, (size_t)ndim * sizeof *shape) == 0;
@@ -326,7 +326,7 @@ static pyad_status infer_broadcast_to(pyad_message *message, const int64_t *para
 
 pyad_status pyad_slice_layout(const pyad_layout *in, const int64_t *params, pyad_layout_any *out, int64_t *offset)
 {
-    int64_t shape[PYAD_MAX_NDIM];
+    int64_t shape[PYAD_MAX_NDIM] = {0};
     int64_t strides[PYAD_MAX_NDIM];
     int ndim = 0;
     *offset = 0;
@@ -353,8 +353,8 @@ pyad_status pyad_slice_layout(const pyad_layout *in, const int64_t *params, pyad
     return PYAD_OK;
 }
 
-static pyad_status infer_slice(pyad_message *message, const int64_t *params, const pyad_layout *in, pyad_layout_any *out,
-                               int64_t *offset)
+static pyad_status infer_slice(pyad_message *message, const int64_t *params, const pyad_layout *in,
+                               pyad_layout_any *out, int64_t *offset)
 {
     pyad_status status = params[-1] == 3 * in->ndim ? pyad_slice_layout(in, params, out, offset) : PYAD_ERR_VALUE;
     char text[TEXT];
@@ -382,7 +382,7 @@ static pyad_status infer_take(pyad_message *message, int kernel, const int64_t *
     if (index->dtype != PYAD_I64)
         return pyad_fail(message, PYAD_ERR_DTYPE, "%s: index has dtype %s, expected int64", pyad_kernel_name(kernel),
                          pyad_dtype_name(index->dtype));
-    int64_t shape[2 * PYAD_MAX_NDIM];
+    int64_t shape[2 * PYAD_MAX_NDIM] = {0};
     int ndim = 0;
     bool take = kernel == PYAD_KERNEL_TAKE;
     int skip = take ? 1 : index->ndim;
@@ -421,7 +421,7 @@ static pyad_status infer_pick(pyad_message *message, int kernel, const int64_t *
     }
     if (pick)
         return pyad_layout_fill(out, in[0]->dtype, index->ndim, pyad_shape(in[0]));
-    int64_t shape[PYAD_MAX_NDIM];
+    int64_t shape[PYAD_MAX_NDIM] = {0};
     memcpy(shape, pyad_shape(index), (size_t)index->ndim * sizeof *shape);
     shape[index->ndim] = params[0];
     return pyad_layout_fill(out, in[0]->dtype, index->ndim + 1, shape);
@@ -431,7 +431,7 @@ static pyad_status infer_concatenate(pyad_message *message, const int64_t *param
                                      const pyad_layout *const *in, pyad_layout_any *out)
 {
     int axis = (int)params[0];
-    int64_t shape[PYAD_MAX_NDIM];
+    int64_t shape[PYAD_MAX_NDIM] = {0};
     const pyad_layout *one = in[0];
     if (axis < 0 || axis >= one->ndim)
         return pyad_fail(message, PYAD_ERR_VALUE, "concatenate: axis %d is out of range for %d dimensions", axis,
@@ -445,11 +445,12 @@ static pyad_status infer_concatenate(pyad_message *message, const int64_t *param
         if (!fits) {
             char first[TEXT];
             char other[TEXT];
-            return pyad_fail(message, PYAD_ERR_SHAPE,
-                             "concatenate: operand %d has shape %s (%s), operand 0 has %s (%s); all but axis %d must be "
-                             "equal",
-                             k, pyad_shape_text(in[k], other, TEXT), pyad_dtype_name(in[k]->dtype),
-                             pyad_shape_text(one, first, TEXT), pyad_dtype_name(one->dtype), axis);
+            return pyad_fail(
+                message, PYAD_ERR_SHAPE,
+                "concatenate: operand %d has shape %s (%s), operand 0 has %s (%s); all but axis %d must be "
+                "equal",
+                k, pyad_shape_text(in[k], other, TEXT), pyad_dtype_name(in[k]->dtype),
+                pyad_shape_text(one, first, TEXT), pyad_dtype_name(one->dtype), axis);
         }
         if (__builtin_add_overflow(shape[axis], pyad_shape(in[k])[axis], &shape[axis]))
             return PYAD_ERR_MEMORY;
@@ -484,7 +485,7 @@ static pyad_status infer_matmul(pyad_message *message, int kernel, const pyad_la
     PYAD_TRY(pyad_layout_fill(&batch[0], a->dtype, a->ndim - 2, pyad_shape(a)));
     PYAD_TRY(pyad_layout_fill(&batch[1], b->dtype, b->ndim - 2, pyad_shape(b)));
     const pyad_layout *both[2] = {&batch[0].layout, &batch[1].layout};
-    int64_t shape[PYAD_MAX_NDIM];
+    int64_t shape[PYAD_MAX_NDIM] = {0};
     int ndim;
     if (!pyad_broadcast_shapes(2, both, shape, &ndim))
         return matmul_failure(message, kernel, a, b, "have batch dimensions that do not broadcast");
@@ -500,7 +501,7 @@ static pyad_status infer_affine(pyad_message *message, const pyad_layout *const 
     PYAD_TRY(infer_matmul(message, PYAD_KERNEL_AFFINE, in, out));
     const pyad_layout *bias = in[2];
     const pyad_layout *both[2] = {bias, &out->layout};
-    int64_t shape[PYAD_MAX_NDIM];
+    int64_t shape[PYAD_MAX_NDIM] = {0};
     int ndim;
     bool fits = pyad_broadcast_shapes(2, both, shape, &ndim) && ndim == out->layout.ndim &&
                 memcmp(shape, pyad_shape(&out->layout), (size_t)ndim * sizeof *shape) == 0;

@@ -6,8 +6,8 @@
 static pyad_status append(pyad_order *order, pyad_tape *tape, uint32_t node)
 {
     if (order->count == order->capacity) {
-        PYAD_TRY(pyad_mem_grow(tape->mem, (void **)&order->nodes, &order->capacity, order->count + 1,
-                               sizeof *order->nodes));
+        PYAD_TRY(
+            pyad_mem_grow(tape->mem, (void **)&order->nodes, &order->capacity, order->count + 1, sizeof *order->nodes));
     }
     tape->epoch[node] = tape->epochs;
     tape->position[node] = (uint32_t)order->count;

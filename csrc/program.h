@@ -51,9 +51,9 @@ enum { PYAD_OWN_FORWARD_MOST = 3 };
 
 typedef struct pyad_rule {
     const pyad_program *backward;  /* NULL: only Python can run this rule */
-    const pyad_program *own_forward[PYAD_OWN_FORWARD_MOST];  /* one per operand, whose output of that number it gives */
+    const pyad_program *own_forward[PYAD_OWN_FORWARD_MOST]; /* one per operand, whose output of that number it gives */
     pyad_forward forward;
-    const int64_t *key;            /* NULL for an element-wise rule */
+    const int64_t *key; /* NULL for an element-wise rule */
     uint64_t hash;
 } pyad_rule;
 
@@ -61,13 +61,13 @@ typedef struct pyad_rule {
 typedef struct pyad_rules {
     pyad_mem *mem;
     pyad_arena arena;
-    pyad_rule *items;  /* rule id r is items[r - PYAD_RULE_FIRST] */
+    pyad_rule *items; /* rule id r is items[r - PYAD_RULE_FIRST] */
     size_t count;
     size_t capacity;
     uint32_t loops[PYAD_LOOP_COUNT][2];
-    uint32_t *table;  /* open addressing over ids, 0 is empty */
+    uint32_t *table; /* open addressing over ids, 0 is empty */
     size_t table_size;
-    int64_t *key;     /* scratch */
+    int64_t *key; /* scratch */
     size_t key_capacity;
 } pyad_rules;
 
@@ -90,7 +90,7 @@ static inline const pyad_rule *pyad_rules_get(const pyad_rules *rules, uint32_t 
 /* What a recording gave: nodes of an abstract tape. */
 typedef struct pyad_recording {
     const pyad_tape *tape;
-    int input_count;        /* the first nodes of the tape */
+    int input_count; /* the first nodes of the tape */
     int output_count;
     const int64_t *outputs; /* node, or -1 */
 } pyad_recording;

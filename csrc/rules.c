@@ -128,8 +128,8 @@ pyad_status pyad_rules_resolve(pyad_rules *rules, pyad_tape *tape, uint32_t node
     const pyad_value **operands = list_operands(rules, tape, node, &bytes);
     if (operands == NULL)
         return PYAD_ERR_MEMORY;
-    pyad_status status = pyad_rules_find(rules, tape->op[node], tape->params[node], tape->nargs[node], operands,
-                                         &tape->rule[node]);
+    pyad_status status =
+        pyad_rules_find(rules, tape->op[node], tape->params[node], tape->nargs[node], operands, &tape->rule[node]);
     pyad_mem_free(rules->mem, operands, bytes);
     return status;
 }
@@ -161,8 +161,8 @@ pyad_status pyad_rules_add(pyad_rules *rules, pyad_tape *tape, uint32_t node, py
     if (!loop)
         PYAD_TRY(keep_key(rules, tape, node, &rule));
     PYAD_TRY(table_reserve(rules));
-    PYAD_TRY(pyad_mem_grow(rules->mem, (void **)&rules->items, &rules->capacity, rules->count + 1,
-                           sizeof *rules->items));
+    PYAD_TRY(
+        pyad_mem_grow(rules->mem, (void **)&rules->items, &rules->capacity, rules->count + 1, sizeof *rules->items));
     uint32_t id = (uint32_t)rules->count + PYAD_RULE_FIRST;
     rules->items[rules->count++] = rule;
     if (loop)

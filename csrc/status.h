@@ -28,11 +28,11 @@ pyad_status pyad_fail(pyad_message *message, pyad_status code, const char *forma
     __attribute__((format(printf, 3, 4)));
 
 /* Passes a failure on to the caller. */
-#define PYAD_TRY(call)                       \
-    do {                                     \
+#define PYAD_TRY(call)                        \
+    do {                                      \
         pyad_status pyad_try_status = (call); \
-        if (pyad_try_status != PYAD_OK)      \
-            return pyad_try_status;          \
+        if (pyad_try_status != PYAD_OK)       \
+            return pyad_try_status;           \
     } while (0)
 
 #endif

@@ -45,8 +45,8 @@ pyad_status pyad_sweep_begin(pyad_sweep *sweep, const pyad_recorder *recorder, c
     sweep->visited = 0;
     sweep->order.count = 0;
     start_accum(sweep);
-    pyad_status status = pyad_order_build(&sweep->order, tape, plan->output_count, plan->outputs, plan->input_count,
-                                          plan->inputs);
+    pyad_status status =
+        pyad_order_build(&sweep->order, tape, plan->output_count, plan->outputs, plan->input_count, plan->inputs);
     size_t count = sweep->order.count;
     if (status == PYAD_OK)
         status = pyad_mem_grow(tape->mem, (void **)&sweep->slots, &sweep->slot_capacity, count, sizeof *sweep->slots);
@@ -256,8 +256,8 @@ static pyad_status forward_each(pyad_sweep *sweep, uint32_t node, const pyad_rul
         if (rule->forward == PYAD_FORWARD_LINEAR)
             PYAD_TRY(pyad_apply_self(sweep, node, k, k + 1));
         else
-            PYAD_TRY(forward_program(sweep, node, rule->forward == PYAD_FORWARD_OWN ? rule->own_forward[k] : rule->backward,
-                                     k));
+            PYAD_TRY(forward_program(sweep, node,
+                                     rule->forward == PYAD_FORWARD_OWN ? rule->own_forward[k] : rule->backward, k));
     }
     return PYAD_OK;
 }

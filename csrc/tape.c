@@ -221,8 +221,8 @@ pyad_status pyad_tape_number(pyad_tape *tape, double number, int dtype, uint32_t
 pyad_status pyad_tape_lend(pyad_tape *tape, uint8_t flags, const pyad_layout *layout, void *data, uint32_t *node)
 {
     PYAD_TRY(pyad_tape_reserve(tape, 0));
-    PYAD_TRY(pyad_mem_grow(tape->mem, (void **)&tape->lent, &tape->lent_capacity, tape->lent_count + 1,
-                           sizeof *tape->lent));
+    PYAD_TRY(
+        pyad_mem_grow(tape->mem, (void **)&tape->lent, &tape->lent_capacity, tape->lent_count + 1, sizeof *tape->lent));
     const pyad_layout *kept = pyad_layout_keep(&tape->arena, layout);
     if (kept == NULL)
         return PYAD_ERR_MEMORY;

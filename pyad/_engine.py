@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 import threading
 from typing import Any
 
@@ -18,7 +17,7 @@ F64 = np.dtype(np.float64)
 INT64 = np.dtype(np.int64)
 
 # In the engine's order.
-DTYPES = tuple(np.dtype(n) for n in "? i1 i2 i4 i8 u1 u2 u4 u8 f4 f8".split())
+DTYPES = tuple(np.dtype(n) for n in ["?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f4", "f8"])
 CODES = {dtype: code for code, dtype in enumerate(DTYPES)}
 CODE_F32 = CODES[F32]
 CODE_F64 = CODES[F64]
@@ -329,7 +328,9 @@ def counters() -> dict[str, int]:
     current()
     c = ffi.new("pyad_counters *")
     lib.pyad_count(c)
-    return {name: getattr(c, name) for name in ("nodes", "tape_bytes", "live_bytes", "peak_bytes", "cached_bytes", "rules")}
+    return {
+        name: getattr(c, name) for name in ("nodes", "tape_bytes", "live_bytes", "peak_bytes", "cached_bytes", "rules")
+    }
 
 
 # ---- matrix products ----

@@ -127,13 +127,15 @@ class Array:
 
     def __bool__(self) -> bool:
         raise ConcretizationError(
-            f"the truth of a traced {self._text()} value is not defined; compare it instead, as in `x != 0` (comparisons "
+            f"the truth of a traced {self._text()} value is not defined; compare it instead, as in `x != 0` "
+            "(comparisons "
             "give plain booleans, with which you can branch), or take pyad.stop_gradient(x)"
         )
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
         raise ConcretizationError(
-            f"a traced {self._text()} value cannot be made a plain NumPy array: the derivative would be lost. Assigning "
+            f"a traced {self._text()} value cannot be made a plain NumPy array: the derivative would be lost. "
+            "Assigning "
             "into an array of plain NumPy (a[i] = x) and np.array([x, ...]) do this: build the array with "
             "pyad.numpy.array, np.stack or np.concatenate; use pyad.stop_gradient(x) if you want the value without its "
             "derivative"
@@ -201,7 +203,8 @@ def refuse_subclass(name: str, x: Any) -> None:
     """Raise for ndarrays that compute otherwise than an ndarray: their mask or their products would be lost."""
     if isinstance(x, np.ma.MaskedArray | np.matrix):
         raise DTypeError(
-            f"{name}: a {type(x).__name__} is not supported with traced values; pass a plain ndarray (np.asarray(x), or "
+            f"{name}: a {type(x).__name__} is not supported with traced values; pass a plain ndarray "
+            "(np.asarray(x), or "
             "x.filled(value) for a masked array)"
         )
 
@@ -241,14 +244,16 @@ def common_dtype(op: str, operands: tuple[Any, ...]) -> np.dtype:
         dtype = np.result_type(*(dtype_of(x) for x in operands))
     except TypeError:
         raise DTypeError(
-            f"{op}: operands of dtype {', '.join(str(dtype_of(x)) for x in operands)} have no common dtype; traced values "
+            f"{op}: operands of dtype {', '.join(str(dtype_of(x)) for x in operands)} have no common dtype; "
+            "traced values "
             "are float32 or float64"
         ) from None
     if dtype.kind in "bui":
         return F64
     if dtype not in (_engine.F32, F64):
         raise DTypeError(
-            f"{op}: operands of dtype {', '.join(str(dtype_of(x)) for x in operands)} would give {dtype}; traced values "
+            f"{op}: operands of dtype {', '.join(str(dtype_of(x)) for x in operands)} would give {dtype}; traced "
+            "values "
             "are float32 or float64"
         )
     return dtype

@@ -80,10 +80,13 @@ def _check_real(name: str, did: str, x: Any) -> None:
 def _check_nondiff(name: str, nondiff: tuple[int, ...], args: tuple[Any, ...]) -> None:
     for k in nondiff:
         if k >= len(args):
-            raise ValueError(f"{name}: nondiff_argnums {k} is out of range, the function was called with {len(args)} arguments")
+            raise ValueError(
+                f"{name}: nondiff_argnums {k} is out of range, the function was called with {len(args)} arguments"
+            )
         if _has_traced((args[k],)):
             raise ConcretizationError(
-                f"{name}: argument {k} is in nondiff_argnums and was given a traced value, whose derivative would be lost; "
+                f"{name}: argument {k} is in nondiff_argnums and was given a traced value, whose derivative would be "
+                "lost; "
                 "take it out of nondiff_argnums, or pass pyad.stop_gradient(x)"
             )
 
@@ -129,7 +132,8 @@ class _Call:
         return [self.args[k]._h for k in self.places]
 
     def read_later(self) -> list[int]:
-        """Handles of what the rule will read besides the operands, so that the engine sees to it that it stays as it is."""
+        """Handles of what the rule will read besides the operands, so that the engine sees to it that it "
+        "stays as it is."""
         leaves = [x for x in tree.leaves(self.residuals) if is_traced(x) or _can_lend(x)]
         leaves += [x for k, x in enumerate(self.args) if k not in self.places and _can_lend(x)]
         return [x._h if is_traced(x) else _engine.lend(x, 1) for x in leaves]
@@ -214,7 +218,8 @@ def _check_closure(name: str, outputs: list[Any], operands: list[int], floor: in
         if handle & _INDEX < floor:
             raise ConcretizationError(
                 f"{name} uses a traced value from outside (a {_engine.DTYPES[info.dtype]} of shape "
-                f"{_engine.shape_of(info)}), and its rule says nothing of that value's derivative; make it an argument, or "
+                f"{_engine.shape_of(info)}), and its rule says nothing of that value's derivative; make it an "
+                "argument, or "
                 "take pyad.stop_gradient of it"
             )
         waiting += [lib.pyad_operand(handle, k) for k in range(info.nargs)]
@@ -223,7 +228,7 @@ def _check_closure(name: str, outputs: list[Any], operands: list[int], floor: in
 # ---- custom_vjp ----
 
 
-class custom_vjp:  # noqa: N801 - the field's name for it
+class custom_vjp:
     """A function with a reverse rule of your own.
 
     `defvjp(fwd, bwd)`: `fwd(*args)` returns (output, residuals); `bwd(residuals, cotangent)` returns a tuple with one
@@ -323,7 +328,9 @@ class custom_vjp:  # noqa: N801 - the field's name for it
             shape = x.shape if is_traced(x) else np.shape(x)
             given = shape if ct is None else ct.shape if is_traced(ct) else np.shape(ct)
             if given != shape:
-                raise ShapeError(f"{self._name()}: bwd returned a cotangent of shape {given} for an argument of {shape}")
+                raise ShapeError(
+                    f"{self._name()}: bwd returned a cotangent of shape {given} for an argument of {shape}"
+                )
         return tuple(out)
 
 
@@ -350,11 +357,11 @@ _VJP = python_op("custom_vjp", lambda *_: None, _vjp_backward, _vjp_forward, lab
 # ---- custom_jvp ----
 
 
-class custom_jvp:  # noqa: N801
+class custom_jvp:
     """A function with a forward rule of your own; the reverse rule follows by transposing it.
 
-    `defjvp(rule)`: `rule(primals, tangents)` returns (output, output tangent), linear in the tangents. Arguments named in
-    `nondiff_argnums` are not differentiated; the rule gets them first.
+    `defjvp(rule)`: `rule(primals, tangents)` returns (output, output tangent), linear in the tangents. Arguments
+    named in `nondiff_argnums` are not differentiated; the rule gets them first.
 
     >>> import numpy as np
     >>> import pyad
@@ -405,7 +412,8 @@ class custom_jvp:  # noqa: N801
         pair = self.rule(*call.residuals, call.arguments(primals), dots)  # type: ignore[misc]
         if not isinstance(pair, tuple | list) or len(pair) != 2:
             raise TypeError(
-                f"{self._name()}: the rule must return a pair (output, tangent of the output), got {type(pair).__name__}"
+                f"{self._name()}: the rule must return a pair (output, tangent of the output), got "
+                f"{type(pair).__name__}"
             )
         leaves, structure = tree.flatten(pair[1])
         if structure != call.outputs.structure:
@@ -416,7 +424,9 @@ class custom_jvp:  # noqa: N801
             _check_real(self._name(), "the rule gave", x)
             given = x.shape if is_traced(x) else np.shape(x)
             if given != shape:
-                raise ShapeError(f"{self._name()}: the rule gave a tangent of shape {given} for an output of shape {shape}")
+                raise ShapeError(
+                    f"{self._name()}: the rule gave a tangent of shape {given} for an output of shape {shape}"
+                )
         return call.outputs.pack(leaves)
 
 
@@ -498,5 +508,3 @@ _LINEAR = python_op("pullback", lambda *_: None, _linear_backward, _linear_forwa
 def apply_linear(pullback: Any, cotangents: list[Any]) -> list[Any]:
     """A pullback from outside the transforms under way, applied to traced cotangents."""
     return _LinearMap(pullback.pull, pullback.push)(cotangents)
-
-

@@ -1,12 +1,13 @@
 """The op record: one operation, one definition.
 
-An op says how NumPy computes it (the reference), which kernel of the engine runs it, and its derivative. All derivative
-functions have one form, `rule(s, y, *operands, params)`, and answer one contribution per operand (None where there is no
-derivative):
+An op says how NumPy computes it (the reference), which kernel of the engine runs it, and its derivative. All
+derivative functions have one form, `rule(s, y, *operands, params)`, and answer one contribution per operand (None where
+there is no derivative):
 
 - `partials` of an element-wise op: s times the partial derivative by each operand. s is a cotangent going backward and
   a tangent going forward, so both modes follow from it.
-- `transpose` of an op that is linear in each operand: the cotangents. Going forward the op itself is run on the tangent.
+- `transpose` of an op that is linear in each operand: the cotangents. Going forward the op itself is run on the
+  tangent.
 - `vjp` of any other, and `jvps`: one function per operand that gives the result's tangent for that operand's.
 
 Rules are written with pyad's own ops, so they can be differentiated in turn; the engine records each once, on
@@ -106,15 +107,11 @@ def elementwise(
     name: str, reference: Callable[..., Any], partials: Rule, domain: tuple[tuple[float, float], ...] = ((-2.0, 2.0),)
 ) -> Op:
     """Register an op that the engine has an element-wise kernel for, under the kernel's name."""
-    op = Op(
-        name, _engine.kernel(name), len(domain), reference, partials, partials, FORWARD_SAME, True, domain=domain
-    )
+    op = Op(name, _engine.kernel(name), len(domain), reference, partials, partials, FORWARD_SAME, True, domain=domain)
     return _register(op)
 
 
-def linear(
-    name: str, reference: Callable[..., Any], transpose: Rule, arity: int = 1, joint: bool = False
-) -> Op:
+def linear(name: str, reference: Callable[..., Any], transpose: Rule, arity: int = 1, joint: bool = False) -> Op:
     """Register an op that is linear in each operand (`joint`: in all of them together)."""
     kind = FORWARD_JOINT if joint else FORWARD_LINEAR
     return _register(Op(name, _engine.kernel(name), arity, reference, transpose, None, kind))
@@ -287,5 +284,3 @@ def _run_forward(op: Op, node: int, operands: list[int], params: tuple[int, ...]
     tangent = op.forward(tangents, outside(node), *[outside(h) for h in operands], params)
     if tangent is not None:
         _give(op, node, tangent)
-
-

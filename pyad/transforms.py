@@ -79,7 +79,9 @@ def _bare(handle: int) -> Array:
 
 def _not_float(name: str, dtype: str) -> DTypeError:
     if dtype[0] in "<>":
-        return DTypeError(f"{name}: an input of dtype {dtype} has foreign byte order; convert with x.astype(x.dtype.type)")
+        return DTypeError(
+            f"{name}: an input of dtype {dtype} has foreign byte order; convert with x.astype(x.dtype.type)"
+        )
     if dtype.startswith(("int", "uint", "bool")):
         return DTypeError(
             f"{name}: inputs must be float32 or float64, got {dtype}; convert with x.astype(float) or float(x)"
@@ -286,7 +288,8 @@ def _explain_assignment(problem: ValueError) -> None:
     if isinstance(problem.__cause__, ConcretizationError) and "sequence" in str(problem):
         raise ConcretizationError(
             "a traced value was assigned into an array of plain NumPy (a[i] = x), where its derivative would be lost; "
-            "build the array with pyad.numpy.array, np.stack or np.concatenate, or assign pyad.stop_gradient(x) if it is "
+            "build the array with pyad.numpy.array, np.stack or np.concatenate, or assign pyad.stop_gradient(x) "
+            "if it is "
             "constant"
         ).with_traceback(problem.__traceback__) from None
 
@@ -311,7 +314,8 @@ def _scalar_output(name: str, y: Any) -> None:
         hint = "; with has_aux=True it may return (scalar, anything)" if type(y) is tuple and len(y) == 2 else ""
         raise TypeError(f"{name}: the function must return a scalar, got {type(y).__name__}{hint}")
     raise ShapeError(
-        f"{name}: the function must return a scalar, got an array of shape {shape}; reduce it (np.sum, np.mean), or use "
+        f"{name}: the function must return a scalar, got an array of shape {shape}; reduce it (np.sum, "
+        "np.mean), or use "
         "pyad.vjp or pyad.jacobian"
     )
 
@@ -356,7 +360,8 @@ def value_and_grad(function: Callable[..., Any], argnums: ArgNums = 0, has_aux: 
     named by `argnums`, and returns a scalar; with `has_aux`, a pair of a scalar and anything.
 
     The gradient has the structure, shapes and dtypes of the chosen argument, or is a tuple of such for several
-    `argnums`. Zeros where the value does not depend on an input. Returns (value, gradient), or ((value, aux), gradient).
+    `argnums`. Zeros where the value does not depend on an input. Returns (value, gradient), or
+    ((value, aux), gradient).
 
     Raises:
         DTypeError: an input that is not float32 or float64.
@@ -426,7 +431,8 @@ class _SavedTape:
             from pyad.errors import LeakError
 
             raise LeakError(
-                "a pullback was called on another thread than the one that made it with pyad.vjp; call vjp on the thread "
+                "a pullback was called on another thread than the one that made it with pyad.vjp; call vjp on the "
+                "thread "
                 "that calls the pullback"
             )
         self._swap()
@@ -498,7 +504,9 @@ def _check_outputs(name: str, leaves: list[Any]) -> None:
         if type(x) is Array:
             continue
         if not isinstance(x, float | int | complex | np.ndarray | np.generic):
-            raise TypeError(f"{name}: the function must return numbers, arrays or containers of them, got {type(x).__name__}")
+            raise TypeError(
+                f"{name}: the function must return numbers, arrays or containers of them, got {type(x).__name__}"
+            )
         dtype = np.asarray(x).dtype
         if dtype.kind not in "fiub":
             raise DTypeError(f"{name}: the function must return real numbers and arrays, got dtype {dtype}")
@@ -734,9 +742,7 @@ def hessian(function: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = 
     return jacobian(grad(function, argnums, has_aux), argnums, has_aux)
 
 
-def hvp(
-    function: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False
-) -> Any:
+def hvp(function: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False) -> Any:
     """The Hessian of a scalar function times a vector, at about the cost of two gradients.
 
     `primals` and `tangents` are tuples of the same structure, as in `jvp`. The product has the structure of the primal,

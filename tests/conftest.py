@@ -1,4 +1,4 @@
-"""What all tests share: the helper module beside them, JAX in double precision, and a tape that must be clean afterwards."""
+"""What all tests share: the helper module beside them, JAX in float64, and a tape that must be clean afterwards."""
 
 import os
 import sys

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -168,6 +167,17 @@ STRUCTURAL: dict[str, list[tuple[tuple[np.ndarray, ...], tuple[int, ...]]]] = {
         ((_a(4), _ints(3, 0, 3, 3)), (4,)),
         ((_a(2, 2, 3), np.array([[0, 1], [2, 0]])), (3,)),
     ],
+    "pick": [
+        ((_a(4, 3), _ints(0, 2, 2, 1)), ()),
+        ((_a(2, 2, 3), np.array([[0, 2], [1, 1]])), ()),
+        ((_a(3), np.array(2)), ()),
+        ((_a(0, 3), np.zeros(0, np.int64)), ()),
+    ],
+    "unpick": [
+        ((_a(4), _ints(0, 2, 2, 1)), (3,)),
+        ((_a(2, 2), np.array([[0, 2], [1, 1]])), (4,)),
+        ((_a(), np.array(2)), (3,)),
+    ],
     "matmul": [
         ((_a(2, 3), _a(3, 4)), ()),
         ((_a(1, 1), _a(1, 5)), ()),
@@ -177,7 +187,8 @@ STRUCTURAL: dict[str, list[tuple[tuple[np.ndarray, ...], tuple[int, ...]]]] = {
         ((_a(0, 2), _a(2, 3)), ()),
     ],
     "affine": [((_a(2, 3), _a(3, 4), _a(4)), ()), ((_a(5, 2), _a(2, 1), _a(1)), ()), ((_a(0, 2), _a(2, 3), _a(3)), ())],
-    "sum": [((_a(2, 3, 2),), p) for p in itertools.product(range(8), (0, 1))] + [((_a(0, 3),), (1, 0)), ((_a(),), (0, 0))],
+    "sum": [((_a(2, 3, 2),), p) for p in itertools.product(range(8), (0, 1))]
+    + [((_a(0, 3),), (1, 0)), ((_a(),), (0, 0))],
     "max": [((_a(2, 3, 2),), p) for p in itertools.product(range(8), (0, 1))],
     "min": [((_a(2, 3, 2),), p) for p in itertools.product(range(8), (0, 1))],
     "logsumexp": [((_a(2, 3, 2),), (axis, keep)) for axis in range(3) for keep in (0, 1)] + [((_a(1),), (0, 0))],
@@ -249,9 +260,13 @@ def assert_ulps(got: Any, want: Any, ulps: int) -> None:
     finite = np.isfinite(want)
     np.testing.assert_array_equal(got[~finite], want[~finite])
     with np.errstate(all="ignore"):
-        apart = np.abs(got[finite].astype(F64) - want[finite].astype(F64)) / np.spacing(np.abs(want[finite])).astype(F64)
+        apart = np.abs(got[finite].astype(F64) - want[finite].astype(F64)) / np.spacing(np.abs(want[finite])).astype(
+            F64
+        )
     worst = apart.max() if apart.size else 0.0
-    assert worst <= ulps, f"{worst} ulp apart: {got[finite][apart.argmax()]!r}, expected {want[finite][apart.argmax()]!r}"
+    assert worst <= ulps, (
+        f"{worst} ulp apart: {got[finite][apart.argmax()]!r}, expected {want[finite][apart.argmax()]!r}"
+    )
 
 
 def assert_tree_equal(got: Any, want: Any, rtol: float = 1e-12, atol: float = 1e-14) -> None:
@@ -275,18 +290,23 @@ def subsets(axes: int) -> Iterator[Any]:
     """Every form of an axis argument for an array of that many axes."""
     yield None
     yield ()
-    for axis in range(-axes, axes):
-        yield axis
+    yield from range(-axes, axes)
     for count in range(1, axes + 1):
         for chosen in itertools.combinations(range(axes), count):
             yield chosen
             yield tuple(a - axes for a in reversed(chosen))
 
 
-def central(f: Callable[[float], float], x: float, step: float = 1e-5) -> float:
-    """The central difference of a scalar function."""
-    return (f(x + step) - f(x - step)) / (2 * step)
+# ---- derivatives, one after another ----
 
 
-def finite(*values: float) -> bool:
-    return all(math.isfinite(v) for v in values)
+def differentiate(kit: Any, f: Callable[..., Any], order: str | tuple[str, ...]) -> Callable[..., Any]:
+    """Derivatives of a function of a number, one after another, by four ways to ask for one."""
+    for way in order:
+        f = {
+            "r": lambda f: kit.grad(f),
+            "f": lambda f: lambda x: kit.jvp(f, (x,), (1.0,))[1],
+            "v": lambda f: lambda x: kit.vjp(f, x)[1](1.0)[0],
+            "p": lambda f: lambda x: kit.value_and_grad(f)(x)[1],
+        }[way](f)
+    return f

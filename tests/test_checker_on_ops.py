@@ -5,9 +5,9 @@ Without this, the tests that lean on check_grads could pass for the wrong reason
 
 import numpy as np
 import pytest
+from oracles import F64, Sample, native_ops, samples
 
 import pyad
-from oracles import F64, Sample, native_ops, samples
 from pyad.testing import check_grads
 
 CONSTANT = ("floor", "ceil", "sign")
@@ -46,7 +46,7 @@ def test_a_wrong_rule_for_any_operand_is_caught(op):
     sample = next(s for s in samples(op) if all(x.size for x in s.operands))
     floats = sample.with_dtype(F64)
     for where in range(len(floats)):
-        backward, forward = planted(sample, where, 1.001)
+        backward, forward = planted(sample, where, 1.1)
         with pytest.raises(AssertionError, match="mode rev, order 1"):
             check_grads(backward, tuple(floats), order=1, modes="rev")
         with pytest.raises(AssertionError, match="mode fwd, order 1"):

@@ -4,10 +4,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from oracles import assert_tree_equal
 
 import pyad
 import pyad.numpy as pnp
-from oracles import assert_tree_equal
 from pyad.errors import ShapeError
 from pyad.testing import check_grads
 
@@ -287,7 +287,7 @@ def test_wrong_rules_say_what_is_wrong():
     with pytest.raises(TypeError, match="f: bwd must return a tuple of 1"):
         pyad.grad(f)(1.0)
     f.defvjp(lambda x: (x, None), lambda r, s: (s, s))
-    with pytest.raises(TypeError, match="f: bwd must return a tuple of 1.* of 2"):
+    with pytest.raises(TypeError, match=r"f: bwd must return a tuple of 1.* of 2"):
         pyad.grad(f)(1.0)
     f.defvjp(lambda x: (x, None), lambda r, s: (np.ones(2),))
     with pytest.raises(ShapeError, match=r"f: bwd returned a cotangent of shape \(2,\) for an argument of \(\)"):

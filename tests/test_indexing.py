@@ -5,9 +5,9 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
+from oracles import LAYOUTS
 
 import pyad
-from oracles import LAYOUTS
 from pyad.errors import UnsupportedError
 from pyad.testing import check_grads
 
@@ -60,7 +60,9 @@ def test_basic_indices_read_and_scatter_as_in_numpy(data):
 @given(st.data())
 def test_integer_array_indices_read_and_scatter_as_in_numpy(data):
     shape = data.draw(hnp.array_shapes(min_dims=1, max_dims=4, min_side=1, max_side=4))
-    index = data.draw(hnp.integer_array_indices(shape, result_shape=hnp.array_shapes(min_dims=0, max_dims=2, max_side=3)))
+    index = data.draw(
+        hnp.integer_array_indices(shape, result_shape=hnp.array_shapes(min_dims=0, max_dims=2, max_side=3))
+    )
     check_read(entries(shape), index)
 
 

@@ -6,10 +6,10 @@ import autograd
 import autograd.numpy as anp
 import numpy as np
 import pytest
+from oracles import LAYOUTS
 
 import pyad
 import pyad.numpy as pnp
-from oracles import LAYOUTS
 from pyad.errors import ShapeError
 from pyad.ops.linalg import affine
 from pyad.testing import check_grads

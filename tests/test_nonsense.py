@@ -12,9 +12,10 @@ import pyad.numpy as pnp
 from pyad import nn
 
 JUNK = [
-    None, True, -1, 0, 3, 2**62, -(2**63), 10**30, 1.5, math.nan, math.inf, 1j, "a", b"a", (), [], {}, [[]], (1, 2), [1, -1],
-    slice(None), slice(0, 0, 1), Ellipsis, object(), np.float16(1), np.int8(3), np.array(2), np.zeros((0, 3)), np.ones((1, 1, 1)),
-    np.array([1, 2]), np.array([True, False, True]), np.array(["a"]), np.array([None]), np.ones(3) * 1j, np.sum, type, range(3),
+    None, True, -1, 0, 1, 3, 2**62, -(2**63), 10**30, 1.5, math.nan, math.inf, 1j, "a", b"a", (), [], {}, [[]], (1, 2),
+    [1, -1], slice(None), slice(0, 0, 1), Ellipsis, object(), np.float16(1), np.int8(3), np.array(2), np.zeros((0,
+    3)), np.ones((1, 1, 1)), np.array([1, 2]), np.array([True, False, True]), np.array(["a"]), np.array([None]),
+    np.ones(3) * 1j, np.sum, type, range(3),
 ]  # fmt: skip
 
 # A shape may ask for more elements than there is memory.
@@ -31,7 +32,7 @@ PROBED = [
     lambda x, a: x[a, a],
     lambda x, a: x[None, a],
     lambda x, a: x.reshape(a),
-    lambda x, a: np.reshape(x, (a, a)),
+    lambda x, a: np.reshape(x, (a, 1)),
     lambda x, a: x.reshape(1, 3, 1).transpose(a, 0, 2),
     lambda x, a: np.sum(x, axis=a),
     lambda x, a: np.max(x, axis=(a,)),

@@ -6,9 +6,9 @@ operands in oracles.STRUCTURAL, and fails here without.
 
 import numpy as np
 import pytest
+from oracles import BOOLEANS, F32, F64, LAYOUTS, Sample, all_samples, assert_ulps, drawn, native_ops, record, samples
 
 import pyad
-from oracles import BOOLEANS, F32, F64, LAYOUTS, Sample, all_samples, assert_ulps, drawn, native_ops, record, samples
 from pyad import _engine
 from pyad.errors import EngineError
 from pyad.op import REGISTRY, elementwise, linear, nondiff
@@ -24,9 +24,12 @@ ULPS = 4
 ROUNDING = {"matmul", "affine", "sum", "logsumexp", "softmax", "log_softmax", "put"}
 
 
-def largest(sample):
+def largest(op):
     """A sample of at least 2 dimensions where there is one: what layouts make a difference for."""
-    return max(samples(sample), key=lambda s: max((x.ndim, x.size) for x in s.operands))
+    found = samples(op)
+    if not found:
+        pytest.skip("has no samples, for which another test fails")
+    return max(found, key=lambda s: max((x.ndim, x.size) for x in s.operands))
 
 
 # ---- the registry ----
@@ -161,7 +164,7 @@ def test_derivatives_in_float32_are_float32_and_equal_those_in_float64(op):
     sample = largest(op)
     narrow, wide = sample.with_dtype(F32), [x.astype(F32).astype(F64) for x in sample.with_dtype(F64)]
     value, pullback = pyad.vjp(sample.function(), *narrow)
-    wide_value, wide_pullback = pyad.vjp(sample.function(), *wide)
+    _, wide_pullback = pyad.vjp(sample.function(), *wide)
     seed = np.random.default_rng(2).normal(size=np.shape(value)).astype(F32)
     dtype = np.asarray(value).dtype
     assert dtype == np.asarray(sample.reference(*narrow)).dtype

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import scipy.special as sp
 from autograd.scipy.special import logsumexp as autograd_logsumexp
+from oracles import LAYOUTS, subsets
 
 import pyad
 import pyad.numpy as pnp
 import pyad.scipy.special as psp
-from oracles import LAYOUTS, subsets
 from pyad.errors import UnsupportedError
 from pyad.ops import reduce as red
 from pyad.testing import check_grads
@@ -63,6 +63,7 @@ def test_the_softmax_family_over_every_form_of_axes(name, axis):
     value, pullback = pyad.vjp(lambda x: ours(x, axis=axis), A)
     np.testing.assert_allclose(value, want, rtol=1e-13)
     seed = np.random.default_rng(2).normal(size=np.shape(want))
+
     def theirs_by_autograd(x):
         y = autograd_logsumexp(x, axis=axis, keepdims=name != "logsumexp")
         return y if name == "logsumexp" else x - y if name == "log_softmax" else anp.exp(x - y)

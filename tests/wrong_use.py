@@ -22,7 +22,7 @@ def nodes() -> int:
 
 
 def fails(kind: type[BaseException], words: str | list[str], call: Callable[[], Any]) -> str:
-    """Assert that the call raises exactly this class, with a message that holds each of the words; return the message."""
+    """The call raises exactly this class, with a message that holds each of the words; answers the message."""
     with pytest.raises(kind) as caught:
         call()
     assert caught.type is kind

@@ -52,9 +52,8 @@ def point(size: int | None) -> Any:
 
 def pyad_numpy(size: int | None, operations: int = OPERATIONS) -> Run:
     """pyad through its own namespace."""
-    import pyad.numpy as pnp
-
     import pyad
+    import pyad.numpy as pnp
 
     def loss(x: Any) -> Any:
         y = chain(x, pnp.exp, pnp.tanh, operations)

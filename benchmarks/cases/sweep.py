@@ -16,9 +16,8 @@ Pullback = Callable[[], Any]
 
 def pyad_pullback() -> Pullback:
     """The sweep as users reach it: the pullback of `pyad.vjp`, called again and again."""
-    import pyad.numpy as pnp
-
     import pyad
+    import pyad.numpy as pnp
 
     _, pullback = pyad.vjp(lambda x: chain(x, pnp.exp, pnp.tanh), point(None))
     return lambda: pullback(1.0)[0]

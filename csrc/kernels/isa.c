@@ -14,7 +14,8 @@ extern const pyad_isa_table pyad_isa_table_v4;
 
 /* Nothing is stored: the compiler's run time has read the processor before main, and a query is one load and a test. So
  * threads cannot race here. */
-const pyad_isa_table *pyad_isa(void) {
+const pyad_isa_table *pyad_isa(void)
+{
 #ifdef PYAD_ISA_LEVELS
     if (__builtin_cpu_supports("x86-64-v4")) {
         return &pyad_isa_table_v4;
@@ -26,7 +27,8 @@ const pyad_isa_table *pyad_isa(void) {
     return &pyad_isa_table_base;
 }
 
-const pyad_isa_table *pyad_isa_level(const char *name) {
+const pyad_isa_table *pyad_isa_level(const char *name)
+{
     if (name == NULL) {
         return NULL;
     }

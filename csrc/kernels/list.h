@@ -5,50 +5,50 @@
 #ifndef PYAD_KERNELS_LIST_H
 #define PYAD_KERNELS_LIST_H
 
-#define PYAD_LOOP_LIST(X)                 \
-    X(ADD, add, 2, FLOAT)                 \
-    X(SUB, sub, 2, FLOAT)                 \
-    X(MUL, mul, 2, FLOAT)                 \
-    X(DIV, div, 2, FLOAT)                 \
-    X(POW, pow, 2, FLOAT)                 \
-    X(MAXIMUM, maximum, 2, FLOAT)         \
-    X(MINIMUM, minimum, 2, FLOAT)         \
-    X(ARCTAN2, arctan2, 2, FLOAT)         \
-    X(NEG, neg, 1, FLOAT)                 \
-    X(ABS, abs, 1, FLOAT)                 \
-    X(SIGN, sign, 1, FLOAT)               \
-    X(SQUARE, square, 1, FLOAT)           \
-    X(RECIPROCAL, reciprocal, 1, FLOAT)   \
-    X(SQRT, sqrt, 1, FLOAT)               \
-    X(EXP, exp, 1, FLOAT)                 \
-    X(EXPM1, expm1, 1, FLOAT)             \
-    X(LOG, log, 1, FLOAT)                 \
-    X(LOG1P, log1p, 1, FLOAT)             \
-    X(SIN, sin, 1, FLOAT)                 \
-    X(COS, cos, 1, FLOAT)                 \
-    X(TAN, tan, 1, FLOAT)                 \
-    X(SINH, sinh, 1, FLOAT)               \
-    X(COSH, cosh, 1, FLOAT)               \
-    X(TANH, tanh, 1, FLOAT)               \
-    X(ARCSIN, arcsin, 1, FLOAT)           \
-    X(ARCCOS, arccos, 1, FLOAT)           \
-    X(ARCTAN, arctan, 1, FLOAT)           \
-    X(SIGMOID, sigmoid, 1, FLOAT)         \
-    X(RELU, relu, 1, FLOAT)               \
-    X(SOFTPLUS, softplus, 1, FLOAT)       \
-    X(ERF, erf, 1, FLOAT)                 \
-    X(FLOOR, floor, 1, FLOAT)             \
-    X(CEIL, ceil, 1, FLOAT)               \
-    X(EQ, eq, 2, COMPARE)                 \
-    X(NE, ne, 2, COMPARE)                 \
-    X(LT, lt, 2, COMPARE)                 \
-    X(LE, le, 2, COMPARE)                 \
-    X(GT, gt, 2, COMPARE)                 \
-    X(GE, ge, 2, COMPARE)                 \
-    X(ISNAN, isnan, 1, COMPARE)           \
-    X(AND, and, 2, LOGIC)                 \
-    X(OR, or, 2, LOGIC)                   \
-    X(NOT, not, 1, LOGIC)                 \
+#define PYAD_LOOP_LIST(X)               \
+    X(ADD, add, 2, FLOAT)               \
+    X(SUB, sub, 2, FLOAT)               \
+    X(MUL, mul, 2, FLOAT)               \
+    X(DIV, div, 2, FLOAT)               \
+    X(POW, pow, 2, FLOAT)               \
+    X(MAXIMUM, maximum, 2, FLOAT)       \
+    X(MINIMUM, minimum, 2, FLOAT)       \
+    X(ARCTAN2, arctan2, 2, FLOAT)       \
+    X(NEG, neg, 1, FLOAT)               \
+    X(ABS, abs, 1, FLOAT)               \
+    X(SIGN, sign, 1, FLOAT)             \
+    X(SQUARE, square, 1, FLOAT)         \
+    X(RECIPROCAL, reciprocal, 1, FLOAT) \
+    X(SQRT, sqrt, 1, FLOAT)             \
+    X(EXP, exp, 1, FLOAT)               \
+    X(EXPM1, expm1, 1, FLOAT)           \
+    X(LOG, log, 1, FLOAT)               \
+    X(LOG1P, log1p, 1, FLOAT)           \
+    X(SIN, sin, 1, FLOAT)               \
+    X(COS, cos, 1, FLOAT)               \
+    X(TAN, tan, 1, FLOAT)               \
+    X(SINH, sinh, 1, FLOAT)             \
+    X(COSH, cosh, 1, FLOAT)             \
+    X(TANH, tanh, 1, FLOAT)             \
+    X(ARCSIN, arcsin, 1, FLOAT)         \
+    X(ARCCOS, arccos, 1, FLOAT)         \
+    X(ARCTAN, arctan, 1, FLOAT)         \
+    X(SIGMOID, sigmoid, 1, FLOAT)       \
+    X(RELU, relu, 1, FLOAT)             \
+    X(SOFTPLUS, softplus, 1, FLOAT)     \
+    X(ERF, erf, 1, FLOAT)               \
+    X(FLOOR, floor, 1, FLOAT)           \
+    X(CEIL, ceil, 1, FLOAT)             \
+    X(EQ, eq, 2, COMPARE)               \
+    X(NE, ne, 2, COMPARE)               \
+    X(LT, lt, 2, COMPARE)               \
+    X(LE, le, 2, COMPARE)               \
+    X(GT, gt, 2, COMPARE)               \
+    X(GE, ge, 2, COMPARE)               \
+    X(ISNAN, isnan, 1, COMPARE)         \
+    X(AND, and, 2, LOGIC)               \
+    X(OR, or, 2, LOGIC)                 \
+    X(NOT, not, 1, LOGIC)               \
     X(WHERE, where, 3, SELECT)
 
 #endif

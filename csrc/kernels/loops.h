@@ -25,60 +25,99 @@
 
 /* ---- templates ---- */
 
-#define LOOP_UNARY(name, S, T, R)      \
-    LOOP_HEAD(name, S) {               \
-        const T *x = in[0];            \
-        R *y = out;                    \
-        (void)scalars;                 \
-        if (n == 1) {                  \
+#define LOOP_UNARY(name, S, T, R)         \
+    LOOP_HEAD(name, S)                    \
+    {                                     \
+        const T *x = in[0];               \
+        R *y = out;                       \
+        (void)scalars;                    \
+        if (n == 1) {                     \
             y[0] = op_##name##_##S(x[0]); \
-            return;                    \
-        }                              \
-        PYAD_INDEPENDENT               \
+            return;                       \
+        }                                 \
+        PYAD_INDEPENDENT                  \
         for (int64_t i = 0; i < n; i++) { \
             y[i] = op_##name##_##S(x[i]); \
-        }                              \
+        }                                 \
     }
 
-#define LOOP_BINARY(name, S, T, R)                    \
-    LOOP_HEAD(name, S) {                              \
-        const T *a = in[0];                           \
-        const T *b = in[1];                           \
-        R *y = out;                                   \
-        if (n <= 1) {                                 \
-            if (n == 1) {                             \
-                y[0] = op_##name##_##S(a[0], b[0]);   \
-            }                                         \
-            return;                                   \
-        }                                             \
-        if (scalars & 1u) {                           \
-            T s = a[0];                               \
-            PYAD_INDEPENDENT                          \
-            for (int64_t i = 0; i < n; i++) {         \
-                y[i] = op_##name##_##S(s, b[i]);      \
-            }                                         \
-        } else if (scalars & 2u) {                    \
-            T s = b[0];                               \
-            PYAD_INDEPENDENT                          \
-            for (int64_t i = 0; i < n; i++) {         \
-                y[i] = op_##name##_##S(a[i], s);      \
-            }                                         \
-        } else {                                      \
-            PYAD_INDEPENDENT                          \
-            for (int64_t i = 0; i < n; i++) {         \
-                y[i] = op_##name##_##S(a[i], b[i]);   \
-            }                                         \
-        }                                             \
+#define LOOP_BINARY(name, S, T, R)                  \
+    LOOP_HEAD(name, S)                              \
+    {                                               \
+        const T *a = in[0];                         \
+        const T *b = in[1];                         \
+        R *y = out;                                 \
+        if (n <= 1) {                               \
+            if (n == 1) {                           \
+                y[0] = op_##name##_##S(a[0], b[0]); \
+            }                                       \
+            return;                                 \
+        }                                           \
+        if (scalars & 1u) {                         \
+            T s = a[0];                             \
+            PYAD_INDEPENDENT                        \
+            for (int64_t i = 0; i < n; i++) {       \
+                y[i] = op_##name##_##S(s, b[i]);    \
+            }                                       \
+        } else if (scalars & 2u) {                  \
+            T s = b[0];                             \
+            PYAD_INDEPENDENT                        \
+            for (int64_t i = 0; i < n; i++) {       \
+                y[i] = op_##name##_##S(a[i], s);    \
+            }                                       \
+        } else {                                    \
+            PYAD_INDEPENDENT                        \
+            for (int64_t i = 0; i < n; i++) {       \
+                y[i] = op_##name##_##S(a[i], b[i]); \
+            }                                       \
+        }                                           \
     }
 
 /* The block being worked on: in place, or in the buffer where fewer elements than a block remain. */
-#define LOOP_BLOCKED(name, S, T)                                  \
-    LOOP_HEAD(name, S) {                                          \
+#define LOOP_BLOCKED(name, S, T)                          \
+    LOOP_HEAD(name, S)                                    \
+    {                                                     \
+        const T *x = in[0];                               \
+        T *y = out;                                       \
+        (void)scalars;                                    \
+        if (n == 1) {                                     \
+            y[0] = v_##name##_##S(x[0]);                  \
+            return;                                       \
+        }                                                 \
+        T buffer[BLOCK_##S] = {0};                        \
+        for (; n > 0; n -= BLOCK_##S) {                   \
+            int partial = n < BLOCK_##S;                  \
+            if (partial) {                                \
+                memcpy(buffer, x, (size_t)n * sizeof(T)); \
+            }                                             \
+            const T *from = partial ? buffer : x;         \
+            T *to = partial ? buffer : y;                 \
+            PYAD_INDEPENDENT                              \
+            for (int j = 0; j < BLOCK_##S; j++) {         \
+                to[j] = v_##name##_##S(from[j]);          \
+            }                                             \
+            if (partial) {                                \
+                memcpy(y, buffer, (size_t)n * sizeof(T)); \
+                return;                                   \
+            }                                             \
+            x += BLOCK_##S;                               \
+            y += BLOCK_##S;                               \
+        }                                                 \
+    }
+
+/* The same, where arguments past `limit` go to libm. */
+#define LOOP_TRIG(name, S, T, absolute, limit, libm)              \
+    static inline T trig_##name##_##S(T x)                        \
+    {                                                             \
+        return absolute(x) > limit ? libm(x) : v_##name##_##S(x); \
+    }                                                             \
+    LOOP_HEAD(name, S)                                            \
+    {                                                             \
         const T *x = in[0];                                       \
         T *y = out;                                               \
         (void)scalars;                                            \
         if (n == 1) {                                             \
-            y[0] = v_##name##_##S(x[0]);                          \
+            y[0] = trig_##name##_##S(x[0]);                       \
             return;                                               \
         }                                                         \
         T buffer[BLOCK_##S] = {0};                                \
@@ -89,9 +128,19 @@
             }                                                     \
             const T *from = partial ? buffer : x;                 \
             T *to = partial ? buffer : y;                         \
-            PYAD_INDEPENDENT                                      \
+            int far = 0;                                          \
             for (int j = 0; j < BLOCK_##S; j++) {                 \
-                to[j] = v_##name##_##S(from[j]);                  \
+                far |= absolute(from[j]) > limit;                 \
+            }                                                     \
+            if (far) {                                            \
+                for (int j = 0; j < BLOCK_##S; j++) {             \
+                    to[j] = trig_##name##_##S(from[j]);           \
+                }                                                 \
+            } else {                                              \
+                PYAD_INDEPENDENT                                  \
+                for (int j = 0; j < BLOCK_##S; j++) {             \
+                    to[j] = v_##name##_##S(from[j]);              \
+                }                                                 \
             }                                                     \
             if (partial) {                                        \
                 memcpy(y, buffer, (size_t)n * sizeof(T));         \
@@ -102,53 +151,10 @@
         }                                                         \
     }
 
-/* The same, where arguments past `limit` go to libm. */
-#define LOOP_TRIG(name, S, T, absolute, limit, libm)                              \
-    static inline T trig_##name##_##S(T x) {                                      \
-        return absolute(x) > limit ? libm(x) : v_##name##_##S(x);                 \
-    }                                                                             \
-    LOOP_HEAD(name, S) {                                                          \
-        const T *x = in[0];                                                       \
-        T *y = out;                                                               \
-        (void)scalars;                                                            \
-        if (n == 1) {                                                             \
-            y[0] = trig_##name##_##S(x[0]);                                       \
-            return;                                                               \
-        }                                                                         \
-        T buffer[BLOCK_##S] = {0};                                                \
-        for (; n > 0; n -= BLOCK_##S) {                                           \
-            int partial = n < BLOCK_##S;                                          \
-            if (partial) {                                                        \
-                memcpy(buffer, x, (size_t)n * sizeof(T));                         \
-            }                                                                     \
-            const T *from = partial ? buffer : x;                                 \
-            T *to = partial ? buffer : y;                                         \
-            int far = 0;                                                          \
-            for (int j = 0; j < BLOCK_##S; j++) {                                 \
-                far |= absolute(from[j]) > limit;                                 \
-            }                                                                     \
-            if (far) {                                                            \
-                for (int j = 0; j < BLOCK_##S; j++) {                             \
-                    to[j] = trig_##name##_##S(from[j]);                           \
-                }                                                                 \
-            } else {                                                              \
-                PYAD_INDEPENDENT                                                  \
-                for (int j = 0; j < BLOCK_##S; j++) {                             \
-                    to[j] = v_##name##_##S(from[j]);                              \
-                }                                                                 \
-            }                                                                     \
-            if (partial) {                                                        \
-                memcpy(y, buffer, (size_t)n * sizeof(T));                         \
-                return;                                                           \
-            }                                                                     \
-            x += BLOCK_##S;                                                       \
-            y += BLOCK_##S;                                                       \
-        }                                                                         \
-    }
-
 /* Functions outside the hot set: one libm call each. */
 #define LOOP_LIBM1(name, S, T, libm)      \
-    LOOP_HEAD(name, S) {                  \
+    LOOP_HEAD(name, S)                    \
+    {                                     \
         const T *x = in[0];               \
         T *y = out;                       \
         (void)scalars;                    \
@@ -158,7 +164,8 @@
     }
 
 #define LOOP_LIBM2(name, S, T, libm)             \
-    LOOP_HEAD(name, S) {                         \
+    LOOP_HEAD(name, S)                           \
+    {                                            \
         const T *a = in[0];                      \
         const T *b = in[1];                      \
         T *y = out;                              \
@@ -173,188 +180,196 @@
 
 /* x ** y: exponents that are one multiplication or root away, then blocks. A block with a rare pair in it is done by
  * element; its operands are read before its result is written, element by element, so `out` may be either. */
-#define LOOP_POW(S, T, root, libm)                                                   \
-    static inline T pow_any_##S(T x, T y) {                                          \
-        return v_pow_rare_##S(x, y) ? libm(x, y) : v_pow_##S(x, y);                  \
-    }                                                                                \
-    static inline T pow_half_##S(T x) {                                              \
-        return x == -(T)INFINITY ? (T)INFINITY : root(x) + (T)0;                     \
-    }                                                                                \
-    static void pow_block_##S(T *to, const T *a, const T *b) {                       \
-        int rare = 0;                                                                \
-        for (int j = 0; j < BLOCK_##S; j++) {                                        \
-            rare |= v_pow_rare_##S(a[j], b[j]);                                      \
-        }                                                                            \
-        if (rare) {                                                                  \
-            for (int j = 0; j < BLOCK_##S; j++) {                                    \
-                to[j] = pow_any_##S(a[j], b[j]);                                     \
-            }                                                                        \
-            return;                                                                  \
-        }                                                                            \
-        PYAD_INDEPENDENT                                                             \
-        for (int j = 0; j < BLOCK_##S; j++) {                                        \
-            to[j] = v_pow_##S(a[j], b[j]);                                           \
-        }                                                                            \
-    }                                                                                \
-    /* x[i] ** y for a y with a shorter way; 0 when it has none. */                  \
-    static int pow_easy_##S(int64_t n, T *out, const T *x, T y) {                    \
-        if (y == (T)2) {                                                             \
-            PYAD_INDEPENDENT                                                         \
-            for (int64_t i = 0; i < n; i++) {                                        \
-                out[i] = x[i] * x[i];                                                \
-            }                                                                        \
-        } else if (y == (T)3) {                                                      \
-            PYAD_INDEPENDENT                                                         \
-            for (int64_t i = 0; i < n; i++) {                                        \
-                out[i] = x[i] * x[i] * x[i];                                         \
-            }                                                                        \
-        } else if (y == (T)0.5) {                                                    \
-            PYAD_INDEPENDENT                                                         \
-            for (int64_t i = 0; i < n; i++) {                                        \
-                out[i] = pow_half_##S(x[i]);                                         \
-            }                                                                        \
-        } else if (y == (T)1) {                                                      \
-            memmove(out, x, (size_t)n * sizeof(T));                                  \
-        } else if (y == (T)-1) {                                                     \
-            PYAD_INDEPENDENT                                                         \
-            for (int64_t i = 0; i < n; i++) {                                        \
-                out[i] = (T)1 / x[i];                                                \
-            }                                                                        \
-        } else {                                                                     \
-            return 0;                                                                \
-        }                                                                            \
-        return 1;                                                                    \
-    }                                                                                \
-    LOOP_HEAD(pow, S) {                                                              \
-        const T *a = in[0];                                                          \
-        const T *b = in[1];                                                          \
-        T *y = out;                                                                  \
-        if (n <= 1) {                                                                \
-            if (n == 1) {                                                            \
-                y[0] = b[0] == (T)2 ? a[0] * a[0] : pow_any_##S(a[0], b[0]);         \
-            }                                                                        \
-            return;                                                                  \
-        }                                                                            \
-        if ((scalars & 2u) && pow_easy_##S(n, y, a, b[0])) {                         \
-            return;                                                                  \
-        }                                                                            \
-        T base[BLOCK_##S];                                                           \
-        T exponent[BLOCK_##S];                                                       \
-        for (int j = 0; j < BLOCK_##S; j++) {                                        \
-            base[j] = (scalars & 1u) ? a[0] : (T)1;                                  \
-            exponent[j] = (scalars & 2u) ? b[0] : (T)1;                              \
-        }                                                                            \
-        a = (scalars & 1u) ? base : a;                                               \
-        b = (scalars & 2u) ? exponent : b;                                           \
-        for (; n >= BLOCK_##S; n -= BLOCK_##S) {                                     \
-            pow_block_##S(y, a, b);                                                  \
-            a += (scalars & 1u) ? 0 : BLOCK_##S;                                     \
-            b += (scalars & 2u) ? 0 : BLOCK_##S;                                     \
-            y += BLOCK_##S;                                                          \
-        }                                                                            \
-        if (n > 0) {                                                                 \
-            memmove(base, a, (size_t)n * sizeof(T));                                 \
-            memmove(exponent, b, (size_t)n * sizeof(T));                             \
-            pow_block_##S(base, base, exponent);                                     \
-            memcpy(y, base, (size_t)n * sizeof(T));                                  \
-        }                                                                            \
+#define LOOP_POW(S, T, root, libm)                                           \
+    static inline T pow_any_##S(T x, T y)                                    \
+    {                                                                        \
+        return v_pow_rare_##S(x, y) ? libm(x, y) : v_pow_##S(x, y);          \
+    }                                                                        \
+    static inline T pow_half_##S(T x)                                        \
+    {                                                                        \
+        return x == -(T)INFINITY ? (T)INFINITY : root(x) + (T)0;             \
+    }                                                                        \
+    static void pow_block_##S(T *to, const T *a, const T *b)                 \
+    {                                                                        \
+        int rare = 0;                                                        \
+        for (int j = 0; j < BLOCK_##S; j++) {                                \
+            rare |= v_pow_rare_##S(a[j], b[j]);                              \
+        }                                                                    \
+        if (rare) {                                                          \
+            for (int j = 0; j < BLOCK_##S; j++) {                            \
+                to[j] = pow_any_##S(a[j], b[j]);                             \
+            }                                                                \
+            return;                                                          \
+        }                                                                    \
+        PYAD_INDEPENDENT                                                     \
+        for (int j = 0; j < BLOCK_##S; j++) {                                \
+            to[j] = v_pow_##S(a[j], b[j]);                                   \
+        }                                                                    \
+    }                                                                        \
+    /* x[i] ** y for a y with a shorter way; 0 when it has none. */          \
+    static int pow_easy_##S(int64_t n, T *out, const T *x, T y)              \
+    {                                                                        \
+        if (y == (T)2) {                                                     \
+            PYAD_INDEPENDENT                                                 \
+            for (int64_t i = 0; i < n; i++) {                                \
+                out[i] = x[i] * x[i];                                        \
+            }                                                                \
+        } else if (y == (T)3) {                                              \
+            PYAD_INDEPENDENT                                                 \
+            for (int64_t i = 0; i < n; i++) {                                \
+                out[i] = x[i] * x[i] * x[i];                                 \
+            }                                                                \
+        } else if (y == (T)0.5) {                                            \
+            PYAD_INDEPENDENT                                                 \
+            for (int64_t i = 0; i < n; i++) {                                \
+                out[i] = pow_half_##S(x[i]);                                 \
+            }                                                                \
+        } else if (y == (T)1) {                                              \
+            memmove(out, x, (size_t)n * sizeof(T));                          \
+        } else if (y == (T) - 1) {                                           \
+            PYAD_INDEPENDENT                                                 \
+            for (int64_t i = 0; i < n; i++) {                                \
+                out[i] = (T)1 / x[i];                                        \
+            }                                                                \
+        } else {                                                             \
+            return 0;                                                        \
+        }                                                                    \
+        return 1;                                                            \
+    }                                                                        \
+    LOOP_HEAD(pow, S)                                                        \
+    {                                                                        \
+        const T *a = in[0];                                                  \
+        const T *b = in[1];                                                  \
+        T *y = out;                                                          \
+        if (n <= 1) {                                                        \
+            if (n == 1) {                                                    \
+                y[0] = b[0] == (T)2 ? a[0] * a[0] : pow_any_##S(a[0], b[0]); \
+            }                                                                \
+            return;                                                          \
+        }                                                                    \
+        if ((scalars & 2u) && pow_easy_##S(n, y, a, b[0])) {                 \
+            return;                                                          \
+        }                                                                    \
+        T base[BLOCK_##S];                                                   \
+        T exponent[BLOCK_##S];                                               \
+        for (int j = 0; j < BLOCK_##S; j++) {                                \
+            base[j] = (scalars & 1u) ? a[0] : (T)1;                          \
+            exponent[j] = (scalars & 2u) ? b[0] : (T)1;                      \
+        }                                                                    \
+        a = (scalars & 1u) ? base : a;                                       \
+        b = (scalars & 2u) ? exponent : b;                                   \
+        for (; n >= BLOCK_##S; n -= BLOCK_##S) {                             \
+            pow_block_##S(y, a, b);                                          \
+            a += (scalars & 1u) ? 0 : BLOCK_##S;                             \
+            b += (scalars & 2u) ? 0 : BLOCK_##S;                             \
+            y += BLOCK_##S;                                                  \
+        }                                                                    \
+        if (n > 0) {                                                         \
+            memmove(base, a, (size_t)n * sizeof(T));                         \
+            memmove(exponent, b, (size_t)n * sizeof(T));                     \
+            pow_block_##S(base, base, exponent);                             \
+            memcpy(y, base, (size_t)n * sizeof(T));                          \
+        }                                                                    \
     }
 
-#define LOOP_WHERE(S, T)                                                      \
-    LOOP_HEAD(where, S) {                                                     \
-        const uint8_t *c = in[0];                                             \
-        const T *a = in[1];                                                   \
-        const T *b = in[2];                                                   \
-        T *y = out;                                                           \
-        if (n <= 1) {                                                         \
-            if (n == 1) {                                                     \
-                y[0] = c[0] ? a[0] : b[0];                                    \
-            }                                                                 \
-            return;                                                           \
-        }                                                                     \
-        if (scalars & 1u) {                                                   \
-            const T *from = c[0] ? a : b;                                     \
-            if (scalars & (c[0] ? 2u : 4u)) {                                 \
-                T s = from[0];                                                \
-                for (int64_t i = 0; i < n; i++) {                             \
-                    y[i] = s;                                                 \
-                }                                                             \
-            } else {                                                          \
-                memmove(y, from, (size_t)n * sizeof(T));                      \
-            }                                                                 \
-            return;                                                           \
-        }                                                                     \
-        T sa = a[0];                                                          \
-        T sb = b[0];                                                          \
-        switch (scalars & 6u) {                                               \
-        case 2u:                                                              \
-            PYAD_INDEPENDENT                                                  \
-            for (int64_t i = 0; i < n; i++) {                                 \
-                T v = b[i];                                                   \
-                y[i] = c[i] ? sa : v;                                         \
-            }                                                                 \
-            break;                                                            \
-        case 4u:                                                              \
-            PYAD_INDEPENDENT                                                  \
-            for (int64_t i = 0; i < n; i++) {                                 \
-                T v = a[i];                                                   \
-                y[i] = c[i] ? v : sb;                                         \
-            }                                                                 \
-            break;                                                            \
-        case 6u:                                                              \
-            PYAD_INDEPENDENT                                                  \
-            for (int64_t i = 0; i < n; i++) {                                 \
-                y[i] = c[i] ? sa : sb;                                        \
-            }                                                                 \
-            break;                                                            \
-        default:                                                              \
-            PYAD_INDEPENDENT                                                  \
-            for (int64_t i = 0; i < n; i++) {                                 \
-                T va = a[i];                                                  \
-                T vb = b[i];                                                  \
-                y[i] = c[i] ? va : vb;                                        \
-            }                                                                 \
-            break;                                                            \
-        }                                                                     \
+#define LOOP_WHERE(S, T)                                 \
+    LOOP_HEAD(where, S)                                  \
+    {                                                    \
+        const uint8_t *c = in[0];                        \
+        const T *a = in[1];                              \
+        const T *b = in[2];                              \
+        T *y = out;                                      \
+        if (n <= 1) {                                    \
+            if (n == 1) {                                \
+                y[0] = c[0] ? a[0] : b[0];               \
+            }                                            \
+            return;                                      \
+        }                                                \
+        if (scalars & 1u) {                              \
+            const T *from = c[0] ? a : b;                \
+            if (scalars & (c[0] ? 2u : 4u)) {            \
+                T s = from[0];                           \
+                for (int64_t i = 0; i < n; i++) {        \
+                    y[i] = s;                            \
+                }                                        \
+            } else {                                     \
+                memmove(y, from, (size_t)n * sizeof(T)); \
+            }                                            \
+            return;                                      \
+        }                                                \
+        T sa = a[0];                                     \
+        T sb = b[0];                                     \
+        switch (scalars & 6u) {                          \
+        case 2u:                                         \
+            PYAD_INDEPENDENT                             \
+            for (int64_t i = 0; i < n; i++) {            \
+                T v = b[i];                              \
+                y[i] = c[i] ? sa : v;                    \
+            }                                            \
+            break;                                       \
+        case 4u:                                         \
+            PYAD_INDEPENDENT                             \
+            for (int64_t i = 0; i < n; i++) {            \
+                T v = a[i];                              \
+                y[i] = c[i] ? v : sb;                    \
+            }                                            \
+            break;                                       \
+        case 6u:                                         \
+            PYAD_INDEPENDENT                             \
+            for (int64_t i = 0; i < n; i++) {            \
+                y[i] = c[i] ? sa : sb;                   \
+            }                                            \
+            break;                                       \
+        default:                                         \
+            PYAD_INDEPENDENT                             \
+            for (int64_t i = 0; i < n; i++) {            \
+                T va = a[i];                             \
+                T vb = b[i];                             \
+                y[i] = c[i] ? va : vb;                   \
+            }                                            \
+            break;                                       \
+        }                                                \
     }
 
 /* ---- operations ---- */
 
-#define UNARY_OP(name, S, T, R, result) \
-    static inline R op_##name##_##S(T x) { \
-        return (R)(result); \
-    } \
+#define UNARY_OP(name, S, T, R, result)  \
+    static inline R op_##name##_##S(T x) \
+    {                                    \
+        return (R)(result);              \
+    }                                    \
     LOOP_UNARY(name, S, T, R)
 
-#define BINARY_OP(name, S, T, R, result) \
-    static inline R op_##name##_##S(T a, T b) { \
-        return (R)(result); \
-    } \
+#define BINARY_OP(name, S, T, R, result)      \
+    static inline R op_##name##_##S(T a, T b) \
+    {                                         \
+        return (R)(result);                   \
+    }                                         \
     LOOP_BINARY(name, S, T, R)
 
 /* maximum, minimum and sign pass a NaN on; relu is maximum(x, 0), and so turns -0 into 0. */
-#define CHEAP_LOOPS(S, T, absolute, root, down, up)                                  \
-    BINARY_OP(add, S, T, T, a + b)                                                   \
-    BINARY_OP(sub, S, T, T, a - b)                                                   \
-    BINARY_OP(mul, S, T, T, a *b)                                                    \
-    BINARY_OP(div, S, T, T, a / b)                                                   \
-    BINARY_OP(maximum, S, T, T, ((a >= b) | (a != a)) ? a : b)                       \
-    BINARY_OP(minimum, S, T, T, ((a <= b) | (a != a)) ? a : b)                       \
-    UNARY_OP(neg, S, T, T, -x)                                                       \
-    UNARY_OP(abs, S, T, T, absolute(x))                                              \
-    UNARY_OP(sign, S, T, T, x > (T)0 ? (T)1 : (x < (T)0 ? (T)-1 : (x == (T)0 ? (T)0 : x))) \
-    UNARY_OP(square, S, T, T, x *x)                                                  \
-    UNARY_OP(reciprocal, S, T, T, (T)1 / x)                                          \
-    UNARY_OP(sqrt, S, T, T, root(x))                                                 \
-    UNARY_OP(relu, S, T, T, x <= (T)0 ? (T)0 : x)                                    \
-    UNARY_OP(floor, S, T, T, down(x))                                                \
-    UNARY_OP(ceil, S, T, T, up(x))                                                   \
-    BINARY_OP(eq, S, T, uint8_t, a == b)                                             \
-    BINARY_OP(ne, S, T, uint8_t, a != b)                                             \
-    BINARY_OP(lt, S, T, uint8_t, a < b)                                              \
-    BINARY_OP(le, S, T, uint8_t, a <= b)                                             \
-    BINARY_OP(gt, S, T, uint8_t, a > b)                                              \
-    BINARY_OP(ge, S, T, uint8_t, a >= b)                                             \
+#define CHEAP_LOOPS(S, T, absolute, root, down, up)                                          \
+    BINARY_OP(add, S, T, T, a + b)                                                           \
+    BINARY_OP(sub, S, T, T, a - b)                                                           \
+    BINARY_OP(mul, S, T, T, a *b)                                                            \
+    BINARY_OP(div, S, T, T, a / b)                                                           \
+    BINARY_OP(maximum, S, T, T, ((a >= b) | (a != a)) ? a : b)                               \
+    BINARY_OP(minimum, S, T, T, ((a <= b) | (a != a)) ? a : b)                               \
+    UNARY_OP(neg, S, T, T, -x)                                                               \
+    UNARY_OP(abs, S, T, T, absolute(x))                                                      \
+    UNARY_OP(sign, S, T, T, x > (T)0 ? (T)1 : (x < (T)0 ? (T) - 1 : (x == (T)0 ? (T)0 : x))) \
+    UNARY_OP(square, S, T, T, x *x)                                                          \
+    UNARY_OP(reciprocal, S, T, T, (T)1 / x)                                                  \
+    UNARY_OP(sqrt, S, T, T, root(x))                                                         \
+    UNARY_OP(relu, S, T, T, x <= (T)0 ? (T)0 : x)                                            \
+    UNARY_OP(floor, S, T, T, down(x))                                                        \
+    UNARY_OP(ceil, S, T, T, up(x))                                                           \
+    BINARY_OP(eq, S, T, uint8_t, a == b)                                                     \
+    BINARY_OP(ne, S, T, uint8_t, a != b)                                                     \
+    BINARY_OP(lt, S, T, uint8_t, a < b)                                                      \
+    BINARY_OP(le, S, T, uint8_t, a <= b)                                                     \
+    BINARY_OP(gt, S, T, uint8_t, a > b)                                                      \
+    BINARY_OP(ge, S, T, uint8_t, a >= b)                                                     \
     UNARY_OP(isnan, S, T, uint8_t, x != x)
 
 CHEAP_LOOPS(f32, float, fabsf, sqrtf, floorf, ceilf)

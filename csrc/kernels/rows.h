@@ -33,7 +33,8 @@
 #define FINGERPRINT_LANES 8
 #define FINGERPRINT_STRIDE 16
 
-static inline uint64_t fingerprint_word(const unsigned char *p) {
+static inline uint64_t fingerprint_word(const unsigned char *p)
+{
     uint64_t w;
     memcpy(&w, p, sizeof w);
     return w;
@@ -42,14 +43,16 @@ static inline uint64_t fingerprint_word(const unsigned char *p) {
 /* One to one in each of the three while the other two are fixed: that is why a changed byte always changes the result.
  * The rotations bring the high bits down, where the multiplication spreads them again; without them two sign flips in
  * one lane would cancel. Two words share a multiplication because that is what bounds the speed. */
-static inline uint64_t fingerprint_step(uint64_t state, uint64_t first, uint64_t second) {
+static inline uint64_t fingerprint_step(uint64_t state, uint64_t first, uint64_t second)
+{
     uint64_t x = state ^ first;
     x = ((x << 23) | (x >> 41)) + second;
     x *= UINT64_C(0x9fb21c651e98df25);
     return (x << 29) | (x >> 35);
 }
 
-static uint64_t rows_fingerprint(const void *data, size_t bytes) {
+static uint64_t rows_fingerprint(const void *data, size_t bytes)
+{
     uint64_t lane[FINGERPRINT_LANES];
     for (unsigned j = 0; j < FINGERPRINT_LANES; j++) {
         lane[j] = UINT64_C(0x2545f4914f6cdd1d) * (2u * j + 1u);

@@ -5,14 +5,16 @@
 #define SUM_VECTORS ((int)(128 / sizeof(VEC)))
 #define SUM_LANES ((int64_t)(128 / sizeof(REAL)))
 
-static inline VEC SUFFIXED(rows_load)(const REAL *x) {
+static inline VEC SUFFIXED(rows_load)(const REAL *x)
+{
     VEC v;
     memcpy(&v, x, sizeof v);
     return v;
 }
 
 /* Fewer than SUM_LANES elements, in four lanes. */
-static inline REAL SUFFIXED(rows_sum_short)(int64_t n, const REAL *x) {
+static inline REAL SUFFIXED(rows_sum_short)(int64_t n, const REAL *x)
+{
     REAL a = 0;
     REAL b = 0;
     REAL c = 0;
@@ -31,7 +33,8 @@ static inline REAL SUFFIXED(rows_sum_short)(int64_t n, const REAL *x) {
 }
 
 /* At most ROWS_CHUNK elements. */
-static REAL SUFFIXED(rows_sum_chunk)(int64_t n, const REAL *x) {
+static REAL SUFFIXED(rows_sum_chunk)(int64_t n, const REAL *x)
+{
     if (n < SUM_LANES) {
         return SUFFIXED(rows_sum_short)(n, x);
     }
@@ -79,7 +82,8 @@ typedef struct SUFFIXED(rows_tree) {
     REAL level[64];
 } SUFFIXED(rows_tree);
 
-static void SUFFIXED(rows_tree_add)(SUFFIXED(rows_tree) *tree, REAL sum) {
+static void SUFFIXED(rows_tree_add)(SUFFIXED(rows_tree) * tree, REAL sum)
+{
     int k = 0;
     for (uint64_t c = tree->count; c & 1u; c >>= 1) {
         sum = tree->level[k] + sum;
@@ -89,7 +93,8 @@ static void SUFFIXED(rows_tree_add)(SUFFIXED(rows_tree) *tree, REAL sum) {
     tree->count++;
 }
 
-static REAL SUFFIXED(rows_tree_total)(const SUFFIXED(rows_tree) *tree) {
+static REAL SUFFIXED(rows_tree_total)(const SUFFIXED(rows_tree) * tree)
+{
     REAL total = 0;
     int k = 0;
     for (uint64_t c = tree->count; c != 0; c >>= 1) {
@@ -101,7 +106,8 @@ static REAL SUFFIXED(rows_tree_total)(const SUFFIXED(rows_tree) *tree) {
     return total;
 }
 
-static REAL SUFFIXED(rows_sum)(int64_t n, const REAL *x) {
+static REAL SUFFIXED(rows_sum)(int64_t n, const REAL *x)
+{
     if (n <= ROWS_CHUNK) {
         return SUFFIXED(rows_sum_chunk)(n, x);
     }
@@ -115,52 +121,55 @@ static REAL SUFFIXED(rows_sum)(int64_t n, const REAL *x) {
     return SUFFIXED(rows_tree_total)(&tree);
 }
 
-static inline VEC SUFFIXED(rows_pick)(MASK take, VEC a, VEC b) {
+static inline VEC SUFFIXED(rows_pick)(MASK take, VEC a, VEC b)
+{
     return (VEC)((take & (MASK)a) | (~take & (MASK)b));
 }
 
 /* Once a NaN is held, no comparison replaces it. The last vector may overlap the one before: an extreme does not mind
  * seeing an element twice. */
-#define ROWS_EXTREME(name, op)                                                \
-    static REAL SUFFIXED(name)(int64_t n, const REAL *x) {                    \
-        REAL best = x[0];                                                     \
-        if (n < LANES) {                                                      \
-            for (int64_t i = 1; i < n; i++) {                                 \
-                best = ((x[i] op best) | (x[i] != x[i])) ? x[i] : best;       \
-            }                                                                 \
-            return best;                                                      \
-        }                                                                     \
-        VEC a = SUFFIXED(rows_load)(x);                                       \
-        VEC b = a;                                                            \
-        int64_t i = LANES;                                                    \
-        for (; i + 2 * LANES <= n; i += 2 * LANES) {                          \
-            VEC u = SUFFIXED(rows_load)(x + i);                               \
-            VEC v = SUFFIXED(rows_load)(x + i + LANES);                       \
-            a = SUFFIXED(rows_pick)((u op a) | (u != u), u, a);               \
-            b = SUFFIXED(rows_pick)((v op b) | (v != v), v, b);               \
-        }                                                                     \
-        if (i + LANES <= n) {                                                 \
-            VEC u = SUFFIXED(rows_load)(x + i);                               \
-            a = SUFFIXED(rows_pick)((u op a) | (u != u), u, a);               \
-        }                                                                     \
-        VEC last = SUFFIXED(rows_load)(x + n - LANES);                        \
-        a = SUFFIXED(rows_pick)((last op a) | (last != last), last, a);       \
-        a = SUFFIXED(rows_pick)((b op a) | (b != b), b, a);                   \
-        REAL lanes[sizeof(VEC) / sizeof(REAL)];                               \
-        memcpy(lanes, &a, sizeof a);                                          \
-        best = lanes[0];                                                      \
-        PYAD_UNROLL                                                           \
-        for (int64_t j = 1; j < LANES; j++) {                                 \
+#define ROWS_EXTREME(name, op)                                                      \
+    static REAL SUFFIXED(name)(int64_t n, const REAL *x)                            \
+    {                                                                               \
+        REAL best = x[0];                                                           \
+        if (n < LANES) {                                                            \
+            for (int64_t i = 1; i < n; i++) {                                       \
+                best = ((x[i] op best) | (x[i] != x[i])) ? x[i] : best;             \
+            }                                                                       \
+            return best;                                                            \
+        }                                                                           \
+        VEC a = SUFFIXED(rows_load)(x);                                             \
+        VEC b = a;                                                                  \
+        int64_t i = LANES;                                                          \
+        for (; i + 2 * LANES <= n; i += 2 * LANES) {                                \
+            VEC u = SUFFIXED(rows_load)(x + i);                                     \
+            VEC v = SUFFIXED(rows_load)(x + i + LANES);                             \
+            a = SUFFIXED(rows_pick)((u op a) | (u != u), u, a);                     \
+            b = SUFFIXED(rows_pick)((v op b) | (v != v), v, b);                     \
+        }                                                                           \
+        if (i + LANES <= n) {                                                       \
+            VEC u = SUFFIXED(rows_load)(x + i);                                     \
+            a = SUFFIXED(rows_pick)((u op a) | (u != u), u, a);                     \
+        }                                                                           \
+        VEC last = SUFFIXED(rows_load)(x + n - LANES);                              \
+        a = SUFFIXED(rows_pick)((last op a) | (last != last), last, a);             \
+        a = SUFFIXED(rows_pick)((b op a) | (b != b), b, a);                         \
+        REAL lanes[sizeof(VEC) / sizeof(REAL)];                                     \
+        memcpy(lanes, &a, sizeof a);                                                \
+        best = lanes[0];                                                            \
+        PYAD_UNROLL                                                                 \
+        for (int64_t j = 1; j < LANES; j++) {                                       \
             best = ((lanes[j] op best) | (lanes[j] != lanes[j])) ? lanes[j] : best; \
-        }                                                                     \
-        return best;                                                          \
+        }                                                                           \
+        return best;                                                                \
     }
 
 ROWS_EXTREME(rows_max, >)
 ROWS_EXTREME(rows_min, <)
 
 /* out = exp(x - shift). */
-static void SUFFIXED(rows_exp)(int64_t n, REAL *out, const REAL *x, REAL shift) {
+static void SUFFIXED(rows_exp)(int64_t n, REAL *out, const REAL *x, REAL shift)
+{
     enum { BLOCK = 64 / sizeof(REAL) };
     REAL buffer[BLOCK] = {0};
     for (; n > 0; n -= BLOCK) {
@@ -184,7 +193,8 @@ static void SUFFIXED(rows_exp)(int64_t n, REAL *out, const REAL *x, REAL shift) 
 }
 
 /* The sum of exp(x - shift), with nothing written but a buffer. */
-static REAL SUFFIXED(rows_sum_exp)(int64_t n, const REAL *x, REAL shift) {
+static REAL SUFFIXED(rows_sum_exp)(int64_t n, const REAL *x, REAL shift)
+{
     enum { CHUNK = 256 };
     REAL buffer[CHUNK];
     SUFFIXED(rows_tree) tree;
@@ -199,11 +209,13 @@ static REAL SUFFIXED(rows_sum_exp)(int64_t n, const REAL *x, REAL shift) {
 }
 
 /* The maximum where it is finite, else 0: inf - inf would be NaN. */
-static REAL SUFFIXED(rows_shift)(REAL max) {
+static REAL SUFFIXED(rows_shift)(REAL max)
+{
     return max - max == 0 ? max : 0;
 }
 
-static REAL SUFFIXED(rows_logsumexp)(int64_t n, const REAL *x) {
+static REAL SUFFIXED(rows_logsumexp)(int64_t n, const REAL *x)
+{
     REAL max = SUFFIXED(rows_max)(n, x);
     if (!(max - max == 0)) {
         return max;
@@ -211,7 +223,8 @@ static REAL SUFFIXED(rows_logsumexp)(int64_t n, const REAL *x) {
     return max + SUFFIXED(v_log)(SUFFIXED(rows_sum_exp)(n, x, max));
 }
 
-static void SUFFIXED(rows_softmax)(int64_t n, REAL *out, const REAL *x) {
+static void SUFFIXED(rows_softmax)(int64_t n, REAL *out, const REAL *x)
+{
     SUFFIXED(rows_exp)(n, out, x, SUFFIXED(rows_shift)(SUFFIXED(rows_max)(n, x)));
     REAL sum = SUFFIXED(rows_sum)(n, out);
     for (int64_t i = 0; i < n; i++) {
@@ -219,7 +232,8 @@ static void SUFFIXED(rows_softmax)(int64_t n, REAL *out, const REAL *x) {
     }
 }
 
-static void SUFFIXED(rows_log_softmax)(int64_t n, REAL *out, const REAL *x) {
+static void SUFFIXED(rows_log_softmax)(int64_t n, REAL *out, const REAL *x)
+{
     REAL shift = SUFFIXED(rows_shift)(SUFFIXED(rows_max)(n, x));
     REAL log_sum = SUFFIXED(v_log)(SUFFIXED(rows_sum_exp)(n, x, shift));
     PYAD_INDEPENDENT
@@ -228,7 +242,8 @@ static void SUFFIXED(rows_log_softmax)(int64_t n, REAL *out, const REAL *x) {
     }
 }
 
-static void SUFFIXED(rows_axpy)(int64_t n, REAL a, const REAL *x, REAL *y) {
+static void SUFFIXED(rows_axpy)(int64_t n, REAL a, const REAL *x, REAL *y)
+{
     PYAD_INDEPENDENT
     for (int64_t i = 0; i < n; i++) {
         y[i] += a * x[i];

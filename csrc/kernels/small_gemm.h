@@ -13,7 +13,8 @@
 #define GEMM_DEPTH 128
 
 /* to = the transpose of `from`, both squares of GEMM_SIDE elements a side; the strides are those of the rows. */
-static inline void gemm_turn_f32(float *to, int64_t to_row, const float *from, int64_t from_row) {
+static inline void gemm_turn_f32(float *to, int64_t to_row, const float *from, int64_t from_row)
+{
     typedef float quad __attribute__((vector_size(16)));
     quad a;
     quad b;
@@ -37,7 +38,8 @@ static inline void gemm_turn_f32(float *to, int64_t to_row, const float *from, i
     memcpy(to + 3 * to_row, &d, sizeof d);
 }
 
-static inline void gemm_turn_f64(double *to, int64_t to_row, const double *from, int64_t from_row) {
+static inline void gemm_turn_f64(double *to, int64_t to_row, const double *from, int64_t from_row)
+{
     typedef double quad __attribute__((vector_size(32)));
     quad a;
     quad b;

@@ -22,14 +22,16 @@ typedef struct SUFFIXED(gemm_job) {
     int accumulate;
 } SUFFIXED(gemm_job);
 
-static inline VEC SUFFIXED(gemm_load)(const REAL *x) {
+static inline VEC SUFFIXED(gemm_load)(const REAL *x)
+{
     VEC v;
     memcpy(&v, x, sizeof v);
     return v;
 }
 
 /* a * b + c; the compiler makes the fused instruction of it where the level has one, lane by lane. */
-static inline VEC SUFFIXED(gemm_madd)(REAL a, VEC b, VEC c) {
+static inline VEC SUFFIXED(gemm_madd)(REAL a, VEC b, VEC c)
+{
 #ifdef __FMA__
     VEC out;
     PYAD_UNROLL
@@ -46,7 +48,8 @@ static inline VEC SUFFIXED(gemm_madd)(REAL a, VEC b, VEC c) {
  * lie side by side, but for the last: it ends where the row ends, and so overlaps the one before unless cols is a
  * multiple of LANES. What overlaps is computed twice and is the same. rows and vectors are constants in every call, so
  * the tile stays in registers. */
-static inline __attribute__((always_inline)) void SUFFIXED(gemm_tile)(int rows, int vectors, SUFFIXED(gemm_job) job) {
+static inline __attribute__((always_inline)) void SUFFIXED(gemm_tile)(int rows, int vectors, SUFFIXED(gemm_job) job)
+{
     VEC acc[GEMM_ROWS][4];
     int64_t at[4] = {0, LANES, 2 * LANES, 3 * LANES};
     at[vectors - 1] = job.cols - LANES;
@@ -93,12 +96,13 @@ static inline __attribute__((always_inline)) void SUFFIXED(gemm_tile)(int rows, 
     }
 }
 
-#define GEMM_CASE(rows, vectors)                      \
-    case (rows) * 4 + (vectors) - 1:                  \
+#define GEMM_CASE(rows, vectors)                 \
+    case (rows) * 4 + (vectors) - 1:             \
         SUFFIXED(gemm_tile)(rows, vectors, job); \
         break;
 
-static void SUFFIXED(gemm_rows)(int rows, int vectors, SUFFIXED(gemm_job) job) {
+static void SUFFIXED(gemm_rows)(int rows, int vectors, SUFFIXED(gemm_job) job)
+{
     switch (rows * 4 + vectors - 1) {
         GEMM_CASE(1, 1)
         GEMM_CASE(1, 2)
@@ -120,7 +124,8 @@ static void SUFFIXED(gemm_rows)(int rows, int vectors, SUFFIXED(gemm_job) job) {
 }
 
 /* panel[k, j] = B[k, j] for k < depth and j < cols, in rows PANEL apart. */
-static void SUFFIXED(gemm_pack)(REAL *panel, int64_t depth, int64_t cols, SUFFIXED(gemm_matrix) b) {
+static void SUFFIXED(gemm_pack)(REAL *panel, int64_t depth, int64_t cols, SUFFIXED(gemm_matrix) b)
+{
     for (int64_t k = 0; k < depth; k++) {
         const REAL *from = b.at + k * b.row;
         for (int64_t j = 0; j < cols; j++) {
@@ -131,7 +136,8 @@ static void SUFFIXED(gemm_pack)(REAL *panel, int64_t depth, int64_t cols, SUFFIX
 }
 
 /* The same for a B whose columns are contiguous, in small squares turned in registers. */
-static void SUFFIXED(gemm_pack_columns)(REAL *panel, int64_t depth, int64_t cols, SUFFIXED(gemm_matrix) b) {
+static void SUFFIXED(gemm_pack_columns)(REAL *panel, int64_t depth, int64_t cols, SUFFIXED(gemm_matrix) b)
+{
     int64_t whole_rows = depth - depth % GEMM_SIDE;
     int64_t whole_cols = cols - cols % GEMM_SIDE;
     for (int64_t k = 0; k < whole_rows; k += GEMM_SIDE) {
@@ -146,7 +152,8 @@ static void SUFFIXED(gemm_pack_columns)(REAL *panel, int64_t depth, int64_t cols
 }
 
 /* All rows of one panel of columns, in even shares: 8 rows as 4 + 4 and not 6 + 2. */
-static void SUFFIXED(gemm_panel)(int64_t M, int vectors, SUFFIXED(gemm_job) job) {
+static void SUFFIXED(gemm_panel)(int64_t M, int vectors, SUFFIXED(gemm_job) job)
+{
     for (int64_t tiles = (M + GEMM_ROWS - 1) / GEMM_ROWS; tiles > 0; tiles--) {
         int64_t rows = (M + tiles - 1) / tiles;
         SUFFIXED(gemm_rows)((int)rows, vectors, job);
@@ -157,7 +164,8 @@ static void SUFFIXED(gemm_panel)(int64_t M, int vectors, SUFFIXED(gemm_job) job)
 }
 
 /* The same where C has fewer columns than a vector has lanes: B is padded with zeros, and C goes by way of a buffer. */
-static void SUFFIXED(gemm_narrow)(int64_t M, SUFFIXED(gemm_job) job) {
+static void SUFFIXED(gemm_narrow)(int64_t M, SUFFIXED(gemm_job) job)
+{
     int64_t cols = job.cols;
     int64_t c_row = job.c_row;
     REAL *c = job.c;
@@ -183,7 +191,8 @@ static void SUFFIXED(gemm_narrow)(int64_t M, SUFFIXED(gemm_job) job) {
 }
 
 /* How many of the `left` columns the next panel takes. A panel has at least a vector's worth where the matrix has. */
-static inline int64_t SUFFIXED(gemm_columns)(int64_t M, int64_t left) {
+static inline int64_t SUFFIXED(gemm_columns)(int64_t M, int64_t left)
+{
     if (M <= 2 && left >= 4 * LANES) {
         return 4 * LANES;
     }
@@ -195,7 +204,8 @@ static inline int64_t SUFFIXED(gemm_columns)(int64_t M, int64_t left) {
 
 /* out[i] = or += row i of `m` (contiguous) times x, `out_step` apart. */
 static void SUFFIXED(gemm_dots)(int64_t rows, int64_t depth, SUFFIXED(gemm_matrix) m, const REAL *x, int64_t x_step,
-                                REAL *out, int64_t out_step, int accumulate) {
+                                REAL *out, int64_t out_step, int accumulate)
+{
     for (int64_t i = 0; i < rows; i++) {
         const REAL *row = m.at + i * m.row;
         VEC acc = {0};
@@ -219,7 +229,8 @@ static void SUFFIXED(gemm_dots)(int64_t rows, int64_t depth, SUFFIXED(gemm_matri
 }
 
 static void SUFFIXED(small_gemm)(int64_t M, int64_t N, int64_t K, const REAL *A, int64_t ars, int64_t acs,
-                                 const REAL *B, int64_t brs, int64_t bcs, REAL *C, int64_t crs, int accumulate) {
+                                 const REAL *B, int64_t brs, int64_t bcs, REAL *C, int64_t crs, int accumulate)
+{
     SUFFIXED(gemm_matrix) a = {A, ars, acs};
     SUFFIXED(gemm_matrix) b = {B, brs, bcs};
     if (N == 1 && acs == 1 && K > 0) {

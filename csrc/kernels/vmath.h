@@ -17,25 +17,29 @@
 #define PYAD_INLINE static inline
 #endif
 
-PYAD_INLINE uint32_t bits_of_f32(float x) {
+PYAD_INLINE uint32_t bits_of_f32(float x)
+{
     uint32_t u;
     memcpy(&u, &x, sizeof u);
     return u;
 }
 
-PYAD_INLINE float f32_of_bits(uint32_t u) {
+PYAD_INLINE float f32_of_bits(uint32_t u)
+{
     float x;
     memcpy(&x, &u, sizeof x);
     return x;
 }
 
-PYAD_INLINE uint64_t bits_of_f64(double x) {
+PYAD_INLINE uint64_t bits_of_f64(double x)
+{
     uint64_t u;
     memcpy(&u, &x, sizeof u);
     return u;
 }
 
-PYAD_INLINE double f64_of_bits(uint64_t u) {
+PYAD_INLINE double f64_of_bits(uint64_t u)
+{
     double x;
     memcpy(&x, &u, sizeof x);
     return x;
@@ -43,19 +47,22 @@ PYAD_INLINE double f64_of_bits(uint64_t u) {
 
 /* take ? a : b by masking, for two long computations: given ?: the compiler would move each into a branch of its own,
  * and not always find the way back to vector code. */
-PYAD_INLINE float f32_select(int take, float a, float b) {
+PYAD_INLINE float f32_select(int take, float a, float b)
+{
     uint32_t mask = 0u - (uint32_t)take;
     return f32_of_bits((bits_of_f32(a) & mask) | (bits_of_f32(b) & ~mask));
 }
 
-PYAD_INLINE double f64_select(int take, double a, double b) {
+PYAD_INLINE double f64_select(int take, double a, double b)
+{
     uint64_t mask = UINT64_C(0) - (uint64_t)(unsigned)take;
     return f64_of_bits((bits_of_f64(a) & mask) | (bits_of_f64(b) & ~mask));
 }
 
 /* a * b + c, fused where the level has the instruction. The files are compiled without contraction, so this is the only
  * place where a level may differ from another, and compensated sums stay as they are written. */
-PYAD_INLINE float madd_f32(float a, float b, float c) {
+PYAD_INLINE float madd_f32(float a, float b, float c)
+{
 #ifdef __FMA__
     return __builtin_fmaf(a, b, c);
 #else
@@ -63,7 +70,8 @@ PYAD_INLINE float madd_f32(float a, float b, float c) {
 #endif
 }
 
-PYAD_INLINE double madd_f64(double a, double b, double c) {
+PYAD_INLINE double madd_f64(double a, double b, double c)
+{
 #ifdef __FMA__
     return __builtin_fma(a, b, c);
 #else

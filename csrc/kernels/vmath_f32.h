@@ -19,7 +19,8 @@ typedef struct f32_reduced {
     float r_lo;
 } f32_reduced;
 
-PYAD_INLINE f32_reduced f32_reduce_ln2(float x) {
+PYAD_INLINE f32_reduced f32_reduce_ln2(float x)
+{
     float t = madd_f32(x, F32_LOG2E, F32_ROUND);
     float k = t - F32_ROUND;
     float exact = madd_f32(k, -F32_LN2_HI, x);
@@ -29,35 +30,41 @@ PYAD_INLINE f32_reduced f32_reduce_ln2(float x) {
     return out;
 }
 
-PYAD_INLINE float f32_exp_tail(float r) {
+PYAD_INLINE float f32_exp_tail(float r)
+{
     float z = r * r;
     return z * SPLIT4(r, z, 0x1p-1f, 0x1.5554dcp-3f, 0x1.5554e8p-5f, 0x1.120c28p-7f, 0x1.6d4e7p-10f);
 }
 
-PYAD_INLINE float f32_pow2(uint32_t rounded) {
+PYAD_INLINE float f32_pow2(uint32_t rounded)
+{
     return f32_of_bits((rounded - 129u) << 23);
 }
 
-PYAD_INLINE float f32_scale(float p, uint32_t rounded) {
+PYAD_INLINE float f32_scale(float p, uint32_t rounded)
+{
     uint32_t half = rounded >> 1;
     float first = f32_of_bits((half - 1u) << 23);
     float second = f32_of_bits((rounded - half - 1u) << 23);
     return p * first * second;
 }
 
-PYAD_INLINE float v_exp_f32(float x) {
+PYAD_INLINE float v_exp_f32(float x)
+{
     float c = x > 89.0f ? 89.0f : x;
     c = x < -104.0f ? -104.0f : c;
     f32_reduced a = f32_reduce_ln2(c);
     return f32_scale(1.0f + (a.r + f32_exp_tail(a.r)), a.rounded);
 }
 
-PYAD_INLINE float f32_exp_normal(float x) {
+PYAD_INLINE float f32_exp_normal(float x)
+{
     f32_reduced a = f32_reduce_ln2(x);
     return (1.0f + (a.r + f32_exp_tail(a.r))) * f32_pow2(a.rounded);
 }
 
-PYAD_INLINE float v_expm1_f32(float x) {
+PYAD_INLINE float v_expm1_f32(float x)
+{
     float c = x > 89.0f ? 89.0f : x;
     c = x < -30.0f ? -30.0f : c;
     f32_reduced a = f32_reduce_ln2(c);
@@ -67,7 +74,8 @@ PYAD_INLINE float v_expm1_f32(float x) {
 }
 
 /* No quotient here: the polynomial in f itself is short enough. */
-PYAD_INLINE float f32_log_tail(float f, float k) {
+PYAD_INLINE float f32_log_tail(float f, float k)
+{
     float z = f * f;
     float p = SPLIT8(f, z, 0x1.555552p-2f, -0x1.ffffe4p-3f, 0x1.999f18p-3f, -0x1.5562eap-3f, 0x1.23ad2cp-3f,
                      -0x1.fba032p-4f, 0x1.dfaa3ep-4f, -0x1.df031p-4f, 0x1.25d9a2p-4f);
@@ -81,17 +89,20 @@ typedef struct f32_split {
     float m;
 } f32_split;
 
-PYAD_INLINE f32_split f32_split_log(float x) {
+PYAD_INLINE f32_split f32_split_log(float x)
+{
     uint32_t u = bits_of_f32(x) + (F32_ONE - F32_SQRT_HALF);
     f32_split out = {u >> 23, f32_of_bits((u & F32_EXP_MASK) + F32_SQRT_HALF)};
     return out;
 }
 
-PYAD_INLINE float f32_of_small(uint32_t u, float offset) {
+PYAD_INLINE float f32_of_small(uint32_t u, float offset)
+{
     return f32_of_bits(u | UINT32_C(0x4b000000)) - (0x1p23f + offset);
 }
 
-PYAD_INLINE float v_log_f32(float x) {
+PYAD_INLINE float v_log_f32(float x)
+{
     int denormal = x < 0x1p-126f;
     f32_split a = f32_split_log(denormal ? x * 0x1p25f : x);
     float k = f32_of_small(a.biased, 127.0f) - (denormal ? 25.0f : 0.0f);
@@ -102,7 +113,8 @@ PYAD_INLINE float v_log_f32(float x) {
     return ordinary ? y : special;
 }
 
-PYAD_INLINE float v_log1p_f32(float x) {
+PYAD_INLINE float v_log1p_f32(float x)
+{
     f32_split a = f32_split_log(1.0f + x);
     float s = f32_of_bits((254u - a.biased) << 23);
     float f = madd_f32(x, s, s - 1.0f);
@@ -114,18 +126,21 @@ PYAD_INLINE float v_log1p_f32(float x) {
     return ordinary ? y : special;
 }
 
-PYAD_INLINE float f32_log1p_unit(float e) {
+PYAD_INLINE float f32_log1p_unit(float e)
+{
     int upper = e > 0.41421354f;
     float f = upper ? (e - 1.0f) * 0.5f : e;
     return f32_log_tail(f, upper ? 1.0f : 0.0f);
 }
 
-PYAD_INLINE float v_softplus_f32(float x) {
+PYAD_INLINE float v_softplus_f32(float x)
+{
     float positive = x > 0.0f ? x : 0.0f;
     return positive + f32_log1p_unit(v_exp_f32(-fabsf(x)));
 }
 
-PYAD_INLINE float v_sigmoid_f32(float x) {
+PYAD_INLINE float v_sigmoid_f32(float x)
+{
     float c = -fabsf(x);
     f32_reduced a = f32_reduce_ln2(c < -104.0f ? -104.0f : c);
     float e = f32_scale(1.0f + (a.r + (f32_exp_tail(a.r) + a.r_lo)), a.rounded);
@@ -135,12 +150,13 @@ PYAD_INLINE float v_sigmoid_f32(float x) {
     return madd_f32(q, d_lo * madd_f32(e, 0.46f, -0.96f), q);
 }
 
-PYAD_INLINE float v_tanh_f32(float x) {
+PYAD_INLINE float v_tanh_f32(float x)
+{
     float a = fabsf(x);
     float z = x * x;
     float w = z * z;
-    float p = SPLIT5(z, w, -0x1.555556p-2f, 0x1.111148p-3f, -0x1.ba21aap-5f, 0x1.65f9f8p-6f, -0x1.191bfcp-7f,
-                     0x1.4d04b2p-9f);
+    float p =
+        SPLIT5(z, w, -0x1.555556p-2f, 0x1.111148p-3f, -0x1.ba21aap-5f, 0x1.65f9f8p-6f, -0x1.191bfcp-7f, 0x1.4d04b2p-9f);
     float near = madd_f32(z * a, p, a);
     float twice = 2.0f * a;
     float far = 1.0f - 2.0f / (f32_exp_normal(twice > 20.0f ? 20.0f : twice) + 1.0f);
@@ -150,7 +166,8 @@ PYAD_INLINE float v_tanh_f32(float x) {
 #define F32_TRIG_LIMIT 1.0e5f
 
 /* Without a fused multiply-add the parts of pi / 2 would have to be very short: float64 is better. */
-PYAD_INLINE float f32_reduce_pi(float x, float q) {
+PYAD_INLINE float f32_reduce_pi(float x, float q)
+{
 #ifdef __FMA__
     float r = __builtin_fmaf(q, -0x1.921fb6p+0f, x);
     r = __builtin_fmaf(q, 0x1.777a5cp-25f, r);
@@ -161,7 +178,8 @@ PYAD_INLINE float f32_reduce_pi(float x, float q) {
 #endif
 }
 
-PYAD_INLINE float f32_circular(float x, uint32_t quadrant) {
+PYAD_INLINE float f32_circular(float x, uint32_t quadrant)
+{
     float t = madd_f32(x, 0x1.45f306p-1f, 0x1.8p23f);
     float r = f32_reduce_pi(x, t - 0x1.8p23f);
     float z = r * r;
@@ -175,16 +193,19 @@ PYAD_INLINE float f32_circular(float x, uint32_t quadrant) {
     return f32_of_bits(bits_of_f32(y) ^ ((turns & 2u) << 30));
 }
 
-PYAD_INLINE float v_sin_f32(float x) {
+PYAD_INLINE float v_sin_f32(float x)
+{
     float y = f32_circular(x, 0);
     return x == 0.0f ? x : y;
 }
 
-PYAD_INLINE float v_cos_f32(float x) {
+PYAD_INLINE float v_cos_f32(float x)
+{
     return f32_circular(x, 1);
 }
 
-PYAD_INLINE float v_erf_f32(float x) {
+PYAD_INLINE float v_erf_f32(float x)
+{
     float a = fabsf(x);
     float z = x * x;
     float w = z * z;

@@ -23,7 +23,8 @@ typedef struct f64_reduced {
     double r_lo;
 } f64_reduced;
 
-PYAD_INLINE f64_reduced f64_reduce_ln2(double x) {
+PYAD_INLINE f64_reduced f64_reduce_ln2(double x)
+{
     double t = madd_f64(x, F64_LOG2E, F64_ROUND);
     double k = t - F64_ROUND;
     double exact = madd_f64(k, -F64_LN2_HI, x);
@@ -34,7 +35,8 @@ PYAD_INLINE f64_reduced f64_reduce_ln2(double x) {
 }
 
 /* (exp(r) - 1 - r) for |r| <= ln 2 / 2. */
-PYAD_INLINE double f64_exp_tail(double r) {
+PYAD_INLINE double f64_exp_tail(double r)
+{
     double z = r * r;
     double q = SPLIT9(r, z, 0x1.0000000000001p-1, 0x1.5555555555558p-3, 0x1.5555555553cc2p-5, 0x1.111111110f8dp-7,
                       0x1.6c16c178b624ep-10, 0x1.a01a01afbeba8p-13, 0x1.a019b88afbe0dp-16, 0x1.71ddf76e11584p-19,
@@ -43,12 +45,14 @@ PYAD_INLINE double f64_exp_tail(double r) {
 }
 
 /* 2^k where 2^k is normal. */
-PYAD_INLINE double f64_pow2(uint64_t rounded) {
+PYAD_INLINE double f64_pow2(uint64_t rounded)
+{
     return f64_of_bits((rounded - 1025u) << 52);
 }
 
 /* p * 2^k in two exact steps and one rounding, so that overflow and denormal results come out right. */
-PYAD_INLINE double f64_scale(double p, uint64_t rounded) {
+PYAD_INLINE double f64_scale(double p, uint64_t rounded)
+{
     uint64_t half = rounded >> 1;
     double first = f64_of_bits((half - 1u) << 52);
     double second = f64_of_bits((rounded - half - 1u) << 52);
@@ -57,23 +61,27 @@ PYAD_INLINE double f64_scale(double p, uint64_t rounded) {
 
 /* Past these bounds exp is inf or 0 whatever the argument; a NaN stays. Both tests are of x itself: if the second were
  * of the first's result, the compiler would make branches of the two, and many instructions of the branches. */
-PYAD_INLINE double f64_exp_clamp(double x) {
+PYAD_INLINE double f64_exp_clamp(double x)
+{
     double c = x > 709.9 ? 709.9 : x;
     return x < -745.2 ? -745.2 : c;
 }
 
-PYAD_INLINE double v_exp_f64(double x) {
+PYAD_INLINE double v_exp_f64(double x)
+{
     f64_reduced a = f64_reduce_ln2(f64_exp_clamp(x));
     return f64_scale(1.0 + (a.r + f64_exp_tail(a.r)), a.rounded);
 }
 
 /* exp where the result is known to be normal. */
-PYAD_INLINE double f64_exp_normal(double x) {
+PYAD_INLINE double f64_exp_normal(double x)
+{
     f64_reduced a = f64_reduce_ln2(x);
     return (1.0 + (a.r + f64_exp_tail(a.r))) * f64_pow2(a.rounded);
 }
 
-PYAD_INLINE double v_expm1_f64(double x) {
+PYAD_INLINE double v_expm1_f64(double x)
+{
     double c = x > 709.9 ? 709.9 : x;
     c = x < -50.0 ? -50.0 : c;
     f64_reduced a = f64_reduce_ln2(c);
@@ -86,7 +94,8 @@ PYAD_INLINE double v_expm1_f64(double x) {
 
 /* log(1 + f) + k ln 2 for sqrt(1/2) <= 1 + f < sqrt(2): with s = f / (2 + f) the series of log((1+s)/(1-s)) is short,
  * and f - f^2/2 carries the leading digits. */
-PYAD_INLINE double f64_log_tail(double f, double k) {
+PYAD_INLINE double f64_log_tail(double f, double k)
+{
     double s = f / (2.0 + f);
     double z = s * s;
     double w = z * z;
@@ -103,18 +112,21 @@ typedef struct f64_split {
     double m;
 } f64_split;
 
-PYAD_INLINE f64_split f64_split_log(double x) {
+PYAD_INLINE f64_split f64_split_log(double x)
+{
     uint64_t u = bits_of_f64(x) + (F64_ONE - F64_SQRT_HALF);
     f64_split out = {u >> 52, f64_of_bits((u & F64_EXP_MASK) + F64_SQRT_HALF)};
     return out;
 }
 
 /* An integer below 2^52 as a float, less `offset`. There is no such conversion instruction before level v4. */
-PYAD_INLINE double f64_of_small(uint64_t u, double offset) {
+PYAD_INLINE double f64_of_small(uint64_t u, double offset)
+{
     return f64_of_bits(u | UINT64_C(0x4330000000000000)) - (0x1p52 + offset);
 }
 
-PYAD_INLINE double v_log_f64(double x) {
+PYAD_INLINE double v_log_f64(double x)
+{
     int denormal = x < 0x1p-1022;
     f64_split a = f64_split_log(denormal ? x * 0x1p54 : x);
     double k = f64_of_small(a.biased, 1023.0) - (denormal ? 54.0 : 0.0);
@@ -126,7 +138,8 @@ PYAD_INLINE double v_log_f64(double x) {
     return ordinary ? y : special;
 }
 
-PYAD_INLINE double v_log1p_f64(double x) {
+PYAD_INLINE double v_log1p_f64(double x)
+{
     f64_split a = f64_split_log(1.0 + x);
     /* f is taken from x and not from 1 + x, which has been rounded: 2^-k x + (2^-k - 1). Only for the last exponent is
      * 2^-k not normal, and there (as for all x from 2^60) the 1 no longer matters. */
@@ -141,18 +154,21 @@ PYAD_INLINE double v_log1p_f64(double x) {
 }
 
 /* log1p for 0 <= e <= 1. */
-PYAD_INLINE double f64_log1p_unit(double e) {
+PYAD_INLINE double f64_log1p_unit(double e)
+{
     int upper = e > 0.41421356237309503;
     double f = upper ? (e - 1.0) * 0.5 : e;
     return f64_log_tail(f, upper ? 1.0 : 0.0);
 }
 
-PYAD_INLINE double v_softplus_f64(double x) {
+PYAD_INLINE double v_softplus_f64(double x)
+{
     double positive = x > 0.0 ? x : 0.0;
     return positive + f64_log1p_unit(v_exp_f64(-fabs(x)));
 }
 
-PYAD_INLINE double v_sigmoid_f64(double x) {
+PYAD_INLINE double v_sigmoid_f64(double x)
+{
     double c = -fabs(x);
     f64_reduced a = f64_reduce_ln2(c < -745.2 ? -745.2 : c);
     /* The quotient adds its own roundings, so this exponential is made better than exp itself is. */
@@ -165,7 +181,8 @@ PYAD_INLINE double v_sigmoid_f64(double x) {
 }
 
 /* Near 0 an odd polynomial; further out 1 - 2 / (exp(2 |x|) + 1), which forgives the errors of exp. */
-PYAD_INLINE double v_tanh_f64(double x) {
+PYAD_INLINE double v_tanh_f64(double x)
+{
     double a = fabs(x);
     double z = x * x;
     double w = z * z;
@@ -183,7 +200,8 @@ PYAD_INLINE double v_tanh_f64(double x) {
 
 /* x - q pi / 2. Without a fused multiply-add the parts of pi / 2 have 33 bits, so that their products with |q| < 2^20
  * are exact; near a multiple of pi / 2, where the digits cancel, the subtractions are exact too. */
-PYAD_INLINE double f64_reduce_pi(double x, double q) {
+PYAD_INLINE double f64_reduce_pi(double x, double q)
+{
 #ifdef __FMA__
     double r = __builtin_fma(q, -0x1.921fb54442d18p+0, x);
     r = __builtin_fma(q, -0x1.1a62633145c07p-54, r);
@@ -197,7 +215,8 @@ PYAD_INLINE double f64_reduce_pi(double x, double q) {
 }
 
 /* sin(x + quadrant pi / 2). */
-PYAD_INLINE double f64_circular(double x, uint64_t quadrant) {
+PYAD_INLINE double f64_circular(double x, uint64_t quadrant)
+{
     double t = madd_f64(x, 0x1.45f306dc9c883p-1, 0x1.8p52);
     double r = f64_reduce_pi(x, t - 0x1.8p52);
     double z = r * r;
@@ -213,18 +232,21 @@ PYAD_INLINE double f64_circular(double x, uint64_t quadrant) {
     return f64_of_bits(bits_of_f64(y) ^ ((turns & 2u) << 62));
 }
 
-PYAD_INLINE double v_sin_f64(double x) {
+PYAD_INLINE double v_sin_f64(double x)
+{
     double y = f64_circular(x, 0);
     /* The polynomial gives +0 for -0. */
     return x == 0.0 ? x : y;
 }
 
-PYAD_INLINE double v_cos_f64(double x) {
+PYAD_INLINE double v_cos_f64(double x)
+{
     return f64_circular(x, 1);
 }
 
 /* Near 0 an odd polynomial; further out 1 - erfc, where log erfc is a smooth function of |x|. */
-PYAD_INLINE double v_erf_f64(double x) {
+PYAD_INLINE double v_erf_f64(double x)
+{
     double a = fabs(x);
     double z = x * x;
     double w = z * z;
@@ -238,11 +260,11 @@ PYAD_INLINE double v_erf_f64(double x) {
     double low = SPLIT9(t, t2, 0x1.b137096b18e96p+1, 0x1.c1206279e92bdp+1, 0x1.c90827462a17cp-1, 0x1.a71a4bde00eb5p-6,
                         -0x1.89a87b490271p-8, 0x1.499262374de95p-10, -0x1.c4e86a9caf2a7p-13, 0x1.790bc0b67ecdap-16,
                         0x1.63408e205f963p-19, -0x1.3e3546a1bb75cp-19);
-    double high = MADD(SPLIT9(t, t2, -0x1.9da0580d524d6p-23, 0x1.ded4c42039071p-26, 0x1.2b8e1573e72e7p-30,
-                              -0x1.49f747531f603p-29, 0x1.09ba1e7b80595p-30, -0x1.180f8bb508237p-32,
-                              0x1.a35e4f9ba7f7dp-35, -0x1.ac52957c05eedp-38, 0x1.08be283a8846fp-41,
-                              -0x1.25e364dc537d4p-46),
-                       t, 0x1.b79180c84a378p-21);
+    double high =
+        MADD(SPLIT9(t, t2, -0x1.9da0580d524d6p-23, 0x1.ded4c42039071p-26, 0x1.2b8e1573e72e7p-30, -0x1.49f747531f603p-29,
+                    0x1.09ba1e7b80595p-30, -0x1.180f8bb508237p-32, 0x1.a35e4f9ba7f7dp-35, -0x1.ac52957c05eedp-38,
+                    0x1.08be283a8846fp-41, -0x1.25e364dc537d4p-46),
+             t, 0x1.b79180c84a378p-21);
     double t4 = t2 * t2;
     double q = madd_f64(high, t4 * t4 * t2, low);
     double far = 1.0 - f64_exp_normal(-q);

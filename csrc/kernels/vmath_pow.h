@@ -13,7 +13,8 @@ typedef struct f64_pair {
 } f64_pair;
 
 /* The exact product. Without a fused multiply-add the factors are cut in halves of 26 bits. */
-PYAD_INLINE f64_pair f64_product(double a, double b) {
+PYAD_INLINE f64_pair f64_product(double a, double b)
+{
     double hi = a * b;
 #ifdef __FMA__
     f64_pair out = {hi, __builtin_fma(a, b, -hi)};
@@ -30,7 +31,8 @@ PYAD_INLINE f64_pair f64_product(double a, double b) {
 }
 
 /* a + b for |a| >= |b| or a == 0. */
-PYAD_INLINE f64_pair f64_sum(double a, double b) {
+PYAD_INLINE f64_pair f64_sum(double a, double b)
+{
     double hi = a + b;
     f64_pair out = {hi, (a - hi) + b};
     return out;
@@ -38,7 +40,8 @@ PYAD_INLINE f64_pair f64_sum(double a, double b) {
 
 /* log x to about 66 bits for a normal x > 0: y log x reaches 745, so 2 ulp of x ** y need ten bits more than float64
  * has. With s = f / (2 + f) it is k ln 2 + 2 s (1 + z / 3 + z^2 P(z)), z = s^2; only P is in plain float64. */
-PYAD_INLINE f64_pair f64_log_pair(double x) {
+PYAD_INLINE f64_pair f64_log_pair(double x)
+{
     f64_split a = f64_split_log(x);
     double k = f64_of_small(a.biased, 1023.0);
     double f = a.m - 1.0;
@@ -52,9 +55,9 @@ PYAD_INLINE f64_pair f64_log_pair(double x) {
     f64_pair z = f64_product(s, s);
     z.lo += 2.0 * s * s_lo;
     double w = z.hi * z.hi;
-    double p = w * SPLIT7(z.hi, w, 0x1.999999999999ap-3, 0x1.24924924922fep-3, 0x1.c71c71c74c77ap-4,
-                          0x1.745d173ce41bap-4, 0x1.3b13a9cbb9294p-4, 0x1.111551154f755p-4, 0x1.e01971bc08f3ap-5,
-                          0x1.daa559ed8cce9p-5);
+    double p =
+        w * SPLIT7(z.hi, w, 0x1.999999999999ap-3, 0x1.24924924922fep-3, 0x1.c71c71c74c77ap-4, 0x1.745d173ce41bap-4,
+                   0x1.3b13a9cbb9294p-4, 0x1.111551154f755p-4, 0x1.e01971bc08f3ap-5, 0x1.daa559ed8cce9p-5);
     f64_pair third = f64_product(z.hi, 0x1.5555555555555p-2);
     third.lo += z.hi * 0x1.5555555555555p-56 + z.lo * 0x1.5555555555555p-2;
     f64_pair v = f64_sum(third.hi, third.lo + p);
@@ -68,20 +71,23 @@ PYAD_INLINE f64_pair f64_log_pair(double x) {
 }
 
 /* The sign that a negative x gives to |x| ** y: 1 or -1 for an integer y, else NaN. |y| < 2^52. */
-PYAD_INLINE double f64_pow_sign(double y) {
+PYAD_INLINE double f64_pow_sign(double y)
+{
     double a = fabs(y);
     double t = a + 0x1p52;
     double sign = f64_of_bits(F64_ONE | (bits_of_f64(t) << 63));
     return t - 0x1p52 == a ? sign : (double)NAN;
 }
 
-PYAD_INLINE int v_pow_rare_f64(double x, double y) {
+PYAD_INLINE int v_pow_rare_f64(double x, double y)
+{
     double a = fabs(x);
     int ordinary = (a >= 0x1p-1022) & (a < (double)INFINITY) & (fabs(y) < 0x1p52);
     return !ordinary;
 }
 
-PYAD_INLINE double v_pow_f64(double x, double y) {
+PYAD_INLINE double v_pow_f64(double x, double y)
+{
     f64_pair log_x = f64_log_pair(fabs(x));
     f64_pair e = f64_product(y, log_x.hi);
     /* Past the range of exp the low part is as large as you like, and means nothing. */
@@ -93,14 +99,16 @@ PYAD_INLINE double v_pow_f64(double x, double y) {
 }
 
 /* All floats of float32, denormals too, are normal numbers of float64. */
-PYAD_INLINE int v_pow_rare_f32(float x, float y) {
+PYAD_INLINE int v_pow_rare_f32(float x, float y)
+{
     float a = fabsf(x);
     int ordinary = (a > 0.0f) & (a < INFINITY) & (fabsf(y) < 0x1p40f);
     return !ordinary;
 }
 
 /* float32 is computed in float64, which has the ten bits to spare. */
-PYAD_INLINE float v_pow_f32(float x, float y) {
+PYAD_INLINE float v_pow_f32(float x, float y)
+{
     f64_split a = f64_split_log(fabs((double)x));
     double s = (a.m - 1.0) / (a.m + 1.0);
     double z = s * s;

@@ -2,8 +2,8 @@
 
     python docs/pictures/tape.py docs/pictures/tape.svg
 
-Everything in the picture is read from the engine: the nodes, their operands, the values, and the cotangent of each node,
-from a sweep that asks for it. The SVG is written as text, so that the same tape always gives the same file.
+Everything in the picture is read from the engine: the nodes, their operands, the values, and the cotangent of each
+node, from a sweep that asks for it. The SVG is written as text, so that the same tape always gives the same file.
 """
 
 import sys
@@ -89,7 +89,8 @@ def cell(index: int, node: dict) -> list[str]:
 STYLE = """
 text { font: 13px sans-serif; text-anchor: middle; fill: #222 }
 .index { fill: #777; font-size: 11px } .name { font-weight: bold } .small { font-size: 10px; fill: #555 }
-.back { fill: #a33; font-size: 12px } .note { text-anchor: start; font-size: 12px } .noteback { text-anchor: start; font-size: 12px; fill: #a33 }
+.back { fill: #a33; font-size: 12px } .note { text-anchor: start; font-size: 12px }
+.noteback { text-anchor: start; font-size: 12px; fill: #a33 }
 rect { fill: #f6f8fb; stroke: #446 } .arc { fill: none; stroke: #446; marker-end: url(#head) }
 .line { stroke: #a33; marker-end: url(#backhead) }
 """

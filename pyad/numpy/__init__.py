@@ -1,4 +1,5 @@
-"""NumPy's names over pyad's ops: `import pyad.numpy as np` is `import numpy as np`, with a shorter way for traced values.
+"""NumPy's names over pyad's ops: `import pyad.numpy as np` is `import numpy as np`, with a shorter way for
+traced values.
 
 Everything that is not listed here is NumPy's own; NumPy functions that reach a traced value find their op through
 NumPy's protocols, or say that there is none.

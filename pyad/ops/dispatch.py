@@ -71,7 +71,7 @@ def binary_method(op: Op, swapped: bool = False) -> Callable[[Array, Any], Any]:
         elif kind is float or kind is int:
             handle = opn2(number, other, self._h) if swapped else op2n(number, self._h, other)
         elif kind is np.ndarray and other.dtype.char in "fd" and lib.pyad_ndim_of(self._h) >= 0:
-            # Only for a value that is still on the tape: nothing would ever drop what is lent after its transform ended.
+            # Only for a value that is still on the tape: nothing would drop what is lent after its transform ended.
             given = lend(other, 1)
             handle = op2(number, given, self._h) if swapped else op2(number, self._h, given)
         else:

@@ -1,5 +1,5 @@
-"""Indexing. Basic indices are views; integer and boolean arrays gather rows. Going backward both add to the part that was
-read, in O(part), never through an array of zeros for each read.
+"""Indexing. Basic indices are views; integer and boolean arrays gather rows. Going backward both add to the part
+that was read, in O(part), never through an array of zeros for each read.
 """
 
 from __future__ import annotations
@@ -44,9 +44,7 @@ def _put_reference(s: Any, index: Any, rows: int) -> Any:
     return out
 
 
-_slice = linear(
-    "slice", _slice_reference, lambda s, y, x, p: (_unslice.record([s._h], (x.ndim, *x.shape, *p)),)
-)
+_slice = linear("slice", _slice_reference, lambda s, y, x, p: (_unslice.record([s._h], (x.ndim, *x.shape, *p)),))
 _unslice = linear("unslice", _unslice_reference, lambda s, y, x, p: (_slice.record([s._h], p[1 + p[0] :]),))
 _take = linear(
     "take",
@@ -245,9 +243,7 @@ def _advanced(x: Array, items: list[Any]) -> Any:
     try:
         index = np.broadcast_arrays(*arrays)
     except ValueError:
-        raise ShapeError(
-            "index arrays do not broadcast: shapes " + ", ".join(str(a.shape) for a in arrays)
-        ) from None
+        raise ShapeError("index arrays do not broadcast: shapes " + ", ".join(str(a.shape) for a in arrays)) from None
     adjacent = places[-1] - places[0] == len(places) - 1
     return _gather(view, list(index), axes, adjacent)
 

@@ -21,9 +21,7 @@ def _flip(x: Any) -> Any:
     return transpose(x) if x.ndim == 2 else swapaxes(x, -1, -2)
 
 
-_matmul = linear(
-    "matmul", np.matmul, lambda s, y, a, b, p: (matmul(s, _flip(b)), matmul(_flip(a), s)), arity=2
-)
+_matmul = linear("matmul", np.matmul, lambda s, y, a, b, p: (matmul(s, _flip(b)), matmul(_flip(a), s)), arity=2)
 
 # x @ w + b in one pass: the bias is what the product is added to.
 _affine = general(
@@ -119,8 +117,12 @@ def affine(x: Any, w: Any, b: Any, /) -> Any:
             f"affine: x has shape {shape} and w {_shape(w)}; expected x of shape (..., n) and w of shape (n, m)"
         )
     dtype = common_dtype("affine", operands)
-    rows = operands[0] if len(shape) == 2 else reshape(x, (-1, shape[-1])) if np.prod(shape) else reshape(
-        x, (int(np.prod(shape[:-1])), shape[-1])
+    rows = (
+        operands[0]
+        if len(shape) == 2
+        else reshape(x, (-1, shape[-1]))
+        if np.prod(shape)
+        else reshape(x, (int(np.prod(shape[:-1])), shape[-1]))
     )
     out = _affine.record([handle_of(rows, dtype), handle_of(operands[1], dtype), handle_of(operands[2], dtype)], None)
     return out if len(shape) == 2 else reshape(out, (*shape[:-1], _shape(w)[1]))

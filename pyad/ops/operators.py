@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-
 from pyad.array import Array, is_traced, numpy_value
 from pyad.errors import UnsupportedError
 from pyad.ops import elementwise as el

@@ -1,4 +1,4 @@
-"""Reductions and the softmax family. Parameters are (axes as bits, keepdims), or a single axis where the kernel has one."""
+"""Reductions and the softmax family. Parameters are (axes as bits, keepdims), or one axis where the kernel has one."""
 
 from __future__ import annotations
 
@@ -156,9 +156,7 @@ def _log_softmax_jvp(t: Any, y: Any, x: Any, p: tuple[int, ...]) -> Any:
     return t - _sum(t * exp(y), params=(1 << p[0], 1))
 
 
-_softmax = general(
-    "softmax", _reference_softmax, lambda s, y, x, p: (_softmax_map(s, y, x, p),), (_softmax_map,)
-)
+_softmax = general("softmax", _reference_softmax, lambda s, y, x, p: (_softmax_map(s, y, x, p),), (_softmax_map,))
 _log_softmax = general("log_softmax", _reference_log_softmax, _log_softmax_vjp, (_log_softmax_jvp,))
 
 

@@ -89,7 +89,8 @@ def _resolve_shape(size: int, old: tuple[int, ...], new: Any) -> tuple[int, ...]
     known = math.prod(n for n in shape if n >= 0)
     if len(unknown) > 1 or shape[unknown[0]] != -1 or known == 0 or size % known:
         raise ShapeError(
-            f"reshape: array of shape {old} cannot take shape {shape}; one length may be -1, and the number of elements "
+            f"reshape: array of shape {old} cannot take shape {shape}; one length may be -1, and the number of "
+            "elements "
             f"({size}) must stay"
         )
     return tuple(size // known if n < 0 else n for n in shape)

@@ -226,8 +226,8 @@ static inline int rule_index(test_rule *r, int64_t seed)
 {
     int64_t args[2] = {seed, r->in[1]};
     bool take = r->node.op == PYAD_KERNEL_TAKE;
-    r->out[0] = rule_kept(r, pyad_op(take ? PYAD_KERNEL_PUT : PYAD_KERNEL_TAKE, 2, args, take ? 1 : 0,
-                                     r->operands[0].shape));
+    r->out[0] =
+        rule_kept(r, pyad_op(take ? PYAD_KERNEL_PUT : PYAD_KERNEL_TAKE, 2, args, take ? 1 : 0, r->operands[0].shape));
     r->out[1] = -1;
     return RULE_LINEAR;
 }

@@ -278,7 +278,7 @@ static void test_failure(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_lengths),       cmocka_unit_test(test_shapes),  cmocka_unit_test(test_most_registers),
+        cmocka_unit_test(test_lengths),      cmocka_unit_test(test_shapes),  cmocka_unit_test(test_most_registers),
         cmocka_unit_test(test_only_scalars), cmocka_unit_test(test_failure),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

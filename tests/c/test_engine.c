@@ -173,18 +173,17 @@ static void test_outlived(void **state)
     pyad_buffer_drop(buffer);
 }
 
-/* Several leaves in one call, and the parts of what pyad_look says. */
+/* The parts of what pyad_look says. */
 static void test_parts(void **state)
 {
     (void)state;
     float small[6] = {1, 2, 3, 4, 5, 6};
     static double large[5000];
     double one = 2.5;
-    const int dtypes[3] = {RULE_F32, RULE_F64, RULE_F64};
-    const int ndims[3] = {2, 1, 0};
-    void *const data[3] = {small, large, &one};
     int64_t leaves[3];
-    OK(pyad_lend_all(3, dtypes, ndims, SHAPE(2, 3, 5000), data, leaves));
+    leaves[0] = ok(pyad_lend(0, RULE_F32, 2, SHAPE(2, 3), NULL, small));
+    leaves[1] = ok(pyad_lend(0, RULE_F64, 1, SHAPE(5000), NULL, large));
+    leaves[2] = ok(pyad_lend(0, RULE_F64, 0, SHAPE(1), NULL, &one));
     assert_int_equal(pyad_dtype_of(leaves[0]), RULE_F32);
     assert_int_equal(pyad_ndim_of(leaves[0]), 2);
     assert_int_equal(pyad_size_of(leaves[0]), 6);
@@ -201,8 +200,8 @@ static void test_parts(void **state)
     float got[6];
     OK(pyad_copy_out(ok(pyad_op3(PYAD_LOOP_WHERE, truth, leaves[0], ok(pyad_op1(PYAD_LOOP_NEG, leaves[0])))), got));
     assert_true(got[0] == -1 && got[5] == 6);
-    const int wrong[2] = {RULE_F32, 77};
-    assert_int_equal(pyad_lend_all(2, wrong, ndims, SHAPE(2, 3, 5000), data, leaves), 3);
+    assert_int_equal(test_status(pyad_lend(0, 77, 1, SHAPE(6), NULL, small)), 3);
+    assert_int_equal(test_status(pyad_lend(0, RULE_F32, 1, SHAPE(1), NULL, (char *)small + 1)), 4);
     int64_t stale = leaves[0] + ((int64_t)1 << 40);
     assert_int_equal(pyad_dtype_of(stale), -1);
     assert_int_equal(pyad_ndim_of(stale), -1);

@@ -22,24 +22,28 @@ static const char *const levels[] = {"base", "v3", "v4"};
 
 static uint64_t random_state = UINT64_C(88172645463325252);
 
-static uint64_t random_bits(void) {
+static uint64_t random_bits(void)
+{
     random_state ^= random_state << 13;
     random_state ^= random_state >> 7;
     random_state ^= random_state << 17;
     return random_state * UINT64_C(2685821657736338717);
 }
 
-static double random_between(double low, double high) {
+static double random_between(double low, double high)
+{
     return low + (high - low) * ((double)(random_bits() >> 11) * 0x1p-53);
 }
 
 /* ---- arrays of either precision ---- */
 
-static double get(const void *data, int is_f64, int64_t i) {
+static double get(const void *data, int is_f64, int64_t i)
+{
     return is_f64 ? ((const double *)data)[i] : (double)((const float *)data)[i];
 }
 
-static void set(void *data, int is_f64, int64_t i, double value) {
+static void set(void *data, int is_f64, int64_t i, double value)
+{
     if (is_f64) {
         ((double *)data)[i] = value;
     } else {
@@ -48,7 +52,8 @@ static void set(void *data, int is_f64, int64_t i, double value) {
 }
 
 /* Any bit pattern: zeros, denormals, infinities and NaN come up too. */
-static double random_pattern(int is_f64) {
+static double random_pattern(int is_f64)
+{
     uint64_t bits = random_bits();
     uint32_t half = (uint32_t)bits;
     double wide;
@@ -60,23 +65,28 @@ static double random_pattern(int is_f64) {
 
 /* ---- references ---- */
 
-static long double ref_sigmoid(long double x) {
+static long double ref_sigmoid(long double x)
+{
     return x >= 0 ? 1 / (1 + expl(-x)) : expl(x) / (1 + expl(x));
 }
 
-static long double ref_softplus(long double x) {
+static long double ref_softplus(long double x)
+{
     return (x > 0 ? x : 0) + log1pl(expl(-fabsl(x)));
 }
 
-static long double ref_relu(long double x) {
+static long double ref_relu(long double x)
+{
     return x <= 0 ? 0 : x;
 }
 
-static long double ref_sign(long double x) {
+static long double ref_sign(long double x)
+{
     return isnan(x) ? x : (long double)((x > 0) - (x < 0));
 }
 
-static long double reference(pyad_loop_id id, long double x, long double y) {
+static long double reference(pyad_loop_id id, long double x, long double y)
+{
     switch (id) {
     case PYAD_LOOP_ADD:
         return x + y;
@@ -167,13 +177,15 @@ static long double reference(pyad_loop_id id, long double x, long double y) {
 /* ---- errors ---- */
 
 /* Emulators may run long double as double, and their libm then gets range and special values wrong. */
-static int has_long_double(void) {
+static int has_long_double(void)
+{
     volatile long double one = 1;
     volatile long double next = one + LDBL_EPSILON;
     return next != one;
 }
 
-static int is_exact(pyad_loop_id id) {
+static int is_exact(pyad_loop_id id)
+{
     return pyad_loops[id].kind == PYAD_KIND_FLOAT &&
            (id <= PYAD_LOOP_DIV || id == PYAD_LOOP_MAXIMUM || id == PYAD_LOOP_MINIMUM ||
             (id >= PYAD_LOOP_NEG && id <= PYAD_LOOP_SQRT) || id == PYAD_LOOP_RELU || id == PYAD_LOOP_FLOOR ||
@@ -182,7 +194,8 @@ static int is_exact(pyad_loop_id id) {
 
 /* The distance from the exact value, in units of the last place of the result's precision; a wrong kind of value is
  * infinitely far. Where there is no reference to trust, the loops are run and nothing is said of their values. */
-static double ulp_error(double got, long double want, int is_f64) {
+static double ulp_error(double got, long double want, int is_f64)
+{
     if (!has_long_double()) {
         return 0;
     }
@@ -210,23 +223,79 @@ static double ulp_error(double got, long double want, int is_f64) {
 /* ---- values ---- */
 
 static const double edges[] = {
-    0.0,      1.0,      0.5,      2.0,      3.0,     0.25,     1.5,     0.1,      0.9,      0.7071067811865476,
-    1.41421,  0.41421,  0x1p-1074, 0x1p-149, 0x1p-126, 0x1p-1022, 0x1p-130, 0x1.8p-1060, 1e-8, 1e-20,
-    88.7228,  88.73,    87.3,     103.9,    103.98,  104.5,    709.78,  709.79,   710.5,    745.1,
-    745.2,    800.0,    1.5707963267948966, 3.141592653589793, 1e5, 1e6, 1e10, 123456789.0, 1e22, 0x1p52,
-    0x1p53,   0x1.fffffep127, 0x1p127, DBL_MAX, 0x1p1023, 9.0, 10.0, 22.0, 36.5, 6.0,
-    4.0,      5.9,      3.9,      16777217.0, 2147483649.0, 0x1.fffffffffffffp-1, 0x1.0000000000001p0, 0x1.fffffep-1,
-    0x1.000002p0, (double)INFINITY, (double)NAN,
+    0.0,
+    1.0,
+    0.5,
+    2.0,
+    3.0,
+    0.25,
+    1.5,
+    0.1,
+    0.9,
+    0.7071067811865476,
+    1.41421,
+    0.41421,
+    0x1p-1074,
+    0x1p-149,
+    0x1p-126,
+    0x1p-1022,
+    0x1p-130,
+    0x1.8p-1060,
+    1e-8,
+    1e-20,
+    88.7228,
+    88.73,
+    87.3,
+    103.9,
+    103.98,
+    104.5,
+    709.78,
+    709.79,
+    710.5,
+    745.1,
+    745.2,
+    800.0,
+    1.5707963267948966,
+    3.141592653589793,
+    1e5,
+    1e6,
+    1e10,
+    123456789.0,
+    1e22,
+    0x1p52,
+    0x1p53,
+    0x1.fffffep127,
+    0x1p127,
+    DBL_MAX,
+    0x1p1023,
+    9.0,
+    10.0,
+    22.0,
+    36.5,
+    6.0,
+    4.0,
+    5.9,
+    3.9,
+    16777217.0,
+    2147483649.0,
+    0x1.fffffffffffffp-1,
+    0x1.0000000000001p0,
+    0x1.fffffep-1,
+    0x1.000002p0,
+    (double)INFINITY,
+    (double)NAN,
 };
 
 enum { EDGES = 2 * (int)COUNT(edges), SAMPLES = 6000 };
 
-static double edge(int i) {
+static double edge(int i)
+{
     return i % 2 ? -edges[i / 2] : edges[i / 2];
 }
 
 /* One ordinary argument: near 1, in the range where exponentials matter, or large. */
-static double random_ordinary(int i) {
+static double random_ordinary(int i)
+{
     switch (i % 4) {
     case 0:
         return random_between(-2, 2);
@@ -240,7 +309,8 @@ static double random_ordinary(int i) {
 }
 
 static double worst_error(const pyad_isa_table *table, pyad_loop_id id, int is_f64, int64_t n, const void *a,
-                          const void *b) {
+                          const void *b)
+{
     const void *in[2] = {a, b};
     void *out = malloc((size_t)n * 8);
     assert_non_null(out);
@@ -259,8 +329,8 @@ static double worst_error(const pyad_isa_table *table, pyad_loop_id id, int is_f
         }
         if (!(error <= limit)) {
             free(out);
-            fail_msg("%s %s f%d (%a, %a): got %a, want %La, %g ulp", table->name, pyad_loops[id].name,
-                     is_f64 ? 64 : 32, x, y, got, want, error);
+            fail_msg("%s %s f%d (%a, %a): got %a, want %La, %g ulp", table->name, pyad_loops[id].name, is_f64 ? 64 : 32,
+                     x, y, got, want, error);
         }
         worst = error > worst ? error : worst;
     }
@@ -268,7 +338,8 @@ static double worst_error(const pyad_isa_table *table, pyad_loop_id id, int is_f
     return worst;
 }
 
-static void check_values(const pyad_isa_table *table, pyad_loop_id id, int is_f64) {
+static void check_values(const pyad_isa_table *table, pyad_loop_id id, int is_f64)
+{
     int64_t n = SAMPLES;
     void *a = malloc((size_t)n * 8);
     void *b = malloc((size_t)n * 8);
@@ -309,7 +380,8 @@ static void check_values(const pyad_isa_table *table, pyad_loop_id id, int is_f6
     }
 }
 
-static void test_values(void **state) {
+static void test_values(void **state)
+{
     (void)state;
     for (size_t l = 0; l < COUNT(levels); l++) {
         const pyad_isa_table *table = pyad_isa_level(levels[l]);
@@ -322,7 +394,8 @@ static void test_values(void **state) {
     }
 }
 
-static void test_logic(void **state) {
+static void test_logic(void **state)
+{
     (void)state;
     for (size_t l = 0; l < COUNT(levels); l++) {
         const pyad_isa_table *table = pyad_isa_level(levels[l]);
@@ -360,7 +433,8 @@ typedef struct sized_case {
     unsigned char out[LONGEST * 8 + 8 + GUARD];
 } sized_case;
 
-static void fill_operands(sized_case *c) {
+static void fill_operands(sized_case *c)
+{
     const pyad_loop_info *info = &pyad_loops[c->id];
     size_t width = c->is_f64 ? 8 : 4;
     c->out_size = info->kind == PYAD_KIND_FLOAT || info->kind == PYAD_KIND_SELECT ? width : 1;
@@ -387,7 +461,8 @@ static void fill_operands(sized_case *c) {
     }
 }
 
-static void compare_result(const sized_case *c, const unsigned char *out, const char *what) {
+static void compare_result(const sized_case *c, const unsigned char *out, const char *what)
+{
     for (int64_t i = 0; i < c->n; i++) {
         size_t at = (size_t)i * c->out_size;
         int both_nan = c->out_size > 1 && isnan(get(out, c->is_f64, i)) && isnan(get(c->want, c->is_f64, i));
@@ -398,7 +473,8 @@ static void compare_result(const sized_case *c, const unsigned char *out, const 
     }
 }
 
-static void check_case(sized_case *c) {
+static void check_case(sized_case *c)
+{
     fill_operands(c);
     const void *in[3] = {c->operand[0], c->operand[1], c->operand[2]};
     pyad_loop loop = c->table->loop[c->id][c->is_f64];
@@ -422,7 +498,8 @@ static void check_case(sized_case *c) {
     }
 }
 
-static void check_sizes(const pyad_isa_table *table, int id, int is_f64) {
+static void check_sizes(const pyad_isa_table *table, int id, int is_f64)
+{
     static sized_case c;
     unsigned masks = 1u << pyad_loops[id].arity;
     for (size_t s = 0; s < COUNT(sizes); s++) {
@@ -436,7 +513,8 @@ static void check_sizes(const pyad_isa_table *table, int id, int is_f64) {
     }
 }
 
-static void test_sizes(void **state) {
+static void test_sizes(void **state)
+{
     (void)state;
     for (size_t l = 0; l < COUNT(levels); l++) {
         const pyad_isa_table *table = pyad_isa_level(levels[l]);
@@ -448,7 +526,8 @@ static void test_sizes(void **state) {
 }
 
 /* Exponents with a short cut, over a vector of bases and one scalar exponent. */
-static void test_pow_scalar_exponent(void **state) {
+static void test_pow_scalar_exponent(void **state)
+{
     (void)state;
     static const double exponents[] = {2, 3, 0.5, 1, -1, 0, -2, 2.5, 4, (double)INFINITY};
     for (size_t l = 0; l < COUNT(levels); l++) {
@@ -472,7 +551,8 @@ static void test_pow_scalar_exponent(void **state) {
     }
 }
 
-static void test_table(void **state) {
+static void test_table(void **state)
+{
     (void)state;
     assert_non_null(pyad_isa());
     assert_ptr_equal(pyad_isa(), pyad_isa_level(pyad_isa()->name));
@@ -485,7 +565,8 @@ static void test_table(void **state) {
     assert_int_equal(pyad_loops[PYAD_LOOP_ISNAN].kind, PYAD_KIND_COMPARE);
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_table),
         cmocka_unit_test(test_values),

@@ -28,32 +28,37 @@ static double out_f64[LONGEST + 1];
 
 static uint64_t random_state = UINT64_C(0x853c49e6748fea9b);
 
-static uint64_t random_bits(void) {
+static uint64_t random_bits(void)
+{
     random_state ^= random_state << 13;
     random_state ^= random_state >> 7;
     random_state ^= random_state << 17;
     return random_state * UINT64_C(2685821657736338717);
 }
 
-static void fill_row(int64_t n, double scale) {
+static void fill_row(int64_t n, double scale)
+{
     for (int64_t i = 0; i < n; i++) {
         row_f32[i] = (float)(scale * ((double)(random_bits() >> 11) * 0x1p-52 - 1.0));
         row_f64[i] = (double)row_f32[i];
     }
 }
 
-static void put(int64_t i, double value) {
+static void put(int64_t i, double value)
+{
     row_f32[i] = (float)value;
     row_f64[i] = value;
 }
 
-static void assert_near(double got, long double want, double tolerance) {
+static void assert_near(double got, long double want, double tolerance)
+{
     if (!(fabsl((long double)got - want) <= tolerance)) {
         fail_msg("got %.17g, want %.17Lg within %g", got, want, tolerance);
     }
 }
 
-static void test_sum(void **state) {
+static void test_sum(void **state)
+{
     (void)state;
     const pyad_isa_table *base = pyad_isa_level("base");
     for (size_t l = 0; l < COUNT(levels); l++) {
@@ -81,7 +86,8 @@ static void test_sum(void **state) {
 }
 
 /* The extreme at every position of a row, then a NaN at every position. */
-static void check_extremes(const pyad_isa_table *table, int64_t n) {
+static void check_extremes(const pyad_isa_table *table, int64_t n)
+{
     for (int64_t i = 0; i < n; i += n > 300 ? 97 : 1) {
         fill_row(n, 1);
         put(i, 5);
@@ -96,7 +102,8 @@ static void check_extremes(const pyad_isa_table *table, int64_t n) {
     }
 }
 
-static void test_extremes(void **state) {
+static void test_extremes(void **state)
+{
     (void)state;
     for (size_t l = 0; l < COUNT(levels); l++) {
         const pyad_isa_table *table = pyad_isa_level(levels[l]);
@@ -106,7 +113,8 @@ static void test_extremes(void **state) {
     }
 }
 
-static void check_softmax(const pyad_isa_table *table, int64_t n, double scale) {
+static void check_softmax(const pyad_isa_table *table, int64_t n, double scale)
+{
     fill_row(n, scale);
     double max = row_f64[0];
     for (int64_t i = 1; i < n; i++) {
@@ -139,7 +147,8 @@ static void check_softmax(const pyad_isa_table *table, int64_t n, double scale) 
     }
 }
 
-static void test_softmax(void **state) {
+static void test_softmax(void **state)
+{
     (void)state;
     for (size_t l = 0; l < COUNT(levels); l++) {
         const pyad_isa_table *table = pyad_isa_level(levels[l]);
@@ -150,7 +159,8 @@ static void test_softmax(void **state) {
     }
 }
 
-static void check_softmax_special(const pyad_isa_table *table, int64_t n) {
+static void check_softmax_special(const pyad_isa_table *table, int64_t n)
+{
     double inf = (double)INFINITY;
     for (int64_t i = 0; i < n; i++) {
         put(i, -inf);
@@ -174,7 +184,8 @@ static void check_softmax_special(const pyad_isa_table *table, int64_t n) {
     }
 }
 
-static void test_softmax_special(void **state) {
+static void test_softmax_special(void **state)
+{
     (void)state;
     for (size_t l = 0; l < COUNT(levels); l++) {
         const pyad_isa_table *table = pyad_isa_level(levels[l]);
@@ -184,7 +195,8 @@ static void test_softmax_special(void **state) {
     }
 }
 
-static void test_axpy(void **state) {
+static void test_axpy(void **state)
+{
     (void)state;
     for (size_t l = 0; l < COUNT(levels); l++) {
         const pyad_isa_table *table = pyad_isa_level(levels[l]);
@@ -208,7 +220,8 @@ static void test_axpy(void **state) {
 
 /* ---- fingerprint ---- */
 
-static void check_fingerprint(const pyad_isa_table *table, size_t bytes) {
+static void check_fingerprint(const pyad_isa_table *table, size_t bytes)
+{
     unsigned char data[4 * 64 + 8];
     for (size_t i = 0; i < sizeof data; i++) {
         data[i] = (unsigned char)random_bits();
@@ -245,7 +258,8 @@ static void check_fingerprint(const pyad_isa_table *table, size_t bytes) {
     }
 }
 
-static void test_fingerprint(void **state) {
+static void test_fingerprint(void **state)
+{
     (void)state;
     for (size_t l = 0; l < COUNT(levels); l++) {
         const pyad_isa_table *table = pyad_isa_level(levels[l]);
@@ -271,13 +285,15 @@ static float c_f32[4000];
 static double old[4000];
 
 /* Strides of a matrix rows x cols in one of five layouts: plain, transposed, spread, reversed, one row for all. */
-static void pick_strides(int layout, int64_t rows, int64_t cols, int64_t *rs, int64_t *cs) {
+static void pick_strides(int layout, int64_t rows, int64_t cols, int64_t *rs, int64_t *cs)
+{
     const int64_t table[5][2] = {{cols, 1}, {1, rows}, {2 * cols + 3, 2}, {-cols, -1}, {0, 1}};
     *rs = table[layout][0];
     *cs = table[layout][1];
 }
 
-static void check_gemm(const pyad_isa_table *table, int64_t M, int64_t N, int64_t K, int layouts, int accumulate) {
+static void check_gemm(const pyad_isa_table *table, int64_t M, int64_t N, int64_t K, int layouts, int accumulate)
+{
     int64_t ars, acs, brs, bcs;
     pick_strides(layouts % 5, M, K, &ars, &acs);
     pick_strides(layouts / 5, K, N, &brs, &bcs);
@@ -305,7 +321,8 @@ static void check_gemm(const pyad_isa_table *table, int64_t M, int64_t N, int64_
     }
 }
 
-static void test_small_gemm(void **state) {
+static void test_small_gemm(void **state)
+{
     (void)state;
     static const int64_t Ms[] = {1, 2, 3, 4, 5, 6, 7, 8, 13, 32};
     static const int64_t Ns[] = {1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 24, 33};
@@ -332,14 +349,12 @@ static void test_small_gemm(void **state) {
     }
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sum),
-        cmocka_unit_test(test_extremes),
-        cmocka_unit_test(test_softmax),
-        cmocka_unit_test(test_softmax_special),
-        cmocka_unit_test(test_axpy),
-        cmocka_unit_test(test_fingerprint),
+        cmocka_unit_test(test_sum),        cmocka_unit_test(test_extremes),
+        cmocka_unit_test(test_softmax),    cmocka_unit_test(test_softmax_special),
+        cmocka_unit_test(test_axpy),       cmocka_unit_test(test_fingerprint),
         cmocka_unit_test(test_small_gemm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

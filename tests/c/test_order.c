@@ -60,8 +60,8 @@ static uint32_t leaf(pyad_tape *tape)
 
 static void build(fixture *f, size_t output_count, const uint32_t *outputs, size_t input_count, const uint32_t *inputs)
 {
-    assert_int_equal(
-        pyad_order_build(&f->order, &f->tape, (int)output_count, outputs, (int)input_count, inputs), PYAD_OK);
+    assert_int_equal(pyad_order_build(&f->order, &f->tape, (int)output_count, outputs, (int)input_count, inputs),
+                     PYAD_OK);
     for (size_t k = 0; k < f->order.count; k++)
         assert_int_equal(f->tape.position[f->order.nodes[k]], k);
 }

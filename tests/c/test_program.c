@@ -234,8 +234,8 @@ static void test_python(void **state)
     uint32_t x = input(f, PYAD_F64, 0, NULL);
     uint32_t node;
     pyad_value value = {pyad_layout_scalar(PYAD_F64), NULL, NULL};
-    pyad_status status = pyad_record_value(&f->recorder, PYAD_KERNEL_COUNT + 7, PYAD_NODE_PYTHON, 1, &x, NULL, value,
-                                           &node);
+    pyad_status status =
+        pyad_record_value(&f->recorder, PYAD_KERNEL_COUNT + 7, PYAD_NODE_PYTHON, 1, &x, NULL, value, &node);
     assert_int_equal(status, PYAD_OK);
     int64_t outputs[1] = {op1(f, PYAD_LOOP_EXP, node)};
     assert_null(build(f, 1, 1, outputs));
@@ -275,8 +275,9 @@ static uint32_t find(fixture *f, uint32_t node)
     uint32_t rule = 99;
     for (int k = 0; k < f->tape.nargs[node]; k++)
         operands[k] = &f->tape.value[pyad_tape_args(&f->tape, node)[k]];
-    assert_int_equal(pyad_rules_find(&f->rules, f->tape.op[node], f->tape.params[node], f->tape.nargs[node], operands,
-                                     &rule), PYAD_OK);
+    assert_int_equal(
+        pyad_rules_find(&f->rules, f->tape.op[node], f->tape.params[node], f->tape.nargs[node], operands, &rule),
+        PYAD_OK);
     return rule;
 }
 
@@ -333,8 +334,9 @@ static void test_saved(void **state)
     for (int round = 0; round < 4; round++) {
         uint32_t args[2];
         for (int k = 0; k < 2; k++)
-            assert_int_equal(pyad_tape_lend(&f->tape, round == 2 && k == 1 ? PYAD_NODE_CONST : 0, &any.layout, data[k],
-                                            &args[k]), PYAD_OK);
+            assert_int_equal(
+                pyad_tape_lend(&f->tape, round == 2 && k == 1 ? PYAD_NODE_CONST : 0, &any.layout, data[k], &args[k]),
+                PYAD_OK);
         uint32_t node;
         if (round == 3)
             assert_int_equal(pyad_tape_mark(&f->tape, 5, true), PYAD_OK);
