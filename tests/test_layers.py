@@ -29,7 +29,10 @@ C_LAYERS = [
 PYTHON_LAYERS = [
     ("binding", ["pyad.errors", "pyad._ext", "pyad._engine"]),
     ("arrays and ops", ["pyad.array", "pyad.op", "pyad.ops"]),
-    ("transforms", ["pyad.tree", "pyad.custom", "pyad.transforms", "pyad.compile", "pyad.testing"]),
+    (
+        "transforms",
+        ["pyad.tree", "pyad.scope", "pyad.pullback", "pyad.custom", "pyad.transforms", "pyad.compile", "pyad.testing"],
+    ),
     ("namespaces", ["pyad.numpy", "pyad.scipy"]),
     ("networks", ["pyad.nn"]),
     ("package", ["pyad"]),

@@ -1,0 +1,298 @@
+"""What every transform is made of: fresh leaves, the arguments that are chosen, one sweep, and a mark on the tape
+that is closed on every way out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from pyad import _engine, tree
+from pyad._engine import CALL_PYTHON, CODES, F64, FAILED, LARGE, ffi, lib
+from pyad.array import Array, wrap
+from pyad.errors import ConcretizationError, DTypeError
+from pyad.op import run_rule, supply_rule
+
+FORWARD = lib.PYAD_SWEEP_FORWARD
+RECORDED = lib.PYAD_SWEEP_RECORDED
+RETAIN = lib.PYAD_SWEEP_RETAIN
+
+ArgNums = int | Sequence[int]
+
+
+# ---- leaves ----
+
+
+def make_leaf(name: str, x: Any) -> Array:
+    """A fresh leaf over an input: an alias of an outer traced value, the memory of an array, or a number."""
+    kind = type(x)
+    if kind is Array:
+        return wrap(lib.pyad_alias(x._h))
+    if kind is float:
+        return wrap(lib.pyad_leaf_number(0, x, _engine.CODE_F64))
+    if not isinstance(x, np.ndarray | np.generic):
+        if isinstance(x, bool | int | complex):
+            raise _not_float(name, type(x).__name__)
+        raise DTypeError(
+            f"{name}: an input of type {kind.__name__} cannot be differentiated; expected floats, float arrays, or "
+            "tuples, lists and dicts of them"
+        )
+    code = CODES.get(x.dtype, -1)
+    if code < _engine.CODE_F32:
+        raise _not_float(name, str(x.dtype))
+    if isinstance(x, np.generic) or x.ndim == 0:
+        return wrap(lib.pyad_leaf_number(0, float(x), code))
+    if type(x) is not np.ndarray:
+        if isinstance(x, np.ma.MaskedArray | np.matrix):
+            raise DTypeError(f"{name}: a {type(x).__name__} is not supported; pass a plain ndarray")
+        x = x.view(np.ndarray)
+    return wrap(_engine.lend(x, 0))
+
+
+def make_leaves(name: str, xs: list[Any]) -> list[Array]:
+    """Fresh leaves over the inputs, in one call where all are plain arrays."""
+    for x in xs:
+        if type(x) is not np.ndarray:
+            break
+    else:
+        handles = _engine.lend_all(xs)
+        if handles is not None:
+            return [bare(h) for h in handles]
+    return [make_leaf(name, x) for x in xs]
+
+
+def bare(handle: int) -> Array:
+    """The Array of a handle without a buffer of its own."""
+    array = Array.__new__(Array)
+    array._h = handle
+    return array
+
+
+def _not_float(name: str, dtype: str) -> DTypeError:
+    if dtype[0] in "<>":
+        return DTypeError(
+            f"{name}: an input of dtype {dtype} has foreign byte order; convert with x.astype(x.dtype.type)"
+        )
+    if dtype.startswith(("int", "uint", "bool")):
+        return DTypeError(
+            f"{name}: inputs must be float32 or float64, got {dtype}; convert with x.astype(float) or float(x)"
+        )
+    return DTypeError(f"{name}: inputs must be float32 or float64, dtype {dtype} is not supported")
+
+
+def input_avals(leaves: list[Any]) -> list[tuple[tuple[int, ...], np.dtype]]:
+    return [((), F64) if type(x) is float else (x.shape, x.dtype) for x in leaves]
+
+
+def checked_avals(name: str, leaves: list[Any]) -> list[tuple[tuple[int, ...], np.dtype]]:
+    try:
+        return input_avals(leaves)
+    except AttributeError:
+        for x in leaves:
+            make_leaf(name, x)
+        raise
+
+
+# ---- arguments ----
+
+
+class Selection:
+    """The arguments to differentiate by: `argnums` as given, the leaves in them, and the call with other leaves."""
+
+    __slots__ = ("args", "leaves", "numbers", "single", "structure")
+
+    def __init__(self, name: str, args: tuple[Any, ...], argnums: ArgNums) -> None:
+        self.args = args
+        self.single = type(argnums) is int or isinstance(argnums, np.integer)
+        given = (argnums,) if self.single else _several(name, argnums)
+        for n in given:
+            if not -len(args) <= n < len(args):
+                raise ValueError(
+                    f"{name}: argnums {n} is out of range, the function was called with {len(args)} positional "
+                    f"argument{'' if len(args) == 1 else 's'}"
+                )
+        self.numbers = [int(n) % len(args) for n in given]
+        if len(set(self.numbers)) != len(self.numbers):
+            raise ValueError(f"{name}: argnums {argnums} names an argument twice")
+        chosen = args[self.numbers[0]] if self.single else tuple(args[n] for n in self.numbers)
+        self.leaves, self.structure = tree.flatten(chosen)
+
+    def call_args(self, leaves: list[Any]) -> list[Any]:
+        """The positional arguments with `leaves` in place of the chosen ones'."""
+        chosen = self.structure.unflatten(leaves)
+        args = list(self.args)
+        if self.single:
+            args[self.numbers[0]] = chosen
+        else:
+            for n, part in zip(self.numbers, chosen, strict=True):
+                args[n] = part
+        return args
+
+
+def _several(name: str, argnums: Any) -> tuple[int, ...]:
+    """Several argnums, none of them a bool or anything else that is no position."""
+    given = tuple(argnums) if isinstance(argnums, Sequence | np.ndarray) else (argnums,)
+    if not given or not all(isinstance(n, int | np.integer) and type(n) is not bool for n in given):
+        raise TypeError(f"{name}: argnums must be an integer or a sequence of integers, got {argnums!r}")
+    return given
+
+
+def check_function(name: str, function: Any) -> None:
+    if not callable(function):
+        raise TypeError(f"{name}: the first argument must be a function, got {type(function).__name__}")
+
+
+def tangents_for(name: str, structure: Any, tangents: Any) -> list[Any]:
+    """The leaves of the tangents, whose containers must be the primals'."""
+    try:
+        return structure.leaves_of(tangents, "the tuple of tangents")
+    except tree.TreeError as problem:
+        raise TypeError(f"{name}: {problem}") from None
+
+
+# ---- sweeps ----
+
+
+def check(status: int) -> None:
+    if status:
+        raise _engine.error(status)
+
+
+def _drive(recorded: bool) -> None:
+    """Run the sweep under way, doing for it what only Python can."""
+    cell = None
+    while True:
+        status = lib.pyad_sweep_go()
+        if status == 0:
+            return
+        if status != CALL_PYTHON:
+            raise _engine.error(status)
+        if cell is None:
+            cell = ffi.new("int64_t *")
+        want = lib.pyad_sweep_wants(cell)
+        if want == 1:
+            supply_rule(cell[0])
+        else:
+            run_rule(cell[0], want == 3, recorded)
+
+
+def _sweep_results(handles: list[int], avals: list[tuple[tuple[int, ...], np.dtype]], recorded: bool) -> list[Any]:
+    """What has arrived at the given nodes: traced in a recorded sweep, else NumPy; zeros where nothing has."""
+    if not recorded:
+        return _engine.take_gradients(handles, avals)
+    out = []
+    for h, (shape, dtype) in zip(handles, avals, strict=True):
+        value = lib.pyad_sweep_value(h)
+        if value >= FAILED:
+            raise _engine.error(value)
+        out.append(wrap(value & (LARGE - 1)) if value else np.zeros(shape, dtype)[()])
+    return out
+
+
+def sweep(
+    flags: int,
+    outputs: list[int],
+    inputs: list[int],
+    seeds: list[tuple[int, int]] | None,
+    results: list[int],
+    avals: list[tuple[tuple[int, ...], np.dtype]],
+) -> list[Any]:
+    """One sweep from seeds (pairs of node and value; None: one for the only output) to results."""
+    check(lib.pyad_sweep_start(flags, len(outputs), outputs, len(inputs), inputs))
+    recorded = bool(flags & RECORDED)
+    try:
+        if seeds is None:
+            check(lib.pyad_sweep_seed_ones(outputs[0]))
+        else:
+            for node, value in seeds:
+                check(lib.pyad_sweep_seed(node, value))
+        _drive(recorded)
+        return _sweep_results(results, avals, recorded)
+    finally:
+        lib.pyad_sweep_stop()
+
+
+# ---- the end of a transform ----
+
+
+class Scope:
+    """A mark on the tape, closed on every way out. Results that depend on an enclosing transform stay on the tape."""
+
+    __slots__ = ("engine", "floor", "opened")
+
+    def __init__(self, keep_all: bool = False) -> None:
+        self.engine = _engine.current()
+        self.floor = lib.pyad_node_count()
+        self.opened: tuple[int, int] | None = self.engine.open(keep_all)
+
+    def is_outer(self, x: Any) -> bool:
+        return self.engine.depth > 1 and type(x) is Array and bool(lib.pyad_is_outer(x._h, self.floor))
+
+    def finish(self, results: list[Any], share: bool = True) -> list[Any]:
+        """Close; traced results become NumPy values, or stay traced where they depend on an enclosing transform."""
+        if self.engine.depth == 1:
+            out = [_engine.materialize(x._h, share) if type(x) is Array else x for x in results]
+            opened, self.opened = self.opened, None
+            self.engine.close(opened)  # type: ignore[arg-type]
+            return out
+        kept = [k for k, x in enumerate(results) if self.is_outer(x)]
+        out = list(results)
+        for k, x in enumerate(results):
+            if type(x) is Array and k not in kept:
+                out[k] = _engine.materialize(x._h, share)
+        opened, self.opened = self.opened, None
+        assert opened is not None
+        if kept:
+            handles = self.engine.seal(opened, [out[k]._h for k in kept])
+            for k, handle in zip(kept, handles, strict=True):
+                out[k] = _renewed(out[k], handle)
+        else:
+            self.engine.close(opened)
+        return out
+
+    def abandon(self) -> None:
+        """Close if it is still open: the function raised."""
+        if self.opened is not None:
+            opened, self.opened = self.opened, None
+            self.engine.close(opened)
+
+
+def _renewed(x: Array, handle: int) -> Array:
+    """The same value under its new handle."""
+    array = bare(handle)
+    keep = getattr(x, "_keep", None)
+    if keep is not None:
+        keep.handle = handle
+        array._keep = keep
+    return array
+
+
+def call_user(
+    function: Callable[..., Any], args: list[Any], keywords: dict[str, Any], has_aux: bool
+) -> tuple[Any, Any]:
+    try:
+        result = function(*args, **keywords)
+    except ValueError as problem:
+        _explain_assignment(problem)
+        raise
+    if not has_aux:
+        return result, None
+    if not isinstance(result, tuple) or len(result) != 2:
+        raise TypeError(
+            f"has_aux=True: the function must return a pair (output, aux), got {type(result).__name__}"
+            + (f" of length {len(result)}" if isinstance(result, tuple) else "")
+        )
+    return result
+
+
+def _explain_assignment(problem: ValueError) -> None:
+    """NumPy reports `a[i] = x` for a traced x as a sequence in the place of a number; say what it was."""
+    if isinstance(problem.__cause__, ConcretizationError) and "sequence" in str(problem):
+        raise ConcretizationError(
+            "a traced value was assigned into an array of plain NumPy (a[i] = x), where its derivative would be lost; "
+            "build the array with pyad.numpy.array, np.stack or np.concatenate, or assign pyad.stop_gradient(x) "
+            "if it is "
+            "constant"
+        ).with_traceback(problem.__traceback__) from None
