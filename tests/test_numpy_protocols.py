@@ -229,6 +229,8 @@ OTHERS = {
 def test_operators_in_both_orders_have_numpys_dtype_and_value(symbol, other, dtype):
     """NEP 50: a Python number is weak, whatever has a dtype takes part in the promotion."""
     operate, other = OPERATORS[symbol], OTHERS[other]
+    if symbol == "**" and type(other) is np.int64 and np.lib.NumpyVersion(np.__version__) < "2.2.0":
+        pytest.skip("NumPy before 2.2 squares an array for an exponent of 2 of any dtype, and keeps the array's own")
     for x in (X[0].astype(dtype), dtype(0.75)):
         if isinstance(other, list) and np.ndim(x) == 0:
             # A NumPy scalar leaves a list to Python.

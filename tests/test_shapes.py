@@ -10,6 +10,7 @@ import pyad
 import pyad.numpy as pnp
 from pyad.errors import DTypeError, ShapeError
 
+NUMPY = np.lib.NumpyVersion(np.__version__)
 A = np.random.default_rng(0).normal(size=(2, 3, 4))
 V = np.arange(6.0)
 
@@ -37,7 +38,8 @@ MOVES = {
     "reshape": lambda x: np.reshape(x, (4, 6)),
     "reshape with -1": lambda x: np.reshape(x, (3, -1)),
     "reshape to one number": lambda x: np.reshape(x, -1),
-    "reshape keyword": lambda x: np.reshape(x, shape=(6, 4)),
+    # NumPy has the argument by this name from 2.1 on.
+    "reshape keyword": lambda x: np.reshape(x, shape=(6, 4)) if NUMPY >= "2.1.0" else np.reshape(x, (6, 4)),
     "reshape method": lambda x: x.reshape(2, 12),
     "reshape method, tuple": lambda x: x.reshape((2, 2, 6)),
     "reshape of a transpose": lambda x: x.T.reshape(3, 8),
