@@ -20,9 +20,21 @@ PREPROCESSOR_TAKEN_OUT = re.compile(r"#\s*(include\s+[<\"].*|ifndef \w+_H|define
 
 
 # Calls that may run for long.
-RELEASING = {"pyad_sweep_go", "pyad_sweep_start", "pyad_sweep_stop", "pyad_mark_cut", "pyad_saved_tape_free",
-             "pyad_engine_free", "pyad_copy_out", "pyad_sweep_copy", "pyad_sweep_verify", "pyad_axpy",
-             "pyad_bind_blas", "pyad_trim"}  # fmt: skip
+RELEASING = {
+    "pyad_axpy",
+    "pyad_bind_blas",
+    "pyad_copy_out",
+    "pyad_engine_free",
+    "pyad_mark_cut",
+    "pyad_saved_tape_free",
+    "pyad_sweep_copy",
+    "pyad_sweep_go",
+    "pyad_sweep_gradient",
+    "pyad_sweep_start",
+    "pyad_sweep_stop",
+    "pyad_sweep_verify",
+    "pyad_trim",
+}
 # Calls that may run for long if this is true of their (generated) arguments.
 ASKING = {
     "pyad_op1": "pyad_is_long(x1)",

@@ -156,12 +156,13 @@ static int64_t failed(pyad_status status)
     return PYAD_FAILED + (int64_t)status;
 }
 
-static int64_t answer(pyad_status status, uint32_t node)
+/* The handle of a node, or the failure. Takes the engine, since looking up a thread's own costs a call each time. */
+static int64_t answer(const pyad_engine *engine, pyad_status status, uint32_t node)
 {
     if (status != PYAD_OK)
         return failed(status);
-    int64_t handle = pyad_tape_handle(&here->tape, node);
-    return here->tape.value[node].buffer != NULL ? handle | PYAD_HANDLE_LARGE : handle;
+    int64_t handle = pyad_tape_handle(&engine->tape, node);
+    return engine->tape.value[node].buffer != NULL ? handle | PYAD_HANDLE_LARGE : handle;
 }
 
 /* ---- the tape ---- */
@@ -249,7 +250,7 @@ int64_t pyad_lend(int flags, int dtype, int ndim, const int64_t *shape, const in
         status = pyad_fail(&here->message, PYAD_ERR_VALUE, "memory is not aligned to its dtype");
     if (status == PYAD_OK)
         status = pyad_tape_lend(&here->tape, kind, &any.layout, data, &node);
-    return answer(status, node);
+    return answer(here, status, node);
 }
 
 int64_t pyad_leaf_number(int flags, double number, int dtype)
@@ -269,7 +270,7 @@ int64_t pyad_leaf_number(int flags, double number, int dtype)
     pyad_status status = pyad_tape_reserve(&here->tape, 0);
     if (status == PYAD_OK)
         node = pyad_tape_push(&here->tape, PYAD_KERNEL_ALIAS, kind | PYAD_NODE_LEAF, 0, NULL, NULL, value);
-    return answer(status, node);
+    return answer(here, status, node);
 }
 
 int64_t pyad_const_number(double number, int dtype)
@@ -281,7 +282,7 @@ int64_t pyad_const_number(double number, int dtype)
     pyad_status status = pyad_engine_layout(here, dtype, 0, NULL, NULL, &any);
     if (status == PYAD_OK)
         status = pyad_tape_number(&here->tape, number, dtype, &node);
-    return answer(status, node);
+    return answer(here, status, node);
 }
 
 int64_t pyad_alias(int64_t of)
@@ -290,7 +291,7 @@ int64_t pyad_alias(int64_t of)
     pyad_status status = pyad_engine_node(here, of, &node);
     if (status == PYAD_OK)
         status = pyad_record_alias(&here->recorder, node, &node);
-    return answer(status, node);
+    return answer(here, status, node);
 }
 
 int pyad_is_long(int64_t handle)
@@ -313,49 +314,54 @@ int pyad_any_is_long(int count, const int64_t *handles)
 
 int64_t pyad_op1(int op, int64_t a)
 {
+    pyad_engine *engine = here;
     uint32_t node = 0;
-    pyad_status status = pyad_engine_node(here, a, &node);
+    pyad_status status = pyad_engine_node(engine, a, &node);
     if (status == PYAD_OK)
-        status = pyad_record(&here->recorder, op, 1, &node, NULL, &node);
-    return answer(status, node);
+        status = pyad_record(&engine->recorder, op, 1, &node, NULL, &node);
+    return answer(engine, status, node);
 }
 
 int64_t pyad_op2(int op, int64_t a, int64_t b)
 {
+    pyad_engine *engine = here;
     uint32_t args[2];
     uint32_t node = 0;
-    pyad_status status = pyad_engine_node(here, a, &args[0]);
+    pyad_status status = pyad_engine_node(engine, a, &args[0]);
     if (status == PYAD_OK)
-        status = pyad_engine_node(here, b, &args[1]);
+        status = pyad_engine_node(engine, b, &args[1]);
     if (status == PYAD_OK)
-        status = pyad_record(&here->recorder, op, 2, args, NULL, &node);
-    return answer(status, node);
+        status = pyad_record(&engine->recorder, op, 2, args, NULL, &node);
+    return answer(engine, status, node);
 }
 
 int64_t pyad_op3(int op, int64_t a, int64_t b, int64_t c)
 {
+    pyad_engine *engine = here;
     uint32_t args[3];
     uint32_t node = 0;
-    pyad_status status = pyad_engine_node(here, a, &args[0]);
+    pyad_status status = pyad_engine_node(engine, a, &args[0]);
     if (status == PYAD_OK)
-        status = pyad_engine_node(here, b, &args[1]);
+        status = pyad_engine_node(engine, b, &args[1]);
     if (status == PYAD_OK)
-        status = pyad_engine_node(here, c, &args[2]);
+        status = pyad_engine_node(engine, c, &args[2]);
     if (status == PYAD_OK)
-        status = pyad_record(&here->recorder, op, 3, args, NULL, &node);
-    return answer(status, node);
+        status = pyad_record(&engine->recorder, op, 3, args, NULL, &node);
+    return answer(engine, status, node);
 }
 
 static int64_t op_with_number(int op, int64_t traced, double number, int place)
 {
+    pyad_engine *engine = here;
     uint32_t args[2];
     uint32_t node = 0;
-    pyad_status status = pyad_engine_node(here, traced, &args[1 - place]);
+    pyad_status status = pyad_engine_node(engine, traced, &args[1 - place]);
     if (status == PYAD_OK)
-        status = pyad_tape_number(&here->tape, number, here->tape.value[args[1 - place]].layout->dtype, &args[place]);
+        status =
+            pyad_tape_number(&engine->tape, number, engine->tape.value[args[1 - place]].layout->dtype, &args[place]);
     if (status == PYAD_OK)
-        status = pyad_record(&here->recorder, op, 2, args, NULL, &node);
-    return answer(status, node);
+        status = pyad_record(&engine->recorder, op, 2, args, NULL, &node);
+    return answer(engine, status, node);
 }
 
 int64_t pyad_op2n(int op, int64_t a, double b)
@@ -383,7 +389,7 @@ int64_t pyad_op(int op, int nargs, const int64_t *args, int param_count, const i
     if (param_count > 0)
         memcpy(counted + 1, params, (size_t)param_count * sizeof *params);
     status = pyad_record(&here->recorder, op, nargs, nodes, param_count >= 0 ? counted : NULL, &node);
-    return answer(status, node);
+    return answer(here, status, node);
 }
 
 /* The numbers of kernels are not the caller's to use, and a node has room for so many operands. */
@@ -414,7 +420,7 @@ int64_t pyad_op_ran(int op, int nargs, const int64_t *args, int64_t param, int d
     status = check_ran(op, nargs);
     if (status == PYAD_OK)
         status = pyad_record_value(&here->recorder, op, PYAD_NODE_PYTHON, nargs, nodes, params, value, &node);
-    return answer(status, node);
+    return answer(here, status, node);
 }
 
 int64_t pyad_op_ran_node(int op, int nargs, const int64_t *args, int64_t param, int64_t value)
@@ -434,7 +440,7 @@ int64_t pyad_op_ran_node(int op, int nargs, const int64_t *args, int64_t param, 
     if (same.buffer != NULL)
         pyad_buffer_retain(same.buffer);
     status = pyad_record_value(&here->recorder, op, PYAD_NODE_PYTHON, nargs, nodes, params, same, &node);
-    return answer(status, node);
+    return answer(here, status, node);
 }
 
 void pyad_drop(int64_t handle)

@@ -145,6 +145,8 @@ int pyad_sweep_seed(int64_t handle, int64_t value);
 int pyad_sweep_seed_ones(int64_t handle);
 /* 0 when done; PYAD_CALL_PYTHON (32) to be called again after what pyad_sweep_wants says has been done. */
 int pyad_sweep_go(void);
+/* Start, ones for a 0-d output, and go, in one call. On a failure the sweep has been stopped. */
+int pyad_sweep_gradient(int flags, int64_t output, int input_count, const int64_t *inputs);
 /* 1: record the rule of *node. 2: give cotangents to its operands. 3: give it a tangent. */
 int pyad_sweep_wants(int64_t *node);
 /* During a call: the cotangent or tangent that has arrived at a node, as a handle, or 0 where there is none. */

@@ -165,6 +165,17 @@ int pyad_sweep_go(void)
     return told(engine, pyad_sweep_run(engine->sweep));
 }
 
+int pyad_sweep_gradient(int flags, int64_t output, int input_count, const int64_t *inputs)
+{
+    PYAD_TRY(pyad_sweep_start(flags, 1, &output, input_count, inputs));
+    int status = pyad_sweep_seed_ones(output);
+    if (status == PYAD_OK)
+        status = pyad_sweep_go();
+    if (status != PYAD_OK && status != PYAD_CALL_PYTHON)
+        pyad_sweep_stop();
+    return status;
+}
+
 int pyad_sweep_wants(int64_t *node)
 {
     pyad_engine *engine = pyad_engine_here();

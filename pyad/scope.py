@@ -160,22 +160,19 @@ def check(status: int) -> None:
         raise _engine.error(status)
 
 
-def _drive(recorded: bool) -> None:
-    """Run the sweep under way, doing for it what only Python can."""
-    cell = None
-    while True:
-        status = lib.pyad_sweep_go()
-        if status == 0:
-            return
-        if status != CALL_PYTHON:
-            raise _engine.error(status)
-        if cell is None:
-            cell = ffi.new("int64_t *")
+def _drive(status: int, recorded: bool) -> None:
+    """Bring the sweep under way to its end after `status`, doing for it what only Python can."""
+    if status == 0:
+        return
+    cell = ffi.new("int64_t *")
+    while status == CALL_PYTHON:
         want = lib.pyad_sweep_wants(cell)
         if want == 1:
             supply_rule(cell[0])
         else:
             run_rule(cell[0], want == 3, recorded)
+        status = lib.pyad_sweep_go()
+    check(status)
 
 
 def _sweep_results(handles: list[int], avals: list[tuple[tuple[int, ...], np.dtype]], recorded: bool) -> list[Any]:
@@ -195,21 +192,33 @@ def sweep(
     flags: int,
     outputs: list[int],
     inputs: list[int],
-    seeds: list[tuple[int, int]] | None,
+    seeds: list[tuple[int, int]],
     results: list[int],
     avals: list[tuple[tuple[int, ...], np.dtype]],
 ) -> list[Any]:
-    """One sweep from seeds (pairs of node and value; None: one for the only output) to results."""
+    """One sweep from seeds (pairs of node and value) to results."""
     check(lib.pyad_sweep_start(flags, len(outputs), outputs, len(inputs), inputs))
-    recorded = bool(flags & RECORDED)
     try:
-        if seeds is None:
-            check(lib.pyad_sweep_seed_ones(outputs[0]))
-        else:
-            for node, value in seeds:
-                check(lib.pyad_sweep_seed(node, value))
-        _drive(recorded)
+        for node, value in seeds:
+            check(lib.pyad_sweep_seed(node, value))
+        recorded = bool(flags & RECORDED)
+        _drive(lib.pyad_sweep_go(), recorded)
         return _sweep_results(results, avals, recorded)
+    finally:
+        lib.pyad_sweep_stop()
+
+
+def sweep_gradient(
+    flags: int, output: int, inputs: list[int], avals: list[tuple[tuple[int, ...], np.dtype]]
+) -> list[Any]:
+    """One backward sweep from a 0-d output, seeded with one, to the inputs."""
+    status = lib.pyad_sweep_gradient(flags, output, len(inputs), inputs)
+    if status not in (0, CALL_PYTHON):
+        raise _engine.error(status)
+    try:
+        recorded = bool(flags & RECORDED)
+        _drive(status, recorded)
+        return _sweep_results(inputs, avals, recorded)
     finally:
         lib.pyad_sweep_stop()
 

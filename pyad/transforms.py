@@ -31,6 +31,7 @@ from pyad.scope import (
     input_avals,
     make_leaves,
     sweep,
+    sweep_gradient,
     tangents_for,
 )
 
@@ -75,7 +76,7 @@ def _value_and_grad(
         if type(y) is Array:
             handles = [x._h for x in inputs]
             flags = RECORDED if scope.is_outer(y) else 0
-            gradients = sweep(flags, [y._h], handles, None, handles, avals)
+            gradients = sweep_gradient(flags, y._h, handles, avals)
         else:
             gradients = [np.zeros(shape, dtype)[()] for shape, dtype in avals]
         aux_leaves, aux_structure = tree.flatten(aux) if has_aux else ([], None)

@@ -13,7 +13,7 @@ import numpy as np
 
 import pyad
 from pyad import _engine
-from pyad.scope import sweep
+from pyad.scope import sweep_gradient
 
 X = 0.6
 NAMES = ["x", "a = x²", "b = exp(a)", "c = a + b", "d = sqrt(c)", "e = cos(c)", "f = d + e"]
@@ -40,7 +40,7 @@ def read_tape() -> list[dict]:
         for index in range(last + 1):
             handle = generation << _engine.INDEX_BITS | index
             info = _engine.look(handle)
-            (cotangent,) = sweep(_engine.lib.PYAD_SWEEP_RETAIN, [y._h], [handle], None, [handle], [((), _engine.F64)])
+            (cotangent,) = sweep_gradient(_engine.lib.PYAD_SWEEP_RETAIN, y._h, [handle], [((), _engine.F64)])
             operands = [_engine.lib.pyad_operand(handle, k) for k in range(info.nargs)]
             nodes.append(
                 {

@@ -234,6 +234,32 @@ static void test_names(void **state)
     assert_true(y[2] == 7 && v[1] == 4 && i[0] == 5);
 }
 
+/* Start, seed and run in one call: stops where a rule is asked for, and leaves no sweep behind when it fails. */
+static void test_gradient_call(void **state)
+{
+    (void)state;
+    int64_t x = ok(pyad_leaf_number(0, 0.5, RULE_F64));
+    int64_t y = ok(pyad_op1(PYAD_LOOP_EXP, ok(pyad_op2(PYAD_LOOP_MUL, x, x))));
+    int64_t node;
+    int status = pyad_sweep_gradient(0, y, 1, &x);
+    while (status == CALL_PYTHON) {
+        assert_int_equal(pyad_sweep_wants(&node), 1);
+        OK(test_answer(node));
+        status = pyad_sweep_go();
+    }
+    OK(status);
+    assert_true(fabs(pyad_sweep_number(x) - exp(0.25)) < 1e-15);
+    pyad_sweep_stop();
+    int64_t stale = x + ((int64_t)1 << 40);
+    assert_int_equal(pyad_sweep_gradient(0, y, 1, &stale), ERR_STALE);
+    assert_int_equal(pyad_sweep_go(), ERR_STATE);
+    /* The rules are known now. */
+    int64_t z = ok(pyad_op1(PYAD_LOOP_EXP, x));
+    OK(pyad_sweep_gradient(0, z, 1, &x));
+    assert_true(fabs(pyad_sweep_number(x) - exp(0.5)) < 1e-15);
+    pyad_sweep_stop();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -242,6 +268,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_threads, setup, teardown),
         cmocka_unit_test_setup_teardown(test_outlived, setup, teardown),
         cmocka_unit_test_setup_teardown(test_parts, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_gradient_call, setup, teardown),
         cmocka_unit_test_setup_teardown(test_names, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
