@@ -160,12 +160,12 @@ def lend(array: np.ndarray, flags: int) -> int:
     code = CODE_F64 if dtype is F64 else CODE_F32 if dtype is F32 else CODES.get(dtype)
     if code is None or not dtype.isnative:
         raise errors.DTypeError(f"arrays of dtype {dtype} are not supported; convert to float32 or float64")
+    if array.ndim > 32:
+        raise errors.ShapeError(f"arrays of {array.ndim} dimensions are not supported, at most 32")
     try:
         data = ffi.from_buffer(array)
     except ValueError:  # not C-contiguous
         return _lend_strided(array, flags, code)
-    if array.ndim > 32:
-        raise errors.ShapeError(f"arrays of {array.ndim} dimensions are not supported, at most 32")
     handle = lib.pyad_lend(flags, code, array.ndim, array.shape, NULL, data)
     if handle >= FAILED:
         if not array.flags.aligned:
@@ -188,8 +188,6 @@ def lend_all(arrays: list[np.ndarray]) -> list[int] | None:
 
 
 def _lend_strided(array: np.ndarray, flags: int, code: int) -> int:
-    if array.ndim > 32:
-        raise errors.ShapeError(f"arrays of {array.ndim} dimensions are not supported, at most 32")
     item = array.dtype.itemsize
     if not array.flags.aligned or any(s % item for s in array.strides):
         return lend(array.copy(), flags)

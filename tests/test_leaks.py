@@ -27,6 +27,7 @@ from pyad.errors import ConcretizationError, DTypeError, LeakError, UnsupportedE
         lambda x: pnp.exp(x),
         lambda x: np.sum(x),
         lambda x: x @ x,
+        lambda x: pyad.ops.linalg.affine(np.ones((2, 3)), x, x),
         lambda x: x[0],
         lambda x: x[np.array([0, 1])],
         lambda x: np.where(X > 1, x, 0.0),

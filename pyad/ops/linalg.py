@@ -99,8 +99,9 @@ def affine(x: Any, w: Any, b: Any, /) -> Any:
     Raises:
         ShapeError: shapes that do not contract or a bias that does not fit.
     """
-    if type(w) is Array and type(b) is Array:
-        # The usual case in one call; whatever the engine refuses, mixed dtypes say, is looked at below.
+    if type(w) is Array and type(b) is Array and lib.pyad_ndim_of(w._h) >= 0:
+        # The usual case in one call; whatever the engine refuses, mixed dtypes say, is looked at below. Only while the
+        # weight is on the tape: nothing would drop what is lent after its transform ended.
         if type(x) is Array:
             given = x._h
         else:

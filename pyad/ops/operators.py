@@ -245,15 +245,6 @@ def _refuse_assignment(self: Array, key: Any, value: Any) -> None:
     )
 
 
-def _in_place(function: Callable[[Any, Any], Any]) -> Callable[[Array, Any], Any]:
-    """`a += b` gives a new value: nobody else sees it change."""
-
-    def method(self: Array, other: Any) -> Any:
-        return function(self, other)
-
-    return method
-
-
 def _sequence(args: tuple[Any, ...]) -> Any:
     """x.reshape(2, 3) as x.reshape((2, 3))."""
     return args[0] if len(args) == 1 else args
