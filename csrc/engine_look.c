@@ -128,6 +128,18 @@ pyad_buffer *pyad_share_out(int64_t handle)
     return pyad_share_value(&here->tape.value[node]);
 }
 
+pyad_buffer *pyad_borrow(int64_t handle)
+{
+    pyad_engine *here = pyad_engine_here();
+    uint32_t node = 0;
+    if (pyad_engine_node(here, handle, &node) != PYAD_OK)
+        return NULL;
+    pyad_buffer *buffer = here->tape.value[node].buffer;
+    if (buffer != NULL)
+        pyad_buffer_retain(buffer);
+    return buffer;
+}
+
 void *pyad_buffer_data(pyad_buffer *buffer)
 {
     return buffer->data;

@@ -132,6 +132,8 @@ int pyad_copy_out(int64_t handle, void *to);
 double pyad_read_number(int64_t handle);
 /* The buffer of a value that nobody else holds, with a reference for the caller; NULL where it must be copied. */
 pyad_buffer *pyad_share_out(int64_t handle);
+/* The buffer of a value, whoever else holds it, with a reference for the caller; NULL where it has none. */
+pyad_buffer *pyad_borrow(int64_t handle);
 void *pyad_buffer_data(pyad_buffer *buffer);
 void pyad_buffer_drop(pyad_buffer *buffer);
 

@@ -33,6 +33,9 @@ KERNEL_COUNT = lib.pyad_kernel_count()
 # Gradients from this size on leave without a copy; below it, copying is cheaper than sharing.
 SHARE_BYTES = 1 << 15
 
+# Values up to this size may lie in the tape's arena (csrc/array.h), which keeps nothing alive.
+VIEW_BYTES = 1 << 10
+
 _ERRORS = {
     1: MemoryError,
     2: errors.ShapeError,
@@ -93,6 +96,7 @@ class Engine:
         lib.pyad_engine_enter(self.pointer)
         self.keep: list[Any] = []
         self.depth = 0
+        self.abstract = False  # a rule is being recorded on placeholders, which have no values
         self.dead: list[Any] = []  # saved tapes whose owner is gone, freed by this thread
 
     def open(self, keep_all: bool = False) -> tuple[int, int]:
@@ -250,6 +254,7 @@ def params_of(info: Any) -> tuple[int, ...]:
 
 def materialize(handle: int, share: bool = True) -> Any:
     """The value of a node as a NumPy array (a scalar where it is 0-d) with memory of its own."""
+    _need_values()
     if lib.pyad_ndim_of(handle) == 0:
         return DTYPES[lib.pyad_dtype_of(handle)].type(_number(handle))
     info = look(handle)
@@ -263,6 +268,34 @@ def materialize(handle: int, share: bool = True) -> Any:
     status = lib.pyad_copy_out(handle, ffi.from_buffer(_char_p, out, require_writable=True) if out.size else NULL)
     if status:
         raise error(status, (handle,))
+    return out
+
+
+def _need_values() -> None:
+    if _local.engine is not None and _local.engine.abstract:
+        raise errors.NeedsPython
+
+
+def view(handle: int) -> Any:
+    """The value of a node as a read-only NumPy array over its memory where that can be, for use before the mark is cut.
+
+    Buffers of the engine are kept alive by the array; memory that was lent stays until then anyway; small values, which
+    lie in the arena, are copied.
+    """
+    if lib.pyad_ndim_of(handle) == 0:
+        return materialize(handle)
+    _need_values()
+    info = look(handle)
+    dtype = DTYPES[info.dtype]
+    nbytes = info.size * dtype.itemsize
+    if nbytes <= VIEW_BYTES or not info.is_contiguous:
+        return materialize(handle, share=False)
+    buffer = lib.pyad_borrow(handle)
+    data = ffi.cast("char *", info.data)
+    if buffer != NULL:
+        data = ffi.gc(data, _Release(buffer), nbytes)
+    out = np.frombuffer(ffi.buffer(data, nbytes), dtype).reshape(shape_of(info))
+    out.flags.writeable = False
     return out
 
 

@@ -14,7 +14,7 @@ from pyad import _engine
 from pyad._engine import CODES, DTYPES, F64, FAILED, LARGE, lib
 from pyad.errors import ConcretizationError, DTypeError
 
-__all__ = ["Array", "constant", "dtype_of", "is_traced", "numpy_value", "wrap"]
+__all__ = ["Array", "constant", "dtype_of", "is_traced", "numpy_value", "numpy_view", "wrap"]
 
 
 unpack = _engine.ffi.unpack
@@ -232,6 +232,11 @@ def constant(x: Any, dtype: np.dtype) -> int:
 def numpy_value(x: Any) -> Any:
     """The value of a traced array as a NumPy array or scalar; anything else as it is."""
     return _engine.materialize(x._h, share=False) if type(x) is Array else x
+
+
+def numpy_view(x: Any) -> Any:
+    """As `numpy_value`, read-only and over the engine's own memory where that can be; not to be kept."""
+    return _engine.view(x._h) if type(x) is Array else x
 
 
 def common_dtype(op: str, operands: tuple[Any, ...]) -> np.dtype:

@@ -39,3 +39,7 @@ class MutationError(RuntimeError):
 
 class EngineError(RuntimeError):
     """The engine was called out of order; a defect of pyad if it ever reaches you."""
+
+
+class NeedsPython(Exception):
+    """Not for users: raised while a rule is recorded on placeholders, by an operation that needs values."""

@@ -24,10 +24,10 @@ import numpy as np
 
 from pyad import _engine
 from pyad._engine import CODES, FAILED, LARGE, lib
-from pyad.array import Array, _new, common_dtype, constant, is_traced, wrap
-from pyad.errors import EngineError
+from pyad.array import Array, _new, common_dtype, constant, is_traced, numpy_view, wrap
+from pyad.errors import EngineError, NeedsPython
 
-__all__ = ["REGISTRY", "NeedsPython", "Op", "elementwise", "general", "linear", "nondiff", "python_op"]
+__all__ = ["REGISTRY", "Op", "elementwise", "general", "linear", "nondiff", "python_op"]
 
 Rule = Callable[..., tuple[Any, ...]]
 
@@ -35,10 +35,6 @@ Rule = Callable[..., tuple[Any, ...]]
 REGISTRY: dict[int, Op] = {}
 
 FORWARD_SAME, FORWARD_LINEAR, FORWARD_JOINT, FORWARD_OWN = range(4)
-
-
-class NeedsPython(Exception):
-    """Raised while a rule is recorded on placeholders, by an operation that needs values."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +50,9 @@ class Op:
     forward_kind: int = FORWARD_OWN
     is_elementwise: bool = False
     in_python: bool = False
+    # Its rules do not write into the plain arrays they are given and keep none of them, so they may see the engine's
+    # own memory.
+    views: bool = False
     # For messages: what a node of this op is called, by its params. The name, where there is none.
     label: Callable[[tuple[int, ...]], str] | None = None
     # For the tests: from where each operand is drawn, and the derivative order that exists there.
@@ -138,12 +137,13 @@ def python_op(
     jvp: Rule | None,
     arity: int = -1,
     label: Callable[[tuple[int, ...]], str] | None = None,
+    views: bool = False,
 ) -> Op:
     """Register an op that only Python can run."""
     global _next_number
     if _next_number >= 1 << 16:
         raise EngineError("no more than 65535 operations can be defined in one process")
-    op = Op(name, _next_number, arity, reference, vjp, jvp, in_python=True, label=label)
+    op = Op(name, _next_number, arity, reference, vjp, jvp, in_python=True, views=views, label=label)
     _next_number += 1
     return _register(op)
 
@@ -201,11 +201,13 @@ def supply_rule(node: int) -> None:
     params = _engine.params_of(info)
     infos = [_engine.look(lib.pyad_operand(node, k)) for k in range(info.nargs)]
     infos.append(info)
-    keep = _engine.current().keep
+    engine = _engine.current()
+    keep = engine.keep
     kept = len(keep)
     status = lib.pyad_rule_begin(_engine.next_generation())
     if status:
         raise _engine.error(status)
+    engine.abstract = True
     try:
         _record_backward(op, infos, params)
         if op.forward_kind == FORWARD_OWN:
@@ -219,6 +221,7 @@ def supply_rule(node: int) -> None:
     else:
         status = lib.pyad_rule_commit(op.forward_kind)
     finally:
+        engine.abstract = False
         del keep[kept:]
     if status:
         raise _engine.error(status)
@@ -233,7 +236,7 @@ def run_rule(node: int, forward: bool, recorded: bool) -> None:
     status = lib.pyad_sweep_verify(node, (op.name if op.label is None else op.label(params)).encode())
     if status:
         raise _engine.error(status, tuple(operands))
-    outside = _traced if recorded else _plain
+    outside = _traced if recorded else _seen if op.views or not op.in_python else _plain
     if forward:
         _run_forward(op, node, operands, params, outside)
     else:
@@ -248,6 +251,10 @@ def _traced(handle: int) -> Array:
 
 def _plain(handle: int) -> Any:
     return _engine.materialize(handle, share=False)
+
+
+def _seen(handle: int) -> Any:
+    return numpy_view(_traced(handle))
 
 
 def _value_at(node: int, outside: Callable[[int], Any]) -> Any:
@@ -279,8 +286,28 @@ def _run_forward(op: Op, node: int, operands: list[int], params: tuple[int, ...]
     tangents = [_value_at(h, outside) if lib.pyad_sweep_needs(h) else None for h in operands]
     if all(t is None for t in tangents):
         return
-    if op.forward is None:
-        raise TypeError(f"{op.name} has no forward rule: it was defined by custom_vjp, which is for reverse mode only")
-    tangent = op.forward(tangents, outside(node), *[outside(h) for h in operands], params)
-    if tangent is not None:
-        _give(op, node, tangent)
+    xs = [outside(h) for h in operands]
+    if op.in_python:
+        parts = [op.forward(tangents, outside(node), *xs, params)]
+    else:
+        parts = _forward_parts(op, tangents, outside(node), xs, params)
+    for part in parts:
+        if part is not None:
+            _give(op, node, part)
+
+
+def _forward_parts(op: Op, tangents: list[Any], y: Any, xs: list[Any], params: tuple[int, ...]) -> list[Any]:
+    """Contributions to the tangent of a native op whose rule needs Python."""
+    given = [(k, t) for k, t in enumerate(tangents) if t is not None]
+    if op.forward_kind == FORWARD_SAME:
+        return [op.backward(t, y, *xs)[k] for k, t in given]  # type: ignore[misc]
+    if op.forward_kind == FORWARD_OWN:
+        return [op.forward[k](t, y, *xs, params) for k, t in given]
+    if op.forward_kind == FORWARD_LINEAR:
+        return [_run(op, [*xs[:k], t, *xs[k + 1 :]], params) for k, t in given]
+    full = [np.zeros(np.shape(x)) if t is None else t for t, x in zip(tangents, xs, strict=True)]
+    return [_run(op, full, params)]
+
+
+def _run(op: Op, operands: list[Any], params: tuple[int, ...]) -> Any:
+    return op(*operands, params=params) if any(map(is_traced, operands)) else op.reference(*operands, *params)

@@ -1,129 +1,28 @@
-"""NumPy's names over pyad's ops: `import pyad.numpy as np` is `import numpy as np`, with a shorter way for
-traced values.
+"""NumPy's names over pyad's ops: `import pyad.numpy as np` in place of `import numpy as np`.
 
-Everything that is not listed here is NumPy's own; NumPy functions that reach a traced value find their op through
-NumPy's protocols, or say that there is none.
+A function that pyad implements goes to NumPy itself for plain arguments and to pyad where one is traced, also inside a
+list. Everything else is NumPy's own.
 """
 
+import importlib as _importlib
 from typing import Any
 
 import numpy as _numpy
 
-from pyad.ops.elementwise import (
-    abs,
-    absolute,
-    add,
-    arccos,
-    arcsin,
-    arctan,
-    arctan2,
-    ceil,
-    cos,
-    cosh,
-    divide,
-    exp,
-    expm1,
-    fabs,
-    floor,
-    log,
-    log1p,
-    maximum,
-    minimum,
-    multiply,
-    negative,
-    power,
-    reciprocal,
-    sign,
-    sin,
-    sinh,
-    sqrt,
-    square,
-    subtract,
-    tan,
-    tanh,
-    true_divide,
-    where,
-)
-from pyad.ops.linalg import dot, matmul, outer
-from pyad.ops.reduce import amax, amin, max, mean, min, std, sum, var
-from pyad.ops.shape import (
-    array,
-    asarray,
-    astype,
-    broadcast_to,
-    concatenate,
-    expand_dims,
-    moveaxis,
-    ravel,
-    reshape,
-    squeeze,
-    stack,
-    swapaxes,
-    transpose,
-)
+from pyad.numpy import linalg as linalg
+from pyad.ops.protocol import namespace as _namespace
+from pyad.ops.shape import array, asarray
 
-__all__ = [
-    "abs",
-    "absolute",
-    "add",
-    "amax",
-    "amin",
-    "arccos",
-    "arcsin",
-    "arctan",
-    "arctan2",
-    "array",
-    "asarray",
-    "astype",
-    "broadcast_to",
-    "ceil",
-    "concatenate",
-    "cos",
-    "cosh",
-    "divide",
-    "dot",
-    "exp",
-    "expand_dims",
-    "expm1",
-    "fabs",
-    "floor",
-    "log",
-    "log1p",
-    "matmul",
-    "max",
-    "maximum",
-    "mean",
-    "min",
-    "minimum",
-    "moveaxis",
-    "multiply",
-    "negative",
-    "outer",
-    "power",
-    "ravel",
-    "reciprocal",
-    "reshape",
-    "sign",
-    "sin",
-    "sinh",
-    "sqrt",
-    "square",
-    "squeeze",
-    "stack",
-    "std",
-    "subtract",
-    "sum",
-    "swapaxes",
-    "tan",
-    "tanh",
-    "transpose",
-    "true_divide",
-    "var",
-    "where",
-]
+_implemented = {**_namespace(_numpy), "array": array, "asarray": asarray}
+globals().update(_implemented)
+
+__all__ = sorted(_implemented)
 
 
 def __getattr__(name: str) -> Any:
+    # NumPy imports these when they are first used, and so do we.
+    if name in ("fft", "random"):
+        return _importlib.import_module(f"pyad.numpy.{name}")
     return getattr(_numpy, name)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import operator
 import re
-import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -15,47 +14,58 @@ from pyad.errors import UnsupportedError
 from pyad.ops import elementwise as el
 from pyad.ops import index, linalg, reduce, shape
 from pyad.ops.dispatch import binary_method
+from pyad.ops.protocol import (
+    CONSTANT_FUNCTIONS,
+    CONSTANT_UFUNCS,
+    FUNCTIONS,
+    UFUNCS,
+    constant_in,
+    implementation,
+    module_of,
+)
 
 # ---- NumPy's functions and ufuncs, by what implements them for traced arrays ----
 
-UFUNCS: dict[np.ufunc, Callable[..., Any]] = {
-    np.add: el.add,
-    np.subtract: el.subtract,
-    np.multiply: el.multiply,
-    np.divide: el.divide,
-    np.power: el.power,
-    np.float_power: el.power,
-    np.negative: el.negative,
-    np.positive: lambda x: x,
-    np.maximum: el.maximum,
-    np.minimum: el.minimum,
-    np.absolute: el.absolute,
-    np.fabs: el.absolute,
-    np.square: el.square,
-    np.reciprocal: el.reciprocal,
-    np.sqrt: el.sqrt,
-    np.exp: el.exp,
-    np.expm1: el.expm1,
-    np.log: el.log,
-    np.log1p: el.log1p,
-    np.sin: el.sin,
-    np.cos: el.cos,
-    np.tan: el.tan,
-    np.sinh: el.sinh,
-    np.cosh: el.cosh,
-    np.tanh: el.tanh,
-    np.arcsin: el.arcsin,
-    np.arccos: el.arccos,
-    np.arctan: el.arctan,
-    np.arctan2: el.arctan2,
-    np.matmul: linalg.matmul,
-    np.sign: el.sign,
-    np.floor: el.floor,
-    np.ceil: el.ceil,
-}
+UFUNCS.update(
+    {
+        np.add: el.add,
+        np.subtract: el.subtract,
+        np.multiply: el.multiply,
+        np.divide: el.divide,
+        np.power: el.power,
+        np.float_power: el.power,
+        np.negative: el.negative,
+        np.positive: lambda x: x,
+        np.maximum: el.maximum,
+        np.minimum: el.minimum,
+        np.absolute: el.absolute,
+        np.fabs: el.absolute,
+        np.square: el.square,
+        np.reciprocal: el.reciprocal,
+        np.sqrt: el.sqrt,
+        np.exp: el.exp,
+        np.expm1: el.expm1,
+        np.log: el.log,
+        np.log1p: el.log1p,
+        np.sin: el.sin,
+        np.cos: el.cos,
+        np.tan: el.tan,
+        np.sinh: el.sinh,
+        np.cosh: el.cosh,
+        np.tanh: el.tanh,
+        np.arcsin: el.arcsin,
+        np.arccos: el.arccos,
+        np.arctan: el.arctan,
+        np.arctan2: el.arctan2,
+        np.matmul: linalg.matmul,
+        np.sign: el.sign,
+        np.floor: el.floor,
+        np.ceil: el.ceil,
+    }
+)
 
 # Constant wherever they are differentiable: they run on the value and give plain arrays.
-CONSTANT_UFUNCS = {
+constant_in(
     np.equal,
     np.not_equal,
     np.less,
@@ -72,36 +82,38 @@ CONSTANT_UFUNCS = {
     np.logical_not,
     np.trunc,
     np.rint,
-}
+)
 
-FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {
-    np.sum: reduce.sum,
-    np.mean: reduce.mean,
-    np.var: reduce.var,
-    np.std: reduce.std,
-    np.max: reduce.max,
-    np.min: reduce.min,
-    np.amax: reduce.max,
-    np.amin: reduce.min,
-    np.reshape: shape.reshape,
-    np.ravel: shape.ravel,
-    np.transpose: shape.transpose,
-    np.swapaxes: shape.swapaxes,
-    np.moveaxis: shape.moveaxis,
-    np.broadcast_to: shape.broadcast_to,
-    np.expand_dims: shape.expand_dims,
-    np.squeeze: shape.squeeze,
-    np.concatenate: shape.concatenate,
-    np.stack: shape.stack,
-    np.where: el.where,
-    np.dot: linalg.dot,
-    np.outer: linalg.outer,
-    np.shape: lambda x: x.shape,
-    np.ndim: lambda x: x.ndim,
-    np.size: lambda x, axis=None: x.size if axis is None else x.shape[axis],
-}
+FUNCTIONS.update(
+    {
+        np.sum: reduce.sum,
+        np.mean: reduce.mean,
+        np.var: reduce.var,
+        np.std: reduce.std,
+        np.max: reduce.max,
+        np.min: reduce.min,
+        np.amax: reduce.max,
+        np.amin: reduce.min,
+        np.reshape: shape.reshape,
+        np.ravel: shape.ravel,
+        np.transpose: shape.transpose,
+        np.swapaxes: shape.swapaxes,
+        np.moveaxis: shape.moveaxis,
+        np.broadcast_to: shape.broadcast_to,
+        np.expand_dims: shape.expand_dims,
+        np.squeeze: shape.squeeze,
+        np.concatenate: shape.concatenate,
+        np.stack: shape.stack,
+        np.where: el.where,
+        np.dot: linalg.dot,
+        np.outer: linalg.outer,
+        np.shape: lambda x: x.shape,
+        np.ndim: lambda x: x.ndim,
+        np.size: lambda x, axis=None: x.size if axis is None else x.shape[axis],
+    }
+)
 
-CONSTANT_FUNCTIONS = {
+constant_in(
     np.argmax,
     np.argmin,
     np.argsort,
@@ -122,7 +134,7 @@ CONSTANT_FUNCTIONS = {
     np.array2string,
     np.array_repr,
     np.array_str,
-}
+)
 
 
 def _values(x: Any) -> Any:
@@ -161,16 +173,13 @@ def _arguments(names: Iterable[str]) -> str:
 
 
 def _ufunc_name(ufunc: np.ufunc) -> str:
-    """A ufunc as one writes it: it does not say itself which module it is from."""
-    for module in ("numpy", "scipy.special"):
-        if getattr(sys.modules.get(module), ufunc.__name__, None) is ufunc:
-            return f"{module}.{ufunc.__name__}"
-    return str(ufunc.__name__)
+    """A ufunc as one writes it."""
+    module = module_of(ufunc)
+    return f"{module}.{ufunc.__name__}" if module else str(ufunc.__name__)
 
 
 def _function_name(function: Callable[..., Any]) -> str:
-    module = getattr(function, "__module__", None) or "numpy"
-    return f"{module}.{getattr(function, '__name__', function)}"
+    return f"{module_of(function)}.{getattr(function, '__name__', function)}"
 
 
 def array_ufunc(self: Array, ufunc: np.ufunc, method: str, *inputs: Any, **keywords: Any) -> Any:
@@ -179,7 +188,7 @@ def array_ufunc(self: Array, ufunc: np.ufunc, method: str, *inputs: Any, **keywo
         raise _unsupported(f"{_ufunc_name(ufunc)}.{method}")
     if ufunc in CONSTANT_UFUNCS:
         return ufunc(*_values(inputs), **_values(keywords))
-    function = UFUNCS.get(ufunc)
+    function = UFUNCS.get(ufunc) or implementation(ufunc)
     if function is None:
         raise _unsupported(_ufunc_name(ufunc))
     dtype = keywords.pop("dtype", None) if keywords else None
@@ -191,7 +200,7 @@ def array_ufunc(self: Array, ufunc: np.ufunc, method: str, *inputs: Any, **keywo
 
 def array_function(self: Array, function: Callable[..., Any], types: Any, args: Any, keywords: Any) -> Any:
     """NumPy's hook: a function was called with a traced argument."""
-    ours = FUNCTIONS.get(function)
+    ours = FUNCTIONS.get(function) or implementation(function)
     if ours is not None:
         return _call(ours, function, args, keywords)
     if function in CONSTANT_FUNCTIONS:
@@ -326,5 +335,3 @@ def _constant_method(name: str) -> Callable[..., Any]:
 
 
 _install()
-
-__all__ = ["CONSTANT_FUNCTIONS", "CONSTANT_UFUNCS", "FUNCTIONS", "UFUNCS"]

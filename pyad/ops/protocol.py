@@ -1,0 +1,122 @@
+"""NumPy's names and what implements them for traced arrays.
+
+A function of `pyad.ops` says with `implements` which of NumPy's functions it stands for. From the tables filled so come
+both ways to call it: plain NumPy code, through NumPy's protocols (`pyad.ops.operators`), and the namespaces of
+`pyad.numpy`, which hand plain arrays to NumPy itself.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import sys
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+from numpy import ufunc
+
+from pyad.array import is_traced
+from pyad.ops.dispatch import contains_traced
+
+__all__ = [
+    "CONSTANT_FUNCTIONS",
+    "CONSTANT_UFUNCS",
+    "FUNCTIONS",
+    "UFUNCS",
+    "constant_in",
+    "implementation",
+    "implements",
+    "module_of",
+    "namespace",
+]
+
+# NumPy's ufuncs and functions -> ours. Ours are called where at least one argument is traced, or is a list that holds
+# a traced value, with the arguments as the user gave them.
+UFUNCS: dict[ufunc, Callable[..., Any]] = {}
+FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {}
+# Constant wherever they are differentiable: they run on the values and give plain results.
+CONSTANT_UFUNCS: set[ufunc] = set()
+CONSTANT_FUNCTIONS: set[Callable[..., Any]] = set()
+
+# Modules that are imported when one of their functions first meets a traced value -> what implements them.
+LATE = {
+    "numpy.fft": "pyad.ops.fft",
+    "scipy.special": "pyad.scipy.special",
+}
+
+
+def implements(*theirs: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Decorator: the function stands for these functions of NumPy, whose signature it has."""
+
+    def register(ours: Callable[..., Any]) -> Callable[..., Any]:
+        for function in theirs:
+            table: dict[Any, Any] = UFUNCS if isinstance(function, ufunc) else FUNCTIONS
+            table[function] = ours
+        return ours
+
+    return register
+
+
+def constant_in(*theirs: Callable[..., Any]) -> None:
+    """These functions of NumPy are constant wherever they are differentiable."""
+    for function in theirs:
+        table: set[Any] = CONSTANT_UFUNCS if isinstance(function, ufunc) else CONSTANT_FUNCTIONS
+        table.add(function)
+
+
+def implementation(theirs: Any) -> Callable[..., Any] | None:
+    """What implements a function of NumPy or SciPy, or None."""
+    table: dict[Any, Any] = UFUNCS if isinstance(theirs, ufunc) else FUNCTIONS
+    found = table.get(theirs)
+    if found is None:
+        ours = LATE.get(module_of(theirs))
+        if ours is not None and ours not in sys.modules:
+            importlib.import_module(ours)
+            found = table.get(theirs)
+    return found
+
+
+def module_of(function: Any) -> str:
+    """The public module a function is from. A ufunc does not say itself."""
+    if not isinstance(function, ufunc):
+        return getattr(function, "__module__", None) or "numpy"
+    for module in ("numpy", "scipy.special"):
+        if getattr(sys.modules.get(module), function.__name__, None) is function:
+            return module
+    return ""
+
+
+def holds_traced(x: Any) -> bool:
+    """Whether an argument is traced, or is a (nested) list or tuple that holds a traced value."""
+    return is_traced(x) or (type(x) in (list, tuple) and contains_traced(x))
+
+
+def namespace(module: ModuleType) -> dict[str, Any]:
+    """The functions of a NumPy module that are implemented here, by name: NumPy's own for plain arguments, ours where
+    one is traced."""
+    found = {}
+    # Not dir(): what is not there yet is deprecated, or a submodule that takes its time to import.
+    for name, theirs in vars(module).items():
+        if name.startswith("_") or not callable(theirs) or isinstance(theirs, type):
+            continue
+        table: dict[Any, Any] = UFUNCS if isinstance(theirs, ufunc) else FUNCTIONS
+        if theirs in table:
+            found[name] = _either(theirs, table[theirs])
+    return found
+
+
+def _either(theirs: Callable[..., Any], ours: Callable[..., Any]) -> Callable[..., Any]:
+    def function(*args: Any, **keywords: Any) -> Any:
+        for x in args:
+            if holds_traced(x):
+                return ours(*args, **keywords)
+        for x in keywords.values():
+            if holds_traced(x):
+                return ours(*args, **keywords)
+        return theirs(*args, **keywords)
+
+    # NumPy's name and words, with our docstring behind where ours says more.
+    functools.update_wrapper(function, theirs, assigned=("__name__", "__qualname__", "__doc__"), updated=())
+    function.__wrapped__ = theirs  # type: ignore[attr-defined]
+    return function
