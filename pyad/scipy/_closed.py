@@ -6,6 +6,7 @@ they become operands of one op, and a function that has another is refused.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -45,10 +46,12 @@ def guarded(name: str, function: Any) -> Any:
     if not callable(function):
         return function
 
+    @functools.wraps(function, updated=())
     def call(*args: Any, **keywords: Any) -> Any:
         out = function(*args, **keywords)
-        if any_traced(out) and not any_traced(args, keywords):
-            raise _refusal(name, asarray(out))
+        traced = [x for x in tree.leaves(out) if is_traced(x)]
+        if traced and not any_traced(args, keywords):
+            raise _refusal(name, traced[0])
         return out
 
     return call
