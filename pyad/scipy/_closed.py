@@ -58,7 +58,7 @@ def guarded(name: str, function: Any) -> Any:
 
 
 class Closed:
-    """function(*first, *args) as a function call(*first, *operands), where the operands are the traced leaves of args."""
+    """function(*first, *args) as a call(*first, *operands), where the operands are the traced leaves of args."""
 
     __slots__ = ("function", "leaves", "name", "operands", "places", "structure")
 

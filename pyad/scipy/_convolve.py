@@ -93,7 +93,9 @@ def _convolve_all(in1: Any, in2: Any, mode: str = "full", method: str = "auto") 
     return _mode_of("convolve", x, h, mode, tuple(range(x.ndim)), how="convolve", method=method)
 
 
-def convolve(in1: Any, in2: Any, mode: str = "full", method: str = "auto", *, axes: Any = None, dot_axes: Any = None) -> Any:
+def convolve(
+    in1: Any, in2: Any, mode: str = "full", method: str = "auto", *, axes: Any = None, dot_axes: Any = None
+) -> Any:
     """The convolution of two arrays of N dimensions; see `scipy.signal.convolve`.
 
     With `axes` and `dot_axes`, as HIPS autograd's function of that name has them: axes is a pair of lists, the axes of

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -89,11 +90,15 @@ def _from_state(b: Any, a: Any, x: Any, u: Any, state: Any) -> tuple[Any, Any]:
     length = max(a.shape[0], b.shape[0]) - 1
     n = x.shape[-1]
     if state.ndim != x.ndim or state.shape[-1] != length:
-        raise ShapeError(f"lfilter: zi has {state.shape[-1]} entries along the axis, expected max(len(a), len(b)) - 1 = {length}")
+        raise ShapeError(
+            f"lfilter: zi has {state.shape[-1]} entries along the axis, expected max(len(a), len(b)) - 1 = {length}"
+        )
     state = np.broadcast_to(state, (*x.shape[:-1], length))
     later = _zeros_after(state, max(n - length, 0))
     y = _recursion(a, u + a[0] * later[..., :n])
-    rest = _zeros_after(_tail(b, x), length)[..., n : n + length] - _zeros_after(_tail(a, y), length)[..., n : n + length]
+    rest = (
+        _zeros_after(_tail(b, x), length)[..., n : n + length] - _zeros_after(_tail(a, y), length)[..., n : n + length]
+    )
     final = rest / a[0]
     return y, final + _zeros_after(state, n)[..., n : n + length]
 
@@ -126,7 +131,7 @@ def detrend(data: Any, axis: int = -1, type: str = "linear", bp: Any = 0, overwr
     if breaks[-1] > n:
         raise ValueError(f"detrend: the breakpoints {bp} must be less than the length, {n}")
     parts = []
-    for start, stop in zip(breaks[:-1], breaks[1:], strict=True):
+    for start, stop in pairwise(breaks):
         line = np.stack([np.arange(1, stop - start + 1) / (stop - start), np.ones(stop - start)])
         # Orthonormal rows, so that the projection is a product with them and their transpose.
         basis = np.linalg.qr(line.T)[0].T[: stop - start].astype(x.dtype)

@@ -1,5 +1,8 @@
-"""Factorisations with SciPy's names and defaults. Where NumPy has the same, it is NumPy's function that is called, whose
-derivative `pyad.ops` knows; LU, which NumPy has not, is here."""
+"""Factorisations with SciPy's names and defaults.
+
+Where NumPy has the same, it is NumPy's function that is called, whose derivative `pyad.ops` knows. LU, which NumPy has
+not, is here.
+"""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ def _square(name: str, a: Any) -> Any:
 
 
 @over(_theirs.expm)
-def expm(A: Any) -> Any:  # noqa: N803
+def expm(A: Any) -> Any:
     """The exponential of square matrices, (..., n, n); see `scipy.linalg.expm`.
 
     Raises:
@@ -92,7 +92,7 @@ def expm(A: Any) -> Any:  # noqa: N803
 
     >>> import numpy as np
     >>> import pyad
-    >>> pyad.grad(lambda t: expm(t * np.array([[0.0, 1.0], [0.0, 0.0]]))[0, 1])(2.0)
+    >>> pyad.grad(lambda t: expm(t * np.array([[0.0, 1.0], [0.0, 0.0]]))[0, 1])(2.0).round(9)
     np.float64(1.0)
     """
     return _expm(_square("expm", A))
@@ -100,8 +100,8 @@ def expm(A: Any) -> Any:  # noqa: N803
 
 @over(_theirs.expm_frechet)
 def expm_frechet(
-    A: Any,  # noqa: N803
-    E: Any,  # noqa: N803
+    A: Any,
+    E: Any,
     method: str | None = None,
     compute_expm: bool = True,
     check_finite: bool = True,
@@ -121,7 +121,7 @@ def expm_frechet(
 
 
 @over(_theirs.logm)
-def logm(A: Any) -> Any:  # noqa: N803
+def logm(A: Any) -> Any:
     """The principal logarithm of square matrices; see `scipy.linalg.logm`.
 
     Raises:
@@ -137,7 +137,7 @@ def logm(A: Any) -> Any:  # noqa: N803
 
 
 @over(_theirs.sqrtm)
-def sqrtm(A: Any) -> Any:  # noqa: N803
+def sqrtm(A: Any) -> Any:
     """The principal square root of square matrices; see `scipy.linalg.sqrtm`.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Linear systems: general, triangular, banded, from a factorisation, and the matrix equations of Sylvester and Lyapunov.
+"""Linear systems, general, triangular, banded and factorised, and the matrix equations of Sylvester and Lyapunov.
 
 The derivatives are those of the equation, so each costs one more solve with the transposed matrices: from A x = b
 follows A dx = db - dA x (Giles, Collected matrix derivative results for forward and reverse mode, 2008).
@@ -129,9 +129,7 @@ def _triangular_vjp(s: Any, y: Any, a: Any, b: Any, trans: int, lower: bool, uni
     return _triangle(-g, lower, unit_diagonal), w
 
 
-def _triangular_jvp(
-    tangents: list[Any], y: Any, a: Any, b: Any, trans: int, lower: bool, unit_diagonal: bool
-) -> Any:
+def _triangular_jvp(tangents: list[Any], y: Any, a: Any, b: Any, trans: int, lower: bool, unit_diagonal: bool) -> Any:
     da, db = tangents
     if da is not None:
         da = _triangle(da, lower, unit_diagonal)
@@ -198,9 +196,7 @@ def cho_solve(c_and_lower: Any, b: Any, overwrite_b: bool = False, check_finite:
 
 
 @over(_theirs.lu_solve)
-def lu_solve(
-    lu_and_piv: Any, b: Any, trans: int = 0, overwrite_b: bool = False, check_finite: bool = True
-) -> Any:
+def lu_solve(lu_and_piv: Any, b: Any, trans: int = 0, overwrite_b: bool = False, check_finite: bool = True) -> Any:
     """The solution x of a x = b, given what `lu_factor(a)` returns; see `scipy.linalg.lu_solve`.
 
     `trans` solves with a^T (1) or the adjoint (2).
@@ -343,7 +339,9 @@ def _in_stacks(function: Any) -> Any:
             return function(*operands)
         stacks = [np.broadcast_to(x, batch + x.shape[-2:]).reshape(-1, *x.shape[-2:]) for x in operands]
         parts = [function(*matrices) for matrices in zip(*stacks, strict=True)]
-        return np.reshape(np.stack(parts), batch + parts[0].shape) if parts else np.zeros(batch + operands[-1].shape[-2:])
+        return (
+            np.reshape(np.stack(parts), batch + parts[0].shape) if parts else np.zeros(batch + operands[-1].shape[-2:])
+        )
 
     return run
 

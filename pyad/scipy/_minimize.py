@@ -1,4 +1,4 @@
-"""Minima and fits: pyad gives SciPy's methods their derivatives, and the minimiser is differentiable by the arguments."""
+"""Minima and fits: pyad gives SciPy's methods their derivatives, and the minimiser has one by the arguments."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pyad.array import is_traced, numpy_value
+from pyad.array import numpy_value
 from pyad.ops.shape import asarray
 from pyad.scipy._closed import Closed, guarded
 from pyad.scipy._common import load, plain, refuse
@@ -86,9 +86,7 @@ def minimize(
     if jac is None:
         target, filled = _derivatives(at, method, hess is None and hessp is None)
         given.update(filled)
-    found = _theirs.minimize(
-        target, plain(x0), (), method, bounds=bounds, constraints=constraints, **given, **options
-    )
+    found = _theirs.minimize(target, plain(x0), (), method, bounds=bounds, constraints=constraints, **given, **options)
     if f.operands:
         found.x = solution_of(f, found.x, _stationary(_scalar(f), found.x, _at_bounds(bounds, found.x)))
         found.fun = _scalar(f)(found.x, *f.operands)
@@ -244,7 +242,9 @@ def curve_fit(
     fixed = [numpy_value(x) for x in data]
     slope = (lambda x, *p: columns(lambda p: f(x, *p), np.asarray(p, float))) if jac is None else jac
     run = guarded("curve_fit", f)
-    found = _theirs.curve_fit(run, fixed[0], fixed[1], p0, fixed[2], absolute_sigma, bounds=bounds, jac=slope, **options)
+    found = _theirs.curve_fit(
+        run, fixed[0], fixed[1], p0, fixed[2], absolute_sigma, bounds=bounds, jac=slope, **options
+    )
     if not closed.operands:
         return found
     p, covariance, *rest = found

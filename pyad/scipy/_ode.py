@@ -207,11 +207,11 @@ def solve_ivp(
 ) -> Any:
     """The solution of dy/dt = fun(t, y, *args) with y(t_span[0]) = y0; see `scipy.integrate.solve_ivp`.
 
-    Returns SciPy's result object, in which y, (n, number of times), is traced, and t where the times are. Differentiable by
-    y0, t_span, t_eval and the arrays in `args`, which may be containers, in both modes and to any order. Where t_eval is
-    not given, the times that the solver chose are constant but for the first and the last. The equations for the
-    derivatives are solved by the same method with the same `rtol` and `atol` as the equation itself, whose defaults are
-    1e-3 and 1e-6.
+    Returns SciPy's result object, in which y, (n, number of times), is traced, and t where the times are. It is
+    differentiable by y0, t_span, t_eval and the arrays in `args`, which may be containers, in both modes and to any
+    order. Where t_eval is not given, the times that the solver chose are constant but for the first and the last. The
+    equations for the derivatives are solved by the same method with the same `rtol` and `atol` as the equation itself,
+    whose defaults are 1e-3 and 1e-6.
 
     Raises:
         ConcretizationError: fun uses a traced value that is not among its arguments.

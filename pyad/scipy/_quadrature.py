@@ -23,7 +23,9 @@ _theirs = load("scipy.integrate")
 _VECTOR_OPTIONS = ("epsabs", "epsrel", "limit", "points")
 
 
-def _integral(f: Callable[..., Any], a: Any, b: Any, operands: list[Any], options: dict[str, Any], value: Any = None) -> Any:
+def _integral(
+    f: Callable[..., Any], a: Any, b: Any, operands: list[Any], options: dict[str, Any], value: Any = None
+) -> Any:
     if value is None:
         value = _computed(f, numpy_value(a), numpy_value(b), [numpy_value(x) for x in operands], options)
     moves = (is_traced(a), is_traced(b))

@@ -11,9 +11,6 @@ from pyad.scipy._quadrature import cumulative_trapezoid, quad, simpson, trapezoi
 
 __all__ = ["cumulative_trapezoid", "odeint", "quad", "simpson", "solve_ivp", "trapezoid"]
 
-# For doctest: the functions come from other files.
-__test__ = {name: globals()[name] for name in __all__}
-
 _theirs = _load("scipy.integrate")
 __getattr__ = _fallback(_theirs)
 __dir__ = _listing(_theirs, __all__)

@@ -25,9 +25,6 @@ __all__ = [
     "toms748",
 ]
 
-# For doctest: the functions come from other files.
-__test__ = {name: globals()[name] for name in __all__}
-
 _theirs = _load("scipy.optimize")
 __getattr__ = _fallback(_theirs)
 __dir__ = _listing(_theirs, __all__)

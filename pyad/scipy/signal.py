@@ -20,9 +20,6 @@ __all__ = [
     "oaconvolve",
 ]
 
-# For doctest: the functions come from other files.
-__test__ = {name: globals()[name] for name in __all__}
-
 _theirs = _load("scipy.signal")
 __getattr__ = _fallback(_theirs)
 __dir__ = _listing(_theirs, __all__)
