@@ -30,7 +30,7 @@ def load(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] != "scipy" or (error.name or "") != "scipy":
+        if error.name not in ("scipy", name):
             raise
         raise ImportError(f"pyad.{name} needs SciPy: pip install 'pyad-autodiff[scipy]'") from None
 
