@@ -6,7 +6,7 @@ Both modes are initial value problems again, so that derivatives of any order fo
   Equations I, section I.14);
 - backward, the adjoint equation l' = -f_y^T l, q' = -f_p^T l, run from the last time to the first, with the
   cotangent of each output added to l when its time is passed (Pontryagin et al., 1962; Chen et al., Neural ordinary
-  differential equations, 2018). y is integrated along, and starts anew from each known output.
+  differential equations, 2018).
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ class _Solver:
     """One of SciPy's solvers with its options."""
 
     run: Callable[..., np.ndarray]  # run(solver, f(t, y), y0, t0, times) -> (len(times), n)
+    interpolant: Callable[..., Any]  # interpolant(solver, f(t, y), y0, start, stop) -> a function y(t)
     options: dict[str, Any] = field(default_factory=dict)
     # What of the options does not hold for a system with more unknowns.
     only_first: tuple[str, ...] = ()
@@ -45,7 +46,7 @@ class _Solver:
         for key in ("rtol", "atol"):
             if options.get(key) is not None:
                 options[key] = float(np.min(options[key]))
-        return _Solver(self.run, options)
+        return _Solver(self.run, self.interpolant, options)
 
 
 def _flow(f: Field, solver: _Solver, y0: Any, t0: Any, times: Any, operands: list[Any], value: Any = None) -> Any:
@@ -80,33 +81,88 @@ def _forward(tangents: list[Any], ys: Any, y0: Any, t0: Any, times: Any, *operan
     return out + np.stack(speeds) * dtimes[:, None] if speeds else out
 
 
-def _pulled(f: Field, t: Any, y: Any, operands: Any, s: Any) -> tuple[Any, ...]:
-    value, cotangents = pull(lambda y, *p: f(t, y, *p), (y, *operands), s)
-    return value, *cotangents
-
-
 def _backward(s: Any, ys: Any, y0: Any, t0: Any, times: Any, *operands: Any, **p: Any) -> tuple[Any, ...]:
-    f, n, timed = p["f"], y0.shape[0], p["timed"]
-    solver = p["solver"].enlarged()
-
-    def adjoint(t: Any, z: Any, *inputs: Any) -> Any:
-        return packed(_pulled(f, t, z[:n], inputs, -z[n : 2 * n]))
-
+    f = p["f"]
     count = sum(x.size for x in operands)
-    costate, parts = np.zeros(n), np.zeros(count)
-    time_parts = []
+    if not any_traced(s, ys, y0, t0, times, operands):
+        costate, parts = _along_solution(s, y0, t0, times, operands, f, p["solver"])
+    elif y0.shape[0] + count <= _FEW:
+        costate, parts = _by_sensitivities(s, ys, y0, t0, times, operands, p)
+    else:
+        costate, parts = _backward_again(s, ys, y0.shape[0], t0, times, operands, f, p["solver"].enlarged())
+    by_operands = split(parts, operands)
+    if not p["timed"]:
+        return costate, None, None, *by_operands
+    speeds = [np.sum(s[k] * f(times[k], ys[k], *operands)) for k in range(ys.shape[0])]
+    by_start = -np.sum(costate * f(t0, y0, *operands))
+    return costate, by_start, np.stack(speeds) if speeds else None, *by_operands
+
+
+# Three ways to the cotangents of y0 and of the operands (in one vector).
+#
+# Where all is plain, the solution is computed once more, with an interpolant, and the adjoint equation is run back
+# along it. Where a further derivative will be asked for, y is run back together with the adjoint instead, which can be
+# differentiated in turn, but fails where the equation is stiff: what decays forward grows backward. For few unknowns
+# and operands the sensitivities are as good, and are computed forward.
+
+_FEW = 24
+
+
+def _adjoint_speed(f: Field, t: Any, y: Any, costate: Any, operands: Any) -> tuple[Any, Any]:
+    """f, and the speed of the costate and of the integrals over the operands, in one vector."""
+    speed, cotangents = pull(lambda y, *moved: f(t, y, *moved), (y, *operands), -costate)
+    return speed, packed(cotangents)
+
+
+def _along_solution(s: Any, y0: Any, t0: Any, times: Any, operands: Any, f: Field, solver: _Solver) -> tuple[Any, Any]:
+    n, last = y0.shape[0], len(times) - 1
+    state = np.zeros(n + sum(x.size for x in operands))
+    if last >= 0 and times[last] != t0:
+        y = solver.interpolant(solver, lambda t, y: f(t, y, *operands), y0, float(t0), float(times[last]))
+    enlarged = solver.enlarged()
+    for k in range(last, -1, -1):
+        state[:n] += s[k]
+        before = times[k - 1] if k else t0
+        if before != times[k]:
+            state = _flow(
+                lambda t, z: _adjoint_speed(f, t, y(t), z[:n], operands)[1],
+                enlarged,
+                state,
+                times[k],
+                np.reshape(before, (1,)),
+                [],
+            )[0].copy()
+    return state[:n], state[n:]
+
+
+def _by_sensitivities(
+    s: Any, ys: Any, y0: Any, t0: Any, times: Any, operands: Any, p: dict[str, Any]
+) -> tuple[Any, Any]:
+    inputs = (y0, *operands)
+    entries = []
+    for unit in np.eye(sum(x.size for x in inputs)):
+        by_y0, *rest = split(unit, inputs)
+        moved = _forward([by_y0, None, None, *rest], ys, y0, t0, times, *operands, **p)
+        entries.append(np.sum(s * moved))
+    out = np.stack(entries)
+    return out[: y0.shape[0]], out[y0.shape[0] :]
+
+
+def _backward_again(
+    s: Any, ys: Any, n: int, t0: Any, times: Any, operands: Any, f: Field, solver: _Solver
+) -> tuple[Any, Any]:
+    def both(t: Any, z: Any, *inputs: Any) -> Any:
+        return np.concatenate(_adjoint_speed(f, t, z[:n], z[n : 2 * n], inputs))
+
+    costate, parts = np.zeros(n), np.zeros(sum(x.size for x in operands))
     for k in range(ys.shape[0] - 1, -1, -1):
         costate = costate + s[k]
-        if timed:
-            time_parts.append(np.sum(s[k] * f(times[k], ys[k], *operands)))
         before = times[k - 1] if k else t0
         if numpy_value(before) != numpy_value(times[k]):
             z = np.concatenate([ys[k], costate, parts])
-            z = _flow(adjoint, solver, z, times[k], np.reshape(before, (1,)), list(operands))[0]
+            z = _flow(both, solver, z, times[k], np.reshape(before, (1,)), list(operands))[0]
             costate, parts = z[n : 2 * n], z[2 * n :]
-    by_start = -np.sum(costate * f(t0, y0, *operands)) if timed else None
-    by_times = np.stack(time_parts[::-1]) if time_parts else None
-    return costate, by_start, by_times, *split(parts, operands)
+    return costate, parts
 
 
 _solution = define("ode", lambda *operands, value, **_: value, _backward, _forward)
@@ -141,8 +197,30 @@ def _run_odeint(solver: _Solver, f: Field, y0: Any, t0: float, times: np.ndarray
     return _theirs.odeint(f, y0, np.concatenate([[t0], times]), tfirst=True, **solver.options)[1:]
 
 
+def _interpolant_odeint(solver: _Solver, f: Field, y0: Any, start: float, stop: float) -> Any:
+    """By the same method, of which odeint itself gives no interpolant."""
+    options = {key: 1.49012e-8 if solver.options.get(key) is None else solver.options[key] for key in ("rtol", "atol")}
+    return _dense(f, (start, stop), y0, method="LSODA", **options)
+
+
+def _dense(f: Field, span: tuple[float, float], y0: Any, **options: Any) -> Any:
+    found = _theirs.solve_ivp(f, span, y0, dense_output=True, **options)
+    if not found.success:
+        raise RuntimeError(f"the solution could not be computed again for its derivative: {found.message}")
+    return found.sol
+
+
 def odeint(
-    func: Callable[..., Any], y0: Any, t: Any, args: tuple[Any, ...] = (), tfirst: bool = False, **options: Any
+    func: Callable[..., Any],
+    y0: Any,
+    t: Any,
+    args: Any = (),
+    Dfun: Any = None,
+    col_deriv: int = 0,
+    full_output: int = 0,
+    *more: Any,
+    tfirst: bool = False,
+    **options: Any,
 ) -> Any:
     """The solution of dy/dt = func(y, t, *args), y(t[0]) = y0, at the times t; see `scipy.integrate.odeint`.
 
@@ -161,22 +239,24 @@ def odeint(
     >>> pyad.grad(lambda rate: odeint(decay, 1.0, [0.0, 1.0], (rate,))[-1, 0])(2.0).round(5)
     np.float64(-0.13534)
     """
+    # What follows in SciPy's order, by name.
+    options.update(zip(("ml", "mu", "rtol", "atol", "tcrit", "h0"), more, strict=False))
+    options.update(Dfun=Dfun, col_deriv=col_deriv)
     if not any_traced(y0, t, args):
-        args = args if isinstance(args, tuple) else (args,)
-        return _theirs.odeint(guarded("odeint", func), y0, t, args, tfirst=tfirst, **options)
-    if options.pop("full_output", False):
+        run = guarded("odeint", func)
+        return _theirs.odeint(run, y0, t, args, full_output=full_output, tfirst=tfirst, **options)
+    if full_output:
         raise refuse("odeint", "full_output", "leave it out")
     y0, t = asarray(y0), asarray(t)
     y0 = np.reshape(y0, (1,)) if y0.ndim == 0 else y0
     if y0.ndim != 1 or t.ndim != 1 or not t.size:
         raise ShapeError(f"odeint: y0 has shape {y0.shape} and t {t.shape}, expected two vectors")
-    jacobian = options.get("Dfun")
     f = _Field("odeint", func, args, not tfirst)
-    if jacobian is not None:
-        fixed = Closed("odeint", jacobian, args)
+    if Dfun is not None:
+        fixed = Closed("odeint", Dfun, args)
         values = fixed.plain_operands()
         options["Dfun"] = lambda t, y: fixed(*((t, y) if tfirst else (y, t)), *values)
-    return _flow(f, _Solver(_run_odeint, options, _FIRST_ODEINT), y0, t[0], t, f.operands)
+    return _flow(f, _Solver(_run_odeint, _interpolant_odeint, options, _FIRST_ODEINT), y0, t[0], t, f.operands)
 
 
 # ---- solve_ivp ----
@@ -191,6 +271,10 @@ def _run_ivp(solver: _Solver, f: Field, y0: Any, t0: float, times: np.ndarray) -
     if not found.success:
         raise RuntimeError(f"solve_ivp: the equation of a derivative could not be solved: {found.message}")
     return found.y.T
+
+
+def _interpolant_ivp(solver: _Solver, f: Field, y0: Any, start: float, stop: float) -> Any:
+    return _dense(f, (start, stop), y0, **solver.options)
 
 
 def solve_ivp(
@@ -254,7 +338,7 @@ def solve_ivp(
     if wanted is None and is_traced(t_span):
         last = t_span[1:] if found.status == 0 else found.t[-1:]
         times = np.concatenate([t_span[:1], found.t[1:-1], last])
-    solver = _Solver(_run_ivp, {"method": method, **options}, _FIRST_IVP)
+    solver = _Solver(_run_ivp, _interpolant_ivp, {"method": method, **options}, _FIRST_IVP)
     found.t = times
     found.y = np.transpose(_flow(f, solver, y0, t_span[0], times, f.operands, found.y.T))
     return found

@@ -86,7 +86,18 @@ def _quadrature_jvp(tangents: list[Any], y: Any, a: Any, b: Any, *operands: Any,
 _quadrature = define("quad", lambda *operands, value, **_: value, _quadrature_vjp, _quadrature_jvp)
 
 
-def quad(func: Any, a: Any, b: Any, args: Any = (), full_output: Any = 0, **options: Any) -> Any:
+def quad(
+    func: Any,
+    a: Any,
+    b: Any,
+    args: Any = (),
+    full_output: Any = 0,
+    epsabs: float = 1.49e-8,
+    epsrel: float = 1.49e-8,
+    limit: int = 50,
+    points: Any = None,
+    **options: Any,
+) -> Any:
     """The integral of func(x, *args) from a to b, and an estimate of its error; see `scipy.integrate.quad`.
 
     Differentiable by a, b and the arrays in `args`, which may be containers, in both modes and to any order. The
@@ -102,6 +113,7 @@ def quad(func: Any, a: Any, b: Any, args: Any = (), full_output: Any = 0, **opti
     >>> pyad.grad(lambda k: quad(lambda x, k: np.exp(-k * x), 0.0, np.inf, (k,))[0])(2.0).round(6)
     np.float64(-0.25)
     """
+    options.update(epsabs=epsabs, epsrel=epsrel, limit=limit, points=points)
     if not any_traced(a, b, args):
         return _theirs.quad(guarded("quad", func), a, b, args, full_output, **options)
     for name, given in (("full_output", full_output), *((k, options.get(k)) for k in ("weight", "complex_func"))):
@@ -135,7 +147,9 @@ def _steps(name: str, y: Any, x: Any, dx: Any, axis: int) -> tuple[Any, Any]:
         raise ShapeError(f"{name}: y is 0-d, expected at least one axis")
     y = np.moveaxis(y, axis, -1)
     if x is None:
-        return y, np.broadcast_to(asarray(dx), (max(y.shape[-1] - 1, 0),)) if asarray(dx).ndim == 0 else asarray(dx)
+        # A Python number is weak: it leaves float32 what it is.
+        h = np.asarray(dx, y.dtype) if isinstance(dx, int | float) else asarray(dx)
+        return y, np.broadcast_to(h, (max(y.shape[-1] - 1, 0),)) if h.ndim == 0 else h
     x = asarray(x)
     x = x if x.ndim == 1 else np.moveaxis(x, axis, -1)
     if x.shape[-1] != y.shape[-1]:

@@ -82,7 +82,17 @@ def root(
     return found
 
 
-def root_scalar(f: Callable[..., Any], args: Any = (), method: str | None = None, **options: Any) -> Any:
+def root_scalar(
+    f: Callable[..., Any],
+    args: Any = (),
+    method: str | None = None,
+    bracket: Any = None,
+    fprime: Any = None,
+    fprime2: Any = None,
+    x0: Any = None,
+    x1: Any = None,
+    **options: Any,
+) -> Any:
     """A number x with f(x, *args) = 0; see `scipy.optimize.root_scalar`, which has the options.
 
     Returns SciPy's result object, in which `root` is traced where an array in `args` is. The bracket and the start have
@@ -96,13 +106,12 @@ def root_scalar(f: Callable[..., Any], args: Any = (), method: str | None = None
     """
     closed = Closed("root_scalar", f, args)
     values = closed.plain_operands()
-    for name in ("fprime", "fprime2"):
-        if options.get(name) is True:
+    for name, slope in (("fprime", fprime), ("fprime2", fprime2)):
+        if slope is True:
             raise refuse("root_scalar", f"{name}=True", f"give {name} as a function, or leave it out")
-        options[name] = user_function("root_scalar", options.get(name), args)
-    for name in ("bracket", "x0", "x1"):
-        if options.get(name) is not None:
-            options[name] = plain(options[name])
+        options[name] = user_function("root_scalar", slope, args)
+    for name, place in (("bracket", bracket), ("x0", x0), ("x1", x1)):
+        options[name] = None if place is None else plain(place)
 
     def at(x: Any) -> Any:
         return np.reshape(closed(x, *values), np.shape(x))
@@ -126,10 +135,10 @@ def _with_root(f: Closed, found: Any, residual: Callable[..., Any] | None = None
 def _bracketing(name: str, text: str) -> Callable[..., Any]:
     theirs = getattr(_theirs, name)
 
-    def find(f: Callable[..., Any], a: Any, b: Any, args: Any = (), **options: Any) -> Any:
+    def find(f: Callable[..., Any], a: Any, b: Any, args: Any = (), *more: Any, **options: Any) -> Any:
         closed = Closed(name, f, args)
         values = closed.plain_operands()
-        found = theirs(lambda x: float(closed(x, *values)), numpy_value(a), numpy_value(b), **options)
+        found = theirs(lambda x: float(closed(x, *values)), numpy_value(a), numpy_value(b), (), *more, **options)
         return _with_root(closed, found)
 
     find.__name__ = find.__qualname__ = name
@@ -152,7 +161,14 @@ toms748 = _bracketing("toms748", "algorithm 748 of the ACM")
 
 
 def newton(
-    func: Callable[..., Any], x0: Any, fprime: Any = None, args: Any = (), fprime2: Any = None, **options: Any
+    func: Callable[..., Any],
+    x0: Any,
+    fprime: Any = None,
+    args: Any = (),
+    tol: float = 1.48e-8,
+    maxiter: int = 50,
+    fprime2: Any = None,
+    **options: Any,
 ) -> Any:
     """A root of func(x, *args) near x0 by Newton's method, or the secant method without `fprime`.
 
@@ -166,11 +182,12 @@ def newton(
     f = Closed("newton", func, args)
     values = f.plain_operands()
     slopes = [user_function("newton", g, args) for g in (fprime, fprime2)]
-    found = _theirs.newton(lambda x: f(x, *values), plain(x0)[()], slopes[0], fprime2=slopes[1], **options)
+    start = plain(x0)[()]
+    found = _theirs.newton(lambda x: f(x, *values), start, slopes[0], (), tol, maxiter, slopes[1], **options)
     return _with_root(f, found)
 
 
-def fixed_point(func: Callable[..., Any], x0: Any, args: Any = (), **options: Any) -> Any:
+def fixed_point(func: Callable[..., Any], x0: Any, args: Any = (), *more: Any, **options: Any) -> Any:
     """A solution of func(x, *args) = x; see `scipy.optimize.fixed_point`.
 
     Differentiable by the arrays in `args`, which may be containers; x0 has no derivative.
@@ -182,5 +199,5 @@ def fixed_point(func: Callable[..., Any], x0: Any, args: Any = (), **options: An
     """
     f = Closed("fixed_point", func, args)
     values = f.plain_operands()
-    found = _theirs.fixed_point(lambda x: f(x, *values), plain(x0), **options)
+    found = _theirs.fixed_point(lambda x: f(x, *values), plain(x0), (), *more, **options)
     return _with_root(f, found, lambda x, *operands: x - f(x, *operands))
