@@ -44,7 +44,9 @@ def minimize(
     hessp: Any = None,
     bounds: Any = None,
     constraints: Any = (),
-    **options: Any,
+    tol: float | None = None,
+    callback: Any = None,
+    options: dict[str, Any] | None = None,
 ) -> Any:
     """A minimum of fun(x, *args) over vectors x; see `scipy.optimize.minimize`.
 
@@ -86,7 +88,8 @@ def minimize(
     if jac is None:
         target, filled = _derivatives(at, method, hess is None and hessp is None)
         given.update(filled)
-    found = _theirs.minimize(target, plain(x0), (), method, bounds=bounds, constraints=constraints, **given, **options)
+    given.update(bounds=bounds, constraints=constraints, tol=tol, callback=callback, options=options)
+    found = _theirs.minimize(target, plain(x0), (), method, **given)
     if f.operands:
         found.x = solution_of(f, found.x, _stationary(_scalar(f), found.x, _at_bounds(bounds, found.x)))
         found.fun = _scalar(f)(found.x, *f.operands)
@@ -145,6 +148,8 @@ def least_squares(
     x0: Any,
     jac: Any = None,
     bounds: Any = (-np.inf, np.inf),
+    method: str = "trf",
+    *,
     loss: Any = "linear",
     f_scale: float = 1.0,
     args: Any = (),
@@ -185,7 +190,7 @@ def least_squares(
         slope = lambda x: columns(at, x)  # noqa: E731
     if f.operands and loss not in _LOSSES:
         raise refuse("least_squares", f"loss={loss!r}", f"use one of {', '.join(_LOSSES)}")
-    found = _theirs.least_squares(at, plain(x0), slope, bounds, loss=loss, f_scale=f_scale, **options)
+    found = _theirs.least_squares(at, plain(x0), slope, bounds, method, loss=loss, f_scale=f_scale, **options)
     if not f.operands:
         return found
     cost = _cost(f, loss, f_scale)
@@ -211,7 +216,9 @@ def curve_fit(
     p0: Any = None,
     sigma: Any = None,
     absolute_sigma: bool = False,
+    check_finite: bool | None = None,
     bounds: Any = (-np.inf, np.inf),
+    method: str | None = None,
     jac: Any = None,
     **options: Any,
 ) -> Any:
@@ -239,12 +246,11 @@ def curve_fit(
     closed = Closed("curve_fit", misfit, data)
     if closed.operands and options.get("loss", "linear") != "linear":
         raise refuse("curve_fit", "loss", "use least_squares")
+    options.update(check_finite=check_finite, bounds=bounds, method=method)
     fixed = [numpy_value(x) for x in data]
     slope = (lambda x, *p: columns(lambda p: f(x, *p), np.asarray(p, float))) if jac is None else jac
     run = guarded("curve_fit", f)
-    found = _theirs.curve_fit(
-        run, fixed[0], fixed[1], p0, fixed[2], absolute_sigma, bounds=bounds, jac=slope, **options
-    )
+    found = _theirs.curve_fit(run, fixed[0], fixed[1], p0, fixed[2], absolute_sigma, jac=slope, **options)
     if not closed.operands:
         return found
     p, covariance, *rest = found

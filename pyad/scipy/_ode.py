@@ -189,6 +189,11 @@ class _Field(Closed):
 # ---- odeint ----
 
 _FIRST_ODEINT = ("Dfun", "col_deriv", "ml", "mu", "h0")
+# Further arguments in SciPy's order.
+_MORE = (
+    *("ml", "mu", "rtol", "atol", "tcrit", "h0", "hmax", "hmin"),
+    *("ixpr", "mxstep", "mxhnil", "mxordn", "mxords", "printmessg"),
+)
 
 
 def _run_odeint(solver: _Solver, f: Field, y0: Any, t0: float, times: np.ndarray) -> np.ndarray:
@@ -239,8 +244,7 @@ def odeint(
     >>> pyad.grad(lambda rate: odeint(decay, 1.0, [0.0, 1.0], (rate,))[-1, 0])(2.0).round(5)
     np.float64(-0.13534)
     """
-    # What follows in SciPy's order, by name.
-    options.update(zip(("ml", "mu", "rtol", "atol", "tcrit", "h0"), more, strict=False))
+    options.update(zip(_MORE, more, strict=False))
     options.update(Dfun=Dfun, col_deriv=col_deriv)
     if not any_traced(y0, t, args):
         run = guarded("odeint", func)

@@ -156,7 +156,12 @@ _ONLY_FIRST = ("x0", "callback", "callback_type")
 
 
 def _again(b: Any, matrix: Any, method: Callable[..., Any], options: dict[str, Any]) -> Any:
-    value = method(matrix, numpy_value(b), **options)[0]
+    value, info = method(matrix, numpy_value(b), **options)
+    if info:
+        raise np.linalg.LinAlgError(
+            f"{method.__name__}: the iteration for a derivative did not converge (info is {info}); give it a larger "
+            "maxiter or rtol, or use spsolve"
+        )
     return _iteration(b, value=value, matrix=matrix, method=method, options=options)
 
 
@@ -194,6 +199,10 @@ def _iterative(name: str, text: str) -> Callable[..., Any]:
 
     A is a sparse or dense matrix or a LinearOperator, and constant. The derivative by b is found by the same iteration
     with the same tolerances, with the transposed matrix (and preconditioner) in reverse mode. x0 has no derivative.
+
+    Raises:
+        numpy.linalg.LinAlgError: (by the derivative) the iteration did not converge.
+        ShapeError: b is no vector.
 
     >>> import numpy as np
     >>> import pyad
