@@ -41,14 +41,14 @@ def _laid_out(x: Any, order: list[int], shape: tuple[int, int]) -> Any:
 
 
 def _axis_list(given: Any) -> list[int]:
-    return [index(given)] if np.ndim(given) == 0 else [index(d) for d in given]
+    return [index(d) for d in given] if hasattr(given, "__iter__") else [index(given)]
 
 
 @implements(np.tensordot)
 def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
     """The sum of products over pairs of axes: so many last of a and first of b, or two lists of them."""
     a, b = asarray(a), asarray(b)
-    if np.ndim(axes) == 0:
+    if not hasattr(axes, "__iter__"):
         count = index(axes)
         axes_a, axes_b = list(range(-count, 0)), list(range(count))
     else:

@@ -118,6 +118,7 @@ constant_in(
     np.isposinf,
     np.isneginf,
     np.digitize,
+    np.einsum_path,
 )
 
 # ---- attributes ----

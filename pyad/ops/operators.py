@@ -93,12 +93,6 @@ FUNCTIONS.update(
         np.min: reduce.min,
         np.amax: reduce.max,
         np.amin: reduce.min,
-        np.transpose: shape.transpose,
-        np.swapaxes: shape.swapaxes,
-        np.moveaxis: shape.moveaxis,
-        np.broadcast_to: shape.broadcast_to,
-        np.expand_dims: shape.expand_dims,
-        np.squeeze: shape.squeeze,
     }
 )
 
@@ -180,9 +174,12 @@ def array_ufunc(self: Array, ufunc: np.ufunc, method: str, *inputs: Any, **keywo
     if function is None:
         raise _unsupported(_ufunc_name(ufunc))
     dtype = keywords.pop("dtype", None) if keywords else None
+    options: dict[str, Any] = {}
     if keywords:
+        if ufunc.signature is not None:
+            options = {key: keywords.pop(key) for key in ("axes", "axis", "keepdims") if key in keywords}
         _refuse_keywords(_ufunc_name(ufunc), keywords)
-    result = function(*inputs)
+    result = function(*inputs, **options)
     return result if dtype is None else shape.astype(result, dtype)
 
 

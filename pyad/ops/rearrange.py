@@ -15,7 +15,7 @@ from pyad.ops import shape as sh
 from pyad.ops.index import take_rows
 from pyad.ops.protocol import implements
 from pyad.ops.reduce import normalize_axes
-from pyad.ops.shape import asarray, broadcast_to, concatenate, moveaxis, transpose
+from pyad.ops.shape import asarray, concatenate
 
 __all__ = [
     "astype",
@@ -23,12 +23,15 @@ __all__ = [
     "atleast_2d",
     "atleast_3d",
     "broadcast_arrays",
+    "broadcast_to",
     "copy",
+    "expand_dims",
     "flip",
     "fliplr",
     "flipud",
     "gather",
     "matrix_transpose",
+    "moveaxis",
     "moved",
     "ravel",
     "repeat",
@@ -37,7 +40,10 @@ __all__ = [
     "roll",
     "rollaxis",
     "rot90",
+    "squeeze",
+    "swapaxes",
     "tile",
+    "transpose",
     "trim_zeros",
 ]
 
@@ -87,7 +93,7 @@ def _in_memory_order(x: Any) -> Any:
     shape, strides = _layout(x)
     steps = [abs(s) if n != 1 else 0 for n, s in zip(shape, strides, strict=True)]
     order = sorted(range(x.ndim), key=lambda d: -steps[d])
-    return x if order == list(range(x.ndim)) else transpose(x, order)
+    return x if order == list(range(x.ndim)) else sh.transpose(x, order)
 
 
 def _resolved(x: Any, order: str, allowed: str) -> str:
@@ -112,7 +118,7 @@ def reshape(
         out = sh.reshape(a, shape)
     else:
         backwards = tuple(shape)[::-1] if isinstance(shape, Sequence | np.ndarray) else shape
-        out = transpose(sh.reshape(transpose(a), backwards))
+        out = sh.transpose(sh.reshape(sh.transpose(a), backwards))
     return out.copy() if copy else out
 
 
@@ -125,7 +131,7 @@ def ravel(a: Any, order: str = "C") -> Any:
     order = _resolved(a, order, "CFAK")
     if order == "K":
         return sh.ravel(_in_memory_order(a))
-    return sh.ravel(transpose(a) if order == "F" else a)
+    return sh.ravel(sh.transpose(a) if order == "F" else a)
 
 
 @implements(np.copy)
@@ -150,12 +156,49 @@ def _astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> 
     return sh.astype(x, dtype)
 
 
-# ---- axes ----
+# ---- axes: NumPy's names of the arguments, and lists that hold traced values ----
+
+
+@implements(np.transpose)
+def transpose(a: Any, axes: Any = None) -> Any:
+    """Permute the axes (reverse them by default)."""
+    return sh.transpose(asarray(a), axes)
+
+
+@implements(np.swapaxes)
+def swapaxes(a: Any, axis1: int, axis2: int) -> Any:
+    """Exchange two axes."""
+    return sh.swapaxes(asarray(a), axis1, axis2)
+
+
+@implements(np.moveaxis)
+def moveaxis(a: Any, source: Any, destination: Any) -> Any:
+    """Move axes to other positions; the others keep their order."""
+    return sh.moveaxis(asarray(a), source, destination)
+
+
+@implements(np.expand_dims)
+def expand_dims(a: Any, axis: Any) -> Any:
+    """New axes of length 1 at the given places of the result."""
+    return sh.expand_dims(asarray(a), axis)
+
+
+@implements(np.squeeze)
+def squeeze(a: Any, axis: Any = None) -> Any:
+    """Drop axes of length 1 (all of them by default)."""
+    return sh.squeeze(asarray(a), axis)
+
+
+@implements(np.broadcast_to)
+def broadcast_to(array: Any, shape: Any, subok: bool = False) -> Any:
+    """An array repeated along new axes and axes of length 1, without copying."""
+    return sh.broadcast_to(asarray(array), shape)
 
 
 @implements(np.matrix_transpose)
 def matrix_transpose(x: Any, /) -> Any:
     """The last two axes exchanged."""
+    x = asarray(x)
     if x.ndim < 2:
         raise ValueError(f"matrix_transpose: the array must be at least 2-dimensional, but it is {x.ndim}-dimensional")
     return sh.swapaxes(x, -1, -2)
@@ -164,11 +207,12 @@ def matrix_transpose(x: Any, /) -> Any:
 @implements(np.rollaxis)
 def rollaxis(a: Any, axis: int, start: int = 0) -> Any:
     """An axis moved to stand before another."""
+    a = asarray(a)
     axis = one_axis("rollaxis", axis, a.ndim)
     if not -a.ndim <= start <= a.ndim:
         raise np.exceptions.AxisError(f"rollaxis: start {start} is out of bounds for an array of dimension {a.ndim}")
     start = start + a.ndim if start < 0 else start
-    return moveaxis(a, axis, start - 1 if axis < start else start)
+    return sh.moveaxis(a, axis, start - 1 if axis < start else start)
 
 
 def _at_least(arrays: tuple[Any, ...], expand: Callable[[Any], Any]) -> Any:
@@ -205,7 +249,7 @@ def broadcast_arrays(*args: Any, subok: bool = False) -> tuple[Any, ...]:
     """All in the shape that they broadcast to."""
     arrays = [asarray(x) for x in args]
     shape = np.broadcast_shapes(*(x.shape for x in arrays))
-    return tuple(x if x.shape == shape else broadcast_to(x, shape) for x in arrays)
+    return tuple(x if x.shape == shape else sh.broadcast_to(x, shape) for x in arrays)
 
 
 # ---- reversing and turning ----
@@ -224,6 +268,7 @@ def flip(m: Any, axis: Any = None) -> Any:
 @implements(np.fliplr)
 def fliplr(m: Any) -> Any:
     """Reversed along the second axis."""
+    m = asarray(m)
     if m.ndim < 2:
         raise ValueError(f"fliplr: the input must be at least 2-d, but has shape {m.shape}")
     return m[:, ::-1]
@@ -232,6 +277,7 @@ def fliplr(m: Any) -> Any:
 @implements(np.flipud)
 def flipud(m: Any) -> Any:
     """Reversed along the first axis."""
+    m = asarray(m)
     if m.ndim < 1:
         raise ValueError(f"flipud: the input must be at least 1-d, but has shape {m.shape}")
     return m[::-1]
@@ -290,7 +336,7 @@ def tile(A: Any, reps: Any) -> Any:  # noqa: N803 - NumPy's name
     shape = (1,) * (ndim - x.ndim) + x.shape
     split = tuple(n for length in shape for n in (1, length))
     spread = tuple(n for pair in zip(times, shape, strict=True) for n in pair)
-    out = broadcast_to(sh.reshape(x, split), spread)
+    out = sh.broadcast_to(sh.reshape(x, split), spread)
     return sh.reshape(out, tuple(n * r for n, r in zip(shape, times, strict=True)))
 
 
@@ -307,7 +353,7 @@ def repeat(a: Any, repeats: Any, axis: Any = None) -> Any:
         # NumPy checks and broadcasts the counts.
         return take_axis(a, np.repeat(np.arange(length), repeats), axis)
     before, after = a.shape[:axis], a.shape[axis + 1 :]
-    out = broadcast_to(sh.reshape(a, (*before, length, 1, *after)), (*before, length, int(repeats), *after))
+    out = sh.broadcast_to(sh.reshape(a, (*before, length, 1, *after)), (*before, length, int(repeats), *after))
     return sh.reshape(out, (*before, length * int(repeats), *after))
 
 
@@ -318,9 +364,9 @@ def take_axis(x: Any, places: np.ndarray, axis: int) -> Any:
     places = np.ascontiguousarray(places, np.int64)
     if axis == 0:
         return take_rows(x, places)
-    rows = take_rows(moveaxis(x, axis, 0), places)
+    rows = take_rows(sh.moveaxis(x, axis, 0), places)
     k = places.ndim
-    return moveaxis(rows, tuple(range(k)), tuple(range(axis, axis + k))) if k else rows
+    return sh.moveaxis(rows, tuple(range(k)), tuple(range(axis, axis + k))) if k else rows
 
 
 @implements(np.resize)
