@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pyad.array import is_traced, numpy_value
+from pyad.array import dtype_of, is_traced, numpy_value
 from pyad.ops import elementwise as el
 from pyad.ops import reduce
 from pyad.ops import shape as sh
@@ -108,6 +108,7 @@ def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:  # no
     if x.ndim != 1:
         raise ValueError(f"vander: x must be a one-dimensional array, but has shape {x.shape}")
     count = len(x) if N is None else index(N)
+    x = sh.astype(x, np.promote_types(x.dtype, int))
     exponents = np.arange(count, dtype=x.dtype)
     return sh.reshape(x, (-1, 1) if x.size else (0, 1)) ** (exponents if increasing else exponents[::-1])
 
@@ -116,7 +117,7 @@ def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:  # no
 
 
 @implements(np.meshgrid)
-def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> tuple[Any, ...]:
+def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> Any:
     """Coordinate arrays of the grid that vectors span."""
     if indexing not in ("xy", "ij"):
         raise ValueError(f"meshgrid: valid values for `indexing` are 'xy' and 'ij', got {indexing!r}")
@@ -131,7 +132,8 @@ def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = 
     for place, x in zip(places, arrays, strict=True):
         grid = sh.reshape(x, tuple(x.size if d == place else 1 for d in range(len(arrays))))
         grids.append(grid if sparse else broadcast_to(grid, tuple(lengths)))
-    return tuple(grids)
+    # As it is in NumPy.
+    return grids if sparse and not copy else tuple(grids)
 
 
 def _first_and_last(y: Any, first: Any, last: Any, ends: tuple[bool, bool]) -> Any:
@@ -170,12 +172,11 @@ def _placed(y: Any, axis: int, dtype: Any) -> Any:
     return y if dtype is None else sh.astype(y, dtype)
 
 
-def _ends(*ends: Any) -> list[Any]:
-    """The ends as arrays of floats, in one dtype."""
-    arrays = [asarray(x) for x in ends]
-    dtype = np.result_type(*(x.dtype for x in arrays))
-    dtype = np.dtype(float) if dtype.kind in "bui" else dtype
-    return [sh.astype(x, dtype) for x in arrays]
+def _ends(*ends: Any, least: Any = 0.0) -> list[Any]:
+    """The ends as arrays of floats, in one dtype, which holds `least` too."""
+    ends = tuple(asarray(x) if type(x) in (list, tuple) else x for x in ends)
+    dtype = np.result_type(*map(dtype_of, ends), least)
+    return [sh.astype(asarray(x), dtype) for x in ends]
 
 
 @implements(np.linspace)
@@ -223,7 +224,7 @@ def geomspace(
 ) -> Any:
     """Numbers between two ends of one sign, each the same multiple of the one before."""
     num = _checked_count("geomspace", num)
-    start, stop = _ends(start, stop)
+    start, stop = _ends(start, stop, least=np.dtype(float if dtype is None else dtype))
     signs = [np.sign(numpy_value(x)) for x in (start, stop)]
     if np.any(signs[0] == 0) or np.any(signs[1] == 0):
         raise ValueError("Geometric sequence cannot include zero")

@@ -53,7 +53,7 @@ __all__ = [
 def gather(x: Any, places: Any) -> Any:
     """The elements of x, counted in C order, at `places`: integers of any shape, each in [0, x.size)."""
     flat = sh.ravel(x)
-    return take_rows(flat, np.ascontiguousarray(places, np.int64)) if is_traced(flat) else flat[places]
+    return take_rows(flat, np.asarray(places, np.int64, order="C")) if is_traced(flat) else flat[places]
 
 
 def moved(move: Callable[[np.ndarray], Any], x: Any) -> Any:
@@ -361,7 +361,7 @@ def take_axis(x: Any, places: np.ndarray, axis: int) -> Any:
     """The entries of one axis at `places`, integers of any shape in [0, its length), in that axis's stead."""
     if not is_traced(x):
         return np.take(x, places, axis)
-    places = np.ascontiguousarray(places, np.int64)
+    places = np.asarray(places, np.int64, order="C")
     if axis == 0:
         return take_rows(x, places)
     rows = take_rows(sh.moveaxis(x, axis, 0), places)

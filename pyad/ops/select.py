@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pyad.array import is_traced, numpy_value
+from pyad.array import dtype_of, is_traced, numpy_value
 from pyad.ops import elementwise as el
 from pyad.ops import shape as sh
 from pyad.ops.protocol import implements
@@ -103,8 +103,10 @@ def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
     for k, condition in enumerate(conditions):
         if condition.dtype.type is not np.bool_:
             raise TypeError(f"invalid entry {k} in condlist: should be boolean ndarray")
-    choices = [x if type(x) in (int, float, complex) else asarray(x) for x in choicelist]
-    out = default if type(default) in (int, float, complex) else asarray(default)
+    # Python's numbers are weak, also where they stand only among themselves.
+    choices = [x if type(x) in (int, float, complex) else asarray(x) for x in (*choicelist, default)]
+    dtype = np.result_type(*map(dtype_of, choices))
+    *choices, out = (sh.astype(x, dtype) for x in choices)
     for condition, choice in zip(reversed(conditions), reversed(choices), strict=True):
         out = el.where(condition, choice, out)
     return out
