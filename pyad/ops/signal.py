@@ -60,12 +60,11 @@ def _mode(name: str, mode: Any) -> str:
 
 def _correlation(long: Any, short: Any, mode: str) -> Any:
     """The correlation of a signal with one that is not longer."""
-    n = len(short)
     if mode == "valid":
         return _sliding(long, short)
     full = _full(long, short[::-1])
-    # NumPy lets the middle of an even one overhang on the left.
-    return full if mode == "full" else full[n // 2 : n // 2 + len(long)]
+    start = (len(short) - 1) // 2
+    return full if mode == "full" else full[start : start + len(long)]
 
 
 @implements(np.convolve)
