@@ -133,7 +133,12 @@ def contractions(draw):
     return ",".join(terms) + "->" + "".join(out), [tuple(lengths[label] for label in term) for term in terms]
 
 
-@settings(max_examples=120, deadline=None, database=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+QUIET = settings(
+    max_examples=120, deadline=None, database=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+
+
+@QUIET
 @given(contractions())
 def test_any_contraction_has_numpys_value_and_the_slopes_of_its_parts(contraction):
     text, shapes = contraction
@@ -290,6 +295,8 @@ def test_vectors_of_a_plane_bring_numpys_warning():
 
 def test_the_names_of_our_namespace_take_lists_that_hold_traced_values():
     def f(a):
-        return pnp.dot([a[0], 2.0], [a[1], 1.0]) + pnp.einsum("i,i", [a[0], 1.0], [3.0, 4.0]) + pnp.inner([a[0]], [a[1]])
+        return (
+            pnp.dot([a[0], 2.0], [a[1], 1.0]) + pnp.einsum("i,i", [a[0], 1.0], [3.0, 4.0]) + pnp.inner([a[0]], [a[1]])
+        )
 
     np.testing.assert_allclose(pyad.grad(f)(V), [2 * V[1] + 3.0, 2 * V[0], 0.0])

@@ -87,7 +87,9 @@ CALLS = {
     "astype": lambda x: np.astype(x, np.float64) if NUMPY >= "2.1.0" else x.astype(np.float64),
     "astype method": lambda x: x.astype(np.float64, order="C", casting="same_kind", copy=False),
     "names of arguments": lambda x: np.transpose(a=np.swapaxes(np.moveaxis(a=x, source=0, destination=1), 0, axis2=1)),
-    "more names": lambda x: np.squeeze(a=np.expand_dims(a=np.broadcast_to(array=x, shape=(2, 2, 3), subok=True), axis=0)),
+    "more names": lambda x: np.squeeze(
+        a=np.expand_dims(a=np.broadcast_to(array=x, shape=(2, 2, 3), subok=True), axis=0)
+    ),
     "swapaxes method": lambda x: x.swapaxes(-1, 0),
     # Joining.
     "concatenate dtype": lambda x: np.concatenate([x, x], axis=1, dtype=np.float64),

@@ -1,7 +1,43 @@
 """The op definitions, one record each, in files by family. To add one, see docs/adding-an-op.md."""
 
-from pyad.ops import elementwise, index, linalg, operators, protocol, reduce, shape
-from pyad.ops import rearrange, join, build, select, pad, contract, einsum, signal, polynomial, functional
-from pyad.ops import methods
+from pyad.ops import (
+    build,
+    contract,
+    einsum,
+    elementwise,
+    functional,
+    index,
+    join,
+    linalg,
+    methods,
+    operators,
+    pad,
+    polynomial,
+    protocol,
+    rearrange,
+    reduce,
+    select,
+    shape,
+    signal,
+)
 
-__all__ = ["elementwise", "index", "linalg", "operators", "protocol", "reduce", "shape"]
+__all__ = [
+    "build",
+    "contract",
+    "einsum",
+    "elementwise",
+    "functional",
+    "index",
+    "join",
+    "linalg",
+    "methods",
+    "operators",
+    "pad",
+    "polynomial",
+    "protocol",
+    "rearrange",
+    "reduce",
+    "select",
+    "shape",
+    "signal",
+]

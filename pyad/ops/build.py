@@ -102,7 +102,7 @@ def triu(m: Any, k: int = 0) -> Any:
 
 
 @implements(np.vander)
-def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:  # noqa: N803 - NumPy's name
+def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
     """The powers of each element, as many as elements by default."""
     x = asarray(x)
     if x.ndim != 1:
@@ -219,9 +219,7 @@ def logspace(
 
 
 @implements(np.geomspace)
-def geomspace(
-    start: Any, stop: Any, num: Any = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0
-) -> Any:
+def geomspace(start: Any, stop: Any, num: Any = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0) -> Any:
     """Numbers between two ends of one sign, each the same multiple of the one before."""
     num = _checked_count("geomspace", num)
     start, stop = _ends(start, stop, least=np.dtype(float if dtype is None else dtype))
@@ -235,5 +233,3 @@ def geomspace(
     if num:
         y = _first_and_last(y, start, stop, (True, endpoint and num > 1))
     return _placed(y, axis, dtype)
-
-

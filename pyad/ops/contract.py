@@ -74,7 +74,7 @@ def dot(a: Any, b: Any) -> Any:
         return linalg.matmul(a, b)
     over = max(b.ndim - 2, 0)
     if a.shape[-1] != b.shape[over]:
-        raise ShapeError(f"dot: shapes {a.shape} and {b.shape} not aligned: {a.shape[-1]} != {b.shape[over]}")
+        raise ShapeError(f"dot: shapes {a.shape} and {b.shape} do not contract: {a.shape[-1]} != {b.shape[over]}")
     return _contracted(a, b, [a.ndim - 1], [over])
 
 
@@ -85,7 +85,7 @@ def inner(a: Any, b: Any, /) -> Any:
     if not a.ndim or not b.ndim:
         return a * b
     if a.shape[-1] != b.shape[-1]:
-        raise ShapeError(f"inner: shapes {a.shape} and {b.shape} not aligned: {a.shape[-1]} != {b.shape[-1]}")
+        raise ShapeError(f"inner: shapes {a.shape} and {b.shape} do not contract: {a.shape[-1]} != {b.shape[-1]}")
     return _contracted(a, b, [a.ndim - 1], [b.ndim - 1])
 
 
@@ -221,5 +221,3 @@ def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axi
 def _turned(x: Any, by: int) -> Any:
     """The components, starting with the one at `by`."""
     return take_axis(x, (np.arange(3) + by) % 3, x.ndim - 1)
-
-

@@ -32,9 +32,7 @@ Step = Callable[[Any], Any]
 
 
 @implements(np.einsum)
-def einsum(
-    *operands: Any, optimize: Any = False, dtype: Any = None, order: str = "K", casting: str = "safe"
-) -> Any:
+def einsum(*operands: Any, optimize: Any = False, dtype: Any = None, order: str = "K", casting: str = "safe") -> Any:
     """Sums of products by the labels of axes, in either of NumPy's two forms."""
     terms, out, arrays = _parsed(operands)
     arrays = [asarray(x) for x in arrays]
@@ -250,9 +248,7 @@ def _summed_and_ordered(term: Labels, out: Labels) -> Step | None:
     return lambda x: transpose(reduce.sum(x, over), axes)
 
 
-def _product(
-    a: Labels, b: Labels, keep: set[int], lengths: dict[int, int]
-) -> tuple[Callable[[Any, Any], Any], Labels]:
+def _product(a: Labels, b: Labels, keep: set[int], lengths: dict[int, int]) -> tuple[Callable[[Any, Any], Any], Labels]:
     """How to multiply two operands and sum over what is not kept, and the labels of the result."""
     mine = tuple(label for label in a if label in b or label in keep)
     yours = tuple(label for label in b if label in a or label in keep)

@@ -49,7 +49,7 @@ def apply_over_axes(func: Callable[[Any, int], Any], a: Any, axes: Any) -> Any:
     return value
 
 
-class vectorize(np.vectorize):  # noqa: N801 - NumPy's name
+class vectorize(np.vectorize):
     """As `numpy.vectorize`, for traced arguments too: the function is called with one element of each."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:

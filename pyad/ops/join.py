@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from operator import index
 from typing import Any
@@ -157,7 +158,7 @@ def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
             raise ValueError("number sections must be larger than 0.")
         each, more = divmod(length, count)
         places = [k * each + min(k, more) for k in range(count + 1)]
-    return [ary[along(axis, slice(a, b))] for a, b in zip(places, places[1:], strict=False)]
+    return [ary[along(axis, slice(a, b))] for a, b in itertools.pairwise(places)]
 
 
 @implements(np.split)

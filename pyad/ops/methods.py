@@ -11,9 +11,10 @@ import numpy as np
 
 from pyad.array import Array, is_traced
 from pyad.errors import ConcretizationError, UnsupportedError
+from pyad.ops import build, contract, rearrange, select
 from pyad.ops import shape as sh
 from pyad.ops.protocol import CONSTANT_FUNCTIONS, constant_in, implementation, implements
-from pyad.ops.rearrange import _layout, astype, ravel, reshape
+from pyad.ops.rearrange import layout
 from pyad.ops.shape import asarray
 
 # ---- functions that ask ----
@@ -87,7 +88,7 @@ def _span(x: Any) -> tuple[int, int]:
 
     info = _engine.look(x._h)
     start = int(_engine.ffi.cast("intptr_t", info.data))
-    lengths, strides = _layout(x)
+    lengths, strides = layout(x)
     reach = [(n - 1) * s * x.itemsize for n, s in zip(lengths, strides, strict=True) if n]
     return start + sum(r for r in reach if r < 0), start + sum(r for r in reach if r > 0) + x.itemsize
 
@@ -125,7 +126,7 @@ constant_in(
 
 
 class FlatView:
-    """The elements of a traced array in C order, as `ndarray.flat`: an iterator that has a length and can be indexed."""
+    """The elements of a traced array in C order, as `ndarray.flat`: an iterator with a length, which can be indexed."""
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -163,12 +164,12 @@ class FlatView:
 
 
 def _strides(self: Array) -> tuple[int, ...]:
-    return tuple(s * self.itemsize for s in _layout(self)[1])
+    return tuple(s * self.itemsize for s in layout(self)[1])
 
 
 def _flags(self: Array) -> Any:
     """Those of a NumPy array laid out like this."""
-    lengths, _ = _layout(self)
+    lengths, _ = layout(self)
     return np.lib.stride_tricks.as_strided(np.empty(1, self.dtype), lengths, self.strides).flags
 
 
@@ -219,7 +220,7 @@ def _refusal(name: str, advice: str) -> Callable[..., Any]:
 
 
 def _reshape_method(self: Array, *shape: Any, order: str = "C", copy: bool | None = None) -> Any:
-    return reshape(self, shape[0] if len(shape) == 1 else shape, order, copy=copy)
+    return rearrange.reshape(self, shape[0] if len(shape) == 1 else shape, order, copy=copy)
 
 
 def _transpose_method(self: Array, *axes: Any) -> Any:
@@ -229,7 +230,7 @@ def _transpose_method(self: Array, *axes: Any) -> Any:
 
 
 def _flatten(self: Array, order: str = "C") -> Any:
-    return ravel(self, order).copy()
+    return rearrange.ravel(self, order).copy()
 
 
 def _view(self: Array, dtype: Any = None, type: Any = None) -> Any:
@@ -248,19 +249,19 @@ def _to_device(self: Array, device: str, /, *, stream: Any = None) -> Any:
 
 
 def _install() -> None:
-    for name in ("repeat", "take", "choose", "compress", "diagonal", "trace", "swapaxes", "squeeze", "dot"):
-        setattr(Array, name, _as_method(getattr(np, name)))
+    for function in (build.diagonal, build.trace, rearrange.ravel, rearrange.repeat, select.take):
+        setattr(Array, function.__name__, function)
+    Array.dot, Array.swapaxes, Array.squeeze = contract.dot, sh.swapaxes, sh.squeeze
     for name in ("argpartition", "searchsorted", "clip", "cumsum", "cumprod", "prod"):
         if name not in vars(Array) or _is_missing(name):
             setattr(Array, name, _method_of(getattr(np, name), name))
     Array.choose = _refusal("choose", "the indices must be integers; use np.choose(x.astype(int), choices)")
-    Array.compress = lambda self, condition, axis=None: implementation(np.compress)(condition, self, axis)
-    Array.reshape, Array.transpose = _reshape_method, _transpose_method
-    Array.ravel, Array.flatten = ravel, _flatten
-    Array.astype = astype
+    Array.compress = lambda self, condition, axis=None: select.compress(condition, self, axis)
+    Array.reshape, Array.transpose, Array.flatten = _reshape_method, _transpose_method, _flatten
+    Array.astype = rearrange.astype
     Array.view, Array.to_device = _view, _to_device
     Array.flat = property(FlatView)
-    Array.mT = property(implementation(np.matrix_transpose))
+    Array.mT = property(rearrange.matrix_transpose)
     Array.strides, Array.flags = property(_strides), property(_flags)
     Array.base = property(lambda self: None)
     Array.device = property(lambda self: "cpu")
@@ -286,13 +287,6 @@ _ADVICE = {
 def _is_missing(name: str) -> bool:
     """Whether the class has only the property that says that the method is not there."""
     return isinstance(vars(Array)[name], property)
-
-
-def _as_method(function: Any) -> Any:
-    ours = implementation(function)
-    if ours is None:
-        raise RuntimeError(f"{function.__name__} is not implemented")
-    return ours
 
 
 _install()

@@ -239,11 +239,6 @@ def _refuse_assignment(self: Array, key: Any, value: Any) -> None:
     )
 
 
-def _sequence(args: tuple[Any, ...]) -> Any:
-    """x.reshape(2, 3) as x.reshape((2, 3))."""
-    return args[0] if len(args) == 1 else args
-
-
 def _install() -> None:
     pairs = {
         "add": el._add,
@@ -277,29 +272,14 @@ def _install_methods() -> None:
     for name in ("sum", "mean", "var", "std", "max", "min"):
         setattr(Array, name, getattr(reduce, name))
     Array.T = property(shape.transpose)
-    Array.mT = property(lambda self: shape.swapaxes(self, -1, -2))
     Array.real = property(lambda self: self)
-    Array.flat = property(lambda self: iter(shape.ravel(self)))
-    Array.reshape = lambda self, *new: shape.reshape(self, _sequence(new))
-    Array.transpose = lambda self, *axes: shape.transpose(self, _sequence(axes) if axes else None)
-    Array.ravel = Array.flatten = _ravel_method
-    Array.squeeze = shape.squeeze
-    Array.swapaxes = shape.swapaxes
-    Array.astype = lambda self, dtype, **_: shape.astype(self, dtype)
     Array.copy = lambda self, order="C": self
-    Array.dot = linalg.dot
     Array.conj = Array.conjugate = lambda self: self
     for name in ("argmax", "argmin", "argsort", "all", "any", "nonzero", "round"):
         setattr(Array, name, _constant_method(name))
     for name in dir(np.ndarray):
         if not name.startswith("_") and not hasattr(Array, name):
             setattr(Array, name, _missing_method(name))
-
-
-def _ravel_method(self: Array, order: str = "C") -> Any:
-    if order != "C":
-        raise UnsupportedError(f"ravel: order={order!r} is not supported for traced values, only 'C'")
-    return shape.ravel(self)
 
 
 def _missing_method(name: str) -> property:

@@ -238,5 +238,3 @@ def polyfit(
     misfit = matmul(left, scaled) - columns
     factor = reduce.sum(misfit * misfit, 0) / (len(x) - order)
     return out, base * factor[0] if y.ndim == 1 else base[:, :, None] * factor
-
-

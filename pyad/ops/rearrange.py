@@ -30,6 +30,7 @@ __all__ = [
     "fliplr",
     "flipud",
     "gather",
+    "layout",
     "matrix_transpose",
     "moveaxis",
     "moved",
@@ -74,7 +75,7 @@ def one_axis(name: str, axis: Any, ndim: int) -> int:
 # ---- order ----
 
 
-def _layout(x: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def layout(x: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Shape and strides (in elements)."""
     if not is_traced(x):
         return x.shape, tuple(s // x.itemsize for s in x.strides)
@@ -84,13 +85,13 @@ def _layout(x: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
 
 def _is_fortran(x: Any) -> bool:
     """Whether the elements lie in Fortran order and not in C order too."""
-    shape, strides = _layout(x)
+    shape, strides = layout(x)
     return np.isfortran(np.lib.stride_tricks.as_strided(np.empty(1), shape, [8 * s for s in strides]))
 
 
 def _in_memory_order(x: Any) -> Any:
     """x with the axes in the order of their strides, longest first."""
-    shape, strides = _layout(x)
+    shape, strides = layout(x)
     steps = [abs(s) if n != 1 else 0 for n, s in zip(shape, strides, strict=True)]
     order = sorted(range(x.ndim), key=lambda d: -steps[d])
     return x if order == list(range(x.ndim)) else sh.transpose(x, order)
@@ -106,11 +107,11 @@ def _resolved(x: Any, order: str, allowed: str) -> str:
 
 @implements(np.reshape)
 def reshape(
-    a: Any, /, shape: Any = None, order: str = "C", *, newshape: Any = None, copy: bool | None = None
+    a: Any, /, shape: Any = np._NoValue, order: str = "C", *, newshape: Any = np._NoValue, copy: bool | None = None
 ) -> Any:
     """The same elements in another shape, read and laid out in C or Fortran order; one length may be -1."""
-    if shape is None:
-        if newshape is None:
+    if shape is np._NoValue:
+        if newshape is np._NoValue:
             raise TypeError("reshape() missing 1 required positional argument: 'shape'")
         shape = newshape
     a = asarray(a)
@@ -327,10 +328,12 @@ def roll(a: Any, shift: Any, axis: Any = None) -> Any:
 
 
 @implements(np.tile)
-def tile(A: Any, reps: Any) -> Any:  # noqa: N803 - NumPy's name
+def tile(A: Any, reps: Any) -> Any:
     """The array repeated as a whole, so many times along each axis."""
     x = asarray(A)
-    times = tuple(index(n) for n in reps) if isinstance(reps, Sequence | np.ndarray) and np.ndim(reps) else (index(reps),)
+    times = (
+        tuple(index(n) for n in reps) if isinstance(reps, Sequence | np.ndarray) and np.ndim(reps) else (index(reps),)
+    )
     ndim = max(x.ndim, len(times))
     times = (1,) * (ndim - len(times)) + times
     shape = (1,) * (ndim - x.ndim) + x.shape
