@@ -133,6 +133,11 @@ class Array:
         )
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
+        if dtype == object:
+            raise ConcretizationError(
+                f"a traced {self._text()} value cannot be made an array of objects; where np.vectorize does this, use "
+                "pyad.numpy.vectorize"
+            )
         raise ConcretizationError(
             f"a traced {self._text()} value cannot be made a plain NumPy array: the derivative would be lost. "
             "Assigning "

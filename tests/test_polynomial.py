@@ -52,6 +52,7 @@ ONE = {
     "polyint traced constant": lambda p: np.polyint(p, 1, k=p[0]),
     "poly": lambda p: np.poly(p),
     "poly1d": lambda p: np.poly1d(P)(p),
+    "poly1d of a traced": lambda p: np.poly1d(p)(1.5),
     "polyval of poly1d": lambda p: np.polyval(np.poly1d(P), p),
     "polyadd a number": lambda p: np.polyadd(p, 3.0),
     "polymul a list": lambda p: np.polymul([1.0, 2.0], p),

@@ -83,6 +83,8 @@ CALLS = {
     "trim_zeros": lambda x: np.trim_zeros(np.concatenate([[0.0], x[0], [0.0, 0.0]])),
     "trim_zeros front": lambda x: np.trim_zeros(np.concatenate([[0.0], x[0], [0.0]]), "f"),
     "trim_zeros back": lambda x: np.trim_zeros(np.concatenate([[0.0], x[0], [0.0]]), trim="B"),
+    "sliding_window_view": lambda x: np.lib.stride_tricks.sliding_window_view(x, 2, axis=1),
+    "sliding_window_view 2-d": lambda x: np.lib.stride_tricks.sliding_window_view(x, (2, 2)),
     "copy": lambda x: np.copy(x),
     "astype": lambda x: np.astype(x, np.float64) if NUMPY >= "2.1.0" else x.astype(np.float64),
     "astype method": lambda x: x.astype(np.float64, order="C", casting="same_kind", copy=False),

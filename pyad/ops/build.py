@@ -14,7 +14,7 @@ from pyad.ops import shape as sh
 from pyad.ops.index import _slice, _unslice
 from pyad.ops.protocol import implements
 from pyad.ops.rearrange import one_axis
-from pyad.ops.shape import asarray, broadcast_to, concatenate, moveaxis
+from pyad.ops.shape import asarray, broadcast_to, moveaxis
 
 __all__ = [
     "diag",
@@ -73,7 +73,7 @@ def diag(v: Any, k: int = 0) -> Any:
     """The k-th diagonal of a matrix, or the matrix with a vector as its k-th diagonal."""
     v = asarray(v)
     if v.ndim == 2:
-        return diagonal(v, k)
+        return diagonal(v, k).copy()
     if v.ndim != 1:
         raise ValueError(f"diag: the input must be 1- or 2-d, but has shape {v.shape}")
     n = len(v) + abs(k)
@@ -132,19 +132,19 @@ def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = 
     for place, x in zip(places, arrays, strict=True):
         grid = sh.reshape(x, tuple(x.size if d == place else 1 for d in range(len(arrays))))
         grids.append(grid if sparse else broadcast_to(grid, tuple(lengths)))
+    if copy:
+        return tuple(grid.copy() for grid in grids)
     # As it is in NumPy.
-    return grids if sparse and not copy else tuple(grids)
+    return grids if sparse else tuple(grids)
 
 
-def _first_and_last(y: Any, first: Any, last: Any, ends: tuple[bool, bool]) -> Any:
-    """y with its first or last entry along axis 0 replaced: they are exact."""
-    parts = [y[int(ends[0]) : len(y) - int(ends[1])]]
-    shape = (1, *y.shape[1:])
-    if ends[0]:
-        parts.insert(0, sh.astype(broadcast_to(first, shape), y.dtype))
-    if ends[1]:
-        parts.append(sh.astype(broadcast_to(last, shape), y.dtype))
-    return concatenate(parts, 0)
+def _with_ends(y: Any, ends: dict[int, Any]) -> Any:
+    """y with other entries at the given places along axis 0: the ends are exact."""
+    for place, end in ends.items():
+        mask = np.zeros(len(y), bool)
+        mask[place] = True
+        y = el.where(mask.reshape((-1,) + (1,) * (y.ndim - 1)), end, y)
+    return y
 
 
 def _checked_count(name: str, num: Any) -> int:
@@ -163,7 +163,7 @@ def _evenly(start: Any, stop: Any, num: int, endpoint: bool) -> tuple[Any, Any]:
         return steps * delta + start, np.float64("nan")
     step = delta / intervals
     y = steps * step + start
-    return (_first_and_last(y, start, stop, (False, True)) if endpoint and num > 1 else y), step
+    return (_with_ends(y, {-1: stop}) if endpoint and num > 1 else y), step
 
 
 def _placed(y: Any, axis: int, dtype: Any) -> Any:
@@ -231,5 +231,5 @@ def geomspace(start: Any, stop: Any, num: Any = 50, endpoint: bool = True, dtype
     logs, _ = _evenly(el.log(start * signs[0]), el.log(stop * signs[1]), num, endpoint)
     y = el.exp(logs) * signs[0]
     if num:
-        y = _first_and_last(y, start, stop, (True, endpoint and num > 1))
+        y = _with_ends(y, {0: start, -1: stop} if endpoint and num > 1 else {0: start})
     return _placed(y, axis, dtype)

@@ -86,7 +86,7 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> An
 def _zeros_around(x: Any, widths: list[Widths]) -> Any:
     """One step of the engine: the array put into zeros."""
     if not any(map(any, widths)):
-        return x
+        return x.copy()
     shape = tuple(a + n + b for n, (a, b) in zip(x.shape, widths, strict=True))
     steps = [k for n, (a, _) in zip(x.shape, widths, strict=True) for k in (a if n else 0, 1, n)]
     return _unslice.record([x._h], (x.ndim, *shape, *steps))

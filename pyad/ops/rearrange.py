@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from pyad import _engine
-from pyad.array import is_traced, numpy_value
+from pyad.array import Array, is_traced, numpy_value
 from pyad.ops import shape as sh
-from pyad.ops.index import take_rows
+from pyad.ops.index import slice_axis, take_rows
 from pyad.ops.protocol import implements
 from pyad.ops.reduce import normalize_axes
 from pyad.ops.shape import asarray, concatenate
@@ -41,6 +41,7 @@ __all__ = [
     "roll",
     "rollaxis",
     "rot90",
+    "sliding_window_view",
     "squeeze",
     "swapaxes",
     "tile",
@@ -65,6 +66,11 @@ def moved(move: Callable[[np.ndarray], Any], x: Any) -> Any:
 def along(axis: int, item: Any) -> tuple[Any, ...]:
     """The index that applies `item` to one axis, counted from the front."""
     return (*(slice(None),) * axis, item)
+
+
+def part(x: Any, axis: int, start: int, count: int) -> Any:
+    """`count` entries along one axis, from `start`."""
+    return slice_axis(x, axis, start, count) if is_traced(x) else x[along(axis, slice(start, start + count))]
 
 
 def one_axis(name: str, axis: Any, ndim: int) -> int:
@@ -110,6 +116,8 @@ def reshape(
     a: Any, /, shape: Any = np._NoValue, order: str = "C", *, newshape: Any = np._NoValue, copy: bool | None = None
 ) -> Any:
     """The same elements in another shape, read and laid out in C or Fortran order; one length may be -1."""
+    if type(a) is Array and order == "C" and not copy and shape is not np._NoValue:
+        return sh.reshape(a, shape)
     if shape is np._NoValue:
         if newshape is np._NoValue:
             raise TypeError("reshape() missing 1 required positional argument: 'shape'")
@@ -147,15 +155,23 @@ def astype(x: Any, dtype: Any, order: str = "K", casting: str = "unsafe", subok:
         raise TypeError(
             f"astype: cannot cast array data from {x.dtype!r} to {np.dtype(dtype)!r} according to the rule {casting!r}"
         )
-    return sh.astype(x, dtype)
+    return _converted(x, dtype, copy)
 
 
-@implements(np.astype)
-def _astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Any:
+def _converted(x: Any, dtype: Any, copy: bool) -> Any:
+    """x in another dtype; where it has that dtype already, a copy if one is asked for."""
+    out = sh.astype(x, dtype)
+    return out.copy() if copy and out is x else out
+
+
+def _function_astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Any:
     if device not in (None, "cpu"):
         raise ValueError(f"astype: device {device!r} is not supported, only 'cpu'")
-    return sh.astype(x, dtype)
+    return _converted(x, dtype, copy)
 
+
+if hasattr(np, "astype"):
+    implements(np.astype)(_function_astype)
 
 # ---- axes: NumPy's names of the arguments, and lists that hold traced values ----
 
@@ -317,10 +333,12 @@ def roll(a: Any, shift: Any, axis: Any = None) -> Any:
     for by, along_axis in pairs:
         d = one_axis("roll", along_axis, a.ndim)
         total[d] = total.get(d, 0) + index(by)
+    if not any(by % (a.shape[d] or 1) for d, by in total.items()):
+        return a.copy()
     for d, by in total.items():
         cut = by % (a.shape[d] or 1)
         if cut:
-            a = concatenate([a[along(d, slice(-cut, None))], a[along(d, slice(None, -cut))]], d)
+            a = concatenate([part(a, d, a.shape[d] - cut, cut), part(a, d, 0, a.shape[d] - cut)], d)
     return a
 
 
@@ -337,6 +355,8 @@ def tile(A: Any, reps: Any) -> Any:
     ndim = max(x.ndim, len(times))
     times = (1,) * (ndim - len(times)) + times
     shape = (1,) * (ndim - x.ndim) + x.shape
+    if all(n == 1 for n in times):
+        return sh.reshape(x, shape).copy()
     split = tuple(n for length in shape for n in (1, length))
     spread = tuple(n for pair in zip(times, shape, strict=True) for n in pair)
     out = sh.broadcast_to(sh.reshape(x, split), spread)
@@ -355,6 +375,8 @@ def repeat(a: Any, repeats: Any, axis: Any = None) -> Any:
     if np.ndim(repeats) or not isinstance(repeats, int | np.integer) or repeats < 0:
         # NumPy checks and broadcasts the counts.
         return take_axis(a, np.repeat(np.arange(length), repeats), axis)
+    if repeats == 1:
+        return a.copy()
     before, after = a.shape[:axis], a.shape[axis + 1 :]
     out = sh.broadcast_to(sh.reshape(a, (*before, length, 1, *after)), (*before, length, int(repeats), *after))
     return sh.reshape(out, (*before, length * int(repeats), *after))
@@ -383,6 +405,14 @@ def resize(a: Any, new_shape: Any) -> Any:
     if a.size == 0 or size == 0:
         return np.zeros(shape, a.dtype)
     return gather(a, np.arange(size).reshape(shape) % a.size)
+
+
+@implements(np.lib.stride_tricks.sliding_window_view)
+def sliding_window_view(
+    x: Any, window_shape: Any, axis: Any = None, *, subok: bool = False, writeable: bool = False
+) -> Any:
+    """Every window of the shape, as new last axes; a copy of its own where NumPy gives a view."""
+    return moved(lambda numbers: np.lib.stride_tricks.sliding_window_view(numbers, window_shape, axis), asarray(x))
 
 
 @implements(np.trim_zeros)

@@ -137,7 +137,11 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
 def _interpolated(x: Any, xp: Any, fp: Any, at: np.ndarray, knots: np.ndarray) -> Any:
     below = np.clip(np.searchsorted(knots, at, "right") - 1, 0, len(knots) - 2)
     above = below + 1
-    slope = (fp[above] - fp[below]) / (xp[above] - xp[below])
+    run = xp[above] - xp[below]
+    same = knots[above] == knots[below]
+    # Between two points at one place there is no slope.
+    slope = (fp[above] - fp[below]) / (el.where(same, 1.0, run) if np.any(same) else run)
+    slope = el.where(same, 0.0, slope) if np.any(same) else slope
     # From the nearer end of the last interval, so that the last point is exact.
     base = np.where(at == knots[-1], above, below)
     return slope * (x - xp[base]) + fp[base]
