@@ -14,7 +14,7 @@ from pyad.errors import ShapeError
 from pyad.ops import linalg, reduce
 from pyad.ops import shape as sh
 from pyad.ops.protocol import implements
-from pyad.ops.rearrange import one_axis, take_axis
+from pyad.ops.rearrange import one_axis
 from pyad.ops.shape import asarray, moveaxis, reshape, transpose
 
 __all__ = ["cross", "dot", "inner", "kron", "matmul", "matvec", "outer", "tensordot", "vdot", "vecdot", "vecmat"]
@@ -201,7 +201,8 @@ def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axi
             f"incompatible dimensions for cross product (dimension must be 2 or 3), got shapes {a.shape} and {b.shape}"
         )
     if a.shape[-1] == b.shape[-1] == 3:
-        out = _turned(a, 1) * _turned(b, 2) - _turned(a, 2) * _turned(b, 1)
+        (a0, a1, a2), (b0, b1, b2) = ([x[..., k] for k in range(3)] for x in (a, b))
+        out = sh.stack([a1 * b2 - a2 * b1, a2 * b0 - a0 * b2, a0 * b1 - a1 * b0], -1)
         return moveaxis(out, -1, axisc) if axisc != -1 else out
     warnings.warn(
         "Arrays of 2-dimensional vectors are deprecated. Use arrays of 3-dimensional vectors instead.",
@@ -216,8 +217,3 @@ def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axi
     else:
         out = sh.stack([-(a[..., 2] * b[..., 1]), a[..., 2] * b[..., 0], plane], -1)
     return moveaxis(out, -1, axisc)
-
-
-def _turned(x: Any, by: int) -> Any:
-    """The components, starting with the one at `by`."""
-    return take_axis(x, (np.arange(3) + by) % 3, x.ndim - 1)

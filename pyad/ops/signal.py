@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pyad.array import is_traced, numpy_value
+from pyad.array import common_dtype, is_traced, numpy_value
 from pyad.host import host_linear
 from pyad.ops import elementwise as el
 from pyad.ops import shape as sh
@@ -15,29 +15,31 @@ from pyad.ops.shape import asarray, concatenate
 
 __all__ = ["convolve", "correlate", "interp", "unwrap"]
 
-# ---- convolution: two sums, of which each is the transpose of the other ----
+# ---- convolution: two sums, of which each is the transpose of the other; a plain signal is no operand, so that its
+# derivative, which nobody asks for, is not computed ----
 
 
 def _sliding(a: Any, v: Any) -> Any:
     """sum_j a[k + j] v[j] for every k where v lies within a."""
-    if is_traced(a) or is_traced(v):
-        return _sliding_op(a, v)
-    return np.convolve(a, v[::-1], "valid")
+    if is_traced(a):
+        return _sliding_op(a, v) if is_traced(v) else _sliding_by_plain(a, v=v)
+    return _plain_under_sliding(v, a=a) if is_traced(v) else np.convolve(a, v[::-1], "valid")
 
 
 def _full(a: Any, v: Any) -> Any:
     """sum_j a[k - j] v[j] for every k where the two overlap."""
-    if is_traced(a) or is_traced(v):
-        return _full_op(a, v)
-    return np.convolve(a, v, "full")
+    if is_traced(a):
+        return _full_op(a, v) if is_traced(v) else _full_by_plain(a, v=v)
+    return _full_by_plain(v, v=a) if is_traced(v) else np.convolve(a, v)
 
 
-_sliding_op = host_linear(
-    "sliding product", lambda a, v: np.convolve(a, v[::-1], "valid"), lambda s, a, v: (_full(s, v), _sliding(a, s))
+_sliding_op = host_linear("sliding product", _sliding, lambda s, a, v: (_full(s, v), _sliding(a, s)))
+_sliding_by_plain = host_linear("sliding product by an array", _sliding, lambda s, a, v: (_full(s, v),))
+_plain_under_sliding = host_linear(
+    "sliding product of an array", lambda v, a: _sliding(a, v), lambda s, v, a: (_sliding(a, s),)
 )
-_full_op = host_linear(
-    "convolution", lambda a, v: np.convolve(a, v, "full"), lambda s, a, v: (_sliding(s, v), _sliding(s, a))
-)
+_full_op = host_linear("convolution", _full, lambda s, a, v: (_sliding(s, v), _sliding(s, a)))
+_full_by_plain = host_linear("convolution with an array", _full, lambda s, a, v: (_sliding(s, v),))
 
 
 def _signals(name: str, a: Any, v: Any) -> tuple[Any, Any]:
@@ -48,7 +50,8 @@ def _signals(name: str, a: Any, v: Any) -> tuple[Any, Any]:
         if x.size == 0:
             raise ValueError(f"{name}: {which} cannot be empty")
         signals.append(sh.reshape(x, (x.size,)))
-    return signals[0], signals[1]
+    dtype = common_dtype(name, tuple(signals))
+    return sh.astype(signals[0], dtype), sh.astype(signals[1], dtype)
 
 
 def _mode(name: str, mode: Any) -> str:
