@@ -96,6 +96,7 @@ def _span(x: Any) -> tuple[int, int]:
 @implements(np.may_share_memory, np.shares_memory)
 def may_share_memory(a: Any, b: Any, max_work: int | None = None) -> bool:
     """Whether the memory of two arrays may overlap."""
+    a, b = asarray(a), asarray(b)
     if not a.size or not b.size:
         return False
     (low_a, high_a), (low_b, high_b) = _span(a), _span(b)
@@ -248,45 +249,48 @@ def _to_device(self: Array, device: str, /, *, stream: Any = None) -> Any:
     return self
 
 
+def _provide(name: str, value: Any) -> None:
+    """Define an attribute, unless another family has: theirs does more than answer or refuse."""
+    there = vars(Array).get(name)
+    if there is None or getattr(getattr(there, "fget", None), "__qualname__", "").startswith("_missing_method"):
+        setattr(Array, name, value)
+
+
 def _install() -> None:
     for function in (build.diagonal, build.trace, rearrange.ravel, rearrange.repeat, select.take):
         setattr(Array, function.__name__, function)
     Array.dot, Array.swapaxes, Array.squeeze = contract.dot, sh.swapaxes, sh.squeeze
-    for name in ("argpartition", "searchsorted", "clip", "cumsum", "cumprod", "prod"):
-        if name not in vars(Array) or _is_missing(name):
-            setattr(Array, name, _method_of(getattr(np, name), name))
-    Array.choose = _refusal("choose", "the indices must be integers; use np.choose(x.astype(int), choices)")
-    Array.compress = lambda self, condition, axis=None: select.compress(condition, self, axis)
     Array.reshape, Array.transpose, Array.flatten = _reshape_method, _transpose_method, _flatten
-    Array.astype = rearrange.astype
-    Array.view, Array.to_device = _view, _to_device
-    Array.flat = property(FlatView)
     Array.mT = property(rearrange.matrix_transpose)
-    Array.strides, Array.flags = property(_strides), property(_flags)
-    Array.base = property(lambda self: None)
-    Array.device = property(lambda self: "cpu")
-    Array.__array_namespace__ = lambda self, *, api_version=None: np
+    Array.astype = rearrange.astype
+    Array.compress = lambda self, condition, axis=None: select.compress(condition, self, axis)
+    Array.flat = property(FlatView)
+    for name in ("argpartition", "searchsorted", "clip", "cumsum", "cumprod", "prod"):
+        _provide(name, _method_of(getattr(np, name), name))
+    _provide("view", _view)
+    _provide("strides", property(_strides))
+    _provide("flags", property(_flags))
+    _provide("base", property(lambda self: None))
+    _provide("device", property(lambda self: "cpu"))
+    _provide("to_device", _to_device)
+    _provide("__array_namespace__", lambda self, *, api_version=None: np)
     for name in ("tobytes", "tofile", "dump", "dumps"):
-        setattr(Array, name, _value_refusal(name))
+        _provide(name, _value_refusal(name))
     for name in ("data", "ctypes"):
         advice = "it would hand out its memory, past the derivative; use pyad.stop_gradient(x)"
-        setattr(Array, name, _attribute_refusal(name, advice))
+        _provide(name, _attribute_refusal(name, advice))
     for name, advice in _ADVICE.items():
-        setattr(Array, name, _refusal(name, advice))
+        _provide(name, _refusal(name, advice))
 
 
 _ADVICE = {
+    "choose": "the indices must be integers; use np.choose(x.astype(int), choices)",
     "byteswap": "it changes bits, not numbers",
     "getfield": "there are no fields; use x.astype(dtype)",
     "setfield": "there are no fields; use x[...] = values",
     "setflags": "its flags cannot be set",
     "resize": "it would change the size in place; use np.resize(x, shape)",
 }
-
-
-def _is_missing(name: str) -> bool:
-    """Whether the class has only the property that says that the method is not there."""
-    return isinstance(vars(Array)[name], property)
 
 
 _install()
