@@ -145,10 +145,9 @@ class Array:
             )
         raise ConcretizationError(
             f"a traced {self._text()} value cannot be made a plain NumPy array: the derivative would be lost. "
-            "Assigning "
-            "into an array of plain NumPy (a[i] = x) and np.array([x, ...]) do this: build the array with "
-            "pyad.numpy.array, np.stack or np.concatenate; use pyad.stop_gradient(x) if you want the value without its "
-            "derivative"
+            "Assigning into an array of plain NumPy (a[i] = x), np.array([x, ...]) and np.vectorize do this: build the "
+            "array with pyad.numpy.array, np.stack or np.concatenate, or call pyad.numpy.vectorize; use "
+            "pyad.stop_gradient(x) if you want the value without its derivative"
         )
 
     def item(self, *_args: Any) -> Any:

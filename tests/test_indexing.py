@@ -286,7 +286,7 @@ ERRORS = [
     (1.5, IndexError, r"only integers, slices"),
     (np.array([0.5]), IndexError, r"only integers, slices.*float64"),
     (np.array([True, False, True]), IndexError, r"boolean index.*\(3,\).*\(2,\)"),
-    (([0, 1], [0, 1, 2]), ValueError, r"do not broadcast.*\(2,\).*\(3,\)"),
+    (([0, 1], [0, 1, 2]), IndexError, r"do not broadcast.*\(2,\).*\(3,\)"),
     ("name", IndexError, r"only integers, slices"),
 ]
 

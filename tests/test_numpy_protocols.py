@@ -69,8 +69,8 @@ def test_every_name_of_pyad_numpy_works_on_plain_arrays_and_falls_back_to_numpy(
         assert callable(getattr(pnp, name))
         assert hasattr(np, name)
     assert pnp.pi == np.pi
-    assert pnp.linspace is np.linspace
-    assert "linspace" in dir(pnp)
+    assert pnp.bartlett is np.bartlett
+    assert "bartlett" in dir(pnp)
     assert "sin" in dir(pnp)
     with pytest.raises(AttributeError):
         _ = pnp.no_such_function
@@ -93,7 +93,7 @@ def test_numpy_functions_take_lists_that_hold_traced_values():
 
 @pytest.mark.parametrize("ufunc", UFUNCS, ids=lambda u: u.__name__)
 def test_every_ufunc_reaches_its_op_with_numpys_value(ufunc):
-    args = (X, Y.T if ufunc is np.matmul else Y)[: ufunc.nin]
+    args = (X, Y.T if ufunc.__name__ in ("matmul", "vecmat") else Y)[: ufunc.nin]
     want = ufunc(*args)
     np.testing.assert_allclose(traced(ufunc, *args), want, rtol=1e-14)
     if ufunc.nin == 2:
@@ -146,10 +146,7 @@ UNSUPPORTED = {
     "numpy.linalg.inv|numpy.inv": np.linalg.inv,
     "numpy.median": np.median,
     "numpy.fft|numpy.fft.fft": np.fft.fft,
-    "numpy.einsum": lambda x: np.einsum("ij->i", x),
     "numpy.prod": np.prod,
-    "numpy.tile": lambda x: np.tile(x, 2),
-    "numpy.interp": lambda x: np.interp(x, X[0], X[1]),
 }
 
 
@@ -164,8 +161,6 @@ def test_functions_without_a_derivative_are_named(name):
 def test_unknown_arguments_of_a_supported_function_are_named():
     with pytest.raises(UnsupportedError, match=r"numpy\.sum.*initial"):
         pyad.grad(lambda x: np.sum(x, initial=1.0))(X)
-    with pytest.raises(UnsupportedError, match=r"numpy\.reshape.*order"):
-        pyad.grad(lambda x: np.sum(np.reshape(x, (6,), order="F")))(X)
 
 
 def test_constant_functions_give_plain_results():

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as _numpy
 
 from pyad.numpy import linalg as linalg
+from pyad.ops.functional import vectorize
 from pyad.ops.protocol import namespace as _namespace
 from pyad.ops.shape import array, asarray
 
-_implemented = {**_namespace(_numpy), "array": array, "asarray": asarray}
+_implemented = {**_namespace(_numpy), "array": array, "asarray": asarray, "vectorize": vectorize}
 globals().update(_implemented)
 
 __all__ = sorted(_implemented)

@@ -1,5 +1,45 @@
 """The op definitions, one record each, in files by family. To add one, see docs/adding-an-op.md."""
 
-from pyad.ops import elementwise, index, linalg, loss, operators, protocol, reduce, shape
+from pyad.ops import (
+    build,
+    contract,
+    einsum,
+    elementwise,
+    functional,
+    index,
+    join,
+    linalg,
+    loss,
+    methods,
+    operators,
+    pad,
+    polynomial,
+    protocol,
+    rearrange,
+    reduce,
+    select,
+    shape,
+    signal,
+)
 
-__all__ = ["elementwise", "index", "linalg", "loss", "operators", "protocol", "reduce", "shape"]
+__all__ = [
+    "build",
+    "contract",
+    "einsum",
+    "elementwise",
+    "functional",
+    "index",
+    "join",
+    "linalg",
+    "loss",
+    "methods",
+    "operators",
+    "pad",
+    "polynomial",
+    "protocol",
+    "rearrange",
+    "reduce",
+    "select",
+    "shape",
+    "signal",
+]

@@ -4,13 +4,13 @@ that was read, in O(part), never through an array of zeros for each read.
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import numpy as np
 
 from pyad._engine import INT64
 from pyad.array import Array, constant, is_traced, numpy_value
-from pyad.errors import ShapeError
 from pyad.op import linear
 from pyad.ops.shape import reshape, transpose
 
@@ -221,6 +221,7 @@ def _advanced(x: Array, items: list[Any]) -> Any:
     shape = x.shape
     basic: list[Any] = []  # what the view does with each dimension of x
     arrays: list[np.ndarray] = []  # index arrays, one per indexed dimension
+    bounds: list[tuple[int, int]] = []  # that dimension of x and its length
     axes: list[int] = []  # their dimension in the view
     places: list[int] = []  # positions of advanced items among all items, to see whether they are adjacent
     view_ndim = 0
@@ -240,21 +241,23 @@ def _advanced(x: Array, items: list[Any]) -> Any:
         places.append(place)
         parts = _mask_indices(item, shape, axis) if isinstance(item, np.ndarray) and item.dtype == bool else [item]
         for part in parts:
-            arrays.append(_checked_indices(np.asarray(part), axis, shape[axis]))
+            arrays.append(np.asarray(part))
+            bounds.append((axis, shape[axis]))
             axes.append(view_ndim)
             basic.append(slice(None))
             view_ndim += 1
             axis += 1
         if isinstance(item, np.ndarray) and item.dtype == bool and item.ndim == 0:
             arrays.append(np.zeros(int(item), np.int64))
+            bounds.append((axis, 1))
             axes.append(view_ndim)
             basic.append(None)
             view_ndim += 1
     view = _basic(x, basic)
     try:
-        index = np.broadcast_arrays(*arrays)
+        index = _checked_together(arrays, bounds)
     except ValueError:
-        raise ShapeError("index arrays do not broadcast: shapes " + ", ".join(str(a.shape) for a in arrays)) from None
+        raise IndexError("index arrays do not broadcast: shapes " + ", ".join(str(a.shape) for a in arrays)) from None
     adjacent = places[-1] - places[0] == len(places) - 1
     return _gather(view, list(index), axes, adjacent)
 
@@ -263,9 +266,21 @@ def _mask_indices(mask: np.ndarray, shape: tuple[int, ...], axis: int) -> list[n
     if mask.ndim == 0:
         return []
     covered = shape[axis : axis + mask.ndim]
-    if mask.shape != covered:
+    # As in NumPy, a length of zero fits everything.
+    if any(m != n for m, n in zip(mask.shape, covered, strict=True) if m):
         raise IndexError(f"boolean index has shape {mask.shape}, but the dimensions it indexes have shape {covered}")
     return list(np.nonzero(mask))
+
+
+def _checked_together(arrays: list[np.ndarray], bounds: list[tuple[int, int]]) -> Any:
+    """Index arrays in bounds and broadcast. Where together they read nothing, NumPy looks only at the bounds of single
+    integers."""
+    index = np.broadcast_arrays(*arrays)
+    checked = [
+        _checked_indices(array, *bound) if index[0].size or not array.ndim else array
+        for array, bound in zip(arrays, bounds, strict=True)
+    ]
+    return index if all(map(operator.is_, checked, arrays)) else np.broadcast_arrays(*checked)
 
 
 def _checked_indices(index: np.ndarray, axis: int, length: int) -> np.ndarray:

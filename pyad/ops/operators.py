@@ -57,7 +57,6 @@ UFUNCS.update(
         np.arccos: el.arccos,
         np.arctan: el.arctan,
         np.arctan2: el.arctan2,
-        np.matmul: linalg.matmul,
         np.sign: el.sign,
         np.floor: el.floor,
         np.ceil: el.ceil,
@@ -94,22 +93,6 @@ FUNCTIONS.update(
         np.min: reduce.min,
         np.amax: reduce.max,
         np.amin: reduce.min,
-        np.reshape: shape.reshape,
-        np.ravel: shape.ravel,
-        np.transpose: shape.transpose,
-        np.swapaxes: shape.swapaxes,
-        np.moveaxis: shape.moveaxis,
-        np.broadcast_to: shape.broadcast_to,
-        np.expand_dims: shape.expand_dims,
-        np.squeeze: shape.squeeze,
-        np.concatenate: shape.concatenate,
-        np.stack: shape.stack,
-        np.where: el.where,
-        np.dot: linalg.dot,
-        np.outer: linalg.outer,
-        np.shape: lambda x: x.shape,
-        np.ndim: lambda x: x.ndim,
-        np.size: lambda x, axis=None: x.size if axis is None else x.shape[axis],
     }
 )
 
@@ -129,7 +112,6 @@ constant_in(
     np.count_nonzero,
     np.nonzero,
     np.searchsorted,
-    np.result_type,
     np.round,
     np.array2string,
     np.array_repr,
@@ -192,9 +174,12 @@ def array_ufunc(self: Array, ufunc: np.ufunc, method: str, *inputs: Any, **keywo
     if function is None:
         raise _unsupported(_ufunc_name(ufunc))
     dtype = keywords.pop("dtype", None) if keywords else None
+    options: dict[str, Any] = {}
     if keywords:
+        if ufunc.signature is not None:
+            options = {key: keywords.pop(key) for key in ("axes", "axis", "keepdims") if key in keywords}
         _refuse_keywords(_ufunc_name(ufunc), keywords)
-    result = function(*inputs)
+    result = function(*inputs, **options)
     return result if dtype is None else shape.astype(result, dtype)
 
 
@@ -254,11 +239,6 @@ def _refuse_assignment(self: Array, key: Any, value: Any) -> None:
     )
 
 
-def _sequence(args: tuple[Any, ...]) -> Any:
-    """x.reshape(2, 3) as x.reshape((2, 3))."""
-    return args[0] if len(args) == 1 else args
-
-
 def _install() -> None:
     pairs = {
         "add": el._add,
@@ -292,29 +272,14 @@ def _install_methods() -> None:
     for name in ("sum", "mean", "var", "std", "max", "min"):
         setattr(Array, name, getattr(reduce, name))
     Array.T = property(shape.transpose)
-    Array.mT = property(lambda self: shape.swapaxes(self, -1, -2))
     Array.real = property(lambda self: self)
-    Array.flat = property(lambda self: iter(shape.ravel(self)))
-    Array.reshape = lambda self, *new: shape.reshape(self, _sequence(new))
-    Array.transpose = lambda self, *axes: shape.transpose(self, _sequence(axes) if axes else None)
-    Array.ravel = Array.flatten = _ravel_method
-    Array.squeeze = shape.squeeze
-    Array.swapaxes = shape.swapaxes
-    Array.astype = lambda self, dtype, **_: shape.astype(self, dtype)
     Array.copy = lambda self, order="C": self
-    Array.dot = linalg.dot
     Array.conj = Array.conjugate = lambda self: self
     for name in ("argmax", "argmin", "argsort", "all", "any", "nonzero", "round"):
         setattr(Array, name, _constant_method(name))
     for name in dir(np.ndarray):
         if not name.startswith("_") and not hasattr(Array, name):
             setattr(Array, name, _missing_method(name))
-
-
-def _ravel_method(self: Array, order: str = "C") -> Any:
-    if order != "C":
-        raise UnsupportedError(f"ravel: order={order!r} is not supported for traced values, only 'C'")
-    return shape.ravel(self)
 
 
 def _missing_method(name: str) -> property:

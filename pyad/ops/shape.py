@@ -242,8 +242,10 @@ def stack(arrays: Any, /, axis: int = 0) -> Any:
         raise ShapeError(f"stack: all arrays must have one shape, got {', '.join(map(str, sorted(shapes)))}")
     from pyad.ops.reduce import normalize_axes
 
-    (axis,) = normalize_axes("stack", axis, len(shapes.pop()) + 1)
-    return concatenate([expand_dims(x, axis) for x in arrays], axis)
+    shape = shapes.pop()
+    (axis,) = normalize_axes("stack", axis, len(shape) + 1)
+    new = (*shape[:axis], 1, *shape[axis:])
+    return concatenate([_reshape.record([x._h], new) if is_traced(x) else np.reshape(x, new) for x in arrays], axis)
 
 
 def array(x: Any, dtype: Any = None) -> Any:
@@ -263,6 +265,8 @@ def array(x: Any, dtype: Any = None) -> Any:
 
 def asarray(x: Any, dtype: Any = None) -> Any:
     """As `array`, without a copy of what is an array already."""
+    if dtype is None and (type(x) is Array or type(x) is np.ndarray):
+        return x
     if is_traced(x) or contains_traced(x):
         return array(x, dtype)
     return np.asarray(x, dtype)

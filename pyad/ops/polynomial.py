@@ -1,0 +1,240 @@
+"""Polynomials by their coefficients, the highest power first, as `numpy.polyval` and its neighbours have them."""
+
+from __future__ import annotations
+
+from operator import index
+from typing import Any
+
+import numpy as np
+
+from pyad.array import is_traced, numpy_value
+from pyad.host import host
+from pyad.ops import elementwise as el
+from pyad.ops import reduce
+from pyad.ops import shape as sh
+from pyad.ops.build import vander
+from pyad.ops.contract import outer
+from pyad.ops.linalg import matmul
+from pyad.ops.protocol import implements
+from pyad.ops.rearrange import atleast_1d
+from pyad.ops.shape import asarray, concatenate
+from pyad.ops.signal import convolve
+
+__all__ = ["poly", "polyadd", "polyder", "polydiv", "polyfit", "polyint", "polymul", "polysub", "polyval"]
+
+
+def _coefficients(p: Any) -> Any:
+    return p.coeffs if isinstance(p, np.poly1d) else atleast_1d(p)
+
+
+@implements(np.polyval)
+def polyval(p: Any, x: Any) -> Any:
+    """The polynomial at each element of x, by Horner's rule."""
+    p = _coefficients(p)
+    if isinstance(x, np.poly1d):
+        y: Any = 0
+    else:
+        x = asarray(x)
+        y = np.zeros(x.shape, x.dtype)
+    for k in range(len(p)):
+        y = y * x + p[k]
+    return y
+
+
+@implements(np.polyder)
+def polyder(p: Any, m: int = 1) -> Any:
+    """The coefficients of the m-th derivative."""
+    m = index(m)
+    if m < 0:
+        raise ValueError("Order of derivative must be positive (see polyint)")
+    p = _coefficients(p)
+    for _ in range(m):
+        p = p[:-1] * np.arange(len(p) - 1, 0, -1, dtype=p.dtype)
+    return p
+
+
+@implements(np.polyint)
+def polyint(p: Any, m: int = 1, k: Any = None) -> Any:
+    """The coefficients of the m-th antiderivative, with constants k."""
+    m = index(m)
+    if m < 0:
+        raise ValueError("Order of integral must be positive (see polyder)")
+    p = _coefficients(p)
+    if k is None:
+        constants: Any = np.zeros(m, p.dtype)
+    else:
+        constants = atleast_1d(k)
+        if len(constants) == 1 and m > 1:
+            constants = sh.broadcast_to(constants, (m,))
+    if len(constants) < m:
+        raise ValueError("k must be a scalar or a rank-1 array of length 1 or >m.")
+    for j in range(m):
+        dtype = p.dtype if p.dtype.kind not in "bui" else np.dtype(float)
+        p = concatenate([p / np.arange(len(p), 0, -1, dtype=dtype), constants[j : j + 1]])
+    return p
+
+
+def _aligned(a1: Any, a2: Any) -> tuple[Any, Any]:
+    """Both with as many coefficients."""
+    both = [_coefficients(a1), _coefficients(a2)]
+    n = max(map(len, both))
+    return tuple(p if len(p) == n else concatenate([np.zeros(n - len(p), p.dtype), p]) for p in both)  # type: ignore[return-value]
+
+
+@implements(np.polyadd)
+def polyadd(a1: Any, a2: Any) -> Any:
+    """The sum of two polynomials."""
+    p, q = _aligned(a1, a2)
+    return p + q
+
+
+@implements(np.polysub)
+def polysub(a1: Any, a2: Any) -> Any:
+    """The difference of two polynomials."""
+    p, q = _aligned(a1, a2)
+    return p - q
+
+
+@implements(np.polymul)
+def polymul(a1: Any, a2: Any) -> Any:
+    """The product of two polynomials."""
+    return convolve(_coefficients(a1), _coefficients(a2))
+
+
+@implements(np.polydiv)
+def polydiv(u: Any, v: Any) -> tuple[Any, Any]:
+    """Quotient and remainder of two polynomials."""
+    u, v = _coefficients(u) + 0.0, _coefficients(v) + 0.0
+    count = max(len(u) - len(v) + 1, 1)
+    if len(u) < len(v):
+        return (u * 0.0)[:1], u
+    quotient = []
+    rest = u
+    for k in range(count):
+        d = rest[k] / v[0]
+        quotient.append(d)
+        rest = concatenate([rest[:k], rest[k : k + len(v)] - d * v, rest[k + len(v) :]])
+    plain = np.asarray(numpy_value(rest))
+    first = 0
+    while np.allclose(plain[first], 0, rtol=1e-14) and first < len(plain) - 1:
+        first += 1
+    return sh.stack(quotient), rest[first:]
+
+
+@implements(np.poly)
+def poly(seq_of_zeros: Any) -> Any:
+    """The coefficients of the polynomial with these roots."""
+    roots = atleast_1d(seq_of_zeros)
+    if roots.ndim != 1:
+        raise ValueError(f"poly: of a matrix there is no derivative; give its eigenvalues, got shape {roots.shape}")
+    out: Any = np.ones(1, roots.dtype)
+    for k in range(len(roots)):
+        out = concatenate([out, np.zeros(1, out.dtype)]) - concatenate([np.zeros(1, out.dtype), out * roots[k]])
+    return out
+
+
+# ---- least squares of full column rank ----
+
+
+def _gram_solve(a: Any, b: Any) -> Any:
+    """(a' a)^-1 b."""
+    if is_traced(a) or is_traced(b):
+        return _gram_op(a, b)
+    r = np.linalg.qr(a, mode="r")
+    return np.linalg.solve(r, np.linalg.solve(r.T, b))
+
+
+def _gram_vjp(s: Any, u: Any, a: Any, b: Any) -> tuple[Any, Any]:
+    # G u = b with G = a' a: du = G^-1 (db - dG u), dG = da' a + a' da.
+    w = _gram_solve(a, s)
+    return -(matmul(matmul(a, u), w.T) + matmul(matmul(a, w), u.T)), w
+
+
+def _gram_jvp(tangents: list[Any], u: Any, a: Any, b: Any) -> Any:
+    da, db = tangents
+    right = 0.0 * u if db is None else db
+    if da is not None:
+        right = right - matmul(da.T, matmul(a, u)) - matmul(a.T, matmul(da, u))
+    return _gram_solve(a, right)
+
+
+def _least_squares(a: Any, b: Any) -> Any:
+    """The x that minimises |a x - b|, for b of one or more columns."""
+    if is_traced(a) or is_traced(b):
+        return _least_squares_op(a, b)
+    return np.linalg.lstsq(a, b, None)[0]
+
+
+def _least_squares_vjp(s: Any, x: Any, a: Any, b: Any) -> tuple[Any, Any]:
+    # Golub and Pereyra, The differentiation of pseudo-inverses, 1973: dx = a+ (db - da x) + (a' a)^-1 da' (b - a x).
+    u = _gram_solve(a, s)
+    into_b = matmul(a, u)
+    return matmul(b - matmul(a, x), u.T) - matmul(into_b, x.T), into_b
+
+
+def _least_squares_jvp(tangents: list[Any], x: Any, a: Any, b: Any) -> Any:
+    da, db = tangents
+    right = 0.0 * x if db is None else matmul(a.T, db)
+    if da is not None:
+        right = right + matmul(da.T, b - matmul(a, x)) - matmul(a.T, matmul(da, x))
+    return _gram_solve(a, right)
+
+
+_gram_op = host("gram_solve", _gram_solve, _gram_vjp, _gram_jvp)
+_least_squares_op = host("least_squares", _least_squares, _least_squares_vjp, _least_squares_jvp)
+
+
+def _checked_points(x: Any, y: Any, deg: Any, w: Any) -> None:
+    if deg < 0:
+        raise ValueError("expected deg >= 0")
+    if x.ndim != 1:
+        raise TypeError("expected 1D vector for x")
+    if x.size == 0:
+        raise TypeError("expected non-empty vector for x")
+    if y.ndim < 1 or y.ndim > 2:
+        raise TypeError("expected 1D or 2D array for y")
+    if len(x) != len(y):
+        raise TypeError("expected x and y to have same length")
+    if w is not None and w.ndim != 1:
+        raise TypeError("expected a 1-d array for weights")
+    if w is not None and len(w) != len(y):
+        raise TypeError("expected w and y to have the same length")
+
+
+@implements(np.polyfit)
+def polyfit(
+    x: Any, y: Any, deg: int, rcond: float | None = None, full: bool = False, w: Any = None, cov: Any = False
+) -> Any:
+    """The polynomial that fits points best. Where they determine it, it has a derivative by all of x, y and w."""
+    order = index(deg) + 1
+    x, y = asarray(x) + 0.0, asarray(y) + 0.0
+    w = None if w is None else asarray(w) + 0.0
+    _checked_points(x, y, order - 1, w)
+    left, right = vander(x, order), y
+    if w is not None:
+        left, right = left * w[:, None], right * (w[:, None] if y.ndim == 2 else w)
+    scale = el.sqrt(reduce.sum(left * left, 0))
+    left = left / scale
+    columns = right if right.ndim == 2 else right[:, None]
+    # Rank and warning are NumPy's; the rules below are for full rank.
+    plain = np.polyfit(*map(numpy_value, (x, y)), deg, rcond, True, numpy_value(w))
+    rank, singular, rcond = plain[2:]
+    if rank != order:
+        raise ValueError(f"polyfit: the points do not determine a polynomial of degree {deg} (rank {rank} of {order})")
+    scaled = _least_squares(left, columns)
+    out = scaled / scale[:, None]
+    out = out if y.ndim == 2 else out[:, 0]
+    if full:
+        misfit = matmul(left, scaled) - columns
+        residuals = reduce.sum(misfit * misfit, 0) if len(x) > order else plain[1]
+        return out, residuals, rank, singular, rcond
+    if not cov:
+        return out
+    base = _gram_solve(left, np.eye(order, dtype=left.dtype)) / outer(scale, scale)
+    if cov == "unscaled":
+        return out, base
+    if len(x) <= order:
+        raise ValueError("the number of data points must exceed order to scale the covariance matrix")
+    misfit = matmul(left, scaled) - columns
+    factor = reduce.sum(misfit * misfit, 0) / (len(x) - order)
+    return out, base * factor[0] if y.ndim == 1 else base[:, :, None] * factor
