@@ -1,4 +1,4 @@
-"""Derivatives by other means than keeping what was computed: `checkpoint`, `fixed_point`; and `ravel`, trees as vectors."""
+"""Derivatives without keeping what was computed: `checkpoint`, `fixed_point`. And `ravel`: trees as vectors."""
 
 from __future__ import annotations
 
@@ -122,9 +122,9 @@ fixed_point.__name__ = fixed_point.__qualname__ = fixed_point.rules.name = "fixe
 fixed_point.__doc__ = """The x with x = f(a)(x), found by iterating from x0 until distance(x, previous x) <= tol.
 
     f maps the parameters a to the function that is iterated, so that derivatives by a follow from the fixed point
-    alone, by the implicit function theorem, and no iteration is kept: the cotangent is itself a fixed point (Christianson,
-    Reverse accumulation and attractive fixed points, 1994). What f takes from outside is constant. x0 gets no
-    derivative.
+    alone, by the implicit function theorem, and no iteration is kept: the cotangent is itself a fixed point
+    (Christianson, Reverse accumulation and attractive fixed points, 1994). x0 gets no derivative; a traced value that
+    f takes from outside is refused.
 
     >>> import numpy as np
     >>> import pyad

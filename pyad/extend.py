@@ -171,7 +171,7 @@ def defjvp(fun: Any, *jvpfuns: Rule | str | None, argnums: Iterable[int] | None 
 
 
 def defjvp_argnum(fun: Any, jvpmaker: Rule) -> None:
-    """Define the forward rule of any argument: `jvpmaker(argnum, g, ans, args, keywords)` answers the tangent of ans."""
+    """Define the forward rule of any argument: `jvpmaker(argnum, g, ans, args, keywords)` answers ans' tangent."""
 
     def several(argnums: Sequence[int], gs: Sequence[Any], *rest: Any) -> Any:
         parts = [jvpmaker(argnum, g, *rest) for argnum, g in zip(argnums, gs, strict=True)]

@@ -63,8 +63,9 @@ class VSpace:
 
     def randn(self) -> Any:
         def draw(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-            real = np.random.standard_normal(shape)
-            return np.asarray(real + 1j * np.random.standard_normal(shape) if dtype.kind == "c" else real, dtype)
+            # From NumPy's global generator, which is the one that autograd's programs seed.
+            draws = np.random.standard_normal((2, *shape))  # noqa: NPY002
+            return np.asarray(draws[0] + 1j * draws[1] if dtype.kind == "c" else draws[0], dtype)
 
         return self._make(draw)
 
@@ -122,7 +123,7 @@ vspace = VSpace
 
 
 class SparseObject:
-    """A value of a vector space that is known by how it is added to another: `mut_add(x)` adds it to x and returns x."""
+    """A vector that is known by how it is added to another: `mut_add(x)` adds it to x and returns x."""
 
     __slots__ = ("mut_add", "vs")
 

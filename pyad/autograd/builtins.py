@@ -1,5 +1,5 @@
-"""Python's containers. A function under differentiation sees tuples, lists and dicts themselves, so nothing has to stand
-in for them; `isinstance` and `type` look at what a traced array stands for.
+"""Python's containers. A function under differentiation sees tuples, lists and dicts themselves, so nothing has to
+stand in for them; `isinstance` and `type` look at what a traced array stands for.
 """
 
 from __future__ import annotations

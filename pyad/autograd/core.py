@@ -1,4 +1,4 @@
-"""The transforms of one argument that autograd builds the others from, and the names that its programs import from here."""
+"""The transforms of one argument that autograd makes the others from, and names that its programs import from here."""
 
 from __future__ import annotations
 

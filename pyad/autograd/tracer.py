@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from pyad import Array, stop_gradient, tree
-from pyad.array import is_traced
+from pyad import tree
+from pyad.array import Array, is_traced
 from pyad.extend import notrace_primitive, primitive, rules_of
+from pyad.transforms import stop_gradient
 
 __all__ = ["Box", "getval", "isbox", "notrace_primitive", "primitive", "register_notrace"]
 

@@ -44,7 +44,7 @@ def wrap_nary_f(fun: Any, op: Any, argnum: Any) -> Callable[[Callable[..., Any]]
 
 
 def unary_to_nary(unary_operator: Callable[..., Any]) -> Callable[..., Any]:
-    """From operator(function of one argument, x, ...) the operator(function, argnum=0, ...) -> function of all arguments.
+    """From operator(function of one argument, x, ...) make operator(function, argnum=0, ...)(*args, **keywords).
 
     `argnum` is a position, or a tuple or list of positions; x is then the tuple of those arguments.
     """

@@ -19,13 +19,13 @@ __all__ = ["balanced_eq", "match_complex", "repeat_to_match_shape", "replace_zer
 
 def unbroadcast(x: Any, target_meta: Any, broadcast_idx: int = 0) -> Any:
     """x summed over the axes along which an array of this `metadata` was repeated."""
-    shape, ndim, _, is_complex = target_meta
+    shape, ndim, _, complex_target = target_meta
     while np.ndim(x) > ndim:
         x = total(x, axis=broadcast_idx)
     repeated = tuple(axis for axis, size in enumerate(shape) if size == 1 and np.shape(x)[axis] != 1)
     if repeated:
         x = total(x, axis=repeated, keepdims=True)
-    return np.real(x) if is_complex(x) and not is_complex else x
+    return np.real(x) if is_complex(x) and not complex_target else x
 
 
 def unbroadcast_f(target: Any, f: Callable[[Any], Any]) -> Callable[[Any], Any]:
