@@ -1,4 +1,4 @@
-"""Derivatives without keeping what was computed: `checkpoint`, `fixed_point`. And `ravel`: trees as vectors."""
+"""Derivatives without keeping what was computed: `checkpoint` and `fixed_point`."""
 
 from __future__ import annotations
 
@@ -8,14 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from pyad import _engine, tree
-from pyad.array import is_traced
+from pyad import tree
 from pyad.extend import defjvp_argnums, defvjp_argnums, primitive
-from pyad.ops.shape import astype, concatenate, reshape
 from pyad.scope import Scope, check_function
 from pyad.transforms import jvp, vjp
 
-__all__ = ["checkpoint", "fixed_point", "ravel"]
+__all__ = ["checkpoint", "fixed_point"]
 
 
 # ---- one pullback or push, of which nothing stays on the tape ----
@@ -174,44 +172,3 @@ def _fixed_point_jvp(argnums: Sequence[int], gs: Any, ans: Any, args: Any, keywo
 
 defvjp_argnums(fixed_point, _fixed_point_vjp)
 defjvp_argnums(fixed_point, _fixed_point_jvp)
-
-
-# ---- trees as vectors ----
-
-
-def ravel(value: Any) -> tuple[Any, Callable[[Any], Any]]:
-    """All numbers of a tree of numbers and arrays in one vector, and the function that makes the tree of such a vector.
-
-    The vector has the common dtype of the leaves; in the tree each has its own again. Both are differentiable.
-
-    >>> vector, unravel = ravel({"w": np.array([[1.0, 2.0]]), "b": 3.0})
-    >>> vector
-    array([1., 2., 3.])
-    >>> unravel(2 * vector)
-    {'w': array([[2., 4.]]), 'b': np.float64(6.0)}
-    """
-    leaves, structure = tree.flatten(value)
-    leaves = [x if is_traced(x) else np.asarray(x) for x in leaves]
-    shapes = [x.shape for x in leaves]
-    dtypes = [x.dtype if x.dtype.kind in "fc" else _engine.F64 for x in leaves]
-    sizes = [int(np.prod(shape, dtype=int)) for shape in shapes]
-    common = np.result_type(*dtypes) if dtypes else _engine.F64
-
-    def unravel(vector: Any) -> Any:
-        if np.shape(vector) != (sum(sizes),):
-            raise ValueError(f"unravel: expected a vector of {sum(sizes)} numbers, got an array of {np.shape(vector)}")
-        parts = []
-        start = 0
-        for shape, dtype, size in zip(shapes, dtypes, sizes, strict=True):
-            part = reshape(vector[start : start + size], shape)
-            parts.append(astype(part, dtype) if is_traced(part) else np.asarray(part, dtype)[()])
-            start += size
-        return structure.unflatten(parts)
-
-    if not leaves:
-        return np.zeros(0), unravel
-    flat = [
-        reshape(astype(x, common) if is_traced(x) else x.astype(common), (n,))
-        for x, n in zip(leaves, sizes, strict=True)
-    ]
-    return concatenate(flat), unravel

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 import pyad
-from pyad.derived import checkpoint, fixed_point, ravel
+from pyad.derived import checkpoint, fixed_point
 from pyad.errors import ConcretizationError, ShapeError
 from pyad.extend import def_linear, defjvp, defvjp, notrace_primitive, primitive
 from pyad.testing import check_grads
+from pyad.tree import ravel
 
 X = np.array([0.5, 1.5])
 Y = np.array([[1.0, -2.0], [0.3, 0.7]])
@@ -86,22 +87,11 @@ def test_rules_are_asked_for_only_where_a_derivative_is_needed():
         return lambda g: g * y
 
     defvjp(f, rule)
-    # y is traced, for the outer derivative by other means, and has no rule.
-    assert pyad.grad(lambda y: pyad.grad(lambda x: f(x, pyad.stop_gradient(y)) + y)(2.0) * y)(3.0) == 3.0
+    # Both arguments are traced, and only the cotangent of the first is asked for: it is y, whose derivative is 1.
+    assert pyad.grad(lambda y: pyad.grad(lambda x: f(x, y))(2.0))(3.0) == 1.0
     assert asked == ["x"]
-    assert pyad.vjp(lambda x: f(x, 4.0), 2.0)[1](1.0) == (4.0,)
     with pytest.raises(NotImplementedError, match="VJP of f wrt argnum 1 not defined"):
         pyad.grad(f, 1)(2.0, 3.0)
-    # Both arguments are operands of the node, and only the first is asked for.
-    inner = []
-
-    def of_y(y):
-        inner.append(pyad.vjp(lambda x: f(x, y), 2.0)[1](1.0)[0])
-        return y
-
-    pyad.grad(of_y)(5.0)
-    assert pyad.stop_gradient(4.0) == 4.0
-    assert len(inner) == 1
 
 
 def test_a_missing_mode_is_named():
