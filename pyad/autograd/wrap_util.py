@@ -6,6 +6,9 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
+from pyad import tree
 from pyad.autograd.util import subvals
 
 __all__ = ["get_doc", "get_name", "unary_to_nary", "wrap_nary_f", "wraps"]
@@ -43,6 +46,16 @@ def wrap_nary_f(fun: Any, op: Any, argnum: Any) -> Callable[[Callable[..., Any]]
     )
 
 
+def _float(x: Any) -> Any:
+    return x.astype(float) if type(x) is np.ndarray and x.dtype.kind in "biu" else x
+
+
+def _floats(x: Any) -> Any:
+    """The same with float arrays in place of arrays of integers."""
+    leaves, structure = tree.flatten(x)
+    return structure.unflatten(list(map(_float, leaves)))
+
+
 def unary_to_nary(unary_operator: Callable[..., Any]) -> Callable[..., Any]:
     """From operator(function of one argument, x, ...) make operator(function, argnum=0, ...)(*args, **keywords).
 
@@ -62,7 +75,7 @@ def unary_to_nary(unary_operator: Callable[..., Any]) -> Callable[..., Any]:
             def unary_f(x: Any) -> Any:
                 return fun(*subvals(args, [(argnum, x)] if single else zip(argnum, x, strict=True)), **keywords)
 
-            x = args[argnum] if single else tuple(args[i] for i in argnum)
+            x = _floats(args[argnum] if single else tuple(args[i] for i in argnum))
             return unary_operator(unary_f, x, *rest, **options)
 
         return nary_f
