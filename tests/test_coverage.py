@@ -2,7 +2,6 @@
 
 import importlib
 import importlib.util
-import pkgutil
 import sys
 import warnings
 from pathlib import Path
@@ -11,7 +10,6 @@ import numpy as np
 import pytest
 
 import pyad
-import pyad.scipy
 from pyad import tree
 from pyad.array import is_traced
 from pyad.host import host
@@ -38,7 +36,6 @@ MISSING = names_in(
         "numpy.fft": "fft fft2 fftn fftshift ifft ifft2 ifftn ifftshift irfft irfft2 irfftn rfft rfft2 rfftn",
         "numpy.linalg": "cholesky det eig eigh inv pinv slogdet solve svd",
         "scipy.integrate": "odeint",
-        "scipy.signal": "convolve",
         "scipy.special": (
             "beta betainc betaln digamma erfc erfcinv erfinv gamma gammainc gammaincc gammaln gammasgn i0 i1 "
             "iv ive j0 j1 jn logit multigammaln polygamma psi rgamma y0 y1 yn"
@@ -159,16 +156,16 @@ def is_implemented(full_name: str) -> bool:
 
 
 def names_of(place: str) -> list[str]:
-    """What the module, or the distribution, of this name in pyad.scipy has."""
+    """What the module, or the distribution, of this name has."""
+    outer, _, name = place.rpartition(".")
     try:
-        return dir(importlib.import_module(f"pyad.{place}"))
+        found = importlib.import_module(f"pyad.autograd.{place}")
     except ModuleNotFoundError:
-        outer, _, name = place.rpartition(".")
-        return dir(getattr(importlib.import_module(f"pyad.{outer}"), name, None)) if outer in found_modules() else []
-
-
-def found_modules() -> set[str]:
-    return {f"scipy.{m.name}" for m in pkgutil.iter_modules(pyad.scipy.__path__)}
+        try:
+            found = getattr(importlib.import_module(f"pyad.autograd.{outer}"), name, None)
+        except ModuleNotFoundError:
+            return []
+    return getattr(found, "__all__", None) or dir(found)
 
 
 def constant(theirs) -> bool:

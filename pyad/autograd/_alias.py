@@ -22,7 +22,13 @@ _PLACES = {
 }
 
 
+# What has another signature with autograd than with SciPy.
+_OWN = {"pyad.autograd.scipy.signal"}
+
+
 def _real_name(name: str) -> str | None:
+    if name in _OWN:
+        return None
     for ours, theirs in _PLACES.items():
         if name == ours or (ours.endswith(".") and name.startswith(ours)):
             return theirs + name[len(ours) :]
