@@ -9,19 +9,20 @@ A derivative counts as there where it equals differences. The calls that are tri
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import inspect
 import pkgutil
 import sys
 import textwrap
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
-from coverage_samples import Sample, sample_for
+from coverage_samples import NOT_TRIED, SAMPLES, Sample, sample_for
 
 import pyad
 import pyad.scipy
@@ -40,8 +41,10 @@ Written by [coverage.py](coverage.py), which calls every function that is implem
 what comes out. The columns:
 
 - **value**: it is NumPy's or SciPy's value.
-- **forward**, **reverse**: the derivative in that mode equals differences; **second**: so do all four derivatives of
-  second order. Where a function has derivatives by some of its arguments only, those were tried.
+- **forward**, **reverse**: the derivative in that mode equals differences; **second**: so do the derivatives of second
+  order, in all four combinations of the modes, along random directions. Orders of Bessel functions, counts and the
+  like are held constant. Where a function has derivatives by some of its other arguments only, these are named by
+  their position.
 - **complex**: the same with complex arguments: the value, the forward derivative along complex directions, and the
   reverse one, which must fit it. A dash where NumPy or SciPy does not take complex numbers.
 - **runs in**: C, where all that the engine records for it are kernels of its own; NumPy, where NumPy or SciPy computes
@@ -62,11 +65,13 @@ class Row:
     second: bool
     complex: bool | None
     runs_in: str
+    by: str = ""  # the arguments by which there are derivatives, where not by all
 
     def text(self) -> str:
         flags = [self.value, self.forward, self.reverse, self.second, self.complex]
         marks = ["–" if flag is None else "yes" if flag else "no" for flag in flags]
-        return f"| {', '.join(f'`{name}`' for name in self.names)} | {' | '.join([*marks, self.runs_in])} |"
+        names = ", ".join(f"`{name}`" for name in self.names)
+        return f"| {names}{self.by} | {' | '.join([*marks, self.runs_in])} |"
 
 
 # ---- what is implemented ----
@@ -77,7 +82,9 @@ def functions(module_name: str) -> Iterator[tuple[str, Callable[..., Any], Calla
     theirs = importlib.import_module(module_name)
     ours = importlib.import_module(f"pyad.{module_name}")
     for name in ours.__all__:
-        yield from _methods(name, getattr(ours, name), getattr(theirs, name, None))
+        # What SciPy has not is pyad's own.
+        if hasattr(theirs, name):
+            yield from _methods(name, getattr(ours, name), getattr(theirs, name))
 
 
 def _methods(name: str, ours: Any, theirs: Any) -> Iterator[tuple[str, Any, Any]]:
@@ -95,8 +102,8 @@ def _methods(name: str, ours: Any, theirs: Any) -> Iterator[tuple[str, Any, Any]
 
 def modules() -> list[str]:
     """The modules of NumPy and SciPy that pyad has."""
-    scipys = [f"scipy.{m.name}" for m in pkgutil.iter_modules(pyad.scipy.__path__) if not m.name.startswith("_")]
-    return ["numpy", "numpy.linalg", "numpy.fft", *scipys]
+    names = [f"scipy.{m.name}" for m in pkgutil.iter_modules(pyad.scipy.__path__) if not m.name.startswith("_")]
+    return ["numpy", "numpy.linalg", "numpy.fft", *(name for name in names if importlib.util.find_spec(name))]
 
 
 # ---- trying ----
@@ -133,13 +140,13 @@ def _close(one: Any, other: Any, rtol: float = 1e-9) -> bool:
     return all(np.allclose(pyad.stop_gradient(a), b, rtol=rtol, atol=1e-10) for a, b in pairs)
 
 
-def _value_fits(ours: Callable[..., Any], theirs: Callable[..., Any], sample: Sample) -> bool:
+def _value_fits(ours: Callable[..., Any], theirs: Callable[..., Any], sample: Sample, rtol: float) -> bool:
     call, arrays = sample
     seen = []
 
     def look(*xs: Any) -> Any:
         y = call(ours, *xs)
-        seen.append(_close(y, call(theirs, *arrays)))
+        seen.append(_close(y, call(theirs, *arrays), rtol))
         return _real_parts(y)
 
     pyad.vjp(look, *arrays)
@@ -207,13 +214,56 @@ def _recorded(y: Any) -> set[str]:
 
 def try_function(name: str, ours: Callable[..., Any], theirs: Callable[..., Any]) -> Row | None:
     """What works of a function; `name` is its full name. None where its results are no numbers to differentiate."""
-    sample = sample_for(name, theirs)
+    if name in NOT_TRIED:
+        return None
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        sample = sample_for(name, theirs)
+        try:
+            if not _real_parts(sample[0](theirs, *sample[1])):
+                return None
+        except (TypeError, ValueError, IndexError) as problem:
+            raise ValueError(f"coverage_samples.py has no right call of {name}: {problem}") from problem
+        row = _try_sample(name, ours, theirs, sample)
+        if (row.forward or row.reverse) or len(sample[1]) == 1:
+            return row
+        return _by_single_arguments(name, ours, theirs, sample) or row
+
+
+def _by_single_arguments(name: str, ours: Any, theirs: Any, sample: Sample) -> Row | None:
+    """The row of a function that has derivatives by some of the arguments of the sample only."""
+    rows = [_try_sample(name, ours, theirs, _only(k, sample)) for k in range(len(sample[1]))]
+    places = [k for k, row in enumerate(rows) if row.forward or row.reverse]
+    if not places:
+        return None
+    flags = {field: all(getattr(rows[k], field) for k in places) for field in ("value", "forward", "reverse", "second")}
+    complex_flags = [rows[k].complex for k in places]
+    fits = None if None in complex_flags else all(complex_flags)
+    runs_in = "NumPy" if any(rows[k].runs_in == "NumPy" for k in places) else "C"
+    by = ", ".join(str(k + 1) for k in places)
+    return Row((name,), **flags, complex=fits, runs_in=runs_in, by=f" by argument {by}")
+
+
+def _only(k: int, sample: Sample) -> Sample:
+    """The sample with all arrays but one held constant."""
     call, arrays = sample
-    try:
-        if not _real_parts(call(theirs, *arrays)):
-            return None
-    except (TypeError, ValueError, IndexError) as problem:
-        raise ValueError(f"coverage_samples.py has no right call of {name}: {problem}") from problem
+    return (lambda f, x: call(f, *arrays[:k], x, *arrays[k + 1 :])), (arrays[k],)
+
+
+def _along_a_line(parts: Callable[..., Any], arrays: Sequence[np.ndarray], seed: int) -> Callable[[Any], Any]:
+    """A mixture of all results, as a function of how far one goes in a random direction from the arrays."""
+    rng = np.random.default_rng(seed)
+    ways = [rng.standard_normal(x.shape) for x in arrays]
+
+    def line(t: Any) -> Any:
+        results = parts(*(x + t * way for x, way in zip(arrays, ways, strict=True)))
+        return sum(np.sum(y * np.cos(1.0 + seed + np.arange(np.size(y))).reshape(np.shape(y))) for y in results)
+
+    return line
+
+
+def _try_sample(name: str, ours: Any, theirs: Any, sample: Sample) -> Row:
+    call, arrays = sample
 
     def parts(*xs: Any) -> Any:
         return _real_parts(call(ours, *xs))
@@ -221,37 +271,40 @@ def try_function(name: str, ours: Callable[..., Any], theirs: Callable[..., Any]
     def derivative_fits(order: int, *modes: str) -> bool:
         return _works(lambda: check_grads(parts, arrays, order=order, modes=modes))
 
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")
-        second = derivative_fits(2, "fwd", "rev")
-        forward, reverse = (second or derivative_fits(1, mode) for mode in ("fwd", "rev"))
-        return Row(
-            names=(name,),
-            value=_works(lambda: _value_fits(ours, theirs, sample)),
-            forward=forward,
-            reverse=reverse,
-            second=second,
-            complex=_works(lambda: _complex_fits(ours, theirs, sample)) if _takes_complex(theirs, sample) else None,
-            runs_in=_runs_in(ours, sample),
-        )
+    iterates = name.startswith(("scipy.integrate.", "scipy.optimize."))
+    takes_complex = not iterates and _takes_complex(theirs, sample)
+    forward, reverse = (derivative_fits(1, mode) for mode in ("fwd", "rev"))
+    lines = [_along_a_line(parts, arrays, seed) for seed in range(2)]
+    second = forward and reverse and all(_works(lambda line=line: check_grads(line, (0.0,), order=2)) for line in lines)
+    return Row(
+        names=(name,),
+        value=_works(lambda: _value_fits(ours, theirs, sample, 1e-6 if iterates else 1e-9)),
+        forward=forward,
+        reverse=reverse,
+        second=second,
+        complex=_works(lambda: _complex_fits(ours, theirs, sample)) if takes_complex else None,
+        runs_in=_runs_in(ours, sample),
+    )
 
 
 # ---- the page ----
 
 
-def rows(module_name: str) -> list[Row]:
-    """The rows of a module; names of the same function share one."""
+def rows(module_name: str, every: int = 1) -> list[Row]:
+    """The rows of a module (or one of so many of them); names of the same function share one."""
     groups: dict[Any, list[tuple[str, Any, Any]]] = {}
     for name, ours, theirs in functions(module_name):
-        key = theirs if isinstance(theirs, np.ufunc) or inspect.isroutine(theirs) else name
-        groups.setdefault(key if "." not in name else name, []).append((name, ours, theirs))
+        same = "." not in name and (isinstance(theirs, np.ufunc) or inspect.isroutine(theirs))
+        groups.setdefault(theirs if same else name, []).append((name, ours, theirs))
     found = []
-    for group in groups.values():
-        names = tuple(sorted(name for name, _, _ in group))
+    for group in list(groups.values())[::every]:
+        names = sorted(name for name, _, _ in group)
         _, ours, theirs = group[0]
-        row = try_function(f"{module_name}.{group[0][0]}", ours, theirs)
+        # Whichever of its names there is a sample for.
+        sampled = next((name for name in names if f"{module_name}.{name}" in SAMPLES), names[0])
+        row = try_function(f"{module_name}.{sampled}", ours, theirs)
         if row is not None:
-            found.append(replace(row, names=names))
+            found.append(replace(row, names=tuple(names)))
     return sorted(found, key=lambda row: row.names)
 
 

@@ -10,6 +10,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import scipy.stats
+
+import pyad
 
 Sample = tuple[Callable[..., Any], tuple[np.ndarray, ...]]
 
@@ -17,8 +20,9 @@ Sample = tuple[Callable[..., Any], tuple[np.ndarray, ...]]
 V = np.array([0.31, 0.62, 0.45])
 W = np.array([0.52, 0.27, 0.74])
 U = np.array([0.83, 0.36, 0.59])
-M = np.array([[1.3, 0.2, -0.4], [0.5, 1.1, 0.3], [-0.2, 0.6, 1.7]])
-N = np.array([[0.4, -0.7, 0.9], [1.2, 0.3, -0.5], [0.1, 0.8, 0.6]])
+M = np.array([[1.3, 0.2], [-0.5, 1.1]])
+N = np.array([[0.4, -0.7], [1.2, 0.3]])
+P, Q = V[:2], W[:2]
 CUBE = np.linspace(0.1, 0.9, 8).reshape(2, 2, 2) ** 2
 CHOICE = np.array([True, False, True])
 
@@ -45,13 +49,77 @@ def of(change: Callable[[Any], Any], *arrays: np.ndarray) -> Sample:
 
 def positive(m: Any) -> Any:
     """A symmetric positive definite matrix."""
-    return m @ m.T + np.eye(3)
+    return m @ m.T + np.eye(2)
 
+
+def into(*before: Any) -> Sample:
+    """A function that writes into an array: f(array, *before, x)."""
+
+    def call(f: Any, x: Any) -> Any:
+        array = pyad.numpy.zeros((3, 3))
+        f(array, *before, x)
+        return array
+
+    return call, (V,)
+
+
+def of_distribution(method: Any) -> Sample:
+    """A method of one of SciPy's distributions, at points of its support, by shapes, location and scale."""
+    distribution, name = method.__self__, method.__name__
+    shapes = (_ONE + 0.7, _ONE + 2.2, _ONE + 0.4)[: distribution.numargs]
+    if isinstance(distribution, scipy.stats.rv_discrete):
+        # The shapes of discrete distributions are rates and probabilities, and the counts are constant.
+        shapes = (0.9 * _ONE,)
+        counts = () if distribution.numargs == 1 else (5,)
+        first = (
+            ()
+            if name in _OF_SHAPES
+            else (_ONE if name in _OF_PROBABILITIES else distribution.ppf(0.4 * _ONE, *counts, *shapes),)
+        )
+        return (lambda f, *xs: f(*first, *counts, *xs)), shapes
+    common = (*shapes, 1.2 * _ONE, 1.4 * _ONE)
+    if name in _OF_SHAPES:
+        return with_args(arrays=common)
+    point = _ONE if name in _OF_PROBABILITIES else distribution.ppf(_ONE, *shapes) * common[-1] + common[-2]
+    return with_args(arrays=(point, *common))
+
+
+# One number is enough where numbers do not mix, and many arguments take long.
+_ONE = np.array([0.47])
+_OF_SHAPES = {"entropy", "mean", "var", "std", "stats", "median", "moment"}
+_OF_PROBABILITIES = {"ppf", "isf"}
 
 _VECTORS = with_args(arrays=(V, W))
 _MATRIX = with_args(arrays=(M,))
 _MATRICES = with_args(arrays=(M, N))
 _LIST = listed(V, W)
+
+_TIGHT = {"rtol": 1e-12, "atol": 1e-12}
+
+
+def _decay(t: Any, rate: Any) -> Any:
+    return np.exp(-rate * t)
+
+
+def _slope(y: Any, t: Any, rate: Any) -> Any:
+    return -rate * y
+
+
+def _cubic(t: Any, constant: Any) -> Any:
+    return t**3 + t - constant
+
+
+def _bowl(t: Any, centre: Any) -> Any:
+    return np.sum((t - centre) ** 2)
+
+
+# What makes arrays, or tells of arrays, and takes no numbers to differentiate by.
+NOT_TRIED = {
+    *("numpy.arange", "numpy.empty", "numpy.empty_like", "numpy.eye", "numpy.fromfunction", "numpy.identity"),
+    *("numpy.indices", "numpy.ones", "numpy.ones_like", "numpy.tri", "numpy.zeros", "numpy.zeros_like"),
+    *("numpy.can_cast", "numpy.promote_types", "numpy.min_scalar_type", "numpy.common_type", "numpy.broadcast_shapes"),
+    *("numpy.ndim", "numpy.shape", "numpy.size", "numpy.shares_memory", "numpy.may_share_memory"),
+}
 
 SAMPLES: dict[str, Sample] = {
     # numpy: element by element
@@ -67,6 +135,21 @@ SAMPLES: dict[str, Sample] = {
         (lambda f, x: f(x, [np.array([True, False, True])], [lambda t: t**2, lambda t: 3.0 * t])),
         (V,),
     ),
+    **{f"numpy.{name}": _VECTORS for name in ("allclose", "isclose", "array_equal", "array_equiv", "isin")},
+    "numpy.searchsorted": with_args(0.5),
+    "numpy.argpartition": with_args(1),
+    "numpy.digitize": with_args(np.array([0.4, 0.5])),
+    "numpy.bincount": ((lambda f, x: f(np.array([0, 2, 0]), x)), (V,)),
+    # numpy: writing into an array
+    "numpy.copyto": into(),
+    "numpy.put": into([0, 4, 7]),
+    "numpy.place": into(np.eye(3, dtype=bool)),
+    "numpy.putmask": into(np.eye(3, dtype=bool)),
+    "numpy.fill_diagonal": ((lambda f, x: into()[0](lambda a, y: f(a, y[0]), x)), (V,)),
+    "numpy.put_along_axis": (
+        (lambda f, x: into()[0](lambda a, y: f(a, np.array([[0], [2], [1]]), y[:, None], 1), x)),
+        (V,),
+    ),
     # numpy: shapes
     "numpy.reshape": with_args((1, 3)),
     "numpy.resize": with_args((2, 3)),
@@ -77,7 +160,7 @@ SAMPLES: dict[str, Sample] = {
     "numpy.moveaxis": with_args(0, 1, arrays=(M,)),
     "numpy.rollaxis": with_args(1, arrays=(M,)),
     "numpy.broadcast_to": with_args((2, 3)),
-    "numpy.broadcast_arrays": ((lambda f, x, m: f(x, m)), (V, M)),
+    "numpy.broadcast_arrays": with_args(arrays=(P, M)),
     "numpy.expand_dims": with_args(0),
     "numpy.squeeze": of(lambda x: x, V[None]),
     "numpy.astype": with_args(np.float64),
@@ -132,8 +215,8 @@ SAMPLES: dict[str, Sample] = {
     "numpy.correlate": _VECTORS,
     # numpy: products and matrices
     "numpy.matmul": _MATRICES,
-    "numpy.matvec": with_args(arrays=(M, V)),
-    "numpy.vecmat": with_args(arrays=(V, M)),
+    "numpy.matvec": with_args(arrays=(M, P)),
+    "numpy.vecmat": with_args(arrays=(P, M)),
     "numpy.dot": _MATRICES,
     "numpy.vdot": _VECTORS,
     "numpy.inner": _MATRICES,
@@ -150,9 +233,13 @@ SAMPLES: dict[str, Sample] = {
     "numpy.polyadd": _VECTORS,
     "numpy.polysub": _VECTORS,
     "numpy.polymul": _VECTORS,
+    "numpy.polydiv": ((lambda f, x, y: f(x, y[:2])), (V, W)),
+    "numpy.polyfit": ((lambda f, x, y: f(x, y, 1)), (V, W)),
+    # numpy.fft
+    **{f"numpy.fft.{name}": _MATRIX for name in ("fft2", "ifft2", "rfft2", "irfft2", "hfft2", "ihfft2")},
     # numpy.linalg
-    "numpy.linalg.solve": with_args(arrays=(M, V)),
-    "numpy.linalg.lstsq": ((lambda f, m, x: f(m, x)[0]), (M[:, :2], V)),
+    "numpy.linalg.solve": with_args(arrays=(M, P)),
+    "numpy.linalg.lstsq": ((lambda f, m, x: f(m, x)[0]), (np.stack([V, W], axis=1), U)),
     "numpy.linalg.cholesky": of(positive, M),
     "numpy.linalg.eigh": of(positive, M),
     "numpy.linalg.eigvalsh": of(positive, M),
@@ -169,7 +256,7 @@ SAMPLES: dict[str, Sample] = {
     "numpy.linalg.norm": _MATRIX,
     "numpy.linalg.vector_norm": with_args(),
     "numpy.linalg.tensorinv": with_args(1, arrays=(M,)),
-    "numpy.linalg.tensorsolve": with_args(arrays=(M, V)),
+    "numpy.linalg.tensorsolve": with_args(arrays=(M, P)),
     # scipy.special: orders and shapes are constant
     "scipy.special.polygamma": after(1),
     "scipy.special.multigammaln": ((lambda f, x: f(x + 2.0, 2)), (V,)),
@@ -199,6 +286,21 @@ SAMPLES: dict[str, Sample] = {
     "scipy.special.boxcox1p": with_args(0.5),
     "scipy.special.inv_boxcox": with_args(0.5),
     "scipy.special.inv_boxcox1p": with_args(0.5),
+    "scipy.special.comb": with_args(2),
+    "scipy.special.perm": with_args(2),
+    "scipy.special.betainccinv": after(1.7, 0.8),
+    "scipy.special.hyp0f1": after(1.3),
+    "scipy.special.hyp1f1": after(1.3, 0.8),
+    "scipy.special.hyperu": after(1.3, 0.8),
+    "scipy.special.hyp2f1": after(1.3, 0.8, 2.1),
+    "scipy.special.stdtr": after(2.5),
+    "scipy.special.stdtrit": after(2.5),
+    **{f"scipy.special.spherical_{name}": after(2) for name in ("jn", "yn", "in", "kn")},
+    "scipy.special.eval_gegenbauer": after(3, 0.7),
+    "scipy.special.eval_genlaguerre": after(3, 0.7),
+    "scipy.special.eval_jacobi": after(3, 0.7, 0.4),
+    "scipy.special.eval_hermitenorm": after(3),
+    "scipy.special.eval_sh_legendre": after(3),
     "scipy.special.eval_legendre": after(3),
     "scipy.special.eval_chebyt": after(3),
     "scipy.special.eval_chebyu": after(3),
@@ -207,18 +309,48 @@ SAMPLES: dict[str, Sample] = {
     # scipy.linalg
     **{f"scipy.linalg.{name}": _MATRIX for name in ("inv", "det", "expm", "sqrtm", "logm", "svd", "qr", "lu", "pinv")},
     **{f"scipy.linalg.{name}": of(positive, M) for name in ("cholesky", "eigh", "eigvalsh")},
-    **{f"scipy.linalg.{name}": with_args(arrays=(M, V)) for name in ("solve", "solve_triangular")},
-    "scipy.linalg.solve_sylvester": with_args(arrays=(M, N + 3.0 * np.eye(3), N)),
-    "scipy.linalg.solve_banded": ((lambda f, m, x: f((1, 1), m, x)), (M + 2.0, V)),
-    "scipy.linalg.cho_solve": ((lambda f, m, x: f((np.tril(M) + np.eye(3), True), x)), (M, V)),
+    **{f"scipy.linalg.{name}": with_args(arrays=(M, P)) for name in ("solve", "solve_triangular")},
+    "scipy.linalg.solve_sylvester": with_args(arrays=(M, N + 3.0 * np.eye(2), N)),
+    "scipy.linalg.solve_banded": ((lambda f, m, x: f((1, 1), m, x)), (np.stack([P, P + 2.0, Q]), P)),
+    "scipy.linalg.cho_solve": ((lambda f, m, x: f((m, True), x)), (np.tril(M), P)),
     "scipy.linalg.block_diag": _MATRICES,
     "scipy.linalg.kron": _MATRICES,
+    **{f"scipy.linalg.{name}": _MATRIX for name in ("lu_factor", "norm", "svdvals")},
+    "scipy.linalg.cho_factor": of(positive, M),
+    "scipy.linalg.lu_solve": ((lambda f, m, x: f((m, np.array([0, 1])), x)), (M, P)),
+    "scipy.linalg.expm_frechet": _MATRICES,
+    "scipy.linalg.solve_continuous_lyapunov": _MATRICES,
+    "scipy.linalg.solve_discrete_lyapunov": with_args(arrays=(0.4 * M, N)),
+    # scipy.integrate and scipy.optimize: by the parameters of the functions that are given
+    "scipy.integrate.cumulative_trapezoid": _VECTORS,
+    "scipy.integrate.quad": ((lambda f, x: f(_decay, 0.0, 1.0, args=(x[0],))[0]), (V,)),
+    "scipy.integrate.odeint": (
+        (lambda f, y, x: f(_slope, y, np.array([0.0, 0.5, 1.0]), args=(x,), **_TIGHT)),
+        (V[:1], W[:1]),
+    ),
+    "scipy.integrate.solve_ivp": (
+        (lambda f, y, x: f(lambda t, y, x: -x * y, (0.0, 1.0), y, args=(x,), **_TIGHT).y[:, -1]),
+        (V[:1], W[:1]),
+    ),
+    **{
+        f"scipy.optimize.{name}": ((lambda f, x: f(_cubic, 0.1, 1.5, args=(x[0],))), (V,))
+        for name in ("bisect", "brenth", "brentq", "ridder", "toms748")
+    },
+    "scipy.optimize.newton": ((lambda f, x: f(_cubic, 0.7, args=(x[0],), tol=1e-14)), (V,)),
+    "scipy.optimize.fixed_point": ((lambda f, x: f(lambda t, x: 0.3 * np.cos(t * x), 0.5, args=(x[0],))), (V,)),
+    "scipy.optimize.root_scalar": ((lambda f, x: f(_cubic, args=(x[0],), bracket=(0.1, 1.5), xtol=1e-14).root), (V,)),
+    "scipy.optimize.root": ((lambda f, x: f(_cubic, np.ones(3), args=(x,), tol=1e-13).x), (V,)),
+    "scipy.optimize.minimize": ((lambda f, x: f(_bowl, np.ones(3), args=(x,), tol=1e-12).x), (V,)),
+    "scipy.optimize.least_squares": ((lambda f, x: f(_cubic, np.ones(3), args=(x,), xtol=1e-15).x), (V,)),
+    "scipy.optimize.curve_fit": ((lambda f, y: f(lambda t, a, b: a * t + b, W, y)[0]), (V,)),
     # scipy.signal
     **{f"scipy.signal.{name}": _VECTORS for name in ("convolve", "fftconvolve", "correlate", "oaconvolve")},
     **{f"scipy.signal.{name}": _MATRICES for name in ("convolve2d", "correlate2d")},
     "scipy.signal.lfilter": ((lambda f, b, a, x: f(b, a, x)), (V, W, U)),
-    # scipy.stats: location, scale and shapes are differentiated with the value
-    "scipy.stats.multivariate_normal": ((lambda f, x, mean, m: f(x, mean, positive(m))), (V, W, M)),
+    # scipy.stats
+    "scipy.stats.multivariate_normal": ((lambda f, x, mean, m: f(x, mean, positive(m))), (P, Q, M)),
+    "scipy.stats.multivariate_normal.entropy": ((lambda f, m: f(np.zeros(2), positive(m))), (M,)),
+    **{f"scipy.stats.dirichlet.{name}": with_args() for name in ("entropy", "mean", "var")},
     "scipy.stats.dirichlet": ((lambda f, x, alpha: f(x / np.sum(x), alpha)), (V, W)),
 }
 
@@ -232,7 +364,10 @@ def sample_for(name: str, theirs: Any) -> Sample:
             return found
     if name in SAMPLES:
         return SAMPLES[name]
+    if name.startswith("scipy.stats."):
+        return of_distribution(theirs)
     if name.startswith("numpy.linalg."):
         return _MATRIX
     operands = theirs.nin if isinstance(theirs, np.ufunc) else 1
-    return with_args(arrays=(V, W, U, V + W)[:operands])
+    arrays = (V, W) if operands <= 2 else (_ONE, 0.8 * _ONE, 1.3 * _ONE, 1.1 * _ONE)
+    return with_args(arrays=arrays[:operands])
