@@ -32,7 +32,7 @@ from typing import Any
 import numpy as np
 
 from pyad import tree
-from pyad.array import is_traced
+from pyad.array import is_traced, numpy_value
 from pyad.custom import _Call, _find, _has_traced, _name_of, _Outputs, _plain_values, _record
 from pyad.errors import ConcretizationError, ShapeError
 from pyad.op import python_op
@@ -221,7 +221,8 @@ def _by_argnum(asked: str, fun: Any, given: Sequence[Any], argnums: Iterable[int
 
 
 def _call(rules: _Rules, function: Callable[..., Any], args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
-    if not _has_traced(args):
+    given, arguments = tree.flatten(args)
+    if not any(map(is_traced, given)):
         return function(*args, **keywords)
     for key, value in keywords.items():
         if _has_traced((value,)):
@@ -229,7 +230,7 @@ def _call(rules: _Rules, function: Callable[..., Any], args: tuple[Any, ...], ke
                 f"{rules.name}: the keyword argument {key!r} holds a traced value, and rules are for positional "
                 "arguments only; pass it by position, or take pyad.stop_gradient of it if it is constant"
             )
-    value = function(*_plain_values(args), **keywords)
+    value = function(*arguments.unflatten([numpy_value(x) for x in given]), **keywords)
     if not rules.traced:
         return value
     leaves, structure = tree.flatten(value)
