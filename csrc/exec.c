@@ -118,7 +118,7 @@ static pyad_status contiguous(const pyad_env *env, const pyad_value *in, pyad_va
 static pyad_status run_pick(const pyad_env *env, int kernel, const pyad_value *in, const pyad_value *out)
 {
     int64_t bad;
-    const pyad_layout *table = kernel == PYAD_KERNEL_PICK ? in[0].layout : out->layout;
+    const pyad_layout *table = kernel == PYAD_KERNEL_UNPICK ? out->layout : in[0].layout;
     int64_t classes = pyad_shape(table)[table->ndim - 1];
     if (pyad_index_check(pyad_value_view(&in[1]), classes, &bad) >= 0)
         return pyad_fail(env->message, PYAD_ERR_VALUE, "%s: index %lld is out of range for %lld classes",
@@ -129,6 +129,8 @@ static pyad_status run_pick(const pyad_env *env, int kernel, const pyad_value *i
     pyad_status status = contiguous(env, &in[1], &index);
     if (status == PYAD_OK && kernel == PYAD_KERNEL_PICK)
         pyad_pick(pyad_value_view(out), pyad_value_view(&source), pyad_value_view(&index));
+    else if (status == PYAD_OK && kernel == PYAD_KERNEL_CROSS_ENTROPY)
+        status = pyad_cross_entropy(env->mem, pyad_value_view(out), pyad_value_view(&source), pyad_value_view(&index));
     else if (status == PYAD_OK)
         pyad_unpick(pyad_value_view(out), pyad_value_view(&source), pyad_value_view(&index));
     if (source.buffer != NULL)
@@ -203,7 +205,11 @@ static pyad_status run_fresh(const pyad_env *env, int kernel, const int64_t *par
         return run_put(env, values, in, out);
     case PYAD_KERNEL_PICK:
     case PYAD_KERNEL_UNPICK:
+    case PYAD_KERNEL_CROSS_ENTROPY:
         return run_pick(env, kernel, in, out);
+    case PYAD_KERNEL_SUM_SQUARES:
+        return pyad_sum_squares(env->mem, dst, src, pyad_value_view(&in[1]),
+                                values[0] ? 1.0 / (double)in[0].layout->size : 1.0);
     case PYAD_KERNEL_CONCATENATE:
         return run_concatenate(values, nargs, in, out);
     case PYAD_KERNEL_MATMUL:

@@ -9,7 +9,7 @@
  *   SOFTMAX, LOG_SOFTMAX, CONCATENATE  axis
  *   SLICE               per dimension: start, step, count (count -1: one index, the dimension goes)
  *   UNSLICE             ndim, full shape, then as SLICE            PUT  rows
- *   UNPICK              classes */
+ *   UNPICK              classes           SUM_SQUARES  1 for the mean, 0 for the sum */
 #ifndef PYAD_EXEC_H
 #define PYAD_EXEC_H
 

@@ -323,12 +323,12 @@ static pyad_status infer_take(pyad_message *message, int kernel, const int64_t *
     return fill_result(message, kernel, in[0]->dtype, ndim, shape, out);
 }
 
-/* PICK takes (..., classes) and indices (...); UNPICK takes (...) and the same indices. */
+/* PICK and CROSS_ENTROPY take (..., classes) and indices (...); UNPICK takes (...) and the same indices. */
 static pyad_status infer_pick(pyad_message *message, int kernel, const int64_t *params, const pyad_layout *const *in,
                               pyad_layout_any *out)
 {
     const pyad_layout *index = in[1];
-    bool pick = kernel == PYAD_KERNEL_PICK;
+    bool pick = kernel != PYAD_KERNEL_UNPICK;
     bool fits = in[0]->ndim == index->ndim + (pick ? 1 : 0) && index->ndim < PYAD_MAX_NDIM &&
                 memcmp(pyad_shape(in[0]), pyad_shape(index), (size_t)index->ndim * sizeof(int64_t)) == 0;
     if (index->dtype != PYAD_I64 || !fits || !pyad_dtype_is_float(in[0]->dtype)) {
@@ -339,11 +339,22 @@ static pyad_status infer_pick(pyad_message *message, int kernel, const int64_t *
                          pyad_shape_text(index, right, TEXT), pyad_dtype_name(index->dtype));
     }
     if (pick)
-        return pyad_layout_fill(out, in[0]->dtype, index->ndim, pyad_shape(in[0]));
+        return pyad_layout_fill(out, in[0]->dtype, kernel == PYAD_KERNEL_PICK ? index->ndim : 0, pyad_shape(in[0]));
     int64_t shape[PYAD_MAX_NDIM] = {0};
     memcpy(shape, pyad_shape(index), (size_t)index->ndim * sizeof *shape);
     shape[index->ndim] = params[0];
     return pyad_layout_fill(out, in[0]->dtype, index->ndim + 1, shape);
+}
+
+static pyad_status infer_sum_squares(pyad_message *message, const pyad_layout *const *in, pyad_layout_any *out)
+{
+    if (in[0]->dtype == in[1]->dtype && pyad_same_shape(in[0], in[1]))
+        return pyad_layout_fill(out, in[0]->dtype, 0, NULL);
+    char left[TEXT];
+    char right[TEXT];
+    return pyad_fail(message, PYAD_ERR_SHAPE, "sum_squares: operands of shape %s (%s) and %s (%s) must be alike",
+                     pyad_shape_text(in[0], left, TEXT), pyad_dtype_name(in[0]->dtype),
+                     pyad_shape_text(in[1], right, TEXT), pyad_dtype_name(in[1]->dtype));
 }
 
 static pyad_status infer_concatenate(pyad_message *message, const int64_t *params, int nargs,
@@ -470,7 +481,11 @@ pyad_status pyad_infer(pyad_message *message, int kernel, const int64_t *params,
         return infer_take(message, kernel, values, in, out);
     case PYAD_KERNEL_PICK:
     case PYAD_KERNEL_UNPICK:
+    case PYAD_KERNEL_CROSS_ENTROPY:
         return infer_pick(message, kernel, values, in, out);
+    case PYAD_KERNEL_SUM_SQUARES:
+        PYAD_TRY(need_float(message, kernel, x));
+        return infer_sum_squares(message, in, out);
     case PYAD_KERNEL_CONCATENATE:
         return infer_concatenate(message, values, nargs, in, out);
     case PYAD_KERNEL_MATMUL:

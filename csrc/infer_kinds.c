@@ -51,6 +51,7 @@ static int64_t least_params(int kernel)
     case PYAD_KERNEL_LOG_SOFTMAX:
     case PYAD_KERNEL_PUT:
     case PYAD_KERNEL_UNPICK:
+    case PYAD_KERNEL_SUM_SQUARES:
     case PYAD_KERNEL_CONCATENATE:
         return 1;
     default:
@@ -62,7 +63,7 @@ static bool takes_params(int kernel, const int64_t *params)
 {
     if (params == NULL)
         return kernel == PYAD_KERNEL_ALIAS || kernel == PYAD_KERNEL_TAKE || kernel == PYAD_KERNEL_PICK ||
-               kernel >= PYAD_KERNEL_MATMUL;
+               kernel == PYAD_KERNEL_CROSS_ENTROPY || kernel >= PYAD_KERNEL_MATMUL;
     if (params[0] < least_params(kernel))
         return false;
     return kernel != PYAD_KERNEL_UNSLICE ||

@@ -31,7 +31,7 @@ CALL_PYTHON = 32
 KERNEL_COUNT = lib.pyad_kernel_count()
 
 # Gradients from this size on leave without a copy; below it, copying is cheaper than sharing.
-SHARE_BYTES = 1 << 15
+SHARE_BYTES = 1 << 17
 
 # Values up to this size may lie in the tape's arena (csrc/array.h), which keeps nothing alive.
 VIEW_BYTES = 1 << 10

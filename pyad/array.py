@@ -6,6 +6,7 @@ which knows the operations; this module knows how a handle becomes an array and 
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -133,6 +134,15 @@ class Array:
         )
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
+        caller = sys._getframe(1)
+        if _in_sparse_product(caller):
+            return np.array(None, dtype=object)
+        asked = _function_of_scipy(caller)
+        if asked:
+            raise ConcretizationError(
+                f"{asked} was given a traced {self._text()} value, of which SciPy knows nothing; take the function "
+                "from pyad.scipy, where it has a derivative, or pass pyad.stop_gradient(x)"
+            )
         raise ConcretizationError(
             f"a traced {self._text()} value cannot be made a plain NumPy array: the derivative would be lost. "
             "Assigning "
@@ -159,6 +169,25 @@ class Array:
 
     def __reduce__(self) -> Any:
         raise ConcretizationError("a traced value cannot be pickled: it lives only inside its transform")
+
+
+def _in_sparse_product(frame: Any) -> bool:
+    """Whether SciPy asks on behalf of a sparse matrix that stands left of @. Where it is answered with an object that
+    is no array of numbers, it leaves the product to the right operand, as it does for other libraries."""
+    return frame.f_code.co_name == "_matmul_dispatch" and frame.f_globals.get("__name__", "").startswith("scipy.sparse")
+
+
+def _function_of_scipy(frame: Any) -> str:
+    """The function of SciPy that the user called, as one writes it, where it is SciPy that asks; else nothing."""
+    name = ""
+    while frame is not None and (frame.f_globals.get("__name__") or "").startswith("scipy."):
+        parts = frame.f_globals["__name__"].split(".")
+        if "_lib" in parts:
+            name = name or "a function of SciPy"
+        else:
+            name = ".".join([*(part for part in parts if not part.startswith("_")), frame.f_code.co_name])
+        frame = frame.f_back
+    return name
 
 
 def _refusal(what: str, x: Array) -> ConcretizationError:

@@ -119,8 +119,8 @@ def linear(name: str, reference: Callable[..., Any], transpose: Rule, arity: int
     return _register(Op(name, _engine.kernel(name), arity, reference, transpose, None, kind))
 
 
-def general(name: str, reference: Callable[..., Any], vjp: Rule, jvps: tuple[Callable[..., Any], ...]) -> Op:
-    """Register an op by its rules, one forward rule per operand."""
+def general(name: str, reference: Callable[..., Any], vjp: Rule, jvps: tuple[Callable[..., Any] | None, ...]) -> Op:
+    """Register an op by its rules, one forward rule per operand, None for one that is always constant."""
     return _register(Op(name, _engine.kernel(name), len(jvps), reference, vjp, jvps))
 
 
@@ -187,7 +187,8 @@ def _record_forward(op: Op, k: int, infos: list[Any], params: tuple[int, ...]) -
     """The same for the forward rule from operand k, whose seed is like that operand."""
     inputs = _placeholders([*infos, infos[k]], False)
     outputs: list[Any] = [None] * (len(infos) - 1)
-    outputs[k] = op.forward[k](inputs[-1], inputs[-2], *inputs[:-2], params)
+    if op.forward[k] is not None:
+        outputs[k] = op.forward[k](inputs[-1], inputs[-2], *inputs[:-2], params)
     _finish_program(op, 1 + k, inputs, tuple(outputs))
 
 

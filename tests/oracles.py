@@ -178,6 +178,14 @@ STRUCTURAL: dict[str, list[tuple[tuple[np.ndarray, ...], tuple[int, ...]]]] = {
         ((_a(2, 2), np.array([[0, 2], [1, 1]])), (4,)),
         ((_a(), np.array(2)), (3,)),
     ],
+    "cross_entropy": [
+        ((_a(4, 3), _ints(0, 2, 2, 1)), ()),
+        ((_a(2, 2, 3), np.array([[0, 2], [1, 1]])), ()),
+        ((_a(3), np.array(2)), ()),
+        ((_a(40, 5), np.arange(40) % 5), ()),
+    ],
+    "sum_squares": [((_a(2, 3), _a(3, 2).T.copy()), (mean,)) for mean in (0, 1)]
+    + [((_a(), _a()), (1,)), ((_a(0), _a(0)), (0,)), ((_a(700), _a(1, 700)[0]), (1,))],
     "matmul": [
         ((_a(2, 3), _a(3, 4)), ()),
         ((_a(1, 1), _a(1, 5)), ()),
@@ -224,6 +232,8 @@ def _unaligned(x: np.ndarray) -> np.ndarray:
 
 def _spread(x: np.ndarray, step: int) -> np.ndarray:
     """Every step-th entry of a larger array, along each axis; a negative step also turns the axes around."""
+    if x.ndim == 0:
+        return x
     large = np.full([max(n * abs(step), 1) for n in x.shape], np.nan, x.dtype)
     view = large[tuple(slice(None, None, step) for _ in x.shape)][tuple(slice(0, n) for n in x.shape)]
     view[...] = x

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from harness import Case
 
-from cases import chain, footprint, memory, mlp, sweep
+from cases import chain, elements, footprint, memory, mlp, sweep
 
 
 def all_cases() -> list[Case]:
     """Every case of the report."""
-    return [*chain.cases(), *sweep.cases(), *mlp.cases(), *chain.long_cases(), *memory.cases(), *footprint.cases()]
+    return [
+        *chain.cases(),
+        *sweep.cases(),
+        *elements.cases(),
+        *mlp.cases(),
+        *chain.long_cases(),
+        *memory.cases(),
+        *footprint.cases(),
+    ]

@@ -7,26 +7,28 @@
 
 #include "isa.h"
 
-#define PYAD_SHAPED_LIST(X)                \
-    X(ALIAS, alias, 1, VIEW)               \
-    X(RESHAPE, reshape, 1, VIEW)           \
-    X(TRANSPOSE, transpose, 1, VIEW)       \
-    X(BROADCAST, broadcast_to, 1, VIEW)    \
-    X(SLICE, slice, 1, VIEW)               \
-    X(UNSLICE, unslice, 1, FRESH)          \
-    X(CAST, astype, 1, FRESH)              \
-    X(SUM, sum, 1, FRESH)                  \
-    X(MAX, max, 1, FRESH)                  \
-    X(MIN, min, 1, FRESH)                  \
-    X(LOGSUMEXP, logsumexp, 1, FRESH)      \
-    X(SOFTMAX, softmax, 1, FRESH)          \
-    X(LOG_SOFTMAX, log_softmax, 1, FRESH)  \
-    X(TAKE, take, 2, FRESH)                \
-    X(PUT, put, 2, FRESH)                  \
-    X(PICK, pick, 2, FRESH)                \
-    X(UNPICK, unpick, 2, FRESH)            \
-    X(CONCATENATE, concatenate, -1, FRESH) \
-    X(MATMUL, matmul, 2, FRESH)            \
+#define PYAD_SHAPED_LIST(X)                   \
+    X(ALIAS, alias, 1, VIEW)                  \
+    X(RESHAPE, reshape, 1, VIEW)              \
+    X(TRANSPOSE, transpose, 1, VIEW)          \
+    X(BROADCAST, broadcast_to, 1, VIEW)       \
+    X(SLICE, slice, 1, VIEW)                  \
+    X(UNSLICE, unslice, 1, FRESH)             \
+    X(CAST, astype, 1, FRESH)                 \
+    X(SUM, sum, 1, FRESH)                     \
+    X(MAX, max, 1, FRESH)                     \
+    X(MIN, min, 1, FRESH)                     \
+    X(LOGSUMEXP, logsumexp, 1, FRESH)         \
+    X(SOFTMAX, softmax, 1, FRESH)             \
+    X(LOG_SOFTMAX, log_softmax, 1, FRESH)     \
+    X(TAKE, take, 2, FRESH)                   \
+    X(PUT, put, 2, FRESH)                     \
+    X(PICK, pick, 2, FRESH)                   \
+    X(UNPICK, unpick, 2, FRESH)               \
+    X(CROSS_ENTROPY, cross_entropy, 2, FRESH) \
+    X(SUM_SQUARES, sum_squares, 2, FRESH)     \
+    X(CONCATENATE, concatenate, -1, FRESH)    \
+    X(MATMUL, matmul, 2, FRESH)               \
     X(AFFINE, affine, 3, FRESH)
 
 typedef enum pyad_kernel_id {

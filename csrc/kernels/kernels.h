@@ -45,6 +45,12 @@ void pyad_unpick(pyad_view dst, pyad_view src, pyad_view index);
 /* The first entry of index outside [0, rows), or -1 - nothing wrong. Writes the entry to *bad. gather.c */
 int64_t pyad_index_check(pyad_view index, int64_t rows, int64_t *bad);
 
+/* The mean over rows of logsumexp(row) - row[label], into a 0-d dst: logits (C-contiguous) of shape index.shape +
+ * (classes,), every entry of index (int64, C-contiguous) in [0, classes). NaN for no rows. loss.c */
+pyad_status pyad_cross_entropy(pyad_mem *mem, pyad_view dst, pyad_view logits, pyad_view index);
+/* scale times the sum of (a - b)^2 into a 0-d dst; a and b of one shape, with any strides. loss.c */
+pyad_status pyad_sum_squares(pyad_mem *mem, pyad_view dst, pyad_view a, pyad_view b, double scale);
+
 /* dst (C-contiguous, shape batch + (M, N)) = a b, or dst += a b when `accumulate`. a is (..., M, K), b is (..., K, N) with
  * at least two dimensions each and batch dimensions that broadcast to dst's. Operands with a unit stride in either of
  * the last two axes are used in place, others are copied. A b without batch dimensions under contiguous a becomes one

@@ -51,6 +51,38 @@ static inline uint64_t fingerprint_step(uint64_t state, uint64_t first, uint64_t
     return (x << 29) | (x >> 35);
 }
 
+#if defined(__AVX2__)
+#define FINGERPRINT_WIDE 32
+
+/* The same by additions and shifts, which vectors have for 64 bits and multiplications they have not: twice as fast on
+ * long memory. Each line below is one to one. */
+static inline uint64_t fingerprint_wide_step(uint64_t state, uint64_t word)
+{
+    uint64_t x = state ^ word;
+    x += x << 21;
+    x ^= x >> 29;
+    return x + (x << 9);
+}
+
+static uint64_t fingerprint_wide(const unsigned char *p, size_t stripes)
+{
+    uint64_t lane[FINGERPRINT_WIDE];
+    for (unsigned j = 0; j < FINGERPRINT_WIDE; j++) {
+        lane[j] = UINT64_C(0x2545f4914f6cdd1d) * (2u * j + 1u);
+    }
+    for (size_t i = 0; i < stripes; i++) {
+        for (unsigned j = 0; j < FINGERPRINT_WIDE; j++)
+            lane[j] = fingerprint_wide_step(lane[j], fingerprint_word(p + 8 * j));
+        p += 8 * FINGERPRINT_WIDE;
+    }
+    uint64_t h = 0;
+    for (unsigned j = 0; j < FINGERPRINT_WIDE; j++)
+        h = fingerprint_step(h, lane[j], j);
+    return h;
+}
+#endif
+
+/* Differs between levels of the instruction set, of which a process uses one. */
 static uint64_t rows_fingerprint(const void *data, size_t bytes)
 {
     uint64_t lane[FINGERPRINT_LANES];
@@ -59,6 +91,14 @@ static uint64_t rows_fingerprint(const void *data, size_t bytes)
     }
     const unsigned char *p = data;
     size_t left = bytes;
+#if defined(__AVX2__)
+    if (bytes >= 4096) {
+        size_t stripes = bytes / (8 * FINGERPRINT_WIDE);
+        lane[0] ^= fingerprint_wide(p, stripes);
+        p += stripes * 8 * FINGERPRINT_WIDE;
+        left -= stripes * 8 * FINGERPRINT_WIDE;
+    }
+#endif
     for (; left >= FINGERPRINT_STRIDE * FINGERPRINT_LANES; left -= FINGERPRINT_STRIDE * FINGERPRINT_LANES) {
         PYAD_UNROLL
         for (unsigned j = 0; j < FINGERPRINT_LANES; j++) {

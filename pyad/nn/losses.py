@@ -7,9 +7,7 @@ from typing import Any
 import numpy as np
 
 from pyad.array import is_traced
-from pyad.ops import reduce
-from pyad.ops.elementwise import square
-from pyad.ops.index import pick_last
+from pyad.ops import loss, reduce
 
 __all__ = ["accuracy", "mse", "softmax_cross_entropy", "squared_error"]
 
@@ -24,7 +22,7 @@ def squared_error(prediction: Any, target: Any) -> Any:
     5.0
     """
     _same_shape("squared_error", prediction, target)
-    return reduce.sum(square(prediction - target))
+    return loss.sum_squares(prediction, target, mean=False)
 
 
 def mse(prediction: Any, target: Any) -> Any:
@@ -37,7 +35,7 @@ def mse(prediction: Any, target: Any) -> Any:
     5.0
     """
     _same_shape("mse", prediction, target)
-    return reduce.mean(square(prediction - target))
+    return loss.sum_squares(prediction, target, mean=True)
 
 
 def softmax_cross_entropy(logits: Any, labels: Any) -> Any:
@@ -81,11 +79,10 @@ def softmax_cross_entropy(logits: Any, labels: Any) -> Any:
     if not is_traced(logits):
         _check_classes(labels, shape[-1])
     try:
-        picked = pick_last(logits, labels.astype(np.int64, copy=False))
+        return loss.cross_entropy(logits, labels.astype(np.int64, copy=False))
     except ValueError:
         _check_classes(labels, shape[-1])
         raise
-    return reduce.mean(reduce.logsumexp(logits, axis=-1) - picked)
 
 
 def accuracy(logits: Any, labels: Any) -> float:

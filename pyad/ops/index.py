@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from pyad._engine import INT64
-from pyad.array import Array, constant, is_traced
+from pyad.array import Array, constant, is_traced, numpy_value
 from pyad.errors import ShapeError
 from pyad.op import linear
 from pyad.ops.shape import reshape, transpose
@@ -73,15 +73,26 @@ _unpick = linear(
 # ---- functions ----
 
 
-def pick_last(x: Any, index: np.ndarray) -> Any:
+def pick_last(x: Any, index: Any) -> Any:
     """x[..., index[...]]: one entry along the last axis for each place before it. index is int64 of shape x.shape[:-1].
 
     Raises:
         ValueError: an index outside [0, x.shape[-1]).
     """
     if not is_traced(x):
-        return _pick.reference(x, index)
-    return _pick.record([x._h, constant(index, INT64)], None)
+        return _pick.reference(x, numpy_value(index))
+    return _pick.record([x._h, _index_handle(index)], None)
+
+
+def unpick_last(s: Any, index: Any, classes: int) -> Any:
+    """The transpose of `pick_last`: s at the picked places of rows of `classes` entries, zeros elsewhere."""
+    if not is_traced(s):
+        return _unpick.reference(s, numpy_value(index), classes)
+    return _unpick.record([s._h, _index_handle(index)], (classes,))
+
+
+def _index_handle(index: Any) -> int:
+    return index._h if is_traced(index) else constant(index, INT64)
 
 
 def slice_axis(x: Any, axis: int, start: int, count: int) -> Any:

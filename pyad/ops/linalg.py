@@ -11,6 +11,7 @@ from pyad.array import Array, common_dtype, is_traced, wrap
 from pyad.errors import ShapeError
 from pyad.op import general, handle_of, linear
 from pyad.ops.dispatch import operand, plain
+from pyad.ops.protocol import product_of
 from pyad.ops.shape import broadcast_to, reshape, swapaxes, transpose
 
 __all__ = ["affine", "dot", "matmul", "outer"]
@@ -48,7 +49,13 @@ def matmul(a: Any, b: Any, /) -> Any:
     """
     if not is_traced(a) and not is_traced(b):
         return np.matmul(plain("matmul", a), plain("matmul", b))
-    dtype = common_dtype("matmul", (operand("matmul", a), operand("matmul", b)))
+    try:
+        dtype = common_dtype("matmul", (operand("matmul", a), operand("matmul", b)))
+    except TypeError:
+        product = product_of(a, b)
+        if product is None:
+            raise
+        return product(a, b)
     sa, sb = _shape(a), _shape(b)
     if not sa or not sb:
         raise ShapeError(f"matmul: shapes {sa} and {sb}: a 0-d operand cannot be multiplied so; use *")

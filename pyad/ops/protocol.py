@@ -29,6 +29,7 @@ __all__ = [
     "implements",
     "module_of",
     "namespace",
+    "product_of",
 ]
 
 # NumPy's ufuncs and functions -> ours. Ours are called where at least one argument is traced, or is a list that holds
@@ -85,6 +86,14 @@ def module_of(function: Any) -> str:
         if getattr(sys.modules.get(module), function.__name__, None) is function:
             return module
     return ""
+
+
+def product_of(*operands: Any) -> Callable[..., Any] | None:
+    """What multiplies matrices of another library with traced arrays, or None."""
+    for x in operands:
+        if type(x).__module__.startswith("scipy.sparse"):
+            return importlib.import_module("pyad.scipy.sparse").matmul  # type: ignore[no-any-return]
+    return None
 
 
 def holds_traced(x: Any) -> bool:

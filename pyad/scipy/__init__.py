@@ -1,5 +1,33 @@
-"""SciPy's names over pyad's ops."""
+"""SciPy's names over pyad's ops.
+
+A function that pyad implements is SciPy's own for plain arguments and pyad's where one is traced. Everything else comes
+from SciPy. Only `special` works without SciPy.
+"""
+
+import importlib as _importlib
+from typing import Any
 
 from pyad.scipy import special
 
-__all__ = ["special"]
+__all__ = ["integrate", "linalg", "optimize", "signal", "sparse", "special"]
+
+# Imported when first used, since importing SciPy's modules takes its time.
+_LAZY = {"integrate", "linalg", "optimize", "signal", "sparse"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return _importlib.import_module(f"pyad.scipy.{name}")
+    if name.startswith("__"):
+        raise AttributeError(name)
+    from pyad.scipy._common import load
+
+    theirs = load("scipy")
+    try:
+        return getattr(theirs, name)
+    except AttributeError:
+        raise AttributeError(f"module 'pyad.scipy' has no attribute {name!r}") from None
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

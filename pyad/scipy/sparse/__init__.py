@@ -1,0 +1,25 @@
+"""`scipy.sparse` with traced arrays: sparse matrices are constant, and multiply and solve for traced dense arrays.
+
+For a sparse matrix or array `a` of any format, `a @ x`, `x @ a`, `a.dot(x)` and `a.T @ x` take traced vectors and
+matrices. Everything else is SciPy's own.
+"""
+
+import importlib as _importlib
+from typing import Any
+
+from pyad.scipy._common import listing as _listing
+from pyad.scipy._common import load as _load
+from pyad.scipy._sparse import matmul
+
+__all__ = ["linalg", "matmul"]
+
+_theirs = _load("scipy.sparse")
+__dir__ = _listing(_theirs, __all__)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "linalg":
+        return _importlib.import_module("pyad.scipy.sparse.linalg")
+    if name.startswith("__"):
+        raise AttributeError(name)
+    return getattr(_theirs, name)

@@ -1,0 +1,37 @@
+"""`scipy.sparse.linalg` with traced right sides.
+
+What is not defined here is SciPy's own and takes plain arrays only.
+"""
+
+from pyad.scipy._common import fallback as _fallback
+from pyad.scipy._common import listing as _listing
+from pyad.scipy._common import load as _load
+from pyad.scipy._sparse_linalg import (
+    bicg,
+    bicgstab,
+    cg,
+    expm_multiply,
+    factorized,
+    gmres,
+    minres,
+    splu,
+    spsolve,
+    spsolve_triangular,
+)
+
+__all__ = [
+    "bicg",
+    "bicgstab",
+    "cg",
+    "expm_multiply",
+    "factorized",
+    "gmres",
+    "minres",
+    "splu",
+    "spsolve",
+    "spsolve_triangular",
+]
+
+_theirs = _load("scipy.sparse.linalg")
+__getattr__ = _fallback(_theirs)
+__dir__ = _listing(_theirs, __all__)
