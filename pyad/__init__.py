@@ -18,16 +18,21 @@ except ModuleNotFoundError as error:
         "and then start Python from another folder (or with -P), so that the installed package is found."
     ) from None
 
-from pyad import errors, numpy, ops
+from pyad import errors, extend, numpy, ops
 from pyad.array import Array
 from pyad.custom import custom_jvp, custom_vjp
+from pyad.derived import checkpoint, fixed_point
 from pyad.transforms import grad, hessian, hvp, jacobian, jvp, stop_gradient, value_and_grad, vjp
 
 __all__ = [
     "Array",
+    "autograd",
+    "checkpoint",
     "custom_jvp",
     "custom_vjp",
     "errors",
+    "extend",
+    "fixed_point",
     "grad",
     "hessian",
     "hvp",
@@ -44,7 +49,7 @@ __all__ = [
 ]
 
 # Imported when first used: most programs need one of them at most.
-_LAZY = {"nn", "scipy", "testing"}
+_LAZY = {"autograd", "nn", "scipy", "testing"}
 
 
 def __getattr__(name: str) -> object:

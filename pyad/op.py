@@ -16,6 +16,7 @@ placeholders, and from then on runs it without Python. What a rule reads is what
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -53,6 +54,8 @@ class Op:
     # Its rules do not write into the plain arrays they are given and keep none of them, so they may see the engine's
     # own memory.
     views: bool = False
+    # Its backward rule takes, as `needed`, for which operands a cotangent is asked.
+    selective: bool = False
     # For messages: what a node of this op is called, by its params. The name, where there is none.
     label: Callable[[tuple[int, ...]], str] | None = None
     # For the tests: from where each operand is drawn, and the derivative order that exists there.
@@ -138,12 +141,15 @@ def python_op(
     arity: int = -1,
     label: Callable[[tuple[int, ...]], str] | None = None,
     views: bool = False,
+    selective: bool = False,
 ) -> Op:
     """Register an op that only Python can run."""
     global _next_number
     if _next_number >= 1 << 16:
         raise EngineError("no more than 65535 operations can be defined in one process")
-    op = Op(name, _next_number, arity, reference, vjp, jvp, in_python=True, views=views, label=label)
+    op = Op(
+        name, _next_number, arity, reference, vjp, jvp, in_python=True, views=views, selective=selective, label=label
+    )
     _next_number += 1
     return _register(op)
 
@@ -277,7 +283,10 @@ def _run_backward(op: Op, node: int, operands: list[int], params: tuple[int, ...
     seed = _value_at(node, outside)
     if seed is None:
         return
-    outputs = call_rule(op, op.backward, seed, outside(node), [outside(h) for h in operands], params)
+    rule = op.backward
+    if op.selective:
+        rule = functools.partial(rule, needed=[bool(lib.pyad_sweep_needs(h)) for h in operands])
+    outputs = call_rule(op, rule, seed, outside(node), [outside(h) for h in operands], params)
     for handle, out in zip(operands, outputs, strict=True):
         if out is not None and lib.pyad_sweep_needs(handle):
             _give(op, handle, out)

@@ -10,7 +10,13 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-__all__ = ["Structure", "TreeError", "flatten", "leaves", "map", "paths", "unflatten"]
+import numpy as np
+
+from pyad._engine import F64
+from pyad.array import is_traced
+from pyad.ops.shape import astype, concatenate, reshape
+
+__all__ = ["Structure", "TreeError", "flatten", "leaves", "map", "paths", "ravel", "unflatten"]
 
 # A structure is kept as a tuple of tokens, parents before their children: `_LEAF`, `_NONE`, or for another container
 # its type, its keys (None but for a dict), the number of its children, and whether all of these are leaves. Such a flat
@@ -256,6 +262,44 @@ def map(f: Callable, tree: Any, *rest: Any) -> Any:
     first, structure = flatten(tree)
     columns = [structure.leaves_of(other, f"tree {index}") for index, other in enumerate(rest, start=2)]
     return structure.unflatten([f(*row) for row in zip(first, *columns, strict=True)])
+
+
+def ravel(value: Any) -> tuple[Any, Callable[[Any], Any]]:
+    """All numbers of a tree of numbers and arrays in one vector, and the function that makes the tree of such a vector.
+
+    The vector has the common dtype of the leaves; in the tree each has its own again. Both are differentiable.
+
+    >>> vector, unravel = ravel({"w": np.array([[1.0, 2.0]]), "b": 3.0})
+    >>> vector
+    array([1., 2., 3.])
+    >>> unravel(2 * vector)
+    {'w': array([[2., 4.]]), 'b': np.float64(6.0)}
+    """
+    leaves, structure = flatten(value)
+    leaves = [x if is_traced(x) else np.asarray(x) for x in leaves]
+    shapes = [x.shape for x in leaves]
+    dtypes = [x.dtype if x.dtype.kind in "fc" else F64 for x in leaves]
+    sizes = [int(np.prod(shape, dtype=int)) for shape in shapes]
+    common = np.result_type(*dtypes) if dtypes else F64
+
+    def unravel(vector: Any) -> Any:
+        if np.shape(vector) != (sum(sizes),):
+            raise ValueError(f"unravel: expected a vector of {sum(sizes)} numbers, got an array of {np.shape(vector)}")
+        parts = []
+        start = 0
+        for shape, dtype, size in zip(shapes, dtypes, sizes, strict=True):
+            part = reshape(vector[start : start + size], shape)
+            parts.append(astype(part, dtype) if is_traced(part) else np.asarray(part, dtype)[()])
+            start += size
+        return structure.unflatten(parts)
+
+    if not leaves:
+        return np.zeros(0), unravel
+    flat = [
+        reshape(astype(x, common) if is_traced(x) else x.astype(common), (n,))
+        for x, n in zip(leaves, sizes, strict=True)
+    ]
+    return concatenate(flat), unravel
 
 
 def _steps(token: tuple) -> list[str]:

@@ -31,9 +31,12 @@ PYTHON_LAYERS = [
     ("arrays and ops", ["pyad.array", "pyad.op", "pyad.host", "pyad.ops"]),
     (
         "transforms",
-        ["pyad.tree", "pyad.scope", "pyad.pullback", "pyad.custom", "pyad.transforms", "pyad.compile", "pyad.testing"],
+        [
+            *("pyad.tree", "pyad.scope", "pyad.pullback", "pyad.custom", "pyad.transforms", "pyad.compile"),
+            *("pyad.testing", "pyad.extend", "pyad.derived"),
+        ],
     ),
-    ("namespaces", ["pyad.numpy", "pyad.scipy"]),
+    ("namespaces", ["pyad.numpy", "pyad.scipy", "pyad.autograd"]),
     ("networks", ["pyad.nn"]),
     ("package", ["pyad"]),
 ]

@@ -119,7 +119,7 @@ def test_modules_that_are_imported_when_they_are_used():
     code = """
 import sys
 import pyad
-lazy = ["nn", "scipy", "testing"]
+lazy = ["autograd", "nn", "scipy", "testing"]
 assert not [name for name in lazy if f"pyad.{name}" in sys.modules]
 for name in lazy:
     module = getattr(pyad, name)

@@ -1,0 +1,60 @@
+"""autograd's names for defining operations; `pyad.extend` implements them."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from pyad import extend
+from pyad.autograd._vspace import SparseObject, VSpace, vspace
+from pyad.autograd.tracer import Box, notrace_primitive, register_notrace
+from pyad.extend import (
+    def_linear,
+    defjvp,
+    defjvp_argnum,
+    defjvp_argnums,
+    defvjp,
+    defvjp_argnum,
+    defvjp_argnums,
+)
+
+__all__ = [
+    "Box",
+    "JVPNode",
+    "SparseObject",
+    "VJPNode",
+    "VSpace",
+    "def_linear",
+    "defjvp",
+    "defjvp_argnum",
+    "defjvp_argnums",
+    "defvjp",
+    "defvjp_argnum",
+    "defvjp_argnums",
+    "notrace_primitive",
+    "primitive",
+    "register_notrace",
+    "vspace",
+]
+
+
+class VJPNode:
+    """Names reverse mode in `register_notrace`."""
+
+
+class JVPNode:
+    """Names forward mode in `register_notrace`."""
+
+
+def primitive(function: Callable[..., Any]) -> Callable[..., Any]:
+    """As `pyad.extend.primitive`; a `SparseObject` that the function returns becomes the array it stands for."""
+
+    @functools.wraps(function, updated=())
+    def dense_function(*args: Any, **keywords: Any) -> Any:
+        value = function(*args, **keywords)
+        return value.dense() if isinstance(value, SparseObject) else value
+
+    made = extend.primitive(dense_function)
+    made.fun = function  # type: ignore[attr-defined]
+    return made
