@@ -137,7 +137,8 @@ class Array:
             f"a traced {self._text()} value cannot be made a plain NumPy array: the derivative would be lost. "
             "Assigning "
             "into an array of plain NumPy (a[i] = x) and np.array([x, ...]) do this: build the array with "
-            "pyad.numpy.array, np.stack or np.concatenate; use pyad.stop_gradient(x) if you want the value without its "
+            "pyad.numpy.array, np.stack or np.concatenate. Functions of SciPy that are no ufuncs do it: call them as "
+            "pyad.scipy.special.f or pyad.scipy.stats.f. Use pyad.stop_gradient(x) if you want the value without its "
             "derivative"
         )
 

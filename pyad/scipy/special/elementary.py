@@ -28,8 +28,19 @@ xlog1py = special(sp.xlog1py, x=lambda y, x, z: el.log1p(z), y=lambda y, x, z: x
 logit = special(sp.logit, x=lambda y, x: 1.0 / (x * (1.0 - x)))
 log_expit = special(sp.log_expit, x=lambda y, x: el.sigmoid(-x))
 entr = special(sp.entr, x=lambda y, x: -1.0 - el.log(x))
-rel_entr = special(sp.rel_entr, x=lambda y, p, q: el.log(p / q) + 1.0, y=lambda y, p, q: -(p / q))
-kl_div = special(sp.kl_div, x=lambda y, p, q: el.log(p / q), y=lambda y, p, q: 1.0 - p / q)
+
+
+def _entropy_slopes(p: Any, q: Any) -> tuple[Any, Any]:
+    """The derivatives of p log(p / q). Where it is constant or infinite, 0: as if it were cut off there."""
+    outside = (numpy_value(p) <= 0) | (numpy_value(q) <= 0)
+    ratio = el.where(outside, 1.0, p) / el.where(outside, 1.0, q)
+    return el.where(outside, 0.0, el.log(ratio) + 1.0), el.where(outside, 0.0, -ratio)
+
+
+rel_entr = special(sp.rel_entr, x=lambda y, p, q: _entropy_slopes(p, q)[0], y=lambda y, p, q: _entropy_slopes(p, q)[1])
+kl_div = special(
+    sp.kl_div, x=lambda y, p, q: _entropy_slopes(p, q)[0] - 1.0, y=lambda y, p, q: _entropy_slopes(p, q)[1] + 1.0
+)
 wrightomega = special(sp.wrightomega, z=lambda y, x: y / (1.0 + y))
 spence = special(sp.spence, z=lambda y, x: -_log_quotient(x - 1.0))
 
@@ -139,7 +150,7 @@ ndtri_exp = special(sp.ndtri_exp, y=lambda y, x: 1.0 / _hazard(y))
 # The normal density over its distribution function, without the quotient of two numbers that underflow.
 _hazard = by_parts(
     "normal hazard",
-    lambda x: (math.sqrt(2.0 / math.pi) / sp.erfcx(x * -math.sqrt(0.5))),
+    lambda x: math.sqrt(2.0 / math.pi) / sp.erfcx(x * -math.sqrt(0.5)),
     x=lambda y, x: -y * (x + y),
 )
 log_ndtr = special(sp.log_ndtr, x=lambda y, x: _hazard(x))

@@ -10,10 +10,9 @@ import scipy.special as sp
 
 from pyad.array import is_traced, numpy_value
 from pyad.ops import elementwise as el
-from pyad.ops.protocol import implements
 from pyad.ops.dispatch import operand
+from pyad.ops.protocol import implements
 from pyad.scipy.define import by_parts, refuse, special
-
 
 
 @implements(sp.gammasgn)
@@ -70,9 +69,7 @@ def multigammaln(a: Any, d: Any) -> Any:
     return total
 
 
-poch = special(
-    sp.poch, z=lambda y, z, m: y * (digamma(z + m) - digamma(z)), m=lambda y, z, m: y * digamma(z + m)
-)
+poch = special(sp.poch, z=lambda y, z, m: y * (digamma(z + m) - digamma(z)), m=lambda y, z, m: y * digamma(z + m))
 beta = special(
     sp.beta,
     a=lambda y, a, b: y * (digamma(a) - digamma(a + b)),

@@ -54,9 +54,7 @@ eval_genlaguerre = special(
     alpha=None,
     x=_lower(lambda n, a, x: (-1.0, eval_genlaguerre(n - 1, a + 1, x))),
 )
-eval_laguerre = special(
-    sp.eval_laguerre, n=None, x=_lower(lambda n, x: (-1.0, eval_genlaguerre(n - 1, 1.0, x)))
-)
+eval_laguerre = special(sp.eval_laguerre, n=None, x=_lower(lambda n, x: (-1.0, eval_genlaguerre(n - 1, 1.0, x))))
 eval_sh_legendre = special(
     sp.eval_sh_legendre,
     n=None,

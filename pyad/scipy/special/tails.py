@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import scipy.special as sp
 
-__all__ = ["beta_by_a", "beta_by_ab", "beta_by_aa", "gamma_by_a", "gamma_by_aa"]
+__all__ = ["beta_by_a", "beta_by_aa", "beta_by_ab", "gamma_by_a", "gamma_by_aa"]
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(100)
 _LOWEST = -3.6  # exp(-exp(3.6)) is below the rounding error
@@ -150,7 +150,11 @@ def _gamma_second(a: np.ndarray, x: np.ndarray) -> np.ndarray:
 
 def gamma_by_a(a: Any, x: Any) -> Any:
     """The derivative of gammainc(a, x) by a."""
-    return _plain_result(_in_blocks(_gamma_first, *_gamma_domain(a, x), a, x), a, x)
+    inside, outside = _gamma_domain(a, x)
+    # P(a, x) = 1 - a E1(x) + ... for small a.
+    with np.errstate(all="ignore"):
+        outside = np.where((np.asarray(a) == 0) & (np.asarray(x) > 0), -sp.exp1(x), outside)
+    return _plain_result(_in_blocks(_gamma_first, inside, outside, a, x), a, x)
 
 
 def gamma_by_aa(a: Any, x: Any) -> Any:
