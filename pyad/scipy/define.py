@@ -1,4 +1,4 @@
-"""How a function of SciPy gets its derivatives: by one partial derivative per argument, or none where it is constant."""
+"""How a function of SciPy gets its derivatives: one partial derivative per argument, none where it is constant."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Bessel functions and Airy functions, differentiable in the argument; the order is constant.
 
-Derivatives: NIST Digital Library of Mathematical Functions, 10.6, 10.29, 10.51 and 9.2. Where a recurrence divides by the
-argument, the other is taken, so that zero is no exception.
+Derivatives: NIST Digital Library of Mathematical Functions, 10.6, 10.29, 10.51 and 9.2. Where a recurrence divides by
+the argument, the other is taken, so that zero is no exception.
 """
 
 from __future__ import annotations

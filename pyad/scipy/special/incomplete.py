@@ -1,5 +1,5 @@
-"""The incomplete gamma and beta functions, differentiable to any order in x and to second order in the parameters, and the
-distribution functions that are these under other names."""
+"""The incomplete gamma and beta functions, differentiable to any order in x and to second order in the parameters, and
+the distribution functions that are these under other names."""
 
 from __future__ import annotations
 

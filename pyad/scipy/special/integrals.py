@@ -1,6 +1,6 @@
 """Exponential, trigonometric and Fresnel integrals: the derivative is the integrand. Elliptic integrals and
-hypergeometric functions: the derivative has shifted parameters (NIST Digital Library of Mathematical Functions, 15.5, 13.3,
-8.19, 19.5)."""
+hypergeometric functions: the derivative has shifted parameters (NIST Digital Library of Mathematical Functions, 15.5,
+13.3, 8.19, 19.5)."""
 
 from __future__ import annotations
 
