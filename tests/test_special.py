@@ -101,6 +101,9 @@ TABLE = [
     ("inv_boxcox1p", X, UNIT),
     ("huber", X, BOTH),
     ("pseudo_huber", X, BOTH),
+    ("powm1", X, BOTH),
+    ("owens_t", BOTH, X),
+    ("chdtri", X, UNIT),
     ("spence", X),
     ("spence", np.array([0.95, 1.0, 1.04])),
     ("wrightomega", BOTH),
@@ -446,7 +449,6 @@ def test_functions_of_scipy_that_take_no_foreign_arrays_say_where_to_call_them(c
 
 def test_names_that_are_not_ours_are_scipys():
     assert psp.struve is sp.struve
-    assert psp.softplus is getattr(sp, "softplus", psp.softplus)
     assert {"struve", "gamma", "erf"} <= set(dir(psp))
     with pytest.raises(AttributeError, match="nonsense"):
         psp.nonsense  # noqa: B018
@@ -504,3 +506,18 @@ else:
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(("k", "z"), [(0, np.array([-0.3, 0.0, 2.5])), (-1, np.array([-0.3, -0.1]))])
+def test_lambertw_is_real_on_its_real_branches(k, z):
+    for module in (psp, sp):
+        value = pyad.vjp(lambda z, module=module: module.lambertw(z, k).real, z)[0]
+        np.testing.assert_allclose(value, sp.lambertw(z, k).real, rtol=1e-14)
+    check_grads(lambda z: psp.lambertw(z, k), (z,), order=2)
+    assert np.isnan(pyad.vjp(psp.lambertw, -2.0)[0])
+    assert psp.lambertw(z, k).dtype == complex
+
+
+@pytest.mark.skipif(not hasattr(sp, "softplus"), reason="SciPy has no softplus yet")
+def test_softplus():
+    assert pyad.grad(psp.softplus)(0.5) == pytest.approx(sp.expit(0.5))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +15,7 @@ from pyad.ops.dispatch import operand
 from pyad.ops.protocol import implements
 from pyad.ops.shape import astype
 
-__all__ = ["by_parts", "refuse", "special"]
+__all__ = ["behind", "by_parts", "refuse", "special"]
 
 # partial(y, *arguments): the derivative of the value y by one argument, written with differentiable functions.
 Partial = Callable[..., Any]
@@ -84,6 +85,14 @@ def by_parts(name: str, reference: Callable[..., Any], **partials: Partial | Non
     function.__name__ = function.__qualname__ = name.rpartition(".")[2]
     function.__doc__ = f"`{name}` of ({', '.join(names)})."
     return function
+
+
+def behind(name: str, ours: Callable[..., Any]) -> None:
+    """Register ours for the ufunc of this (private) name that a function of scipy.special is written with: it is what
+    meets a traced value where SciPy's function is called itself."""
+    theirs = getattr(sys.modules.get("scipy.special._ufuncs"), name, None)
+    if theirs is not None:
+        implements(theirs)(ours)
 
 
 def _held(x: Any, dtype: np.dtype, constant: bool) -> Any:

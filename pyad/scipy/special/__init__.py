@@ -1,7 +1,7 @@
 """`scipy.special`'s names over pyad's ops: SciPy itself for plain arguments, pyad where one is traced.
 
-What has no derivative here is SciPy's own. The functions that the engine computes itself (erf, expit, logsumexp, softmax
-and log_softmax) are there without SciPy as well.
+What has no derivative here is SciPy's own. The functions that the engine computes itself (erf, expit, logsumexp,
+softmax and log_softmax) are there without SciPy as well.
 """
 
 from typing import Any

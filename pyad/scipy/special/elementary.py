@@ -5,17 +5,20 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import scipy.special as sp
 
-from pyad.array import numpy_value
+from pyad.array import is_traced, numpy_value
 from pyad.ops import elementwise as el
 from pyad.ops.protocol import implements
-from pyad.scipy.define import by_parts, special
+from pyad.scipy.define import behind, by_parts, refuse, special
 
 # ---- what the engine has a kernel for ----
 
 implements(sp.expm1)(el.expm1)
 implements(sp.log1p)(el.log1p)
+if hasattr(sp, "softplus"):
+    implements(sp.softplus)(el.softplus)
 
 # ---- exponentials, logarithms and powers ----
 
@@ -25,6 +28,7 @@ cbrt = special(sp.cbrt, x=lambda y, x: 1.0 / (3.0 * (y * y)))
 cosm1 = special(sp.cosm1, x=lambda y, x: -el.sin(x))
 xlogy = special(sp.xlogy, x=lambda y, x, z: el.log(z), y=lambda y, x, z: x / z)
 xlog1py = special(sp.xlog1py, x=lambda y, x, z: el.log1p(z), y=lambda y, x, z: x / (1.0 + z))
+powm1 = special(sp.powm1, x=lambda y, x, a: a * el.power(x, a - 1.0), y=lambda y, x, a: (1.0 + y) * el.log(x))
 logit = special(sp.logit, x=lambda y, x: 1.0 / (x * (1.0 - x)))
 log_expit = special(sp.log_expit, x=lambda y, x: el.sigmoid(-x))
 entr = special(sp.entr, x=lambda y, x: -1.0 - el.log(x))
@@ -43,6 +47,25 @@ kl_div = special(
 )
 wrightomega = special(sp.wrightomega, z=lambda y, x: y / (1.0 + y))
 spence = special(sp.spence, z=lambda y, x: -_log_quotient(x - 1.0))
+
+
+def _real_branch(z: Any, k: Any) -> Any:
+    w = sp.lambertw(z, k)
+    return np.where(w.imag == 0, w.real, np.nan)
+
+
+_lambertw = by_parts("scipy.special.lambertw", _real_branch, z=lambda w, z, k: el.exp(-w) / (1.0 + w), k=None)
+
+
+@implements(sp.lambertw)
+def lambertw(z: Any, k: Any = 0, tol: float = 1e-8) -> Any:
+    """The w with w exp(w) = z, real: NaN where it is not. The branch k is constant, 0 or -1."""
+    if is_traced(k):
+        raise refuse("scipy.special.lambertw", "k")
+    return _lambertw(z, k)
+
+
+behind("_lambertw", lambertw)
 
 
 def _near_zero(z: Any, coefficients: list[float], formula: Any, radius: float) -> Any:
@@ -154,3 +177,8 @@ _hazard = by_parts(
     x=lambda y, x: -y * (x + y),
 )
 log_ndtr = special(sp.log_ndtr, x=lambda y, x: _hazard(x))
+owens_t = special(
+    sp.owens_t,
+    h=lambda y, h, a: -0.5 / _ROOT_TWO_PI * el.exp(-0.5 * (h * h)) * el.erf(a * h * math.sqrt(0.5)),
+    a=lambda y, h, a: (0.5 / math.pi) * el.exp(-0.5 * (h * h) * (1.0 + a * a)) / (1.0 + a * a),
+)

@@ -12,7 +12,7 @@ from pyad.array import is_traced, numpy_value
 from pyad.ops import elementwise as el
 from pyad.ops.dispatch import operand
 from pyad.ops.protocol import implements
-from pyad.scipy.define import by_parts, refuse, special
+from pyad.scipy.define import behind, by_parts, refuse, special
 
 
 @implements(sp.gammasgn)
@@ -126,11 +126,4 @@ def zeta(x: Any, q: Any = None, out: Any = None) -> Any:
     return _hurwitz(x, q)
 
 
-def _register_zeta() -> None:
-    """The ufunc behind zeta, which is what a traced value meets in SciPy's function."""
-    theirs = getattr(getattr(sp, "_ufuncs", None), "_zeta", None)
-    if theirs is not None:
-        implements(theirs)(_hurwitz)
-
-
-_register_zeta()
+behind("_zeta", _hurwitz)

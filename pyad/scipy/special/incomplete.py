@@ -206,6 +206,13 @@ def chdtrc(v: Any, x: Any) -> Any:
     return gammaincc(0.5 * v, 0.5 * x)
 
 
+@implements(sp.chdtri)
+def chdtri(v: Any, p: Any) -> Any:
+    """The inverse of chdtrc in x."""
+    v, p = operand("chdtri", v), operand("chdtri", p)
+    return 2.0 * gammainccinv(0.5 * v, p)
+
+
 @implements(sp.gdtr)
 def gdtr(a: Any, b: Any, x: Any) -> Any:
     """The distribution function of the gamma distribution with rate a and shape b."""

@@ -12,6 +12,7 @@ from pyad.scipy.stats.continuous import (
     expon,
     f,
     gamma,
+    gennorm,
     gumbel_l,
     gumbel_r,
     halfnorm,
@@ -27,13 +28,15 @@ from pyad.scipy.stats.continuous import (
     uniform,
     vonmises,
     weibull_min,
+    wrapcauchy,
 )
-from pyad.scipy.stats.discrete import bernoulli, binom, geom, nbinom, poisson
-from pyad.scipy.stats.multivariate import dirichlet, multivariate_normal
+from pyad.scipy.stats.discrete import bernoulli, betabinom, binom, geom, nbinom, poisson
+from pyad.scipy.stats.multivariate import dirichlet, multinomial, multivariate_normal
 
 __all__ = [
     "bernoulli",
     "beta",
+    "betabinom",
     "binom",
     "cauchy",
     "chi2",
@@ -41,6 +44,7 @@ __all__ = [
     "expon",
     "f",
     "gamma",
+    "gennorm",
     "geom",
     "gumbel_l",
     "gumbel_r",
@@ -49,6 +53,7 @@ __all__ = [
     "laplace",
     "logistic",
     "lognorm",
+    "multinomial",
     "multivariate_normal",
     "nbinom",
     "norm",
@@ -60,6 +65,7 @@ __all__ = [
     "uniform",
     "vonmises",
     "weibull_min",
+    "wrapcauchy",
 ]
 
 

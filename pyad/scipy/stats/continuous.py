@@ -282,6 +282,29 @@ t = Continuous(
     isf=lambda q, df: -sp.stdtrit(df, q),
     entropy=_t_entropy,
 )
+
+
+def _gennorm_cdf(z: Any, beta: Any) -> Any:
+    tail = 0.5 * sp.gammaincc(1.0 / beta, el.power(el.absolute(z), beta))
+    return el.where(numpy_value(z) > 0, 1.0 - tail, tail)
+
+
+gennorm = Continuous(
+    "gennorm",
+    ("beta",),
+    logpdf=lambda z, beta: el.log(0.5 * beta) - sp.gammaln(1.0 / beta) - el.power(el.absolute(z), beta),
+    cdf=_gennorm_cdf,
+    sf=lambda z, beta: _gennorm_cdf(-z, beta),
+    entropy=lambda beta: 1.0 / beta - el.log(0.5 * beta) + sp.gammaln(1.0 / beta),
+)
+wrapcauchy = Continuous(
+    "wrapcauchy",
+    ("c",),
+    support=(0.0, 2.0 * math.pi),
+    valid=lambda c: (c > 0) & (c < 1),
+    logpdf=lambda z, c: el.log((1.0 - c * c) / (2.0 * math.pi * (1.0 + c * c - 2.0 * c * el.cos(z)))),
+    entropy=lambda c: math.log(2.0 * math.pi) + el.log1p(-c * c),
+)
 vonmises = Continuous(
     "vonmises",
     ("kappa",),

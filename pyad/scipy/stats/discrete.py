@@ -76,3 +76,20 @@ geom = Discrete(
     sf=lambda k, p: el.exp(sp.xlog1py(k, -p)),
     logsf=lambda k, p: sp.xlog1py(k, -p),
 )
+
+
+def _betabinom_logpmf(k: Any, n: Any, a: Any, b: Any) -> Any:
+    n = numpy_value(n)
+    ways = -np.log(n + 1.0) - sp.betaln(n - k + 1.0, k + 1.0)
+    return ways.astype(k.dtype) + sp.betaln(k + a, n - k + b) - sp.betaln(a, b)
+
+
+betabinom = Discrete(
+    "betabinom",
+    ("n", "a", "b"),
+    support=(0, lambda n, a, b: n),
+    inner=0,
+    valid=lambda n, a, b: (n >= 0) & (n == np.floor(n)) & (a > 0) & (b > 0),
+    harmless=(1.0, 1.0, 1.0),
+    logpmf=_betabinom_logpmf,
+)

@@ -1,8 +1,8 @@
 """What the distributions have in common: their arguments, their support, location and scale.
 
-A distribution is given by functions of the standardised variable z = (x - loc) / scale and of its shape parameters. They are
-called with values inside the support and valid parameters only: elsewhere a harmless point stands in, and the result is
-replaced, so that no NaN reaches a gradient from a branch that is not taken.
+A distribution is given by functions of the standardised variable z = (x - loc) / scale and of its shape parameters.
+They are called with values inside the support and valid parameters only: elsewhere a harmless point stands in, and the
+result is replaced, so that no NaN reaches a gradient from a branch that is not taken.
 """
 
 from __future__ import annotations

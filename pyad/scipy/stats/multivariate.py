@@ -1,4 +1,4 @@
-"""The multivariate normal and the Dirichlet distribution."""
+"""The multivariate normal, Dirichlet and multinomial distributions."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def _inverse_and_log_determinant(cov: Any, singular: bool = False) -> tuple[np.n
     return scaled @ scaled.T, np.sum(np.log(values[kept]), dtype=values.dtype)
 
 
-# The pseudo-inverse P of a matrix C of constant rank, N = I - C P being the projection on its null space: dP = -P dC P + N
-# dC P P + P P dC N (Golub and Pereyra, The differentiation of pseudo-inverses and nonlinear least squares problems
+# The pseudo-inverse P of a matrix C of constant rank, N = I - C P being the projection on its null space: dP = -P dC P
+# + N dC P P + P P dC N (Golub and Pereyra, The differentiation of pseudo-inverses and nonlinear least squares problems
 # whose variables separate, 1973), which is its own transpose; and d log det C = tr(P dC).
 
 
@@ -248,5 +248,47 @@ def _check_simplex(x: Any, alpha: Any) -> None:
         raise ValueError("dirichlet: the components of x must sum to 1")
 
 
+class Multinomial:
+    """`scipy.stats.multinomial`, differentiable in p; the counts are constant."""
+
+    _methods = ("pmf", "logpmf")
+
+    __call__ = MultivariateNormal.__call__
+    __getattr__ = MultivariateNormal.__getattr__
+
+    def _theirs(self) -> Any:
+        import scipy.stats
+
+        return scipy.stats.multinomial
+
+    def logpmf(self, x: Any, n: Any, p: Any) -> Any:
+        """The logarithm of the probability of the counts on the last axis of x, in n trials: -inf where they are
+        impossible, NaN where n or p are. p is taken as it is given, and its gradient as if its entries were free."""
+        p = operand("multinomial", p)
+        plain = np.asarray(numpy_value(p))
+        x, n = (np.asarray(numpy_value(operand("multinomial", counts))) for counts in (x, n))
+        if x.ndim == 0 or x.shape[-1] != plain.shape[-1]:
+            raise ShapeError(
+                f"multinomial: x of shape {x.shape} and p of shape {plain.shape} differ in the last length"
+            )
+        narrow = p.dtype if is_traced(p) else float
+        tolerance = 1e-9 if plain.dtype != np.float32 else 1e-5
+        valid = (n >= 0) & (n == np.floor(n)) & np.all((plain >= 0) & (plain <= 1), -1)
+        valid = valid & (np.abs(np.sum(plain, -1) - 1.0) < tolerance)
+        possible = np.all((x >= 0) & (x == np.floor(x)), -1) & (np.sum(x, -1) == n)
+        counts = np.where(possible[..., None], x, 0)
+        with np.errstate(all="ignore"):
+            ways = sp.gammaln(np.where(valid, n, 0) + 1.0) - np.sum(sp.gammaln(counts + 1.0), -1)
+            out = reduce.sum(sp.xlogy(counts.astype(narrow), p), -1) + ways.astype(narrow)
+        out = el.where(possible, out, -np.inf)
+        out = el.where(valid, out, np.nan)
+        return out if is_traced(out) else np.asarray(out)[()]
+
+    def pmf(self, x: Any, n: Any, p: Any) -> Any:
+        """The probability of the counts."""
+        return el.exp(self.logpmf(x, n, p))
+
+
+multinomial = Multinomial()
 multivariate_normal = MultivariateNormal()
 dirichlet = Dirichlet()
