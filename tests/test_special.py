@@ -513,7 +513,7 @@ def test_lambertw_is_real_on_its_real_branches(k, z):
     for module in (psp, sp):
         value = pyad.vjp(lambda z, module=module: module.lambertw(z, k).real, z)[0]
         np.testing.assert_allclose(value, sp.lambertw(z, k).real, rtol=1e-14)
-    check_grads(lambda z: psp.lambertw(z, k), (z,), order=2)
+    check_grads(lambda z: psp.lambertw(z, k).real, (z,), order=2)
     assert np.isnan(pyad.vjp(psp.lambertw, -2.0)[0])
     assert psp.lambertw(z, k).dtype == complex
 
