@@ -430,3 +430,16 @@ assert "scipy.stats" not in sys.modules
 def test_distributions_of_scipy_say_where_to_call_them():
     with pytest.raises(ConcretizationError, match=r"pyad\.scipy\.stats"):
         pyad.grad(st.norm.logpdf)(1.0)
+
+
+@pytest.mark.parametrize("method", ["pdf", "logpdf", "cdf", "logcdf", "sf", "logsf", "ppf", "isf"])
+def test_python_numbers_are_as_good_as_arrays(method):
+    for name in ("norm", "expon", "uniform"):
+        for x in (-0.5, 0.25, 1, 1.5):
+            got = getattr(getattr(pst, name), method)(x)
+            np.testing.assert_allclose(got, getattr(getattr(st, name), method)(x), rtol=1e-12)
+            assert type(got) is np.float64
+    assert pst.poisson.pmf(2, 1.5) == pytest.approx(st.poisson.pmf(2, 1.5))
+    assert pst.poisson.cdf(-1, 1.5) == 0.0
+    assert np.isnan(pst.poisson.cdf(1, -1.5))
+    assert pst.norm.logpdf(np.zeros((0, 3))).shape == (0, 3)

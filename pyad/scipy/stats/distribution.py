@@ -153,6 +153,10 @@ _DERIVED: dict[str, tuple[tuple[str, ...], Function]] = {
 _ENDS = {"cdf": (0.0, 1.0), "sf": (1.0, 0.0), "logcdf": (-np.inf, 0.0), "logsf": (0.0, -np.inf)}
 
 
+# Also of Python's booleans, of which ~ is a number.
+_not = np.logical_not
+
+
 def _chosen(mask: Any, x: Any, other: Any) -> Any:
     """where(), which is skipped where nothing is to be replaced."""
     return x if np.all(mask) else el.where(mask, x, other)
@@ -181,7 +185,7 @@ class Continuous(Distribution):
             inside = self._inside(z, shapes)
             z = _chosen(inside & valid, z, self._inner_point(shapes))
             out = self._formulas["logpdf"](z, *shapes) - el.log(scale)
-            return _replaced(out, (~inside, -np.inf), (~valid | np.isnan(numpy_value(x)), np.nan))
+            return _replaced(out, (_not(inside), -np.inf), (_not(valid) | np.isnan(numpy_value(x)), np.nan))
 
     def pdf(self, x: Any, *args: Any, **keywords: Any) -> Any:
         """The density; 0 outside the support, where the gradient is zero."""
@@ -200,7 +204,7 @@ class Continuous(Distribution):
         z = numpy_value(z)
         lower = z > self._end(0, plain) if self._open_below else z >= self._end(0, plain)
         # At infinity every density is zero.
-        return np.asarray(lower & (z <= self._end(1, plain)) & ~np.isinf(z))
+        return np.asarray(lower & (z <= self._end(1, plain)) & _not(np.isinf(z)))
 
     def _inner_point(self, shapes: list[Any]) -> Any:
         return self._inner(*(numpy_value(s) for s in shapes)) if callable(self._inner) else self._inner
@@ -217,9 +221,11 @@ class Continuous(Distribution):
             plain = [numpy_value(s) for s in shapes]
             below = numpy_value(z) <= self._end(0, plain)
             above = numpy_value(z) >= self._end(1, plain)
-            z = _chosen(valid & ~below & ~above & ~np.isnan(numpy_value(z)), z, self._inner_point(shapes))
+            z = _chosen(
+                valid & _not(below) & _not(above) & _not(np.isnan(numpy_value(z))), z, self._inner_point(shapes)
+            )
             left, right = _ENDS[method]
-            nan = ~valid | np.isnan(numpy_value(x))
+            nan = _not(valid) | np.isnan(numpy_value(x))
             return _replaced(formula(z, *shapes), (below, left), (above, right), (nan, np.nan))
 
     def _quantile(self, method: str, q: Any, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
@@ -237,7 +243,7 @@ class Continuous(Distribution):
             for at, which in ((0.0, first), (1.0, last)):
                 if np.any(level == at):
                     z = el.where(level == at, self._end(which, plain), z)
-            return _replaced(z * scale + loc, (~valid | ~((level >= 0) & (level <= 1)), np.nan))
+            return _replaced(z * scale + loc, (_not(valid) | _not((level >= 0) & (level <= 1)), np.nan))
 
     def cdf(self, x: Any, *args: Any, **keywords: Any) -> Any:
         """The distribution function."""
@@ -271,7 +277,7 @@ class Continuous(Distribution):
         with np.errstate(all="ignore"):
             *shapes, _, scale = self._parameters("entropy", args, keywords)
             valid, shapes, scale = self._checked(shapes, scale)
-            return _replaced(formula(*shapes) + el.log(scale), (~valid, np.nan))
+            return _replaced(formula(*shapes) + el.log(scale), (_not(valid), np.nan))
 
 
 class Discrete(Distribution):
@@ -285,9 +291,9 @@ class Discrete(Distribution):
         with np.errstate(all="ignore"):
             k, shapes, valid = self._arguments("logpmf", k, args, keywords)
             plain = [numpy_value(s) for s in shapes]
-            inside = (k >= self._end(0, plain)) & (k <= self._end(1, plain)) & (k == np.floor(k)) & ~np.isinf(k)
+            inside = (k >= self._end(0, plain)) & (k <= self._end(1, plain)) & (k == np.floor(k)) & _not(np.isinf(k))
             out = self._formulas["logpmf"](_chosen(inside & valid, k, self._inner), *shapes)
-            return _replaced(out, (~inside, -np.inf), (~valid | np.isnan(k), np.nan))
+            return _replaced(out, (_not(inside), -np.inf), (_not(valid) | np.isnan(k), np.nan))
 
     def pmf(self, k: Any, *args: Any, **keywords: Any) -> Any:
         """The probability of k."""
@@ -311,11 +317,11 @@ class Discrete(Distribution):
         with np.errstate(all="ignore"):
             k, shapes, valid = self._arguments(method, k, args, keywords)
             plain = [numpy_value(s) for s in shapes]
-            nan = ~valid | np.isnan(k)
+            nan = _not(valid) | np.isnan(k)
             k = np.floor(k)
             below = k < self._end(0, plain)
             above = k >= self._end(1, plain)
-            k = _chosen(valid & ~below & ~above & ~nan, k, self._inner)
+            k = _chosen(valid & _not(below) & _not(above) & _not(nan), k, self._inner)
             left, right = _ENDS[method]
             return _replaced(formula(k, *shapes), (below, left), (above, right), (nan, np.nan))
 
