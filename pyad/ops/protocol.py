@@ -44,6 +44,7 @@ CONSTANT_FUNCTIONS: set[Callable[..., Any]] = set()
 LATE = {
     "numpy.fft": "pyad.ops.fft",
     "scipy.special": "pyad.scipy.special",
+    "scipy.special._ufuncs": "pyad.scipy.special",
 }
 
 
@@ -82,7 +83,7 @@ def module_of(function: Any) -> str:
     """The public module a function is from. A ufunc does not say itself."""
     if not isinstance(function, ufunc):
         return getattr(function, "__module__", None) or "numpy"
-    for module in ("numpy", "scipy.special"):
+    for module in ("numpy", "scipy.special", "scipy.special._ufuncs"):
         if getattr(sys.modules.get(module), function.__name__, None) is function:
             return module
     return ""

@@ -7,12 +7,10 @@ from SciPy. Only `special` works without SciPy.
 import importlib as _importlib
 from typing import Any
 
-from pyad.scipy import special
-
-__all__ = ["integrate", "linalg", "optimize", "signal", "sparse", "special"]
+__all__ = ["integrate", "linalg", "optimize", "signal", "sparse", "special", "stats"]
 
 # Imported when first used, since importing SciPy's modules takes its time.
-_LAZY = {"integrate", "linalg", "optimize", "signal", "sparse"}
+_LAZY = {*__all__}
 
 
 def __getattr__(name: str) -> Any:

@@ -1,0 +1,108 @@
+"""How a function of SciPy gets its derivatives: one partial derivative per argument, none where it is constant."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from pyad.array import common_dtype, is_traced
+from pyad.errors import UnsupportedError
+from pyad.host import host
+from pyad.ops.dispatch import operand
+from pyad.ops.protocol import implements
+from pyad.ops.shape import astype
+
+__all__ = ["behind", "by_parts", "refuse", "special"]
+
+# partial(y, *arguments): the derivative of the value y by one argument, written with differentiable functions.
+Partial = Callable[..., Any]
+
+
+def refuse(name: str, argument: str) -> UnsupportedError:
+    """The error for a traced value in the place of an argument by which there is no derivative."""
+    return UnsupportedError(
+        f"{name} has no derivative by {argument} in pyad, and was given a traced value for it; "
+        "take pyad.stop_gradient of it if it is constant, or define the function with pyad.custom_jvp"
+    )
+
+
+def by_parts(name: str, reference: Callable[..., Any], **partials: Partial | None) -> Callable[..., Any]:
+    """An element-wise function that runs `reference`, by its arguments' names and partial derivatives.
+
+    An argument with None is constant: it keeps its dtype, and a traced value there is refused. Only the partial
+    derivatives of what is traced are computed. Traced float32 gives float32, where SciPy with an integer argument gives
+    float64.
+    """
+    rules = tuple(partials.values())
+    names = tuple(partials)
+
+    def merged(traced: tuple[Any, ...], places: tuple[int, ...], fixed: tuple[Any, ...]) -> list[Any]:
+        arguments = list(fixed)
+        for k, x in zip(places, traced, strict=True):
+            arguments[k] = x
+        return arguments
+
+    def value(*traced: Any, places: tuple[int, ...], fixed: tuple[Any, ...]) -> Any:
+        return np.asarray(reference(*merged(traced, places, fixed)), traced[0].dtype)[()]
+
+    def vjp(s: Any, y: Any, *traced: Any, places: tuple[int, ...], fixed: tuple[Any, ...]) -> tuple[Any, ...]:
+        arguments = merged(traced, places, fixed)
+        with np.errstate(all="ignore"):
+            return tuple(s * rules[k](y, *arguments) for k in places)
+
+    def jvp(tangents: list[Any], y: Any, *traced: Any, places: tuple[int, ...], fixed: tuple[Any, ...]) -> Any:
+        arguments = merged(traced, places, fixed)
+        total = None
+        with np.errstate(all="ignore"):
+            for k, t in zip(places, tangents, strict=True):
+                if t is not None:
+                    part = t * rules[k](y, *arguments)
+                    total = part if total is None else total + part
+        return total
+
+    op = host(name, value, vjp, jvp)
+
+    def function(*given: Any) -> Any:
+        if len(given) != len(names):
+            raise TypeError(f"{name} takes {len(names)} positional arguments ({', '.join(names)}), got {len(given)}")
+        arguments = [operand(name, x) for x in given]
+        places = tuple(k for k, x in enumerate(arguments) if is_traced(x))
+        if not places:
+            return reference(*arguments)
+        for k in places:
+            if rules[k] is None:
+                raise refuse(name, names[k])
+        dtype = common_dtype(name, tuple(x for x, rule in zip(arguments, rules, strict=True) if rule is not None))
+        # The plain ones are copied: nobody would notice if they were changed before the rule runs.
+        fixed = tuple(
+            None if is_traced(x) else _held(x, dtype, rule is None) for x, rule in zip(arguments, rules, strict=True)
+        )
+        return op(*(astype(arguments[k], dtype) for k in places), places=places, fixed=fixed)
+
+    function.__name__ = function.__qualname__ = name.rpartition(".")[2]
+    function.__doc__ = f"`{name}` of ({', '.join(names)})."
+    return function
+
+
+def behind(name: str, ours: Callable[..., Any]) -> None:
+    """Register ours for the ufunc of this (private) name that a function of scipy.special is written with: it is what
+    meets a traced value where SciPy's function is called itself."""
+    theirs = getattr(sys.modules.get("scipy.special._ufuncs"), name, None)
+    if theirs is not None:
+        implements(theirs)(ours)
+
+
+def _held(x: Any, dtype: np.dtype, constant: bool) -> Any:
+    """A plain argument as the rules see it; a constant Python number stays weak, and integers stay integers."""
+    if constant and (type(x) in (int, float) or np.asarray(x).dtype.kind != "f"):
+        return x if type(x) in (int, float) else np.array(x)[()]
+    return np.array(x, dtype)[()]
+
+
+def special(theirs: np.ufunc, **partials: Partial | None) -> Callable[..., Any]:
+    """`by_parts` for a ufunc of scipy.special, which is registered as what implements it."""
+    function = by_parts(f"scipy.special.{theirs.__name__}", theirs, **partials)
+    return implements(theirs)(function)

@@ -1,0 +1,49 @@
+"""`scipy.special`'s names over pyad's ops: SciPy itself for plain arguments, pyad where one is traced.
+
+What has no derivative here is SciPy's own. The functions that the engine computes itself (erf, expit, logsumexp,
+softmax and log_softmax) are there without SciPy as well.
+"""
+
+from typing import Any
+
+from pyad.scipy.special import native as _native
+
+_theirs: Any
+_implemented: dict[str, Any] = {name: getattr(_native, name) for name in _native.__all__}
+
+try:
+    import scipy.special as _theirs
+except ModuleNotFoundError as _missing:
+    if (_missing.name or "").partition(".")[0] != "scipy":
+        raise
+    _theirs = None
+else:
+    from pyad.ops.protocol import implements as _implements
+    from pyad.ops.protocol import namespace as _namespace
+    from pyad.scipy.special import bessel as _bessel  # noqa: F401
+    from pyad.scipy.special import elementary as _elementary  # noqa: F401
+    from pyad.scipy.special import incomplete as _incomplete  # noqa: F401
+    from pyad.scipy.special import integrals as _integrals  # noqa: F401
+    from pyad.scipy.special import polynomials as _polynomials  # noqa: F401
+
+    for _name in ("logsumexp", "softmax", "log_softmax"):
+        _implements(getattr(_theirs, _name))(_implemented[_name])
+    _implemented = _namespace(_theirs)
+
+globals().update(_implemented)
+
+__all__ = sorted(_implemented)
+
+
+def __getattr__(name: str) -> Any:
+    if name.startswith("__"):
+        raise AttributeError(f"module 'pyad.scipy.special' has no attribute {name!r}")
+    if _theirs is None:
+        raise ModuleNotFoundError(
+            f"pyad.scipy.special.{name} needs SciPy: pip install 'pyad-autodiff[scipy]'", name="scipy"
+        )
+    return getattr(_theirs, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*dir(_theirs), *__all__}) if _theirs is not None else __all__

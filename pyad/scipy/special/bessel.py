@@ -1,0 +1,102 @@
+"""Bessel functions and Airy functions, differentiable in the argument; the order is constant.
+
+Derivatives: NIST Digital Library of Mathematical Functions, 10.6, 10.29, 10.51 and 9.2. Where a recurrence divides by
+the argument, the other is taken, so that zero is no exception.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import scipy.special as sp
+
+from pyad.array import is_traced
+from pyad.ops import elementwise as el
+from pyad.ops.protocol import implements
+from pyad.scipy.define import by_parts, refuse, special
+
+# ---- of any order ----
+
+
+def _half_difference(family: Callable[[], Any]) -> Callable[..., Any]:
+    return lambda y, v, x: 0.5 * (family()(v - 1, x) - family()(v + 1, x))
+
+
+def _half_sum(family: Callable[[], Any]) -> Callable[..., Any]:
+    return lambda y, v, x: 0.5 * (family()(v - 1, x) + family()(v + 1, x))
+
+
+jv = special(sp.jv, v=None, z=_half_difference(lambda: jv))
+jve = special(sp.jve, v=None, z=_half_difference(lambda: jve))
+yv = special(sp.yv, v=None, z=_half_difference(lambda: yv))
+yve = special(sp.yve, v=None, z=_half_difference(lambda: yve))
+yn = special(sp.yn, n=None, x=_half_difference(lambda: yv))
+iv = special(sp.iv, v=None, z=_half_sum(lambda: iv))
+ive = special(sp.ive, v=None, z=lambda y, v, x: 0.5 * (ive(v - 1, x) + ive(v + 1, x)) - el.sign(x) * y)
+kv = special(sp.kv, v=None, z=lambda y, v, x: -0.5 * (kv(v - 1, x) + kv(v + 1, x)))
+kve = special(sp.kve, v=None, z=lambda y, v, x: y - 0.5 * (kve(v - 1, x) + kve(v + 1, x)))
+kn = special(sp.kn, n=None, x=lambda y, v, x: -0.5 * (kv(v - 1, x) + kv(v + 1, x)))
+
+# ---- of order 0 and 1 ----
+
+j0 = special(sp.j0, x=lambda y, x: -j1(x))
+j1 = special(sp.j1, x=lambda y, x: 0.5 * (j0(x) - jv(2, x)))
+y0 = special(sp.y0, x=lambda y, x: -y1(x))
+y1 = special(sp.y1, x=lambda y, x: 0.5 * (y0(x) - yv(2, x)))
+i0 = special(sp.i0, x=lambda y, x: i1(x))
+i1 = special(sp.i1, x=lambda y, x: 0.5 * (i0(x) + iv(2, x)))
+i0e = special(sp.i0e, x=lambda y, x: i1e(x) - el.sign(x) * y)
+i1e = special(sp.i1e, x=lambda y, x: 0.5 * (i0e(x) + ive(2, x)) - el.sign(x) * y)
+k0 = special(sp.k0, x=lambda y, x: -k1(x))
+k1 = special(sp.k1, x=lambda y, x: -0.5 * (k0(x) + kv(2, x)))
+k0e = special(sp.k0e, x=lambda y, x: y - k1e(x))
+k1e = special(sp.k1e, x=lambda y, x: y - 0.5 * (k0e(x) + kve(2, x)))
+
+# ---- spherical ----
+
+
+def _spherical(theirs: Callable[..., Any], below: float, above: float) -> Callable[..., Any]:
+    """One of the four, whose derivative is (below n f[n - 1] + above (n + 1) f[n + 1]) / (2 n + 1)."""
+    name = f"scipy.special.{theirs.__name__}"
+
+    def slope(y: Any, n: Any, x: Any) -> Any:
+        n = np.asarray(n)
+        first = below * n / (2 * n + 1)
+        second = above * (n + 1) / (2 * n + 1)
+        # Arrays of float64 would widen float32.
+        dtype = x.dtype
+        lower = f(np.maximum(n - 1, 0), x)
+        term = el.where(n > 0, first.astype(dtype) * lower, 0.0)
+        return term + second.astype(dtype) * f(n + 1, x)
+
+    f = by_parts(name, theirs, n=None, z=slope)
+
+    def function(n: Any, z: Any, derivative: bool = False) -> Any:
+        if is_traced(n):
+            raise refuse(name, "n")
+        return slope(None, n, z) if derivative else f(n, z)
+
+    function.__name__ = function.__qualname__ = theirs.__name__
+    function.__doc__ = f.__doc__
+    return implements(theirs)(function)
+
+
+spherical_jn = _spherical(sp.spherical_jn, 1.0, -1.0)
+spherical_yn = _spherical(sp.spherical_yn, 1.0, -1.0)
+spherical_in = _spherical(sp.spherical_in, 1.0, 1.0)
+spherical_kn = _spherical(sp.spherical_kn, -1.0, -1.0)
+
+# ---- Airy ----
+
+_ai = by_parts("scipy.special.airy", lambda x: sp.airy(x)[0], z=lambda y, x: _ai_slope(x))
+_ai_slope = by_parts("scipy.special.airy", lambda x: sp.airy(x)[1], z=lambda y, x: x * _ai(x))
+_bi = by_parts("scipy.special.airy", lambda x: sp.airy(x)[2], z=lambda y, x: _bi_slope(x))
+_bi_slope = by_parts("scipy.special.airy", lambda x: sp.airy(x)[3], z=lambda y, x: x * _bi(x))
+
+
+@implements(sp.airy)
+def airy(z: Any) -> tuple[Any, Any, Any, Any]:
+    """Ai, Ai', Bi and Bi'."""
+    return _ai(z), _ai_slope(z), _bi(z), _bi_slope(z)

@@ -1,0 +1,68 @@
+"""Functions of `scipy.special` that the engine computes itself: they work without SciPy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from pyad.array import is_traced, numpy_value
+from pyad.ops import elementwise as el
+from pyad.ops import reduce
+from pyad.ops.dispatch import plain
+from pyad.ops.elementwise import erf
+from pyad.ops.elementwise import sigmoid as expit
+
+__all__ = ["erf", "expit", "log_softmax", "logsumexp", "softmax"]
+
+
+def logsumexp(a: Any, axis: Any = None, b: Any = None, keepdims: bool = False, return_sign: bool = False) -> Any:
+    """log(sum(b * exp(a))) over the axes, without overflow; with return_sign, the logarithm of its magnitude and its
+    sign, which is constant. An entry with weight zero takes no part, also where it is infinite.
+
+    >>> import numpy as np
+    >>> logsumexp(np.array([0.0, 0.0]))
+    np.float64(0.6931471805599453)
+    """
+    a = plain("logsumexp", a)
+    if b is None and not return_sign:
+        return reduce.logsumexp(a, axis, keepdims=keepdims)
+    a = a if is_traced(a) else np.asarray(a)
+    b = 1.0 if b is None else plain("logsumexp", b)
+    # The mask is plain: which entries take part does not change with small changes of the weights.
+    mask = np.not_equal(numpy_value(b), 0)
+    a = el.where(mask, a, -np.inf)
+    shift = np.max(numpy_value(a), axis=axis, keepdims=True, initial=-np.inf)
+    # In the dtype of a: a scalar of float64 would widen.
+    shift = np.where(np.isfinite(shift), shift, 0).astype(a.dtype)
+    total = reduce.sum(b * el.exp(a - shift), axis, keepdims=True)
+    sign = np.sign(numpy_value(total))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        out = el.log(el.absolute(total) if return_sign else total) + shift
+    if not keepdims:
+        axes = reduce.normalize_axes("logsumexp", axis, a.ndim)
+        shape = tuple(n for d, n in enumerate(out.shape) if d not in axes)
+        out, sign = out.reshape(shape), np.reshape(sign, shape)
+    if not is_traced(out):
+        out = out[()]
+    return (out, sign[()]) if return_sign else out
+
+
+def softmax(x: Any, axis: Any = None) -> Any:
+    """exp(x) / sum(exp(x)) over the axes (all by default, as in SciPy).
+
+    >>> import numpy as np
+    >>> softmax(np.array([0.0, 0.0]))
+    array([0.5, 0.5])
+    """
+    return reduce.softmax(x, axis)
+
+
+def log_softmax(x: Any, axis: Any = None) -> Any:
+    """log(softmax(x)) over the axes (all by default, as in SciPy).
+
+    >>> import numpy as np
+    >>> log_softmax(np.array([0.0, 0.0]))
+    array([-0.69314718, -0.69314718])
+    """
+    return reduce.log_softmax(x, axis)
