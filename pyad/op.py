@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -279,7 +280,7 @@ def _run_backward(op: Op, node: int, operands: list[int], params: tuple[int, ...
     outputs = call_rule(op, op.backward, seed, outside(node), [outside(h) for h in operands], params)
     for handle, out in zip(operands, outputs, strict=True):
         if out is not None and lib.pyad_sweep_needs(handle):
-            _give(op, handle, out)
+            _give(op, handle, out() if type(out) is FunctionType else out)
 
 
 def _run_forward(op: Op, node: int, operands: list[int], params: tuple[int, ...], outside: Any) -> None:
