@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from pyad import _engine
-from pyad._engine import ffi, lib
-from pyad.array import Array, common_dtype, constant, is_traced, numpy_view, wrap
+from pyad._engine import CODE_F32, CODES, DTYPES, ffi, lib, view
+from pyad.array import Array, common_dtype, constant, is_traced, wrap
 from pyad.op import Op, handle_of, python_op
 
 __all__ = ["host", "host_elementwise", "host_linear"]
@@ -32,14 +32,14 @@ def host(name: str, reference: Callable[..., Any], vjp: Callable[..., Any], jvp:
     reference(*operands, **params): the value, an array or a tuple of arrays of one dtype; operands are plain, of one
         dtype.
     vjp(s, y, *operands, **params): a tuple of cotangents, one per operand, each of that operand's shape or of one that
-        broadcasting it gives; None for no derivative.
+        broadcasting it gives; None for no derivative. A function in the place of a cotangent is called to give it, only
+        where that operand's is needed.
     jvp(tangents, y, *operands, **params): the tangent of the value; an operand's tangent is None where it has none.
     """
     op = _define(name, reference, vjp, jvp)
 
     def call(*operands: Any, **params: Any) -> Any:
-        dtype = common_dtype(name, operands)
-        return _record(op, [x if is_traced(x) else np.asarray(x, dtype) for x in operands], dtype, params)
+        return _record(op, operands, params)
 
     call.op = op  # type: ignore[attr-defined]
     call.__name__ = call.__qualname__ = name
@@ -136,26 +136,67 @@ def _define(name: str, reference: Any, vjp: Any, jvp: Any) -> Op:
 
 
 def _find(number: tuple[int, ...]) -> tuple[_Outputs | None, dict[str, Any]]:
-    return _engine.current().keep[number[0]]
+    outputs, params, _ = _engine.current().keep[number[0]]
+    return outputs, params
 
 
-def _record(op: Op, operands: list[Any], dtype: np.dtype, params: dict[str, Any]) -> Any:
-    handles = [handle_of(x, dtype) for x in operands]
-    plain = [numpy_view(_bare(h)) if is_traced(x) else x for x, h in zip(operands, handles, strict=True)]
-    value = op.reference(*plain, **params)
+def _operands_of(op: Op, operands: tuple[Any, ...]) -> tuple[list[int], list[Any]]:
+    """Handles and plain values of the operands, all of their common dtype."""
+    codes = {lib.pyad_dtype_of(x._h) if type(x) is Array else CODES.get(getattr(x, "dtype", None)) for x in operands}
+    code = codes.pop()
+    if codes or code is None or code < CODE_F32:
+        return _converted(op, operands)
+    dtype = DTYPES[code]
+    handles = []
+    plain = []
+    for x in operands:
+        if type(x) is Array:
+            handles.append(x._h)
+            plain.append(view(x._h))
+        else:
+            handles.append(constant(x, dtype))
+            plain.append(x)
+    return handles, plain
+
+
+def _converted(op: Op, operands: tuple[Any, ...]) -> tuple[list[int], list[Any]]:
+    """The same for operands of several dtypes, and for what has none; raises for what cannot be an operand."""
+    dtype = common_dtype(op.name, operands)
+    same = [x if is_traced(x) else np.asarray(x, dtype) for x in operands]
+    handles = [handle_of(x, dtype) for x in same]
+    return handles, [view(h) if is_traced(x) else x for x, h in zip(same, handles, strict=True)]
+
+
+def _record(op: Op, operands: tuple[Any, ...], params: dict[str, Any]) -> Any:
+    handles, plain = _operands_of(op, operands)
+    try:
+        value = op.reference(*plain, **params)
+    except (ValueError, TypeError) as problem:
+        raise _named(op, problem, plain) from None
     outputs = None
-    if isinstance(value, tuple):
+    if type(value) is tuple:
         outputs = _Outputs(value)
         value = np.concatenate([np.ravel(x) for x in value])
     keep = _engine.current().keep
     number = len(keep)
-    keep.append((outputs, params))
-    node = constant(value, value.dtype)
-    result = wrap(lib.pyad_op_ran_node(op.number, len(handles), ffi.new("int64_t[]", handles), number, node))
+    keep.append((outputs, params, value))
+    result = wrap(_ran(op, handles, number, value))
     return result if outputs is None else outputs.unpack(result)
 
 
-def _bare(handle: int) -> Array:
-    array = Array.__new__(Array)
-    array._h = handle
-    return array
+def _ran(op: Op, handles: list[int], number: int, value: Any) -> int:
+    """The handle of the node of a value, which the keep list holds."""
+    code = CODES.get(value.dtype, -1)
+    if code >= CODE_F32 and type(value) is np.ndarray and value.shape and value.flags.carray:
+        data = ffi.from_buffer(value)
+        return lib.pyad_op_ran(op.number, len(handles), handles, number, code, value.ndim, value.shape, data)
+    node = constant(value, value.dtype)
+    return lib.pyad_op_ran_node(op.number, len(handles), handles, number, node)
+
+
+def _named(op: Op, problem: Exception, operands: list[Any]) -> Exception:
+    """NumPy's error with the name of the function and its operands in front; as it is where it is of a special form."""
+    if type(problem) not in (ValueError, TypeError, np.linalg.LinAlgError):
+        return problem
+    given = ", ".join(f"{x.dtype}{list(x.shape)}" for x in operands)
+    return type(problem)(f"{op.name} of {given}: {problem}")

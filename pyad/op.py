@@ -25,7 +25,7 @@ import numpy as np
 
 from pyad import _engine
 from pyad._engine import CODES, FAILED, LARGE, lib
-from pyad.array import Array, _new, common_dtype, constant, is_traced, numpy_view, wrap
+from pyad.array import Array, _new, common_dtype, constant, is_traced, wrap
 from pyad.errors import EngineError, NeedsPython
 
 __all__ = ["REGISTRY", "Op", "elementwise", "general", "linear", "nondiff", "python_op"]
@@ -90,9 +90,11 @@ def handle_of(x: Any, dtype: np.dtype) -> int:
     """The handle of an operand in `dtype`: traced, or recorded as a constant."""
     if type(x) is not Array:
         return constant(x, dtype)
-    info = _engine.look(x._h)
-    if info.dtype == CODES[dtype]:
+    code = lib.pyad_dtype_of(x._h)
+    if code == CODES[dtype]:
         return x._h
+    if code < 0:
+        raise _engine.error(5, (x._h,))
     return cast(x, dtype)._h
 
 
@@ -254,8 +256,7 @@ def _plain(handle: int) -> Any:
     return _engine.materialize(handle, share=False)
 
 
-def _seen(handle: int) -> Any:
-    return numpy_view(_traced(handle))
+_seen = _engine.view
 
 
 def _value_at(node: int, outside: Callable[[int], Any]) -> Any:
@@ -267,7 +268,7 @@ def _value_at(node: int, outside: Callable[[int], Any]) -> Any:
 
 
 def _give(op: Op, node: int, value: Any) -> None:
-    dtype = _engine.DTYPES[_engine.look(node).dtype]
+    dtype = _engine.DTYPES[lib.pyad_dtype_of(node)]
     status = lib.pyad_sweep_give(node, handle_of(value, dtype))
     if status:
         raise _engine.error(status)
