@@ -95,10 +95,12 @@ def _zeros_like(x: Any) -> np.ndarray:
 class _Outputs:
     """How several outputs lie in one vector."""
 
-    __slots__ = ("shapes",)
+    __slots__ = ("kinds", "shapes", "sizes")
 
     def __init__(self, outputs: tuple[np.ndarray, ...]) -> None:
         self.shapes = [x.shape for x in outputs]
+        self.sizes = [x.size for x in outputs]
+        self.kinds = [x.dtype.kind for x in outputs]
 
     def pack(self, outputs: tuple[Any, ...]) -> Any:
         from pyad.ops.shape import concatenate, ravel
@@ -106,56 +108,76 @@ class _Outputs:
         return concatenate([ravel(x) for x in outputs])
 
     def unpack(self, packed: Any) -> tuple[Any, ...]:
+        from pyad.ops.index import slice_axis
         from pyad.ops.shape import reshape
 
+        traced = type(packed) is Array
+        mixed = "c" in self.kinds
         parts = []
         start = 0
-        for shape in self.shapes:
-            size = int(np.prod(shape, dtype=int))
-            parts.append(reshape(packed[start : start + size], shape))
+        for shape, size, kind in zip(self.shapes, self.sizes, self.kinds, strict=True):
+            part = slice_axis(packed, 0, start, size) if traced else packed[start : start + size]
+            part = reshape(part, shape)
+            parts.append(np.real(part) if mixed and kind == "f" else part)
             start += size
         return tuple(parts)
+
+
+# What is kept of one call: parameters, outputs, value, packed value, and the operands where they are small. The keep list
+# holds it as long as the tape has the node, so a rule that runs on plain arrays need not read these out of the engine.
+_Run = tuple[dict[str, Any], _Outputs | None, Any, Any, list[Any] | None]
+
+
+def _run_of(number: tuple[int, ...]) -> _Run:
+    return _engine.current().keep[number[0]]
+
+
+def _recall(number: tuple[int, ...]) -> tuple[Any, list[Any] | None]:
+    """Value and operands of a node as plain arrays; None for operands that have not been kept."""
+    _, _, value, _, operands = _run_of(number)
+    return value, operands
 
 
 def _define(name: str, reference: Any, vjp: Any, jvp: Any) -> Op:
     def backward(s: Any, y: Any, *rest: Any) -> tuple[Any, ...]:
         *operands, number = rest
-        outputs, params = _find(number)
+        params, outputs, *_ = _run_of(number)
         if outputs is not None:
-            s, y = outputs.unpack(s), outputs.unpack(y)
+            s = outputs.unpack(s)
+            y = y if type(y) is tuple else outputs.unpack(y)
         return vjp(s, y, *operands, **params)
 
     def forward(tangents: list[Any], y: Any, *rest: Any) -> Any:
         *operands, number = rest
-        outputs, params = _find(number)
+        params, outputs, *_ = _run_of(number)
         if outputs is None:
             return jvp(tangents, y, *operands, **params)
-        return outputs.pack(jvp(tangents, outputs.unpack(y), *operands, **params))
+        y = y if type(y) is tuple else outputs.unpack(y)
+        return outputs.pack(jvp(tangents, y, *operands, **params))
 
-    return python_op(name, reference, backward, forward, views=True)
-
-
-def _find(number: tuple[int, ...]) -> tuple[_Outputs | None, dict[str, Any]]:
-    outputs, params, _ = _engine.current().keep[number[0]]
-    return outputs, params
+    return python_op(name, reference, backward, forward, views=True, recall=_recall)
 
 
 def _operands_of(op: Op, operands: tuple[Any, ...]) -> tuple[list[int], list[Any]]:
     """Handles and plain values of the operands, all of their common dtype."""
-    codes = {lib.pyad_dtype_of(x._h) if type(x) is Array else CODES.get(getattr(x, "dtype", None)) for x in operands}
-    code = codes.pop()
-    if codes or code is None or code < CODE_F32:
-        return _converted(op, operands)
-    dtype = DTYPES[code]
+    common = -1
     handles = []
     plain = []
     for x in operands:
         if type(x) is Array:
-            handles.append(x._h)
-            plain.append(view(x._h))
+            handle = x._h
+            code = lib.pyad_dtype_of(handle)
+            x = view(handle) if code >= CODE_F32 else x
+        elif type(x) is np.ndarray:
+            code = CODES.get(x.dtype, -1)
+            handle = constant(x, x.dtype) if code >= CODE_F32 else -1
         else:
-            handles.append(constant(x, dtype))
-            plain.append(x)
+            return _converted(op, operands)
+        if code < CODE_F32 or code != common != -1:
+            return _converted(op, operands)
+        common = code
+        handles.append(handle)
+        plain.append(x)
     return handles, plain
 
 
@@ -173,21 +195,35 @@ def _record(op: Op, operands: tuple[Any, ...], params: dict[str, Any]) -> Any:
         value = op.reference(*plain, **params)
     except (ValueError, TypeError) as problem:
         raise _named(op, problem, plain) from None
-    outputs = None
     if type(value) is tuple:
         outputs = _Outputs(value)
-        value = np.concatenate([np.ravel(x) for x in value])
+        packed = np.concatenate([np.ravel(x) for x in value])
+    else:
+        outputs = None
+        packed = value = np.asarray(value)
+    for x in value if outputs is not None else (value,):
+        # Rules see it; it must not be an operand itself, which may be the user's array.
+        if not any(x is operand for operand in plain):
+            x.setflags(write=False)
     keep = _engine.current().keep
     number = len(keep)
-    keep.append((outputs, params, value))
-    result = wrap(_ran(op, handles, number, value))
+    keep.append((params, outputs, value, packed, plain if _are_small(plain) else None))
+    result = wrap(_ran(op, handles, number, packed))
     return result if outputs is None else outputs.unpack(result)
+
+
+def _are_small(operands: list[Any]) -> bool:
+    """Whether they are copies; to keep a larger one would keep the engine's memory from being used again."""
+    for x in operands:
+        if x.nbytes > _engine.VIEW_BYTES:
+            return False
+    return True
 
 
 def _ran(op: Op, handles: list[int], number: int, value: Any) -> int:
     """The handle of the node of a value, which the keep list holds."""
     code = CODES.get(value.dtype, -1)
-    if code >= CODE_F32 and type(value) is np.ndarray and value.shape and value.flags.carray:
+    if code >= CODE_F32 and value.shape and value.flags.c_contiguous:
         data = ffi.from_buffer(value)
         return lib.pyad_op_ran(op.number, len(handles), handles, number, code, value.ndim, value.shape, data)
     node = constant(value, value.dtype)

@@ -54,6 +54,8 @@ class Op:
     # Its rules do not write into the plain arrays they are given and keep none of them, so they may see the engine's
     # own memory.
     views: bool = False
+    # The plain value and operands of a node by its params, where Python has kept them; None for operands it has not.
+    recall: Callable[[tuple[int, ...]], tuple[Any, list[Any] | None]] | None = None
     # For messages: what a node of this op is called, by its params. The name, where there is none.
     label: Callable[[tuple[int, ...]], str] | None = None
     # For the tests: from where each operand is drawn, and the derivative order that exists there.
@@ -141,12 +143,14 @@ def python_op(
     arity: int = -1,
     label: Callable[[tuple[int, ...]], str] | None = None,
     views: bool = False,
+    recall: Callable[[tuple[int, ...]], tuple[Any, list[Any] | None]] | None = None,
 ) -> Op:
     """Register an op that only Python can run."""
     global _next_number
     if _next_number >= 1 << 16:
         raise EngineError("no more than 65535 operations can be defined in one process")
-    op = Op(name, _next_number, arity, reference, vjp, jvp, in_python=True, views=views, label=label)
+    number = _next_number
+    op = Op(name, number, arity, reference, vjp, jvp, in_python=True, views=views, recall=recall, label=label)
     _next_number += 1
     return _register(op)
 
@@ -259,6 +263,14 @@ def _plain(handle: int) -> Any:
 _seen = _engine.view
 
 
+def _around(op: Op, node: int, operands: list[int], params: tuple[int, ...], outside: Any) -> tuple[Any, list[Any]]:
+    """The value of a node and its operands."""
+    if op.recall is None or outside is not _seen:
+        return outside(node), [outside(h) for h in operands]
+    y, xs = op.recall(params)
+    return y, [outside(h) for h in operands] if xs is None else xs
+
+
 def _value_at(node: int, outside: Callable[[int], Any]) -> Any:
     """The cotangent or tangent that has arrived at a node, or None."""
     handle = lib.pyad_sweep_value(node)
@@ -278,7 +290,8 @@ def _run_backward(op: Op, node: int, operands: list[int], params: tuple[int, ...
     seed = _value_at(node, outside)
     if seed is None:
         return
-    outputs = call_rule(op, op.backward, seed, outside(node), [outside(h) for h in operands], params)
+    y, xs = _around(op, node, operands, params, outside)
+    outputs = call_rule(op, op.backward, seed, y, xs, params)
     for handle, out in zip(operands, outputs, strict=True):
         if out is not None and lib.pyad_sweep_needs(handle):
             _give(op, handle, out() if type(out) is FunctionType else out)
@@ -288,11 +301,11 @@ def _run_forward(op: Op, node: int, operands: list[int], params: tuple[int, ...]
     tangents = [_value_at(h, outside) if lib.pyad_sweep_needs(h) else None for h in operands]
     if all(t is None for t in tangents):
         return
-    xs = [outside(h) for h in operands]
+    y, xs = _around(op, node, operands, params, outside)
     if op.in_python:
-        parts = [op.forward(tangents, outside(node), *xs, params)]
+        parts = [op.forward(tangents, y, *xs, params)]
     else:
-        parts = _forward_parts(op, tangents, outside(node), xs, params)
+        parts = _forward_parts(op, tangents, y, xs, params)
     for part in parts:
         if part is not None:
             _give(op, node, part)

@@ -8,6 +8,7 @@ is conjugated. For real arrays `conj` and `real` do nothing.
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -85,30 +86,53 @@ def diagonal(x: Any) -> Any:
     return x[..., places, places]
 
 
+def _mask(rows: int, columns: int, k: int) -> np.ndarray:
+    """True on and below the k-th diagonal."""
+    return _small_mask(rows, columns, k) if rows * columns <= _SMALL else np.tri(rows, columns, k, dtype=bool)
+
+
+def _identity(n: int) -> np.ndarray:
+    """True on the diagonal."""
+    return _small_identity(n) if n * n <= _SMALL else np.eye(n, dtype=bool)
+
+
+# Small masks are kept: to make one takes longer than to use it.
+_SMALL = 1024
+
+
+@functools.lru_cache(maxsize=64)
+def _small_mask(rows: int, columns: int, k: int) -> np.ndarray:
+    mask = np.tri(rows, columns, k, dtype=bool)
+    mask.setflags(write=False)
+    return mask
+
+
+@functools.lru_cache(maxsize=64)
+def _small_identity(n: int) -> np.ndarray:
+    mask = np.eye(n, dtype=bool)
+    mask.setflags(write=False)
+    return mask
+
+
 def on_diagonal(v: Any) -> Any:
     """The stack of diagonal matrices of a stack of vectors."""
-    n = v.shape[-1]
-    return where(np.eye(n, dtype=bool), row(v), 0.0)
+    return where(_identity(v.shape[-1]), row(v), 0.0)
 
 
 def tril(x: Any, k: int = 0) -> Any:
     """The lower triangles of a stack."""
-    if not is_traced(x):
-        return np.tril(x, k)
-    return where(np.tri(*x.shape[-2:], k, dtype=bool), x, 0.0)
+    return where(_mask(*x.shape[-2:], k), x, 0.0)
 
 
 def triu(x: Any, k: int = 0) -> Any:
     """The upper triangles of a stack."""
-    if not is_traced(x):
-        return np.triu(x, k)
-    return where(np.tri(*x.shape[-2:], k - 1, dtype=bool), 0.0, x)
+    return where(_mask(*x.shape[-2:], k - 1), 0.0, x)
 
 
 def half_lower(x: Any) -> Any:
     """The lower triangles with half the diagonal: the Φ of Murray 2016."""
     low = tril(x)
-    return where(np.eye(x.shape[-1], dtype=bool), 0.5 * low, low)
+    return where(_identity(x.shape[-1]), 0.5 * low, low)
 
 
 # Decompositions of Hermitian matrices read one triangle, and take the other to be its mirror image.
@@ -140,9 +164,10 @@ def quotient(x: Any, d: Any) -> Any:
     if not np.any(closed):
         return x / d
     lost = closed & (numpy_value(x) != 0)
-    return where(lost, np.nan, where(closed, 0.0, x / where(closed, 1.0, d)))
+    out = where(closed, 0.0, x / where(closed, 1.0, d))
+    return where(lost, np.nan, out) if np.any(lost) else out
 
 
 def over_gaps(x: Any, gaps: Any) -> Any:
     """As `quotient`, off the diagonal; 0 on it."""
-    return quotient(where(np.eye(x.shape[-1], dtype=bool), 0.0, x), gaps)
+    return quotient(where(_identity(x.shape[-1]), 0.0, x), gaps)

@@ -19,7 +19,7 @@ from pyad.ops.elementwise import absolute, power, sqrt, square, where
 from pyad.ops.matrix import as_array, conj, is_complex, real
 from pyad.ops.protocol import constant_in, implements
 from pyad.ops.shape import expand_dims, moveaxis, reshape, transpose
-from pyad.ops.solve import _inv_or_nan
+from pyad.ops.solve import inv_or_nan
 
 __all__ = ["cond", "norm"]
 
@@ -150,7 +150,7 @@ def cond(x: Any, p: Any = None) -> Any:
         else:
             if x.ndim < 2 or x.shape[-1] != x.shape[-2]:
                 raise LinAlgError(f"cond: with p={p!r} the matrices must be square, got shape {x.shape}")
-            out = norm(x, p, (-2, -1)) * norm(_inv_or_nan(x), p, (-2, -1))
+            out = norm(x, p, (-2, -1)) * norm(inv_or_nan(x), p, (-2, -1))
         plain = numpy_value(x)
         lost = np.isnan(numpy_value(out)) & ~np.isnan(plain).any(axis=(-2, -1))
         return where(lost, np.inf, out) if np.any(lost) else out

@@ -50,7 +50,11 @@ def _inv_vjp(s: Any, y: Any, a: Any) -> tuple[Any]:
     return (-matmul(matmul(across, s), across),)
 
 
-_inv = host("inv", np.linalg.inv, _inv_vjp, lambda tangents, y, a: -matmul(matmul(y, tangents[0]), y))
+def _inv_jvp(tangents: list[Any], y: Any, a: Any) -> Any:
+    return -matmul(matmul(y, tangents[0]), y)
+
+
+_inv = host("inv", np.linalg.inv, _inv_vjp, _inv_jvp)
 
 
 @implements(np.linalg.inv)
@@ -213,14 +217,21 @@ def det(a: Any) -> Any:
     return _det(a) if is_traced(a) else np.linalg.det(a)
 
 
-def _inv_or_nan(a: Any) -> Any:
-    """The inverses; NaN for the singular matrices of the stack."""
+def _inv_or_nan_value(a: np.ndarray) -> np.ndarray:
     try:
-        return inv(a)
+        return np.linalg.inv(a)
     except LinAlgError:
-        if is_traced(a) or a.ndim == 2:
-            return np.nan * a
-        return np.stack([_inv_or_nan(x) for x in a])
+        if a.ndim == 2:
+            return np.full_like(a, np.nan)
+        return np.stack([_inv_or_nan_value(x) for x in a])
+
+
+_nan_inv = host("inv", _inv_or_nan_value, _inv_vjp, _inv_jvp)
+
+
+def inv_or_nan(a: Any) -> Any:
+    """The inverses of square matrices; NaN for the singular ones of the stack."""
+    return _nan_inv(a) if is_traced(a) else _inv_or_nan_value(a)
 
 
 _SlogdetResult = type(np.linalg.slogdet(np.eye(1)))
@@ -231,12 +242,12 @@ def _slogdet_vjp(s: Any, y: Any, a: Any) -> tuple[Any]:
     scale = by_log
     if is_complex(a):
         scale = by_log + 1j * np.imag(by_sign * y[0])
-    return (scale[..., None, None] * turned(_inv_or_nan(a)),)
+    return (scale[..., None, None] * turned(inv_or_nan(a)),)
 
 
 def _slogdet_jvp(tangents: list[Any], y: Any, a: Any) -> tuple[Any, Any]:
     sign = y[0]
-    rate = total(tangents[0] * turned(_inv_or_nan(a)), (-2, -1))
+    rate = total(tangents[0] * turned(inv_or_nan(a)), (-2, -1))
     if is_complex(a):
         return 1j * np.imag(rate) * sign, np.real(rate)
     return np.zeros(sign.shape, rate.dtype), rate
@@ -300,7 +311,7 @@ def _lstsq_value(a: np.ndarray, b: np.ndarray, rcond: Any, seen: list[Any]) -> t
 
 def _lstsq_pinv(a: Any, rcond: Any) -> Any:
     # NumPy computes in double precision whatever the dtype, and so is its default cutoff.
-    return pinv(a, max(a.shape) * np.finfo(np.float64).eps if rcond is None else rcond)
+    return pinv(a, max(a.shape) * np.finfo(np.float64).eps if rcond is None or rcond < 0 else rcond)
 
 
 def _lstsq_vjp(s: Any, y: Any, a: Any, b: Any, rcond: Any, seen: Any) -> tuple[Any, Any]:
