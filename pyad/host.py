@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from pyad import _engine
-from pyad._engine import CODE_F32, CODES, DTYPES, ffi, lib, view
+from pyad._engine import CODE_F32, CODES, ffi, lib, view
 from pyad.array import Array, common_dtype, constant, is_traced, wrap
 from pyad.op import Op, handle_of, python_op
 
@@ -123,8 +123,8 @@ class _Outputs:
         return tuple(parts)
 
 
-# What is kept of one call: parameters, outputs, value, packed value, and the operands where they are small. The keep list
-# holds it as long as the tape has the node, so a rule that runs on plain arrays need not read these out of the engine.
+# What is kept of one call: parameters, outputs, value, packed value, and the operands where they are small. The keep
+# list holds it as long as the tape has the node, so a rule on plain arrays need not read these out of the engine.
 _Run = tuple[dict[str, Any], _Outputs | None, Any, Any, list[Any] | None]
 
 
@@ -214,10 +214,7 @@ def _record(op: Op, operands: tuple[Any, ...], params: dict[str, Any]) -> Any:
 
 def _are_small(operands: list[Any]) -> bool:
     """Whether they are copies; to keep a larger one would keep the engine's memory from being used again."""
-    for x in operands:
-        if x.nbytes > _engine.VIEW_BYTES:
-            return False
-    return True
+    return all(x.nbytes <= _engine.VIEW_BYTES for x in operands)
 
 
 def _ran(op: Op, handles: list[int], number: int, value: Any) -> int:

@@ -1,7 +1,7 @@
 """Decompositions: Cholesky, QR, eigenvalues, singular values.
 
-Those of Hermitian matrices read one triangle, as NumPy says of them, and so do their derivatives: the gradient has zeros
-in the triangle that is not read.
+Those of Hermitian matrices read one triangle, as NumPy says of them, and so do their derivatives: the gradient has
+zeros in the triangle that is not read.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What the rules of linear algebra are made of: transposes, triangles and diagonals of stacks of matrices.
 
 All take plain arrays as well as traced ones. The rules follow one convention for complex numbers: a cotangent g of y
-stands for the real function Re(sum(g * dy)), so that the rule of a holomorphic function has no conjugate in it, and where
-a function is not holomorphic (its formula has `adjoint` or a real part) the rule is derived for `conj(g)` and its answer
+stands for the real function Re(sum(g * dy)), so that the rule of a holomorphic function has no conjugate in it. Where a
+function is not holomorphic (its formula has `adjoint` or a real part) the rule is derived for `conj(g)` and its answer
 is conjugated. For real arrays `conj` and `real` do nothing.
 """
 

@@ -154,5 +154,3 @@ def cond(x: Any, p: Any = None) -> Any:
         plain = numpy_value(x)
         lost = np.isnan(numpy_value(out)) & ~np.isnan(plain).any(axis=(-2, -1))
         return where(lost, np.inf, out) if np.any(lost) else out
-
-

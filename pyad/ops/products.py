@@ -52,9 +52,7 @@ def _cheapest_splits(lengths: list[int]) -> dict[tuple[int, int], int]:
     for run in range(1, count):
         for i in range(count - run):
             j = i + run
-            ways = {
-                k: cost[i, k] + cost[k + 1, j] + lengths[i] * lengths[k + 1] * lengths[j + 1] for k in range(i, j)
-            }
+            ways = {k: cost[i, k] + cost[k + 1, j] + lengths[i] * lengths[k + 1] * lengths[j + 1] for k in range(i, j)}
             cuts[i, j] = min(ways, key=ways.__getitem__)
             cost[i, j] = ways[cuts[i, j]]
     return cuts

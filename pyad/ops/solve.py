@@ -135,8 +135,8 @@ def tensorinv(a: Any, ind: int = 2) -> Any:
 
 # ---- determinants ----
 #
-# The derivative of the determinant is the adjugate matrix, and that of the adjugate is a sum of products of all singular
-# values but two: both exist for singular matrices too, where det(a) inv(a) is 0 times infinity.
+# The derivative of the determinant is the adjugate matrix, and that of the adjugate is made of the products of all
+# singular values but two: both exist for singular matrices too, where det(a) inv(a) is 0 times infinity.
 
 
 def _leave_one_out(x: np.ndarray) -> np.ndarray:
