@@ -192,7 +192,8 @@ def eigvalsh(a: Any, UPLO: str = "L") -> Any:
     return eigh(a, UPLO)[0]
 
 
-# ---- general eigenvalues: Giles 2008, 3.1, and columns that stay of length one with no turn of their phase ----
+# ---- general eigenvalues: Giles 2008, 3.1, and columns that stay of length one: Boeddeker et al., "On the computation of
+# complex-valued gradients with application to statistically optimum beamforming", 2017 ----
 
 
 def _eig_vjp(g: Any, y: Any, a: Any) -> tuple[Any]:
@@ -219,7 +220,7 @@ _eig = host("eig", lambda a: tuple(np.linalg.eig(a)), _eig_vjp, _eig_jvp)
 
 @implements(np.linalg.eig)
 def eig(a: Any) -> Any:
-    """Eigenvalues and eigenvectors of a stack of matrices. The derivative of a vector is that which keeps its phase."""
+    """Eigenvalues and eigenvectors of a stack of matrices. Their phase is free."""
     a = as_array(a)
     _need_matrices("eig", a)
     return _EigResult(*_eig(a))
