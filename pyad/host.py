@@ -19,10 +19,12 @@ import numpy as np
 from pyad import _engine
 from pyad._engine import CODE_F32, CODES, ffi, lib, view
 from pyad.array import Array, common_dtype, constant, is_traced, wrap
+from pyad.errors import DTypeError
 from pyad.op import Op, handle_of, python_op
 
 __all__ = ["host", "host_elementwise", "host_linear"]
 
+_FLOATS = " or ".join(str(dtype) for dtype, code in CODES.items() if code >= CODE_F32)
 HostOp = Callable[..., Any]
 
 
@@ -223,6 +225,8 @@ def _ran(op: Op, handles: list[int], number: int, value: Any) -> int:
     if code >= CODE_F32 and value.shape and value.flags.c_contiguous:
         data = ffi.from_buffer(value)
         return lib.pyad_op_ran(op.number, len(handles), handles, number, code, value.ndim, value.shape, data)
+    if code < 0:
+        raise DTypeError(f"{op.name} gave {value.dtype}, which traced values cannot be; they are {_FLOATS}")
     node = constant(value, value.dtype)
     return lib.pyad_op_ran_node(op.number, len(handles), handles, number, node)
 

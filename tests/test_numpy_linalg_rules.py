@@ -1,4 +1,4 @@
-"""The rules of `numpy.linalg` on plain complex arrays: they hold for those too, in the convention of `pyad.ops.matrix`."""
+"""The rules of `numpy.linalg` on plain complex arrays, for which they hold too; see `pyad.ops.matrix`."""
 
 import numpy as np
 import pytest

@@ -192,8 +192,8 @@ def eigvalsh(a: Any, UPLO: str = "L") -> Any:
     return eigh(a, UPLO)[0]
 
 
-# ---- general eigenvalues: Giles 2008, 3.1, and columns that stay of length one: Boeddeker et al., "On the computation of
-# complex-valued gradients with application to statistically optimum beamforming", 2017 ----
+# ---- general eigenvalues: Giles 2008, 3.1, and columns that stay of length one: Boeddeker et al., "On the computation
+# of complex-valued gradients with application to statistically optimum beamforming", 2017 ----
 
 
 def _eig_vjp(g: Any, y: Any, a: Any) -> tuple[Any]:
