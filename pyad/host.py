@@ -110,19 +110,27 @@ class _Outputs:
         return concatenate([ravel(x) for x in outputs])
 
     def unpack(self, packed: Any) -> tuple[Any, ...]:
-        from pyad.ops.index import slice_axis
-        from pyad.ops.shape import reshape
-
-        traced = type(packed) is Array
+        part_of = _traced_part if type(packed) is Array else _plain_part
         mixed = "c" in self.kinds
         parts = []
         start = 0
         for shape, size, kind in zip(self.shapes, self.sizes, self.kinds, strict=True):
-            part = slice_axis(packed, 0, start, size) if traced else packed[start : start + size]
-            part = reshape(part, shape)
+            part = part_of(packed, start, size, shape)
             parts.append(np.real(part) if mixed and kind == "f" else part)
             start += size
         return tuple(parts)
+
+
+def _plain_part(packed: np.ndarray, start: int, size: int, shape: tuple[int, ...]) -> np.ndarray:
+    return packed[start : start + size].reshape(shape)
+
+
+def _traced_part(packed: Array, start: int, size: int, shape: tuple[int, ...]) -> Array:
+    from pyad.ops.index import _slice
+    from pyad.ops.shape import _reshape
+
+    part = _slice.record([packed._h], (start, 1, size))
+    return part if len(shape) == 1 else _reshape.record([part._h], shape)
 
 
 # What is kept of one call: parameters, outputs, value, packed value, and the operands where they are small. The keep

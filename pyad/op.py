@@ -281,6 +281,9 @@ def _value_at(node: int, outside: Callable[[int], Any]) -> Any:
 
 def _give(op: Op, node: int, value: Any) -> None:
     dtype = _engine.DTYPES[lib.pyad_dtype_of(node)]
+    if type(value) is np.ndarray and value.nbytes <= _engine.VIEW_BYTES:
+        # To lend a transposed array takes longer than to copy a small one.
+        value = np.ascontiguousarray(value) if value.ndim > 1 else value
     status = lib.pyad_sweep_give(node, handle_of(value, dtype))
     if status:
         raise _engine.error(status)

@@ -186,10 +186,35 @@ def eigh(a: Any, UPLO: str = "L") -> Any:
     return _EighResult(*_eigh(a, UPLO=UPLO.upper()))
 
 
+# The values alone. What the rules need besides is left in the list `seen`, and computed anew where they are
+# differentiated.
+
+
+def _eigvalsh_value(a: np.ndarray, UPLO: str, seen: list[Any]) -> np.ndarray:
+    w, v = np.linalg.eigh(a, UPLO)
+    seen.append(v)
+    return w
+
+
+def _eigvalsh_vjp(s: Any, y: Any, a: Any, UPLO: str, seen: list[Any]) -> tuple[Any]:
+    v = eigh(a, UPLO)[1] if is_traced(a) else seen[0]
+    return (conj(hermitian_onto(matmul(v * row(s), adjoint(v)), UPLO)),)
+
+
+def _eigvalsh_jvp(tangents: list[Any], y: Any, a: Any, UPLO: str, seen: list[Any]) -> Any:
+    v = eigh(a, UPLO)[1] if is_traced(a) else seen[0]
+    return real(total(conj(v) * matmul(hermitian_from(tangents[0], UPLO), v), -2))
+
+
+_eigvalsh = host("eigvalsh", _eigvalsh_value, _eigvalsh_vjp, _eigvalsh_jvp)
+
+
 @implements(np.linalg.eigvalsh)
 def eigvalsh(a: Any, UPLO: str = "L") -> Any:
     """The eigenvalues of `eigh`."""
-    return eigh(a, UPLO)[0]
+    a = as_array(a)
+    _need_matrices("eigvalsh", a)
+    return _eigvalsh(a, UPLO=UPLO.upper(), seen=[])
 
 
 # ---- general eigenvalues: Giles 2008, 3.1, and columns that stay of length one: Boeddeker et al., "On the computation
@@ -299,6 +324,29 @@ def _svd_jvp(tangents: list[Any], y: Any, a: Any, full_matrices: bool) -> tuple[
 _svd = host("svd", lambda a, full_matrices: tuple(np.linalg.svd(a, full_matrices)), _svd_vjp, _svd_jvp)
 
 
+def _svdvals_value(a: np.ndarray, seen: list[Any]) -> np.ndarray:
+    u, s, vh = np.linalg.svd(a, full_matrices=False)
+    seen += [u, vh]
+    return s
+
+
+def _svdvals_vectors(a: Any, seen: list[Any]) -> Any:
+    return svd(a, full_matrices=False)[::2] if is_traced(a) else seen
+
+
+def _svdvals_vjp(s: Any, y: Any, a: Any, seen: list[Any]) -> tuple[Any]:
+    u, vh = _svdvals_vectors(a, seen)
+    return (conj(matmul(u * row(s), vh)),)
+
+
+def _svdvals_jvp(tangents: list[Any], y: Any, a: Any, seen: list[Any]) -> Any:
+    u, vh = _svdvals_vectors(a, seen)
+    return real(total(conj(u) * matmul(tangents[0], adjoint(vh)), -2))
+
+
+_svdvals = host("svdvals", _svdvals_value, _svdvals_vjp, _svdvals_jvp)
+
+
 @implements(np.linalg.svd)
 def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False) -> Any:
     """u, s, vh of a stack of matrices, or s alone.
@@ -310,15 +358,25 @@ def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: 
     if not is_traced(a):
         return np.linalg.svd(a, full_matrices, compute_uv, hermitian)
     _need_matrices("svd", a)
-    u, s, vh = _svd_hermitian(a) if hermitian else _svd(a, full_matrices=bool(full_matrices and compute_uv))
-    return _SVDResult(u, s, vh) if compute_uv else s
+    if not compute_uv:
+        return _svdvals_hermitian(a) if hermitian else _svdvals(a, seen=[])
+    return _SVDResult(*(_svd_hermitian(a) if hermitian else _svd(a, full_matrices=bool(full_matrices))))
+
+
+def _svdvals_hermitian(a: Any) -> Any:
+    w = eigvalsh(a)
+    return absolute(_take_last(w, _descending(numpy_value(w))))
+
+
+def _descending(w: np.ndarray) -> np.ndarray:
+    return np.argsort(np.abs(w), -1)[..., ::-1]
 
 
 def _svd_hermitian(a: Any) -> tuple[Any, Any, Any]:
     """By eigenvalues: their moduli, in descending order."""
     w, v = eigh(a)
     plain = numpy_value(w)
-    order = np.argsort(np.abs(plain), -1)[..., ::-1]
+    order = _descending(plain)
     w, v = _take_last(w, order), _take_last(v, order[..., None, :])
     sign = np.take_along_axis(np.sign(plain), order, -1)
     return v, absolute(w), adjoint(v * row(sign))

@@ -237,20 +237,31 @@ def inv_or_nan(a: Any) -> Any:
 _SlogdetResult = type(np.linalg.slogdet(np.eye(1)))
 
 
+def _log_of(a: np.ndarray, seen: list[Any]) -> np.ndarray:
+    sign, logarithm = np.linalg.slogdet(a)
+    seen.append(sign)
+    return logarithm
+
+
+_logabsdet = host(
+    "slogdet",
+    _log_of,
+    lambda s, y, a, seen: (s[..., None, None] * turned(inv_or_nan(a)),),
+    lambda tangents, y, a, seen: total(tangents[0] * turned(inv_or_nan(a)), (-2, -1)),
+)
+
+# Of complex matrices, whose sign is not constant.
+
+
 def _slogdet_vjp(s: Any, y: Any, a: Any) -> tuple[Any]:
     by_sign, by_log = s
-    scale = by_log
-    if is_complex(a):
-        scale = by_log + 1j * np.imag(by_sign * y[0])
+    scale = by_log + 1j * np.imag(by_sign * y[0])
     return (scale[..., None, None] * turned(inv_or_nan(a)),)
 
 
 def _slogdet_jvp(tangents: list[Any], y: Any, a: Any) -> tuple[Any, Any]:
-    sign = y[0]
     rate = total(tangents[0] * turned(inv_or_nan(a)), (-2, -1))
-    if is_complex(a):
-        return 1j * np.imag(rate) * sign, np.real(rate)
-    return np.zeros(sign.shape, rate.dtype), rate
+    return 1j * np.imag(rate) * y[0], np.real(rate)
 
 
 _slogdet = host("slogdet", lambda a: tuple(map(np.asarray, np.linalg.slogdet(a))), _slogdet_vjp, _slogdet_jvp)
@@ -258,9 +269,18 @@ _slogdet = host("slogdet", lambda a: tuple(map(np.asarray, np.linalg.slogdet(a))
 
 @implements(np.linalg.slogdet)
 def slogdet(a: Any) -> Any:
-    """Sign and logarithm of the modulus of the determinants; NaN is the derivative for a singular matrix."""
+    """Sign and logarithm of the modulus of the determinants; NaN is the derivative for a singular matrix.
+
+    The sign of a real determinant is a constant.
+    """
     a = as_array(a)
-    return _SlogdetResult(*_slogdet(a)) if is_traced(a) else np.linalg.slogdet(a)
+    if not is_traced(a):
+        return np.linalg.slogdet(a)
+    if is_complex(a):
+        return _SlogdetResult(*_slogdet(a))
+    seen: list[Any] = []
+    logarithm = _logabsdet(a, seen=seen)
+    return _SlogdetResult(seen[0], logarithm)
 
 
 # ---- pseudo-inverse and least squares, for matrices whose rank does not change ----
