@@ -27,6 +27,7 @@ __all__ = [
     "half_lower",
     "hermitian_from",
     "hermitian_onto",
+    "is_complex",
     "on_diagonal",
     "over_gaps",
     "quotient",
@@ -47,14 +48,17 @@ def as_array(x: Any) -> Any:
 
 
 def is_complex(x: Any) -> bool:
+    """Whether the dtype is complex."""
     return x.dtype.kind == "c"
 
 
 def conj(x: Any) -> Any:
+    """The conjugate; real arrays as they are."""
     return np.conj(x) if is_complex(x) else x
 
 
 def real(x: Any) -> Any:
+    """The real part; real arrays as they are."""
     return np.real(x) if is_complex(x) else x
 
 
