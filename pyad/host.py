@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from pyad import _engine
-from pyad._engine import CODE_F32, CODES, ffi, lib, view
+from pyad._engine import CODE_F32, CODES, VIEW_BYTES, ffi, lib, view
 from pyad.array import Array, common_dtype, constant, is_traced, wrap
 from pyad.errors import DTypeError
 from pyad.op import Op, handle_of, python_op
@@ -31,8 +31,8 @@ HostOp = Callable[..., Any]
 def host(name: str, reference: Callable[..., Any], vjp: Callable[..., Any], jvp: Callable[..., Any]) -> HostOp:
     """Define an op that NumPy runs; returns the function that records it.
 
-    reference(*operands, **params): the value, an array or a tuple of arrays of one dtype; operands are plain, of one
-        dtype.
+    reference(*operands, **params): the value, an array or a tuple of arrays, of one dtype or real ones beside complex
+        ones; operands are plain, of one dtype.
     vjp(s, y, *operands, **params): a tuple of cotangents, one per operand, each of that operand's shape or of one that
         broadcasting it gives; None for no derivative. A function in the place of a cotangent is called to give it, only
         where that operand's is needed.
@@ -133,9 +133,10 @@ def _traced_part(packed: Array, start: int, size: int, shape: tuple[int, ...]) -
     return part if len(shape) == 1 else _reshape.record([part._h], shape)
 
 
-# What is kept of one call: parameters, outputs, value, packed value, and the operands where they are small. The keep
-# list holds it as long as the tape has the node, so a rule on plain arrays need not read these out of the engine.
-_Run = tuple[dict[str, Any], _Outputs | None, Any, Any, list[Any] | None]
+# What is kept of one call: parameters, outputs, the value as it is on the tape, and the operands where they are small.
+# The keep list holds it as long as the tape has the node, so a rule on plain arrays need not read these out of the
+# engine.
+_Run = tuple[dict[str, Any], _Outputs | None, np.ndarray, list[Any] | None]
 
 
 def _run_of(number: tuple[int, ...]) -> _Run:
@@ -144,26 +145,24 @@ def _run_of(number: tuple[int, ...]) -> _Run:
 
 def _recall(number: tuple[int, ...]) -> tuple[Any, list[Any] | None]:
     """Value and operands of a node as plain arrays; None for operands that have not been kept."""
-    _, _, value, _, operands = _run_of(number)
+    _, _, value, operands = _run_of(number)
     return value, operands
 
 
 def _define(name: str, reference: Any, vjp: Any, jvp: Any) -> Op:
     def backward(s: Any, y: Any, *rest: Any) -> tuple[Any, ...]:
         *operands, number = rest
-        params, outputs, *_ = _run_of(number)
+        params, outputs, _, _ = _run_of(number)
         if outputs is not None:
-            s = outputs.unpack(s)
-            y = y if type(y) is tuple else outputs.unpack(y)
+            s, y = outputs.unpack(s), outputs.unpack(y)
         return vjp(s, y, *operands, **params)
 
     def forward(tangents: list[Any], y: Any, *rest: Any) -> Any:
         *operands, number = rest
-        params, outputs, *_ = _run_of(number)
+        params, outputs, _, _ = _run_of(number)
         if outputs is None:
             return jvp(tangents, y, *operands, **params)
-        y = y if type(y) is tuple else outputs.unpack(y)
-        return outputs.pack(jvp(tangents, y, *operands, **params))
+        return outputs.pack(jvp(tangents, outputs.unpack(y), *operands, **params))
 
     return python_op(name, reference, backward, forward, views=True, recall=_recall)
 
@@ -205,26 +204,24 @@ def _record(op: Op, operands: tuple[Any, ...], params: dict[str, Any]) -> Any:
         value = op.reference(*plain, **params)
     except (ValueError, TypeError) as problem:
         raise _named(op, problem, plain) from None
+    outputs = None
     if type(value) is tuple:
         outputs = _Outputs(value)
-        packed = np.concatenate([np.ravel(x) for x in value])
-    else:
-        outputs = None
-        packed = value = np.asarray(value)
-    for x in value if outputs is not None else (value,):
-        # Rules see it; it must not be an operand itself, which may be the user's array.
-        if not any(x is operand for operand in plain):
-            x.setflags(write=False)
+        value = np.concatenate([np.ravel(x) for x in value])
+    value = np.asarray(value)
+    own = small = True
+    for x in plain:
+        own = own and x is not value
+        small = small and x.nbytes <= VIEW_BYTES
+    if own:
+        # Rules see the value and may not write it. Where it is an operand itself, it may be the user's array.
+        value.setflags(write=False)
     keep = _engine.current().keep
     number = len(keep)
-    keep.append((params, outputs, value, packed, plain if _are_small(plain) else None))
-    result = wrap(_ran(op, handles, number, packed))
+    # Small operands are copies. To keep a larger one would keep the engine's memory from being used again.
+    keep.append((params, outputs, value, plain if small else None))
+    result = wrap(_ran(op, handles, number, value))
     return result if outputs is None else outputs.unpack(result)
-
-
-def _are_small(operands: list[Any]) -> bool:
-    """Whether they are copies; to keep a larger one would keep the engine's memory from being used again."""
-    return all(x.nbytes <= _engine.VIEW_BYTES for x in operands)
 
 
 def _ran(op: Op, handles: list[int], number: int, value: Any) -> int:

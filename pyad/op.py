@@ -296,6 +296,7 @@ def _run_backward(op: Op, node: int, operands: list[int], params: tuple[int, ...
     y, xs = _around(op, node, operands, params, outside)
     outputs = call_rule(op, op.backward, seed, y, xs, params)
     for handle, out in zip(operands, outputs, strict=True):
+        # A function in the place of a cotangent is called only where it is needed.
         if out is not None and lib.pyad_sweep_needs(handle):
             _give(op, handle, out() if type(out) is FunctionType else out)
 
