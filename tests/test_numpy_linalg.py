@@ -225,6 +225,21 @@ def test_gradients_of_float32_are_float32_and_near_those_of_float64(name):
         np.testing.assert_allclose(a, b, rtol=1e-2, atol=1e-2)
 
 
+@pytest.mark.parametrize("name", CASES)
+def test_our_own_functions_take_plain_arrays_for_rules_of_others(name):
+    from pyad.ops.protocol import implementation
+
+    function, args = CASES[name]
+
+    class Ours:
+        def __getattr__(self, called):
+            return implementation(getattr(la, called))
+
+    for got, want in zip(leaves(function(Ours(), *args)), leaves(function(la, *args)), strict=True):
+        assert not isinstance(got, pyad.Array)
+        np.testing.assert_allclose(got, want, rtol=1e-9, atol=1e-9)
+
+
 # ---- other libraries ----
 
 

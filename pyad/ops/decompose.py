@@ -76,6 +76,8 @@ _cholesky = host("cholesky", np.linalg.cholesky, _cholesky_vjp, _cholesky_jvp)
 def cholesky(a: Any, /, *, upper: bool = False) -> Any:
     """The triangular factors of a stack of positive definite matrices, of which one triangle is read."""
     a = as_array(a)
+    if not is_traced(a):
+        return np.linalg.cholesky(a, upper=upper)
     _need_matrices("cholesky", a)
     return adjoint(_cholesky(adjoint(a))) if upper else _cholesky(a)
 
@@ -138,6 +140,8 @@ _qr = host("qr", lambda a, mode: tuple(np.linalg.qr(a, mode)), _qr_vjp, _qr_jvp)
 def qr(a: Any, mode: str = "reduced") -> Any:
     """q and r of a stack of matrices; r alone for mode "r". The first min(m, n) columns must be independent."""
     a = as_array(a)
+    if not is_traced(a):
+        return np.linalg.qr(a, mode)
     _need_matrices("qr", a)
     if mode not in ("reduced", "complete", "r"):
         if mode in ("raw", "full", "f", "economic", "e"):
@@ -182,6 +186,8 @@ def eigh(a: Any, UPLO: str = "L") -> Any:
     vectors stand for the common space get NaN.
     """
     a = as_array(a)
+    if not is_traced(a):
+        return np.linalg.eigh(a, UPLO)
     _need_matrices("eigh", a)
     return _EighResult(*_eigh(a, UPLO=UPLO.upper()))
 
@@ -213,6 +219,8 @@ _eigvalsh = host("eigvalsh", _eigvalsh_value, _eigvalsh_vjp, _eigvalsh_jvp)
 def eigvalsh(a: Any, UPLO: str = "L") -> Any:
     """The eigenvalues of `eigh`."""
     a = as_array(a)
+    if not is_traced(a):
+        return np.linalg.eigvalsh(a, UPLO)
     _need_matrices("eigvalsh", a)
     return _eigvalsh(a, UPLO=UPLO.upper(), seen=[])
 
@@ -247,6 +255,8 @@ _eig = host("eig", lambda a: tuple(np.linalg.eig(a)), _eig_vjp, _eig_jvp)
 def eig(a: Any) -> Any:
     """Eigenvalues and eigenvectors of a stack of matrices. Their phase is free."""
     a = as_array(a)
+    if not is_traced(a):
+        return np.linalg.eig(a)
     _need_matrices("eig", a)
     return _EigResult(*_eig(a))
 

@@ -153,8 +153,9 @@ def _by_singular_values(a: np.ndarray) -> tuple[np.ndarray, ...]:
     return u, s, vh, (np.linalg.det(u) * np.linalg.det(vh))[..., None, None].astype(a.dtype)
 
 
-def _adjugate_value(a: np.ndarray) -> np.ndarray:
-    d = np.linalg.det(a)
+def _adjugate_value(a: np.ndarray, d: Any = None) -> np.ndarray:
+    """The adjugate matrices; d are the determinants, if they are known."""
+    d = np.linalg.det(a) if d is None else d
     if a.size == 0:
         return np.zeros_like(a)
     if np.all(d != 0):
@@ -198,15 +199,15 @@ _adjugate = host(
 )
 
 
-def _cofactors(a: Any) -> Any:
-    return turned(_adjugate(a) if is_traced(a) else _adjugate_value(a))
+def _cofactors(a: Any, d: Any) -> Any:
+    return turned(_adjugate(a) if is_traced(a) else _adjugate_value(a, d))
 
 
 _det = host(
     "det",
     np.linalg.det,
-    lambda s, y, a: (s[..., None, None] * _cofactors(a),),
-    lambda tangents, y, a: total(tangents[0] * _cofactors(a), (-2, -1)),
+    lambda s, y, a: (s[..., None, None] * _cofactors(a, y),),
+    lambda tangents, y, a: total(tangents[0] * _cofactors(a, y), (-2, -1)),
 )
 
 
