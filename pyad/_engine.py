@@ -35,6 +35,7 @@ SHARE_BYTES = 1 << 17
 
 # Values up to this size may lie in the tape's arena (csrc/array.h), which keeps nothing alive.
 VIEW_BYTES = 1 << 10
+_WIDEST = max(dtype.itemsize for dtype in DTYPES)
 
 _ERRORS = {
     1: MemoryError,
@@ -229,7 +230,6 @@ def array_over(buffer: Any, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarr
 
 
 _info = ffi.typeof("pyad_info *")
-_char_p = ffi.typeof("char[]")
 
 
 def look(handle: int) -> Any:
@@ -255,17 +255,19 @@ def params_of(info: Any) -> tuple[int, ...]:
 def materialize(handle: int, share: bool = True) -> Any:
     """The value of a node as a NumPy array (a scalar where it is 0-d) with memory of its own."""
     _need_values()
-    if lib.pyad_ndim_of(handle) == 0:
-        return DTYPES[lib.pyad_dtype_of(handle)].type(_number(handle))
-    info = look(handle)
-    dtype = DTYPES[info.dtype]
-    shape = shape_of(info)
-    if share and info.size * dtype.itemsize >= SHARE_BYTES:
+    ndim = lib.pyad_ndim_of(handle)
+    if ndim < 0:
+        raise error(5, (handle,))
+    dtype = DTYPES[lib.pyad_dtype_of(handle)]
+    if ndim == 0:
+        return dtype.type(_number(handle))
+    shape = ffi.unpack(lib.pyad_shape_of(handle), ndim)
+    if share and lib.pyad_size_of(handle) * dtype.itemsize >= SHARE_BYTES:
         buffer = lib.pyad_share_out(handle)
         if buffer != NULL:
-            return array_over(buffer, shape, dtype)
+            return array_over(buffer, tuple(shape), dtype)
     out = np.empty(shape, dtype)
-    status = lib.pyad_copy_out(handle, ffi.from_buffer(_char_p, out, require_writable=True) if out.size else NULL)
+    status = lib.pyad_copy_out(handle, ffi.from_buffer(out))
     if status:
         raise error(status, (handle,))
     return out
@@ -282,8 +284,9 @@ def view(handle: int) -> Any:
     Buffers of the engine are kept alive by the array; memory that was lent stays until then anyway; small values, which
     lie in the arena, are copied.
     """
-    if lib.pyad_ndim_of(handle) == 0:
-        return materialize(handle)
+    # Nothing that is this small takes more than the limit, and neither does a value that is stale (-1).
+    if lib.pyad_size_of(handle) * _WIDEST <= VIEW_BYTES:
+        return materialize(handle, share=False)
     _need_values()
     info = look(handle)
     dtype = DTYPES[info.dtype]

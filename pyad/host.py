@@ -17,29 +17,31 @@ from typing import Any
 import numpy as np
 
 from pyad import _engine
-from pyad._engine import ffi, lib
-from pyad.array import Array, common_dtype, constant, is_traced, numpy_view, wrap
+from pyad._engine import CODE_F32, CODES, VIEW_BYTES, ffi, lib, view
+from pyad.array import Array, common_dtype, constant, is_traced, wrap
+from pyad.errors import DTypeError
 from pyad.op import Op, handle_of, python_op
 
 __all__ = ["host", "host_elementwise", "host_linear"]
 
+_FLOATS = " or ".join(str(dtype) for dtype, code in CODES.items() if code >= CODE_F32)
 HostOp = Callable[..., Any]
 
 
 def host(name: str, reference: Callable[..., Any], vjp: Callable[..., Any], jvp: Callable[..., Any]) -> HostOp:
     """Define an op that NumPy runs; returns the function that records it.
 
-    reference(*operands, **params): the value, an array or a tuple of arrays of one dtype; operands are plain, of one
-        dtype.
+    reference(*operands, **params): the value, an array or a tuple of arrays, of one dtype or real ones beside complex
+        ones; operands are plain, of one dtype.
     vjp(s, y, *operands, **params): a tuple of cotangents, one per operand, each of that operand's shape or of one that
-        broadcasting it gives; None for no derivative.
+        broadcasting it gives; None for no derivative. A function in the place of a cotangent is called to give it, only
+        where that operand's is needed.
     jvp(tangents, y, *operands, **params): the tangent of the value; an operand's tangent is None where it has none.
     """
     op = _define(name, reference, vjp, jvp)
 
     def call(*operands: Any, **params: Any) -> Any:
-        dtype = common_dtype(name, operands)
-        return _record(op, [x if is_traced(x) else np.asarray(x, dtype) for x in operands], dtype, params)
+        return _record(op, operands, params)
 
     call.op = op  # type: ignore[attr-defined]
     call.__name__ = call.__qualname__ = name
@@ -95,10 +97,12 @@ def _zeros_like(x: Any) -> np.ndarray:
 class _Outputs:
     """How several outputs lie in one vector."""
 
-    __slots__ = ("shapes",)
+    __slots__ = ("kinds", "shapes", "sizes")
 
     def __init__(self, outputs: tuple[np.ndarray, ...]) -> None:
         self.shapes = [x.shape for x in outputs]
+        self.sizes = [x.size for x in outputs]
+        self.kinds = [x.dtype.kind for x in outputs]
 
     def pack(self, outputs: tuple[Any, ...]) -> Any:
         from pyad.ops.shape import concatenate, ravel
@@ -106,56 +110,135 @@ class _Outputs:
         return concatenate([ravel(x) for x in outputs])
 
     def unpack(self, packed: Any) -> tuple[Any, ...]:
-        from pyad.ops.shape import reshape
-
+        part_of = _traced_part if type(packed) is Array else _plain_part
+        mixed = "c" in self.kinds
         parts = []
         start = 0
-        for shape in self.shapes:
-            size = int(np.prod(shape, dtype=int))
-            parts.append(reshape(packed[start : start + size], shape))
+        for shape, size, kind in zip(self.shapes, self.sizes, self.kinds, strict=True):
+            part = part_of(packed, start, size, shape)
+            parts.append(np.real(part) if mixed and kind == "f" else part)
             start += size
         return tuple(parts)
+
+
+def _plain_part(packed: np.ndarray, start: int, size: int, shape: tuple[int, ...]) -> np.ndarray:
+    return packed[start : start + size].reshape(shape)
+
+
+def _traced_part(packed: Array, start: int, size: int, shape: tuple[int, ...]) -> Array:
+    from pyad.ops.index import _slice
+    from pyad.ops.shape import _reshape
+
+    part = _slice.record([packed._h], (start, 1, size))
+    return part if len(shape) == 1 else _reshape.record([part._h], shape)
+
+
+# What is kept of one call: parameters, outputs, the value as it is on the tape, and the operands where they are small.
+# The keep list holds it as long as the tape has the node, so a rule on plain arrays need not read these out of the
+# engine.
+_Run = tuple[dict[str, Any], _Outputs | None, np.ndarray, list[Any] | None]
+
+
+def _run_of(number: tuple[int, ...]) -> _Run:
+    return _engine.current().keep[number[0]]
+
+
+def _recall(number: tuple[int, ...]) -> tuple[Any, list[Any] | None]:
+    """Value and operands of a node as plain arrays; None for operands that have not been kept."""
+    _, _, value, operands = _run_of(number)
+    return value, operands
 
 
 def _define(name: str, reference: Any, vjp: Any, jvp: Any) -> Op:
     def backward(s: Any, y: Any, *rest: Any) -> tuple[Any, ...]:
         *operands, number = rest
-        outputs, params = _find(number)
+        params, outputs, _, _ = _run_of(number)
         if outputs is not None:
             s, y = outputs.unpack(s), outputs.unpack(y)
         return vjp(s, y, *operands, **params)
 
     def forward(tangents: list[Any], y: Any, *rest: Any) -> Any:
         *operands, number = rest
-        outputs, params = _find(number)
+        params, outputs, _, _ = _run_of(number)
         if outputs is None:
             return jvp(tangents, y, *operands, **params)
         return outputs.pack(jvp(tangents, outputs.unpack(y), *operands, **params))
 
-    return python_op(name, reference, backward, forward, views=True)
+    return python_op(name, reference, backward, forward, views=True, recall=_recall)
 
 
-def _find(number: tuple[int, ...]) -> tuple[_Outputs | None, dict[str, Any]]:
-    return _engine.current().keep[number[0]]
+def _operands_of(op: Op, operands: tuple[Any, ...]) -> tuple[list[int], list[Any]]:
+    """Handles and plain values of the operands, all of their common dtype."""
+    common = -1
+    handles = []
+    plain = []
+    for x in operands:
+        if type(x) is Array:
+            handle = x._h
+            code = lib.pyad_dtype_of(handle)
+            x = view(handle) if code >= CODE_F32 else x
+        elif type(x) is np.ndarray:
+            code = CODES.get(x.dtype, -1)
+            handle = constant(x, x.dtype) if code >= CODE_F32 else -1
+        else:
+            return _converted(op, operands)
+        if code < CODE_F32 or code != common != -1:
+            return _converted(op, operands)
+        common = code
+        handles.append(handle)
+        plain.append(x)
+    return handles, plain
 
 
-def _record(op: Op, operands: list[Any], dtype: np.dtype, params: dict[str, Any]) -> Any:
-    handles = [handle_of(x, dtype) for x in operands]
-    plain = [numpy_view(_bare(h)) if is_traced(x) else x for x, h in zip(operands, handles, strict=True)]
-    value = op.reference(*plain, **params)
+def _converted(op: Op, operands: tuple[Any, ...]) -> tuple[list[int], list[Any]]:
+    """The same for operands of several dtypes, and for what has none; raises for what cannot be an operand."""
+    dtype = common_dtype(op.name, operands)
+    same = [x if is_traced(x) else np.asarray(x, dtype) for x in operands]
+    handles = [handle_of(x, dtype) for x in same]
+    return handles, [view(h) if is_traced(x) else x for x, h in zip(same, handles, strict=True)]
+
+
+def _record(op: Op, operands: tuple[Any, ...], params: dict[str, Any]) -> Any:
+    handles, plain = _operands_of(op, operands)
+    try:
+        value = op.reference(*plain, **params)
+    except (ValueError, TypeError) as problem:
+        raise _named(op, problem, plain) from None
     outputs = None
-    if isinstance(value, tuple):
+    if type(value) is tuple:
         outputs = _Outputs(value)
         value = np.concatenate([np.ravel(x) for x in value])
+    value = np.asarray(value)
+    own = small = True
+    for x in plain:
+        own = own and x is not value
+        small = small and x.nbytes <= VIEW_BYTES
+    if own:
+        # Rules see the value and may not write it. Where it is an operand itself, it may be the user's array.
+        value.setflags(write=False)
     keep = _engine.current().keep
     number = len(keep)
-    keep.append((outputs, params))
-    node = constant(value, value.dtype)
-    result = wrap(lib.pyad_op_ran_node(op.number, len(handles), ffi.new("int64_t[]", handles), number, node))
+    # Small operands are copies. To keep a larger one would keep the engine's memory from being used again.
+    keep.append((params, outputs, value, plain if small else None))
+    result = wrap(_ran(op, handles, number, value))
     return result if outputs is None else outputs.unpack(result)
 
 
-def _bare(handle: int) -> Array:
-    array = Array.__new__(Array)
-    array._h = handle
-    return array
+def _ran(op: Op, handles: list[int], number: int, value: Any) -> int:
+    """The handle of the node of a value, which the keep list holds."""
+    code = CODES.get(value.dtype, -1)
+    if code >= CODE_F32 and value.shape and value.flags.c_contiguous:
+        data = ffi.from_buffer(value)
+        return lib.pyad_op_ran(op.number, len(handles), handles, number, code, value.ndim, value.shape, data)
+    if code < 0:
+        raise DTypeError(f"{op.name} gave {value.dtype}, which traced values cannot be; they are {_FLOATS}")
+    node = constant(value, value.dtype)
+    return lib.pyad_op_ran_node(op.number, len(handles), handles, number, node)
+
+
+def _named(op: Op, problem: Exception, operands: list[Any]) -> Exception:
+    """NumPy's error with the name of the function and its operands in front; as it is where it is of a special form."""
+    if type(problem) not in (ValueError, TypeError, np.linalg.LinAlgError):
+        return problem
+    given = ", ".join(f"{x.dtype}{list(x.shape)}" for x in operands)
+    return type(problem)(f"{op.name} of {given}: {problem}")

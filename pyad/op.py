@@ -19,13 +19,14 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from types import FunctionType
 from typing import Any
 
 import numpy as np
 
 from pyad import _engine
 from pyad._engine import CODES, FAILED, LARGE, lib
-from pyad.array import Array, _new, common_dtype, constant, is_traced, numpy_view, wrap
+from pyad.array import Array, _new, common_dtype, constant, is_traced, wrap
 from pyad.errors import EngineError, NeedsPython
 
 __all__ = ["REGISTRY", "Op", "elementwise", "general", "linear", "nondiff", "python_op"]
@@ -56,6 +57,8 @@ class Op:
     views: bool = False
     # Its backward rule takes, as `needed`, for which operands a cotangent is asked.
     selective: bool = False
+    # The plain value and operands of a node by its params, where Python has kept them; None for operands it has not.
+    recall: Callable[[tuple[int, ...]], tuple[Any, list[Any] | None]] | None = None
     # For messages: what a node of this op is called, by its params. The name, where there is none.
     label: Callable[[tuple[int, ...]], str] | None = None
     # For the tests: from where each operand is drawn, and the derivative order that exists there.
@@ -92,9 +95,11 @@ def handle_of(x: Any, dtype: np.dtype) -> int:
     """The handle of an operand in `dtype`: traced, or recorded as a constant."""
     if type(x) is not Array:
         return constant(x, dtype)
-    info = _engine.look(x._h)
-    if info.dtype == CODES[dtype]:
+    code = lib.pyad_dtype_of(x._h)
+    if code == CODES[dtype]:
         return x._h
+    if code < 0:
+        raise _engine.error(5, (x._h,))
     return cast(x, dtype)._h
 
 
@@ -142,13 +147,24 @@ def python_op(
     label: Callable[[tuple[int, ...]], str] | None = None,
     views: bool = False,
     selective: bool = False,
+    recall: Callable[[tuple[int, ...]], tuple[Any, list[Any] | None]] | None = None,
 ) -> Op:
     """Register an op that only Python can run."""
     global _next_number
     if _next_number >= 1 << 16:
         raise EngineError("no more than 65535 operations can be defined in one process")
     op = Op(
-        name, _next_number, arity, reference, vjp, jvp, in_python=True, views=views, selective=selective, label=label
+        name,
+        _next_number,
+        arity,
+        reference,
+        vjp,
+        jvp,
+        in_python=True,
+        views=views,
+        selective=selective,
+        recall=recall,
+        label=label,
     )
     _next_number += 1
     return _register(op)
@@ -260,8 +276,15 @@ def _plain(handle: int) -> Any:
     return _engine.materialize(handle, share=False)
 
 
-def _seen(handle: int) -> Any:
-    return numpy_view(_traced(handle))
+_seen = _engine.view
+
+
+def _around(op: Op, node: int, operands: list[int], params: tuple[int, ...], outside: Any) -> tuple[Any, list[Any]]:
+    """The value of a node and its operands."""
+    if op.recall is None or outside is not _seen:
+        return outside(node), [outside(h) for h in operands]
+    y, xs = op.recall(params)
+    return y, [outside(h) for h in operands] if xs is None else xs
 
 
 def _value_at(node: int, outside: Callable[[int], Any]) -> Any:
@@ -273,7 +296,10 @@ def _value_at(node: int, outside: Callable[[int], Any]) -> Any:
 
 
 def _give(op: Op, node: int, value: Any) -> None:
-    dtype = _engine.DTYPES[_engine.look(node).dtype]
+    dtype = _engine.DTYPES[lib.pyad_dtype_of(node)]
+    if type(value) is np.ndarray and value.nbytes <= _engine.VIEW_BYTES:
+        # To lend a transposed array takes longer than to copy a small one.
+        value = np.ascontiguousarray(value) if value.ndim > 1 else value
     status = lib.pyad_sweep_give(node, handle_of(value, dtype))
     if status:
         raise _engine.error(status)
@@ -286,21 +312,23 @@ def _run_backward(op: Op, node: int, operands: list[int], params: tuple[int, ...
     rule = op.backward
     if op.selective:
         rule = functools.partial(rule, needed=[bool(lib.pyad_sweep_needs(h)) for h in operands])
-    outputs = call_rule(op, rule, seed, outside(node), [outside(h) for h in operands], params)
+    y, xs = _around(op, node, operands, params, outside)
+    outputs = call_rule(op, rule, seed, y, xs, params)
     for handle, out in zip(operands, outputs, strict=True):
+        # A function in the place of a cotangent is called only where it is needed.
         if out is not None and lib.pyad_sweep_needs(handle):
-            _give(op, handle, out)
+            _give(op, handle, out() if type(out) is FunctionType else out)
 
 
 def _run_forward(op: Op, node: int, operands: list[int], params: tuple[int, ...], outside: Any) -> None:
     tangents = [_value_at(h, outside) if lib.pyad_sweep_needs(h) else None for h in operands]
     if all(t is None for t in tangents):
         return
-    xs = [outside(h) for h in operands]
+    y, xs = _around(op, node, operands, params, outside)
     if op.in_python:
-        parts = [op.forward(tangents, outside(node), *xs, params)]
+        parts = [op.forward(tangents, y, *xs, params)]
     else:
-        parts = _forward_parts(op, tangents, outside(node), xs, params)
+        parts = _forward_parts(op, tangents, y, xs, params)
     for part in parts:
         if part is not None:
             _give(op, node, part)

@@ -92,6 +92,50 @@ def test_large_operands_are_seen_by_rules_without_a_copy_and_cannot_be_written()
     assert len(seen) == 2
 
 
+def test_a_cotangent_in_a_function_is_computed_only_where_it_is_needed():
+    calls = []
+
+    def by_x():
+        calls.append("x")
+        return np.ones(2)
+
+    op = host("test_lazy", np.add, lambda s, y, a, b: (by_x, 2.0 * s), None)
+    x = np.ones(2)
+    np.testing.assert_array_equal(pyad.grad(lambda b: np.sum(op(x, b)))(x), 2.0)
+    assert calls == []
+    np.testing.assert_array_equal(pyad.grad(lambda a: np.sum(op(a, x)))(x), 1.0)
+    assert calls == ["x"]
+
+
+def test_the_value_is_read_only_for_rules_and_an_operand_stays_as_it_was():
+    def vjp(s, y, a, b):
+        with pytest.raises(ValueError, match="read-only"):
+            y[0] = 1.0
+        return s, s
+
+    first = host("test_first", lambda a, b: a, lambda s, y, a, b: (s, None), None)
+    total = host("test_total", np.add, vjp, None)
+    x, plain = np.ones(3), np.arange(3.0)
+    np.testing.assert_array_equal(pyad.grad(lambda b: np.sum(first(plain, b)) + np.sum(total(plain, b)))(x), 1.0)
+    plain[0] = 5.0
+
+
+def test_errors_of_numpy_name_the_op_and_its_operands():
+    op = host("test_named", np.linalg.inv, lambda s, y, a: (s,), None)
+    with pytest.raises(np.linalg.LinAlgError, match=r"test_named of float32\[2, 3\]: .*square"):
+        pyad.grad(lambda x: np.sum(op(x)))(np.ones((2, 3), np.float32))
+
+
+def test_operands_of_several_dtypes_are_brought_to_one():
+    op = host("test_mixed", np.add, lambda s, y, a, b: (s, s), None)
+    single, double = np.ones(2, np.float32), np.ones(2)
+    gradients = pyad.grad(lambda a, b: np.sum(op(a, b) + op(a, 2) + op(np.int64(1), b)), (0, 1))(single, double)
+    assert [x.dtype for x in gradients] == [np.float32, np.float64]
+    np.testing.assert_array_equal(gradients, 2.0)
+    with pytest.raises(TypeError, match="test_mixed"):
+        pyad.grad(lambda a: np.sum(op(a, "text")))(double)
+
+
 def test_a_rule_of_a_native_op_that_uses_a_host_op_runs_in_python():
     """Recording it on placeholders ends at the host op, which needs values."""
     from pyad._engine import kernel

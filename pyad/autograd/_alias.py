@@ -1,4 +1,4 @@
-"""Makes `pyad.autograd.scipy.stats` and the like the very modules of `pyad.scipy` and `pyad.numpy`.
+"""Makes `pyad.autograd.scipy.linalg` and the like the very modules of `pyad.scipy` and `pyad.numpy`.
 
 They are found by name when they are first imported, so whatever those packages have is here too, once.
 """
@@ -22,8 +22,8 @@ _PLACES = {
 }
 
 
-# What has another signature with autograd than with SciPy.
-_OWN = {"pyad.autograd.scipy.signal"}
+# What autograd has in another form than SciPy.
+_OWN = {"pyad.autograd.scipy.signal", "pyad.autograd.scipy.stats"}
 
 
 def _real_name(name: str) -> str | None:
