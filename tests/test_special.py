@@ -439,7 +439,6 @@ def test_a_traced_order_is_refused_by_name(call):
         lambda x: sp.logsumexp(x),
         lambda x: sp.softmax(x),
         lambda x: sp.comb(x, 2.0),
-        lambda x: sp.spherical_jn(1, x),
     ],
 )
 def test_functions_of_scipy_that_take_no_foreign_arrays_say_where_to_call_them(call):

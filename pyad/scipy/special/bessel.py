@@ -15,7 +15,7 @@ import scipy.special as sp
 from pyad.array import is_traced
 from pyad.ops import elementwise as el
 from pyad.ops.protocol import implements
-from pyad.scipy.define import by_parts, refuse, special
+from pyad.scipy.define import behind, by_parts, refuse, special
 
 # ---- of any order ----
 
@@ -78,6 +78,8 @@ def _spherical(theirs: Callable[..., Any], below: float, above: float) -> Callab
             raise refuse(name, "n")
         return slope(None, n, z) if derivative else f(n, z)
 
+    behind(f"_{theirs.__name__}", f)
+    behind(f"_{theirs.__name__}_d", lambda n, z: slope(None, n, z))
     function.__name__ = function.__qualname__ = theirs.__name__
     function.__doc__ = f.__doc__
     return implements(theirs)(function)
