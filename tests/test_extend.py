@@ -231,7 +231,7 @@ print(counters["peak_bytes"])
 """
     peak = {}
     for kind in ("plain", "checkpoint"):
-        done = subprocess.run([sys.executable, "-c", code, kind], capture_output=True, text=True, check=True)
+        done = subprocess.run([sys.executable, "-P", "-c", code, kind], capture_output=True, text=True, check=True)
         peak[kind] = int(done.stdout) / 80000
     assert peak["plain"] > 230  # arrays of the size of one value
     assert peak["checkpoint"] < 20 + 20 + 15

@@ -277,7 +277,7 @@ def test_errors_say_what_is_wrong(function, error, words):
 
 
 def run(code):
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=False)
     return done.stdout + done.stderr
 
 

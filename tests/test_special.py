@@ -503,7 +503,7 @@ except ModuleNotFoundError as problem:
 else:
     raise AssertionError("gammaln without SciPy")
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 

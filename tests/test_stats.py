@@ -423,7 +423,7 @@ from pyad.scipy import stats
 pyad.grad(lambda x: stats.norm.logpdf(x))(1.0)
 assert "scipy.stats" not in sys.modules
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 
