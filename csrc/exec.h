@@ -9,7 +9,8 @@
  *   SOFTMAX, LOG_SOFTMAX, CONCATENATE  axis
  *   SLICE               per dimension: start, step, count (count -1: one index, the dimension goes)
  *   UNSLICE             ndim, full shape, then as SLICE            PUT  rows
- *   UNPICK              classes */
+ *   UNPICK              classes         CUMSUM, CUMPROD, RECUR  axis, from the end
+ * RECUR's operands are the terms and the factors. */
 #ifndef PYAD_EXEC_H
 #define PYAD_EXEC_H
 

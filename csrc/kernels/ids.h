@@ -26,6 +26,9 @@
     X(PICK, pick, 2, FRESH)                \
     X(UNPICK, unpick, 2, FRESH)            \
     X(CONCATENATE, concatenate, -1, FRESH) \
+    X(CUMSUM, cumsum, 1, FRESH)            \
+    X(CUMPROD, cumprod, 1, FRESH)          \
+    X(RECUR, recur, 2, FRESH)              \
     X(MATMUL, matmul, 2, FRESH)            \
     X(AFFINE, affine, 3, FRESH)
 
