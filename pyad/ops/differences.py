@@ -12,7 +12,7 @@ from pyad.errors import ShapeError
 from pyad.ops.protocol import implements
 from pyad.ops.reduce import normalize_axes
 from pyad.ops.reduce import sum as total
-from pyad.ops.shape import asarray, broadcast_to, concatenate, ravel, reshape
+from pyad.ops.shape import asarray, astype, broadcast_to, concatenate, ravel, reshape
 
 _NONE = np._NoValue  # type: ignore[attr-defined]
 
@@ -54,9 +54,10 @@ def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
     """The differences of neighbours of the flattened array, between what is to stand before and behind them."""
     flat = ravel(asarray(ary))
     between = flat[1:] - flat[:-1]
-    parts = [ravel(asarray(to_begin))] if to_begin is not None else []
-    parts.append(between)
-    parts += [ravel(asarray(to_end))] if to_end is not None else []
+    parts = [between]
+    for given, place in ((to_begin, 0), (to_end, 2)):
+        if given is not None:
+            parts.insert(place, astype(ravel(asarray(given)), between.dtype))
     return concatenate(parts) if len(parts) > 1 else between
 
 
@@ -64,7 +65,7 @@ def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
     """The integral along an axis by the trapezoidal rule, over points x or points that are dx apart."""
     y = asarray(y)
     axis = _one_axis("trapezoid", axis, y.ndim)
-    step = asarray(dx)
+    step = dx
     if x is not None:
         x = asarray(x)
         if x.ndim == 1:
@@ -161,4 +162,6 @@ def _along(f: Any, axis: int, h: Any, order: int) -> Any:
         parts = _even(part, h, order)
     else:
         parts = _uneven(part, h, order, shaped)
-    return concatenate(parts, axis)
+    # NumPy's result has the dtype of f, whatever that of the coordinates.
+    result = concatenate(parts, axis)
+    return astype(result, f.dtype) if f.dtype.kind == "f" else result

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,8 @@ def along(x: Any, index: np.ndarray, axis: int) -> Any:
     axis %= x.ndim
     rows, places = moveaxis(x, axis, -1), np.moveaxis(index, axis, -1)
     n = rows.shape[-1]
-    starts = n * np.arange(places[..., :1].size).reshape(*places.shape[:-1], 1)
+    outer = places.shape[:-1]
+    starts = n * np.arange(math.prod(outer)).reshape(*outer, 1)
     picked = ravel(rows)[(places + starts).astype(np.int64)]
     return moveaxis(picked, -1, axis)
 

@@ -140,29 +140,38 @@ def _between(low: Any, high: Any, share: Any) -> Any:
 class _Call:
     """The arguments of one call; q between 0 and 1, traced or not."""
 
-    def __init__(self, name: str, a: Any, q: Any, method: str) -> None:
+    def __init__(self, name: str, a: Any, q: Any, method: str, weights: Any) -> None:
         self.name = name
+        self.weights = weights
         self.method = method
         self.a = _float(a)
+        # NumPy's answer depends on the method and on whether q is a number, an array or a list.
+        weights = {} if weights is None else {"weights": np.ones(1)}
+        one = np.zeros(1, self.a.dtype)
+        self.dtype = getattr(np, name)(one, numpy_value(q), method=method, **weights).dtype
+        if name.endswith("percentile"):
+            q = q / 100 if type(q) in (int, float, Array) else np.true_divide(q, 100)
         # A number takes the dtype of the array; what has a dtype has one.
         self.q = q if is_traced(q) else np.asarray(q, self.a.dtype) if type(q) in (int, float) else np.asarray(q)
 
-    def run(self, axis: Axis, keepdims: bool, weights: Any, skip_nan: bool) -> Any:
+    def run(self, axis: Axis, keepdims: bool) -> Any:
+        weights = self.weights
         q = np.asarray(numpy_value(self.q))
-        rows = _Rows(self.name, self.a, axis, skip_nan)
-        dtype = np.result_type(self.a.dtype, q.dtype) if q.dtype.kind == "f" else self.a.dtype
+        rows = _Rows(self.name, self.a, axis, self.name.startswith("nan"))
+        ladder_dtype = np.result_type(self.a.dtype, q.dtype) if q.dtype.kind == "f" else self.a.dtype
         if rows.n == 0:
             keywords = {"method": self.method, "keepdims": keepdims}
             return getattr(np, self.name.replace("percentile", "quantile"))(numpy_value(self.a), q, axis, **keywords)
         if weights is None:
-            position = _positions(rows, q, self.method, dtype)
+            position = _positions(rows, q, self.method, ladder_dtype)
         else:
             position = _weighted_positions(rows, q, self.method, _row_weights(weights, self.a, rows, axis))
         below = np.floor(position)
         result = rows.at(below)
         if np.any(below != position) or is_traced(self.q):
-            result = _between(result, rows.at(below + 1), self._share(rows, position, below, dtype))
-        return rows.finished(result if result.dtype == dtype else astype(result, dtype), q.ndim, keepdims)
+            result = _between(result, rows.at(below + 1), self._share(rows, position, below, ladder_dtype))
+        result = rows.finished(result, q.ndim, keepdims)
+        return result if result.dtype == self.dtype else astype(result, self.dtype)
 
     def _share(self, rows: _Rows, position: np.ndarray, below: np.ndarray, dtype: np.dtype) -> Any:
         """How far from the element below to the one above; moves with q where that is traced."""
@@ -178,11 +187,8 @@ class _Call:
 def _quantile(name: str, a: Any, q: Any, rest: tuple[Any, ...]) -> Any:
     axis, out, method, keepdims, weights = rest
     refuse_out(f"numpy.{name}", out)
-    if name.endswith("percentile"):
-        q = q / 100 if type(q) in (int, float, Array) else np.true_divide(asarray(q), 100)
-    return _Call(name, a, asarray(q) if type(q) in (list, tuple) else q, method).run(
-        axis, bool(keepdims), weights, name.startswith("nan")
-    )
+    q = asarray(q) if type(q) in (list, tuple) else q
+    return _Call(name, a, q, method, weights).run(axis, bool(keepdims))
 
 
 @implements(np.quantile)

@@ -164,7 +164,7 @@ def _observations(name: str, m: Any, rowvar: bool, dtype: Any) -> Any:
     if m.ndim > 2:
         raise ValueError(f"{name}: expected at most 2 dimensions, got {m.ndim}")
     m = reshape(m, (1, -1)) if m.ndim < 2 else m if rowvar else swapaxes(m, 0, 1)
-    return m if dtype is None else astype(m, dtype)
+    return astype(m, dtype)
 
 
 def _weights_of(fweights: Any, aweights: Any, count: int) -> Any:
@@ -200,6 +200,8 @@ def cov(
     """The covariance matrix of variables that are the rows (or, without `rowvar`, the columns) of m and y."""
     if ddof is not None and ddof != int(ddof):
         raise ValueError("cov: ddof must be an integer")
+    if dtype is None:
+        dtype = np.result_type(*(x.dtype for x in map(asarray, (m, m if y is None else y))), float)
     x = _observations("cov", m, rowvar, dtype)
     if y is not None:
         x = concatenate([x, _observations("cov", y, rowvar, dtype)], 0)
