@@ -165,6 +165,11 @@ def test_unique_gives_indices_inverse_and_counts_as_plain_arrays():
 
     assert pyad.grad(f)(x).tolist() == [[4.0, 2.0, 0.0], [0.0, 6.0, 0.0]]
     if hasattr(np, "unique_values"):
+        for name in ("unique_counts", "unique_inverse", "unique_all"):
+            found, want = traced(lambda x, name=name: tuple(getattr(np, name)(x)), x), getattr(np, name)(x)
+            for one, other in zip(found, want, strict=True):
+                np.testing.assert_array_equal(one, other)
+        assert pyad.grad(lambda x: np.sum(np.unique_all(x).values))(x).tolist() == [[1, 1, 0], [0, 1, 0]]
         flat = np.array([2.0, 1.0, 2.0, NAN, NAN])
         np.testing.assert_array_equal(traced(lambda x: np.unique_values(x), flat), np.unique_values(flat))
         assert pyad.grad(lambda x: np.sum(np.unique_values(x)[:2] ** 2))(flat[:3]).tolist() == [4.0, 2.0, 0.0]

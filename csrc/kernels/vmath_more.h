@@ -106,23 +106,59 @@ PYAD_INLINE float v_logaddexp_f32(float a, float b)
     return a == b ? a + 0x1.62e43p-1f : y;
 }
 
+/* ---- inverse hyperbolic functions ---- */
+
+/* All are log1p of something that does not cancel. For huge x, where its square would overflow, they are log(2 x). */
+#define F64_HUGE 0x1p500
+
+PYAD_INLINE double v_arcsinh_f64(double x)
+{
+    double a = fabs(x);
+    int huge = a > F64_HUGE;
+    double t = a + a * a / (1.0 + sqrt(madd_f64(a, a, 1.0)));
+    double y = v_log1p_f64(huge ? a : t) + (huge ? 0x1.62e42fefa39efp-1 : 0.0);
+    return copysign(y, x);
+}
+
+PYAD_INLINE double v_arccosh_f64(double x)
+{
+    double d = x - 1.0;
+    int huge = d > F64_HUGE;
+    f64_pair square = f64_product(d, d);
+    double root = sqrt(square.hi + 2.0 * d);
+    f64_pair t = f64_sum(root, d);
+    /* What the root lost, from its square, and the sum: log1p would add its own rounding to theirs. */
+    f64_pair back = f64_product(root, root);
+    double larger = d > 2.0 ? square.hi : 2.0 * d;
+    double smaller = d > 2.0 ? 2.0 * d : square.hi;
+    double lost = ((larger - back.hi) + smaller + (square.lo - back.lo)) / (2.0 * root) + t.lo;
+    double correction = (root > 0.0) & !huge ? lost / (1.0 + t.hi) : 0.0;
+    double y = v_log1p_f64(huge ? d : t.hi) + (huge ? 0x1.62e42fefa39efp-1 : correction);
+    return x < 1.0 ? (double)NAN : y;
+}
+
+PYAD_INLINE double v_arctanh_f64(double x)
+{
+    double a = fabs(x);
+    return copysign(0.5 * v_log1p_f64(2.0 * a / (1.0 - a)), x);
+}
+
+PYAD_INLINE float v_arcsinh_f32(float x)
+{
+    return (float)v_arcsinh_f64((double)x);
+}
+
+PYAD_INLINE float v_arccosh_f32(float x)
+{
+    return (float)v_arccosh_f64((double)x);
+}
+
+PYAD_INLINE float v_arctanh_f32(float x)
+{
+    return (float)v_arctanh_f64((double)x);
+}
+
 /* ---- what a loop calls element by element ---- */
-
-/* The hyperbolic inverses of float32 by way of float64, since those of libm are further off. */
-static inline float far_arcsinh_f32(float x)
-{
-    return (float)asinh((double)x);
-}
-
-static inline float far_arccosh_f32(float x)
-{
-    return (float)acosh((double)x);
-}
-
-static inline float far_arctanh_f32(float x)
-{
-    return (float)atanh((double)x);
-}
 
 /* Python's a % b and a // b: the remainder has the sign of b, and the quotient is made from a minus the remainder,
  * which b divides, and then rounded; a / b alone may round up to an integer that is too large. */

@@ -25,6 +25,7 @@ constant_in(
     np.flatnonzero,
     np.isin,
     np.histogram_bin_edges,
+    np.around,
 )
 
 
@@ -105,6 +106,24 @@ if hasattr(np, "unique_values"):
         places = np.empty(len(values), np.int64)
         places[by_value] = first
         return ravel(x)[places]
+
+    @implements(np.unique_counts)
+    def unique_counts(x: Any, /) -> Any:
+        """(values, counts), as a named tuple; see `unique`."""
+        found = np.unique_counts(numpy_value(x))
+        return found._replace(values=unique(x, equal_nan=False))
+
+    @implements(np.unique_inverse)
+    def unique_inverse(x: Any, /) -> Any:
+        """(values, inverse_indices), as a named tuple; see `unique`."""
+        found = np.unique_inverse(numpy_value(x))
+        return found._replace(values=unique(x, equal_nan=False))
+
+    @implements(np.unique_all)
+    def unique_all(x: Any, /) -> Any:
+        """(values, indices, inverse_indices, counts), as a named tuple; see `unique`."""
+        found = np.unique_all(numpy_value(x))
+        return found._replace(values=unique(x, equal_nan=False))
 
 
 @implements(np.bincount)

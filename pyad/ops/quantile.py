@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import math
 from typing import Any
 
 import numpy as np
@@ -22,6 +24,9 @@ _SPEED = {
     "normal_unbiased": 0.25,
 }
 
+# So many positions are found one by one; for more, the rows are sorted.
+_FEW = 3
+
 
 class _Rows:
     """The reduced axes of an array as rows, and the order within each."""
@@ -32,25 +37,43 @@ class _Rows:
         rest = tuple(d for d in range(a.ndim) if d not in self.axes)
         moved = moveaxis(a, rest, tuple(range(len(rest))))
         self.outer = moved.shape[: len(rest)]
-        self.n = int(np.prod(moved.shape[len(rest) :], dtype=int))
+        self.n = math.prod(moved.shape[len(rest) :])
         self.flat = ravel(moved)
         value = np.reshape(numpy_value(moved), (*self.outer, self.n))
         self.value = value
-        # NaN comes last.
-        self.order = np.argsort(value, -1, kind="stable")
         missing = np.isnan(value)
+        self.has_nan = bool(np.any(missing))
         self.counts = self.n - np.sum(missing, -1)
         self.spoilt = self.counts == 0 if skip_nan else np.any(missing, -1)
         if not skip_nan:
             self.counts = np.full(self.outer, self.n)
 
+    @functools.cached_property
+    def order(self) -> np.ndarray:
+        """The places of the elements from the smallest to the largest, NaN last; equal ones as they stand."""
+        return np.argsort(self.value, -1, kind="stable")
+
     def at(self, position: np.ndarray) -> Any:
         """The elements at integer positions of the order; position is of shape q's shape + outer."""
-        last = np.maximum(self.counts - 1, 0)
-        position = np.clip(position, 0, last).astype(np.int64)
-        rows = np.arange(int(np.prod(self.outer, dtype=int))).reshape(self.outer)
-        index = self.order.reshape(-1)[rows * self.n + position] + rows * self.n
-        return self.flat[index]
+        position = np.clip(position, 0, np.maximum(self.counts - 1, 0)).astype(np.int64)
+        rows = np.arange(math.prod(self.outer)).reshape(self.outer)
+        lead = position.shape[: position.ndim - len(self.outer)]
+        if self.has_nan or math.prod(lead) > _FEW:
+            place = self.order.reshape(-1)[rows * self.n + position]
+        else:
+            place = np.empty(position.shape, np.int64)
+            for k in np.ndindex(*lead):
+                place[k] = self._selected(position[k])
+        return self.flat[place + rows * self.n]
+
+    def _selected(self, position: np.ndarray) -> np.ndarray:
+        """The places of the elements at one position in each row, as `order` has them, without sorting."""
+        found = np.partition(self.value, np.unique(position), -1)
+        found = np.take_along_axis(found, position[..., None], -1)
+        equal = self.value == found
+        # Of equal elements, the one as many places behind the first as the position asks for.
+        behind = position - np.sum(self.value < found, -1)
+        return np.argmax(np.cumsum(equal, -1) > behind[..., None] if np.any(behind) else equal, -1)
 
     def finished(self, result: Any, lead: int, keepdims: bool) -> Any:
         """NaN where a NaN decides, and the reduced axes back if they are kept; `lead` axes stand before."""
