@@ -366,6 +366,7 @@ def test_dtype_and_signature_cast_the_operands():
         ),
         (lambda x: np.exp(x, dtype=int), r"numpy\.exp: dtype=int64"),
         (lambda x: np.exp(x, dtype=np.float32, casting="safe"), r"numpy\.exp: cannot cast .* float64 to float32"),
+        (lambda x: np.add(x, np.ones(3, np.float32), casting="no"), r"numpy\.add: cannot cast .* float32 to float64"),
         (lambda x: np.hypot(x, x, signature="df->d"), r"numpy\.hypot: signature="),
         (lambda x: np.hypot(x, x, out=np.zeros(3)), r"numpy\.hypot: out="),
         (lambda x: np.add.reduce(x, out=np.zeros(())), r"out="),

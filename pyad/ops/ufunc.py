@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from pyad._engine import INT64
-from pyad.array import constant, dtype_of, is_traced, numpy_value
+from pyad.array import common_dtype, constant, dtype_of, is_traced, numpy_value
 from pyad.errors import DTypeError, UnsupportedError
 from pyad.ops import reduce, scan, statistics
 from pyad.ops.index import _put, slice_axis
@@ -41,8 +41,14 @@ def with_keywords(name: str, ufunc: np.ufunc, function: Callable[..., Any], inpu
         listed = ", ".join(f"{key}=" for key in sorted(keywords))
         raise UnsupportedError(f"{name}: {listed} is not supported for traced values")
     if dtype is None:
+        if casting != "same_kind":
+            _check_casting(name, inputs, common_dtype(name, inputs), casting)
         return function(*inputs)
-    return function(*_cast(name, inputs, np.dtype(dtype), casting))
+    dtype = np.dtype(dtype)
+    if dtype.kind != "f" or dtype.itemsize not in (4, 8):
+        raise DTypeError(f"{name}: dtype={dtype} with a traced operand; traced values are float32 or float64")
+    _check_casting(name, inputs, dtype, casting)
+    return function(*(astype(asarray(x), dtype) for x in inputs))
 
 
 def _dtype_of_signature(name: str, signature: Any) -> np.dtype:
@@ -57,14 +63,11 @@ def _dtype_of_signature(name: str, signature: Any) -> np.dtype:
     return dtypes.pop()
 
 
-def _cast(name: str, inputs: Any, dtype: np.dtype, casting: str) -> list[Any]:
-    if dtype.kind != "f" or dtype.itemsize not in (4, 8):
-        raise DTypeError(f"{name}: dtype={dtype} with a traced operand; traced values are float32 or float64")
+def _check_casting(name: str, inputs: Any, dtype: np.dtype, casting: str) -> None:
     for x in inputs:
         given = dtype_of(x)
         if isinstance(given, np.dtype) and not np.can_cast(given, dtype, casting):
             raise DTypeError(f"{name}: cannot cast an operand from {given} to {dtype} with casting={casting!r}")
-    return [astype(asarray(x), dtype) for x in inputs]
 
 
 # ---- methods ----
