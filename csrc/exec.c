@@ -172,6 +172,16 @@ static pyad_status run_affine(const pyad_env *env, const pyad_value *in, const p
     return pyad_matmul(env->mem, pyad_value_view(out), pyad_value_view(&in[0]), pyad_value_view(&in[1]), 1);
 }
 
+static pyad_status run_scan(int kernel, const int64_t *values, const pyad_value *in, const pyad_value *out)
+{
+    static const pyad_scan_kind kinds[] = {PYAD_CUMSUM, PYAD_CUMPROD, PYAD_RECUR};
+    bool recur = kernel == PYAD_KERNEL_RECUR;
+    pyad_view factors = recur ? pyad_value_view(&in[1]) : (pyad_view){NULL, NULL};
+    pyad_scan(kinds[kernel - PYAD_KERNEL_CUMSUM], pyad_value_view(out), pyad_value_view(&in[0]),
+              recur ? &factors : NULL, (int)values[0], values[1] != 0);
+    return PYAD_OK;
+}
+
 static pyad_status run_fresh(const pyad_env *env, int kernel, const int64_t *params, int nargs, const pyad_value *in,
                              const pyad_value *out)
 {
@@ -212,6 +222,10 @@ static pyad_status run_fresh(const pyad_env *env, int kernel, const int64_t *par
                                 values[0] ? 1.0 / (double)in[0].layout->size : 1.0);
     case PYAD_KERNEL_CONCATENATE:
         return run_concatenate(values, nargs, in, out);
+    case PYAD_KERNEL_CUMSUM:
+    case PYAD_KERNEL_CUMPROD:
+    case PYAD_KERNEL_RECUR:
+        return run_scan(kernel, values, in, out);
     case PYAD_KERNEL_MATMUL:
         return pyad_matmul(env->mem, dst, src, pyad_value_view(&in[1]), 0);
     case PYAD_KERNEL_AFFINE:

@@ -9,7 +9,9 @@
  *   SOFTMAX, LOG_SOFTMAX, CONCATENATE  axis
  *   SLICE               per dimension: start, step, count (count -1: one index, the dimension goes)
  *   UNSLICE             ndim, full shape, then as SLICE            PUT  rows
- *   UNPICK              classes           SUM_SQUARES  1 for the mean, 0 for the sum */
+ *   UNPICK              classes           SUM_SQUARES  1 for the mean, 0 for the sum
+ *   CUMSUM, CUMPROD, RECUR  axis, from the end
+ * RECUR's operands are the terms and the factors. */
 #ifndef PYAD_EXEC_H
 #define PYAD_EXEC_H
 

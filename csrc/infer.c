@@ -133,6 +133,25 @@ static pyad_status infer_softmax(pyad_message *message, int kernel, const int64_
     return infer_reduction(message, kernel, reduction, in, out);
 }
 
+static pyad_status infer_scan(pyad_message *message, int kernel, const int64_t *params, const pyad_layout *const *in,
+                              pyad_layout_any *out)
+{
+    int axis = (int)params[0];
+    if (axis < 0 || axis >= in[0]->ndim)
+        return pyad_fail(message, PYAD_ERR_VALUE, "%s: axis %d is out of range for %d dimensions",
+                         pyad_kernel_name(kernel), axis, in[0]->ndim);
+    if (kernel == PYAD_KERNEL_RECUR && in[1]->dtype != in[0]->dtype)
+        return pyad_fail(message, PYAD_ERR_DTYPE, "recur: terms have dtype %s and factors %s, expected the same",
+                         pyad_dtype_name(in[0]->dtype), pyad_dtype_name(in[1]->dtype));
+    if (kernel == PYAD_KERNEL_RECUR && !pyad_same_shape(in[0], in[1])) {
+        char terms[TEXT];
+        char factors[TEXT];
+        return pyad_fail(message, PYAD_ERR_SHAPE, "recur: terms have shape %s and factors %s, expected the same",
+                         pyad_shape_text(in[0], terms, TEXT), pyad_shape_text(in[1], factors, TEXT));
+    }
+    return pyad_layout_fill(out, in[0]->dtype, in[0]->ndim, pyad_shape(in[0]));
+}
+
 /* Strides of `in` seen with another shape of the same size, without moving anything. false when it takes a copy. */
 static bool reshape_strides(const pyad_layout *in, int ndim, const int64_t *shape, int64_t *strides)
 {
@@ -488,6 +507,11 @@ pyad_status pyad_infer(pyad_message *message, int kernel, const int64_t *params,
         return infer_sum_squares(message, in, out);
     case PYAD_KERNEL_CONCATENATE:
         return infer_concatenate(message, values, nargs, in, out);
+    case PYAD_KERNEL_CUMSUM:
+    case PYAD_KERNEL_CUMPROD:
+    case PYAD_KERNEL_RECUR:
+        PYAD_TRY(need_float(message, kernel, x));
+        return infer_scan(message, kernel, values, in, out);
     case PYAD_KERNEL_MATMUL:
         PYAD_TRY(need_float(message, kernel, x));
         return infer_matmul(message, kernel, in, out);

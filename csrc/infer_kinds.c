@@ -44,6 +44,9 @@ static int64_t least_params(int kernel)
     case PYAD_KERNEL_MAX:
     case PYAD_KERNEL_MIN:
     case PYAD_KERNEL_LOGSUMEXP:
+    case PYAD_KERNEL_CUMSUM:
+    case PYAD_KERNEL_CUMPROD:
+    case PYAD_KERNEL_RECUR:
         return 2;
     case PYAD_KERNEL_UNSLICE:
     case PYAD_KERNEL_CAST:

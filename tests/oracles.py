@@ -200,6 +200,12 @@ STRUCTURAL: dict[str, list[tuple[tuple[np.ndarray, ...], tuple[int, ...]]]] = {
     "max": [((_a(2, 3, 2),), p) for p in itertools.product(range(8), (0, 1))],
     "min": [((_a(2, 3, 2),), p) for p in itertools.product(range(8), (0, 1))],
     "logsumexp": [((_a(2, 3, 2),), (axis, keep)) for axis in range(3) for keep in (0, 1)] + [((_a(1),), (0, 0))],
+    "cumsum": [((_a(2, 3, 2),), p) for p in itertools.product(range(3), (0, 1))] + [((_a(0, 3),), (0, 0))],
+    "cumprod": [((_a(2, 3, 2),), p) for p in itertools.product(range(3), (0, 1))]
+    + [((np.array([2.0, 0.0, -1.0, 0.0]),), (0, reverse)) for reverse in (0, 1)]
+    + [((_a(0, 3),), (0, 0)), ((_a(2, 1),), (1, 1))],
+    "recur": [((_a(2, 3, 2), _a(2, 3, 2) / 2), p) for p in itertools.product(range(3), (0, 1))]
+    + [((_a(0, 3), _a(0, 3)), (0, 0)), ((_a(9), _a(9)), (0, 1))],
     "softmax": [((_a(2, 3, 2),), (axis,)) for axis in range(3)] + [((_a(1),), (0,))],
     "log_softmax": [((_a(2, 3, 2),), (axis,)) for axis in range(3)] + [((_a(1),), (0,))],
 }

@@ -10,7 +10,9 @@ from oracles import F64, Sample, native_ops, samples
 import pyad
 from pyad.testing import check_grads
 
-CONSTANT = ("floor", "ceil", "sign")
+CONSTANT = ("floor", "ceil", "sign", "trunc", "rint", "floor_divide")
+# (op, operand) by which the derivative is zero.
+FLAT = {("copysign", 1)}
 OPS = [op for op in native_ops() if op.backward is not None and op.name not in CONSTANT]
 
 
@@ -46,6 +48,8 @@ def test_a_wrong_rule_for_any_operand_is_caught(op):
     sample = next(s for s in samples(op) if all(x.size for x in s.operands))
     floats = sample.with_dtype(F64)
     for where in range(len(floats)):
+        if (op.name, where) in FLAT:
+            continue
         backward, forward = planted(sample, where, 1.1)
         with pytest.raises(AssertionError, match="mode rev, order 1"):
             check_grads(backward, tuple(floats), order=1, modes="rev")

@@ -253,17 +253,9 @@ def test_in_place_operators():
 @pytest.mark.parametrize(
     ("name", "call"),
     [
-        ("numpy.hypot", lambda x: np.hypot(x, x)),
-        ("numpy.modf", lambda x: np.modf(x)[0]),
-        ("numpy.floor_divide", lambda x: np.floor_divide(x, 2.0)),
-        ("numpy.sort", lambda x: np.sort(x)),
-        ("numpy.fft.fft", lambda x: np.fft.fft(x)),
+        ("numpy.histogram", lambda x: np.histogram(x)[0]),
         ("numpy.copyto", lambda x: np.copyto(np.zeros(3), x)),
-        ("numpy.einsum", lambda x: np.einsum("i,i", x, x)),
-        ("numpy.add.reduce", lambda x: np.add.reduce(x)),
-        ("numpy.multiply.outer", lambda x: np.multiply.outer(x, x)),
         ("numpy.add.at", lambda x: np.add.at(np.zeros(3), [0], x[:1])),
-        ("numpy.add.accumulate", lambda x: np.add.accumulate(x)),
     ],
 )
 def test_unsupported_functions_are_named(name, call):
@@ -291,8 +283,7 @@ def test_unsupported_methods_are_named():
         (lambda x: np.matmul(x, x, out=np.zeros(())), ["numpy.matmul", "out="]),
         (lambda x: np.sum(x, out=np.zeros(())), ["numpy.sum", "out="]),
         (lambda x: np.concatenate([x, x], out=np.zeros(6)), ["numpy.concatenate", "out="]),
-        (lambda x: np.exp(x, where=X > 1), ["numpy.exp", "where= is not supported"]),
-        (lambda x: np.exp(x, casting="no"), ["numpy.exp", "casting= is not supported"]),
+        (lambda x: np.exp(x, where=X > 1), ["numpy.exp", "where= leaves", "np.where(mask"]),
         (lambda x: np.matmul(x, x, axes=[0, 0, ()]), ["numpy.matmul", "axes= is not supported"]),
         (lambda x: np.ravel(x, order="F"), ["numpy.ravel", "order= is not supported"]),
         (lambda x: x.flatten("F"), "order='F' is not supported"),
@@ -303,5 +294,5 @@ def test_out_and_where_are_refused(call, words):
 
 
 def test_dtype_arguments_that_are_not_supported():
-    in_grad(DTypeError, ["astype", "float16"], lambda x: np.sum(np.exp(x, dtype=np.float16)), X)
+    in_grad(DTypeError, ["numpy.exp", "float16"], lambda x: np.sum(np.exp(x, dtype=np.float16)), X)
     in_grad(DTypeError, ["astype", "complex128"], lambda x: np.sum(x.astype(complex)), X)

@@ -22,6 +22,26 @@ JUNK = [
 ALLOWED = (TypeError, ValueError, LookupError, OverflowError, AttributeError, NotImplementedError, MemoryError)
 
 PROBED = [
+    lambda x, a: x % a,
+    lambda x, a: a // x,
+    lambda x, a: np.hypot(x, a),
+    lambda x, a: np.heaviside(a, x),
+    lambda x, a: np.clip(x, a, None),
+    lambda x, a: np.prod(x, axis=a),
+    lambda x, a: np.cumsum(x, a),
+    lambda x, a: np.sort(x, a),
+    lambda x, a: np.diff(x, a),
+    lambda x, a: np.quantile(x, a),
+    lambda x, a: np.median(x, a),
+    lambda x, a: np.gradient(x, a),
+    lambda x, a: np.average(x, weights=a),
+    lambda x, a: np.add.reduce(x, a),
+    lambda x, a: np.add.outer(x, a),
+    lambda x, a: np.add.reduceat(x, a),
+    lambda x, a: np.nansum(x, a),
+    lambda x, a: np.trapezoid(x, a),
+    lambda x, a: np.sum(x, where=a),
+    lambda x, a: np.max(x, initial=a),
     lambda x, a: x + a,
     lambda x, a: a - x,
     lambda x, a: x**a,
@@ -104,7 +124,7 @@ def test_nonsense_gives_an_exception_or_what_numpy_gives(which):
 
 
 # Those before compute the same on plain arrays.
-PROBED_AGAINST_NUMPY = 31
+PROBED_AGAINST_NUMPY = 51
 
 
 def test_messages_are_sentences_without_addresses():

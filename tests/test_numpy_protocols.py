@@ -91,7 +91,11 @@ def test_numpy_functions_take_lists_that_hold_traced_values():
 # ---- ufuncs ----
 
 
-@pytest.mark.parametrize("ufunc", UFUNCS, ids=lambda u: u.__name__)
+# Several results, or operands of another kind or range: tests/test_ufuncs.py has them.
+PARTICULAR = {np.arccosh, np.divmod, np.frexp, np.ldexp, np.modf}
+
+
+@pytest.mark.parametrize("ufunc", sorted(set(UFUNCS) - PARTICULAR, key=lambda u: u.__name__), ids=lambda u: u.__name__)
 def test_every_ufunc_reaches_its_op_with_numpys_value(ufunc):
     args = (X, Y.T if ufunc.__name__ in ("matmul", "vecmat") else Y)[: ufunc.nin]
     want = ufunc(*args)
@@ -125,10 +129,6 @@ def test_keywords_and_methods_of_ufuncs_are_refused_by_name():
     calls = {
         "numpy.add: out=": lambda x: np.add(x, 1.0, out=np.zeros((2, 3))),
         "numpy.exp: .*where": lambda x: np.exp(x, where=X > 0.5),
-        "numpy.add.reduce": lambda x: np.add.reduce(x),
-        "numpy.multiply.accumulate": lambda x: np.multiply.accumulate(x),
-        "numpy.add.outer": lambda x: np.add.outer(x, x),
-        "numpy.hypot has no derivative": lambda x: np.hypot(x, 1.0),
     }
     for message, call in calls.items():
         with pytest.raises(UnsupportedError, match=message):
@@ -141,11 +141,9 @@ def test_keywords_and_methods_of_ufuncs_are_refused_by_name():
 # ---- functions ----
 
 UNSUPPORTED = {
-    "numpy.sort": np.sort,
-    "numpy.cumsum": np.cumsum,
-    "numpy.median": np.median,
-    "numpy.fft|numpy.fft.fft": np.fft.fft,
-    "numpy.prod": np.prod,
+    "numpy.histogram": np.histogram,
+    "numpy.histogram2d": lambda x: np.histogram2d(x[0], x[1]),
+    "numpy.spacing": np.spacing,
 }
 
 
@@ -158,8 +156,8 @@ def test_functions_without_a_derivative_are_named(name):
 
 
 def test_unknown_arguments_of_a_supported_function_are_named():
-    with pytest.raises(UnsupportedError, match=r"numpy\.sum.*initial"):
-        pyad.grad(lambda x: np.sum(x, initial=1.0))(X)
+    with pytest.raises(UnsupportedError, match=r"numpy\.reshape.*order"):
+        pyad.grad(lambda x: np.sum(np.reshape(x, (6,), order="F")))(X)
 
 
 def test_constant_functions_give_plain_results():

@@ -28,6 +28,9 @@
     X(CROSS_ENTROPY, cross_entropy, 2, FRESH) \
     X(SUM_SQUARES, sum_squares, 2, FRESH)     \
     X(CONCATENATE, concatenate, -1, FRESH)    \
+    X(CUMSUM, cumsum, 1, FRESH)               \
+    X(CUMPROD, cumprod, 1, FRESH)             \
+    X(RECUR, recur, 2, FRESH)                 \
     X(MATMUL, matmul, 2, FRESH)               \
     X(AFFINE, affine, 3, FRESH)
 

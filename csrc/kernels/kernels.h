@@ -10,6 +10,7 @@
 #include "../array.h"
 
 typedef enum pyad_reduction { PYAD_SUM, PYAD_MAX, PYAD_MIN } pyad_reduction;
+typedef enum pyad_scan_kind { PYAD_CUMSUM, PYAD_CUMPROD, PYAD_RECUR } pyad_scan_kind;
 typedef enum pyad_softmax_kind { PYAD_LOGSUMEXP, PYAD_SOFTMAX, PYAD_LOG_SOFTMAX } pyad_softmax_kind;
 
 /* dst[...] = src[...] with conversion as C casts (float to bool is != 0). src broadcasts to dst's shape. Any strides.
@@ -30,6 +31,11 @@ void pyad_reduce_add(pyad_view dst, pyad_view src);
 /* Along one axis. LOGSUMEXP writes the contiguous array without that axis, the others an array of src's shape, also
  * contiguous. The axis' length is at least 1. softmax.c */
 pyad_status pyad_softmax(pyad_mem *mem, pyad_softmax_kind kind, pyad_view dst, pyad_view src, int axis);
+
+/* Along one axis, from its end where `reverse`. y[i] = y[i-1] + x[i], y[i-1] * x[i], or (RECUR) x[i] + a[i] y[i-1] with
+ * y[0] = x[0], where x are the terms and a the factors, NULL for the others. dst is C-contiguous, and all have one shape.
+ * scan.c */
+void pyad_scan(pyad_scan_kind kind, pyad_view dst, pyad_view terms, const pyad_view *factors, int axis, bool reverse);
 
 /* Rows are the sub-arrays src[i]. dst has shape index.shape + src.shape[1:] and is C-contiguous; index is int64 with any
  * strides and every entry is in [0, src.shape[0]). gather.c */

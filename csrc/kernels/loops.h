@@ -6,7 +6,7 @@
 #ifndef PYAD_KERNELS_LOOPS_H
 #define PYAD_KERNELS_LOOPS_H
 
-#include "vmath_pow.h"
+#include "vmath_more.h"
 
 /* Iterations are independent, since `out` is either apart from an operand or that very operand. */
 #if defined(__clang__)
@@ -348,7 +348,7 @@
     LOOP_BINARY(name, S, T, R)
 
 /* maximum, minimum and sign pass a NaN on; relu is maximum(x, 0), and so turns -0 into 0. */
-#define CHEAP_LOOPS(S, T, absolute, root, down, up)                                          \
+#define CHEAP_LOOPS(S, T, absolute, root, down, up, cut, nearest, signed_as)                 \
     BINARY_OP(add, S, T, T, a + b)                                                           \
     BINARY_OP(sub, S, T, T, a - b)                                                           \
     BINARY_OP(mul, S, T, T, a *b)                                                            \
@@ -364,6 +364,12 @@
     UNARY_OP(relu, S, T, T, x <= (T)0 ? (T)0 : x)                                            \
     UNARY_OP(floor, S, T, T, down(x))                                                        \
     UNARY_OP(ceil, S, T, T, up(x))                                                           \
+    UNARY_OP(trunc, S, T, T, cut(x))                                                         \
+    UNARY_OP(rint, S, T, T, nearest(x))                                                      \
+    BINARY_OP(copysign, S, T, T, signed_as(a, b))                                            \
+    BINARY_OP(fmax, S, T, T, ((a >= b) | (b != b)) ? a : b)                                  \
+    BINARY_OP(fmin, S, T, T, ((a <= b) | (b != b)) ? a : b)                                  \
+    BINARY_OP(logaddexp, S, T, T, v_logaddexp_##S(a, b))                                     \
     BINARY_OP(eq, S, T, uint8_t, a == b)                                                     \
     BINARY_OP(ne, S, T, uint8_t, a != b)                                                     \
     BINARY_OP(lt, S, T, uint8_t, a < b)                                                      \
@@ -372,8 +378,8 @@
     BINARY_OP(ge, S, T, uint8_t, a >= b)                                                     \
     UNARY_OP(isnan, S, T, uint8_t, x != x)
 
-CHEAP_LOOPS(f32, float, fabsf, sqrtf, floorf, ceilf)
-CHEAP_LOOPS(f64, double, fabs, sqrt, floor, ceil)
+CHEAP_LOOPS(f32, float, fabsf, sqrtf, floorf, ceilf, truncf, rintf, copysignf)
+CHEAP_LOOPS(f64, double, fabs, sqrt, floor, ceil, trunc, rint, copysign)
 
 BINARY_OP(and, bool, uint8_t, uint8_t, a &b)
 BINARY_OP(or, bool, uint8_t, uint8_t, a | b)
@@ -393,7 +399,14 @@ UNARY_OP(not, bool, uint8_t, uint8_t, x == 0)
     LOOP_BLOCKED(tanh, S, T)     \
     LOOP_BLOCKED(sigmoid, S, T)  \
     LOOP_BLOCKED(softplus, S, T) \
-    LOOP_BLOCKED(erf, S, T)
+    LOOP_BLOCKED(erf, S, T)      \
+    LOOP_BLOCKED(exp2, S, T)     \
+    LOOP_BLOCKED(log2, S, T)     \
+    LOOP_BLOCKED(log10, S, T)    \
+    LOOP_BLOCKED(cbrt, S, T)     \
+    LOOP_BLOCKED(arcsinh, S, T)  \
+    LOOP_BLOCKED(arccosh, S, T)  \
+    LOOP_BLOCKED(arctanh, S, T)
 
 BLOCKED_LOOPS(f32, float)
 BLOCKED_LOOPS(f64, double)
@@ -420,6 +433,15 @@ LOOP_LIBM1(arcsin, f64, double, asin)
 LOOP_LIBM1(arccos, f64, double, acos)
 LOOP_LIBM1(arctan, f64, double, atan)
 LOOP_LIBM2(arctan2, f64, double, atan2)
+
+LOOP_LIBM2(hypot, f32, float, hypotf)
+LOOP_LIBM2(fmod, f32, float, fmodf)
+LOOP_LIBM2(mod, f32, float, far_mod_f32)
+LOOP_LIBM2(floor_divide, f32, float, far_floor_divide_f32)
+LOOP_LIBM2(hypot, f64, double, hypot)
+LOOP_LIBM2(fmod, f64, double, fmod)
+LOOP_LIBM2(mod, f64, double, far_mod_f64)
+LOOP_LIBM2(floor_divide, f64, double, far_floor_divide_f64)
 
 LOOP_WHERE(f32, float)
 LOOP_WHERE(f64, double)

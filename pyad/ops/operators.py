@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import operator
 import re
 from collections.abc import Callable, Iterable
@@ -9,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from pyad.array import Array, is_traced, numpy_value
+from pyad.array import Array, _refusal, is_traced, numpy_value
 from pyad.errors import UnsupportedError
 from pyad.ops import elementwise as el
-from pyad.ops import index, linalg, reduce, shape
+from pyad.ops import elementwise_more as more
+from pyad.ops import index, linalg, reduce, scan, shape, statistics, ufunc
 from pyad.ops.dispatch import binary_method
 from pyad.ops.protocol import (
     CONSTANT_FUNCTIONS,
@@ -22,6 +24,7 @@ from pyad.ops.protocol import (
     constant_in,
     implementation,
     module_of,
+    refuse_out,
 )
 
 # ---- NumPy's functions and ufuncs, by what implements them for traced arrays ----
@@ -33,7 +36,6 @@ UFUNCS.update(
         np.multiply: el.multiply,
         np.divide: el.divide,
         np.power: el.power,
-        np.float_power: el.power,
         np.negative: el.negative,
         np.positive: lambda x: x,
         np.maximum: el.maximum,
@@ -79,16 +81,12 @@ constant_in(
     np.logical_or,
     np.logical_xor,
     np.logical_not,
-    np.trunc,
-    np.rint,
 )
 
 FUNCTIONS.update(
     {
         np.sum: reduce.sum,
         np.mean: reduce.mean,
-        np.var: reduce.var,
-        np.std: reduce.std,
         np.max: reduce.max,
         np.min: reduce.min,
         np.amax: reduce.max,
@@ -138,14 +136,10 @@ def _unsupported(name: str) -> UnsupportedError:
 
 
 def _refuse_keywords(name: str, given: dict[str, Any]) -> None:
-    named = {key: value for key, value in given.items() if not (key == "where" and value is True)}
-    named = {key: value for key, value in named.items() if value is not None}
+    named = {key: value for key, value in given.items() if value is not None}
     if not named:
         return
-    if "out" in named:
-        raise UnsupportedError(
-            f"{name}: out= with a traced operand would write a traced value into a plain array; use the returned array"
-        )
+    refuse_out(name, named.get("out"))
     raise UnsupportedError(f"{name}: {_arguments(named)} not supported for traced values")
 
 
@@ -164,23 +158,27 @@ def _function_name(function: Callable[..., Any]) -> str:
     return f"{module_of(function)}.{getattr(function, '__name__', function)}"
 
 
-def array_ufunc(self: Array, ufunc: np.ufunc, method: str, *inputs: Any, **keywords: Any) -> Any:
+def array_ufunc(self: Array, theirs: np.ufunc, method: str, *inputs: Any, **keywords: Any) -> Any:
     """NumPy's hook: a ufunc was called with a traced operand."""
+    if theirs in CONSTANT_UFUNCS:
+        return getattr(theirs, method)(*_values(inputs), **_values(keywords))
     if method != "__call__":
-        raise _unsupported(f"{_ufunc_name(ufunc)}.{method}")
-    if ufunc in CONSTANT_UFUNCS:
-        return ufunc(*_values(inputs), **_values(keywords))
-    function = UFUNCS.get(ufunc) or implementation(ufunc)
+        name = _ufunc_name(theirs)
+        result = ufunc.call_method(name, theirs, method, inputs, keywords)
+        if result is NotImplemented:
+            raise _unsupported(f"{name}.{method}")
+        return result
+    function = UFUNCS.get(theirs) or implementation(theirs)
     if function is None:
-        raise _unsupported(_ufunc_name(ufunc))
-    dtype = keywords.pop("dtype", None) if keywords else None
-    options: dict[str, Any] = {}
-    if keywords:
-        if ufunc.signature is not None:
-            options = {key: keywords.pop(key) for key in ("axes", "axis", "keepdims") if key in keywords}
-        _refuse_keywords(_ufunc_name(ufunc), keywords)
-    result = function(*inputs, **options)
-    return result if dtype is None else shape.astype(result, dtype)
+        raise _unsupported(_ufunc_name(theirs))
+    if not keywords:
+        return function(*inputs)
+    name = _ufunc_name(theirs)
+    refuse_out(name, keywords.pop("out", None))
+    if theirs.signature is not None:
+        axes = {key: keywords.pop(key) for key in ("axes", "axis", "keepdims") if key in keywords}
+        function = functools.partial(function, **axes)
+    return ufunc.with_keywords(name, theirs, function, inputs, keywords)
 
 
 def array_function(self: Array, function: Callable[..., Any], types: Any, args: Any, keywords: Any) -> Any:
@@ -223,6 +221,19 @@ def _power_method(self: Array, other: Any) -> Any:
     return el.power(self, other)
 
 
+def _round(self: Array, digits: Any = None) -> Any:
+    if digits is None:
+        raise _refusal("round()", self)
+    return np.round(numpy_value(self), digits)
+
+
+def _refused_rounding(name: str) -> Callable[[Array], Any]:
+    def method(self: Array) -> Any:
+        raise _refusal(f"math.{name}()", self)
+
+    return method
+
+
 def _iterate(self: Array) -> Any:
     if self.ndim == 0:
         raise TypeError("iteration over a 0-d array")
@@ -245,10 +256,14 @@ def _install() -> None:
         "sub": el._sub,
         "mul": el._mul,
         "truediv": el._div,
+        "floordiv": more._floor_divide,
+        "mod": more._mod,
     }
     for name, op in pairs.items():
         setattr(Array, f"__{name}__", binary_method(op))
         setattr(Array, f"__r{name}__", binary_method(op, swapped=True))
+    Array.__divmod__ = lambda self, other: (self // other, self % other)
+    Array.__rdivmod__ = lambda self, other: (other // self, other % self)
     Array.__pow__ = _power_method
     Array.__rpow__ = binary_method(el._pow, swapped=True)
     Array.__matmul__ = linalg.matmul
@@ -263,19 +278,28 @@ def _install() -> None:
     Array.__setitem__ = _refuse_assignment
     Array.__iter__ = _iterate
     Array.__contains__ = _contains
+    Array.__round__ = _round
+    for name in ("floor", "ceil", "trunc"):
+        setattr(Array, f"__{name}__", _refused_rounding(name))
     Array.__array_ufunc__ = array_ufunc
     Array.__array_function__ = array_function
     _install_methods()
 
 
 def _install_methods() -> None:
-    for name in ("sum", "mean", "var", "std", "max", "min"):
+    for name in ("sum", "mean", "max", "min"):
         setattr(Array, name, getattr(reduce, name))
+    Array.var = statistics.var
+    Array.std = statistics.std
+    Array.prod = statistics.prod
+    Array.cumsum = scan.cumsum
+    Array.cumprod = scan.cumprod
+    Array.clip = lambda self, min=None, max=None, out=None, **rest: more.clip(self, min, max, out, **rest)
     Array.T = property(shape.transpose)
     Array.real = property(lambda self: self)
     Array.copy = lambda self, order="C": self
     Array.conj = Array.conjugate = lambda self: self
-    for name in ("argmax", "argmin", "argsort", "all", "any", "nonzero", "round"):
+    for name in ("argmax", "argmin", "argsort", "argpartition", "searchsorted", "all", "any", "nonzero", "round"):
         setattr(Array, name, _constant_method(name))
     for name in dir(np.ndarray):
         if not name.startswith("_") and not hasattr(Array, name):
@@ -293,7 +317,7 @@ def _missing_method(name: str) -> property:
 
 def _constant_method(name: str) -> Callable[..., Any]:
     def method(self: Array, *args: Any, **keywords: Any) -> Any:
-        return getattr(np.asarray(numpy_value(self)), name)(*args, **keywords)
+        return getattr(np.asarray(numpy_value(self)), name)(*_values(args), **_values(keywords))
 
     method.__name__ = name
     return method

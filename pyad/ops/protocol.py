@@ -16,7 +16,8 @@ from typing import Any
 
 from numpy import ufunc
 
-from pyad.array import is_traced
+from pyad.array import Array, is_traced
+from pyad.errors import UnsupportedError
 from pyad.ops.dispatch import contains_traced
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "module_of",
     "namespace",
     "product_of",
+    "refuse_out",
 ]
 
 # NumPy's ufuncs and functions -> ours. Ours are called where at least one argument is traced, or is a list that holds
@@ -65,6 +67,14 @@ def constant_in(*theirs: Callable[..., Any]) -> None:
     for function in theirs:
         table: set[Any] = CONSTANT_UFUNCS if isinstance(function, ufunc) else CONSTANT_FUNCTIONS
         table.add(function)
+
+
+def refuse_out(name: str, out: Any) -> None:
+    """Raise where a function was given an array to write into."""
+    if out is not None:
+        raise UnsupportedError(
+            f"{name}: out= with a traced operand would write a traced value into a plain array; use the returned array"
+        )
 
 
 def implementation(theirs: Any) -> Callable[..., Any] | None:
@@ -117,6 +127,9 @@ def namespace(module: ModuleType) -> dict[str, Any]:
 
 
 def _either(theirs: Callable[..., Any], ours: Callable[..., Any]) -> Callable[..., Any]:
+    if isinstance(theirs, ufunc):
+        return _either_ufunc(theirs, ours)
+
     def function(*args: Any, **keywords: Any) -> Any:
         for x in args:
             if holds_traced(x):
@@ -126,6 +139,52 @@ def _either(theirs: Callable[..., Any], ours: Callable[..., Any]) -> Callable[..
                 return ours(*args, **keywords)
         return theirs(*args, **keywords)
 
+    return _dressed(function, theirs)
+
+
+def _either_ufunc(theirs: ufunc, ours: Callable[..., Any]) -> Callable[..., Any]:
+    """The short way for one or two traced operands without keywords, which is what loops call."""
+
+    def either(*args: Any, **keywords: Any) -> Any:
+        if not any(map(holds_traced, args)):
+            return theirs(*args, **keywords)
+        if not keywords and len(args) == theirs.nin:
+            return ours(*args)
+        # NumPy sorts the arguments out and comes back through its protocol, for which a list must be an array.
+        from pyad.ops.shape import array
+
+        return theirs(*(array(x) if type(x) in (list, tuple) and contains_traced(x) else x for x in args), **keywords)
+
+    def unary(x: Any, /, *rest: Any, **keywords: Any) -> Any:
+        if type(x) is Array and not rest and not keywords:
+            return ours(x)
+        return either(x, *rest, **keywords)
+
+    def binary(x: Any, y: Any, /, *rest: Any, **keywords: Any) -> Any:
+        if (type(x) is Array or type(y) is Array) and not rest and not keywords:
+            return ours(x, y)
+        return either(x, y, *rest, **keywords)
+
+    function = _dressed(unary if theirs.nin == 1 else binary if theirs.nin == 2 else either, theirs)
+    # What NumPy's ufuncs have besides the call; their methods find traced operands by themselves.
+    for name in (
+        "accumulate",
+        "at",
+        "identity",
+        "nargs",
+        "nin",
+        "nout",
+        "outer",
+        "reduce",
+        "reduceat",
+        "signature",
+        "types",
+    ):
+        setattr(function, name, getattr(theirs, name))
+    return function
+
+
+def _dressed(function: Callable[..., Any], theirs: Callable[..., Any]) -> Callable[..., Any]:
     # NumPy's name and words, with our docstring behind where ours says more.
     functools.update_wrapper(function, theirs, assigned=("__name__", "__qualname__", "__doc__"), updated=())
     function.__wrapped__ = theirs  # type: ignore[attr-defined]

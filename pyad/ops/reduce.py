@@ -9,13 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from pyad.array import Array, is_traced
+from pyad.array import Array, is_traced, numpy_value
+from pyad.errors import ShapeError
 from pyad.op import general, linear
 from pyad.ops.dispatch import plain
-from pyad.ops.elementwise import _compare, _eq, _select, exp
-from pyad.ops.shape import broadcast_to, moveaxis, reshape
+from pyad.ops.elementwise import _compare, _eq, _select, exp, maximum, minimum
+from pyad.ops.elementwise import where as select
+from pyad.ops.protocol import refuse_out
+from pyad.ops.shape import asarray, astype, broadcast_to, moveaxis, reshape
 
-__all__ = ["amax", "amin", "log_softmax", "logsumexp", "max", "mean", "min", "softmax", "std", "sum", "var"]
+__all__ = ["amax", "amin", "log_softmax", "logsumexp", "max", "mean", "min", "softmax", "sum"]
 
 Axis = int | Sequence[int] | None
 
@@ -169,12 +172,38 @@ def _reduce(op: Any, x: Array, axis: Axis, keepdims: bool) -> Any:
     return op.record([x._h], (bits, 1 if keepdims else 0))
 
 
-def _plain_reduction(ours: Any, numpys: Any, x: Any, axis: Axis, keepdims: bool) -> Any:
-    x = plain(ours.__name__, x)
-    return (ours if is_traced(x) else numpys)(x, axis=axis, keepdims=keepdims)
+def prepared(name: str, a: Any, dtype: Any, out: Any) -> Any:
+    """The operand of a reduction as an array of the dtype it is to be computed in. Plain where that is no float."""
+    refuse_out(f"numpy.{name}", out)
+    a = asarray(a)
+    return a if dtype is None else astype(a, dtype)
 
 
-def sum(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
+def mask_for(name: str, a: Any, where: Any) -> Any:
+    """A reduction's `where` as a plain boolean array of the operand's shape."""
+    mask = np.asarray(numpy_value(where), bool)
+    if mask.shape == a.shape:
+        return mask
+    try:
+        return np.broadcast_to(mask, a.shape)
+    except ValueError:
+        raise ShapeError(f"{name}: where= of shape {mask.shape} does not broadcast to shape {a.shape}") from None
+
+
+def masked(name: str, a: Any, where: Any, fill: float) -> Any:
+    """a with `fill` where the mask is false, so that nothing of these elements is left, in derivatives neither."""
+    return a if where is True else select(mask_for(name, a, where), a, fill)
+
+
+def sum(
+    a: Any,
+    axis: Axis = None,
+    dtype: Any = None,
+    out: Any = None,
+    keepdims: bool = False,
+    initial: Any = None,
+    where: Any = True,
+) -> Any:
     """Sum over the axes (all by default); pairwise, so the error grows slowly.
 
     >>> import numpy as np
@@ -182,61 +211,78 @@ def sum(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
     >>> pyad.grad(lambda x: sum(x * x))(np.array([1.0, 2.0]))
     array([2., 4.])
     """
-    if type(x) is not Array:
-        return _plain_reduction(sum, np.sum, x, axis, keepdims)
-    return _reduce(_sum, x, axis, keepdims)
+    if type(a) is Array and dtype is None and out is None and initial is None and where is True:
+        return _reduce(_sum, a, axis, keepdims)
+    a = prepared("sum", a, dtype, out)
+    if is_traced(a):
+        total = _reduce(_sum, masked("sum", a, where, 0.0), axis, keepdims)
+    else:
+        total = np.sum(a, axis, keepdims=keepdims, where=numpy_value(where))
+    return total if initial is None else total + initial
 
 
-def mean(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
+def mean(
+    a: Any, axis: Axis = None, dtype: Any = None, out: Any = None, keepdims: bool = False, *, where: Any = True
+) -> Any:
     """Arithmetic mean over the axes; NaN over nothing, as in NumPy."""
-    if type(x) is not Array:
-        return _plain_reduction(mean, np.mean, x, axis, keepdims)
-    count = _count(x, axis)
-    total = _reduce(_sum, x, axis, keepdims)
+    if type(a) is not Array or dtype is not None or out is not None or where is not True:
+        a = prepared("mean", a, dtype, out)
+        if not is_traced(a):
+            return np.mean(a, axis, keepdims=keepdims, where=numpy_value(where))
+    count = count_of("mean", a, axis, keepdims, where)
+    total = _reduce(_sum, masked("mean", a, where, 0.0), axis, keepdims)
+    if isinstance(count, np.ndarray):
+        return total / count
     return total * (1.0 / count) if count else total * float("nan")
 
 
-def _count(x: Array, axis: Axis) -> int:
+def count_of(name: str, a: Any, axis: Axis, keepdims: bool, where: Any) -> Any:
+    """How many elements are reduced to one: a number, or an array of the operand's dtype where a mask is given."""
+    if where is not True:
+        return np.sum(mask_for(name, a, where), axis, a.dtype, keepdims=bool(keepdims))
     if axis is None:
-        return x.size
-    shape = x.shape
+        return a.size
+    shape = a.shape
     count = 1
-    for a in normalize_axes("mean", axis, len(shape)):
-        count *= shape[a]
+    for one in normalize_axes(name, axis, len(shape)):
+        count *= shape[one]
     return count
 
 
-def var(x: Any, axis: Axis = None, *, ddof: float = 0, keepdims: bool = False) -> Any:
-    """Variance over the axes, with divisor count - ddof."""
-    x = plain("var", x)
-    if not is_traced(x):
-        return np.var(x, axis=axis, ddof=ddof, keepdims=keepdims)
-    centred = x - mean(x, axis, keepdims=True)
-    return sum(centred * centred, axis, keepdims=keepdims) / (_count(x, axis) - ddof)
+def _extremum(op: Any, ufunc: Any, either: Any, a: Any, rest: tuple[Any, ...]) -> Any:
+    """max or min with all arguments."""
+    axis, out, keepdims, initial, where = rest
+    name = op.name
+    a = prepared(name, a, None, out)
+    if initial is None and where is not True:
+        raise ValueError(f"{name}: nothing has no {name}, so with where= an initial= must be given")
+    if not is_traced(a):
+        result = ufunc.reduce(a, axis, keepdims=keepdims, initial=numpy_value(initial), where=numpy_value(where))
+        return either(result, initial) if is_traced(initial) else result
+    if initial is None:
+        return _reduce(op, a, axis, keepdims)
+    if count_of(name, a, axis, keepdims, True) == 0:
+        return _reduce(_sum, a, axis, keepdims) + initial
+    a = masked(name, a, where, -np.inf if op is _max else np.inf)
+    return either(_reduce(op, a, axis, keepdims), initial)
 
 
-def std(x: Any, axis: Axis = None, *, ddof: float = 0, keepdims: bool = False) -> Any:
-    """Standard deviation over the axes, with divisor count - ddof."""
-    x = plain("std", x)
-    if not is_traced(x):
-        return np.std(x, axis=axis, ddof=ddof, keepdims=keepdims)
-    return var(x, axis, ddof=ddof, keepdims=keepdims) ** 0.5
-
-
-def max(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
+def max(
+    a: Any, axis: Axis = None, out: Any = None, keepdims: bool = False, initial: Any = None, where: Any = True
+) -> Any:
     """The largest element over the axes; ties share the derivative equally, NaN wins."""
-    x = plain("max", x)
-    if not is_traced(x):
-        return np.max(x, axis=axis, keepdims=keepdims)
-    return _reduce(_max, x, axis, keepdims)
+    if type(a) is Array and out is None and initial is None and where is True:
+        return _reduce(_max, a, axis, keepdims)
+    return _extremum(_max, np.maximum, maximum, a, (axis, out, keepdims, initial, where))
 
 
-def min(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
+def min(
+    a: Any, axis: Axis = None, out: Any = None, keepdims: bool = False, initial: Any = None, where: Any = True
+) -> Any:
     """The smallest element over the axes; ties share the derivative equally, NaN wins."""
-    x = plain("min", x)
-    if not is_traced(x):
-        return np.min(x, axis=axis, keepdims=keepdims)
-    return _reduce(_min, x, axis, keepdims)
+    if type(a) is Array and out is None and initial is None and where is True:
+        return _reduce(_min, a, axis, keepdims)
+    return _extremum(_min, np.minimum, minimum, a, (axis, out, keepdims, initial, where))
 
 
 amax, amin = max, min

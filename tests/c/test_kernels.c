@@ -411,6 +411,58 @@ static void test_softmax_out_of_memory(void **state)
     test_array_free(&dst);
 }
 
+/* One step of a scan after another, from the definition. */
+static void check_scan(pyad_scan_kind kind, int dtype, int ndim, const int64_t *shape)
+{
+    test_array terms;
+    test_array factors;
+    test_array dst;
+    int axis = (int)test_random(ndim);
+    bool reverse = test_random(2) == 1;
+    test_array_random(&terms, dtype, ndim, shape, test_random_style());
+    test_array_random(&factors, dtype, ndim, shape, test_random_style());
+    test_array_make(&dst, dtype, ndim, shape, TEST_CONTIGUOUS);
+    pyad_view view = test_view(&factors);
+    pyad_scan(kind, test_view(&dst), test_view(&terms), kind == PYAD_RECUR ? &view : NULL, axis, reverse);
+    int64_t index[PYAD_MAX_NDIM] = {0};
+    int64_t lines[PYAD_MAX_NDIM] = {0};
+    memcpy(lines, shape, (size_t)ndim * sizeof *lines);
+    lines[axis] = 1;
+    if (terms.layout.layout.size > 0) {
+        do {
+            double y = 0;
+            for (int64_t i = 0; i < shape[axis]; i++) {
+                index[axis] = reverse ? shape[axis] - 1 - i : i;
+                double x = test_get(&terms, ndim, index);
+                double a = test_get(&factors, ndim, index);
+                double next = kind == PYAD_CUMSUM ? y + x : kind == PYAD_CUMPROD ? y * x : x + a * y;
+                y = i == 0 ? x : next;
+                y = dtype == PYAD_F32 ? (double)(float)y : y;
+                double got = test_get(&dst, ndim, index);
+                assert_true(got == y || fabs(got - y) <= (dtype == PYAD_F32 ? 1e-6 : 1e-14) * fabs(y));
+                y = got;
+            }
+            index[axis] = 0;
+        } while (test_next(ndim, lines, index));
+    }
+    test_array_free(&terms);
+    test_array_free(&factors);
+    test_array_free(&dst);
+}
+
+static void test_scan(void **state)
+{
+    (void)state;
+    for (int round = 0; round < ROUNDS; round++) {
+        int64_t shape[4] = {0};
+        int ndim = test_random_shape(4, 12, shape);
+        if (ndim > 0)
+            check_scan((pyad_scan_kind)(round % 3), test_random_float(), ndim, shape);
+    }
+    for (int kind = 0; kind < 3; kind++)
+        check_scan((pyad_scan_kind)kind, PYAD_F64, 2, SHAPE(5, 1100));
+}
+
 static int start(void **state)
 {
     (void)state;
@@ -428,11 +480,17 @@ static int finish(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_copy_pairs),       cmocka_unit_test(test_copy_big),
-        cmocka_unit_test(test_copy_leaves_gaps), cmocka_unit_test(test_copy_edges),
-        cmocka_unit_test(test_reduce_random),    cmocka_unit_test(test_reduce_long),
-        cmocka_unit_test(test_sum_accuracy),     cmocka_unit_test(test_reduce_add),
-        cmocka_unit_test(test_softmax),          cmocka_unit_test(test_softmax_out_of_memory),
+        cmocka_unit_test(test_copy_pairs),
+        cmocka_unit_test(test_copy_big),
+        cmocka_unit_test(test_copy_leaves_gaps),
+        cmocka_unit_test(test_copy_edges),
+        cmocka_unit_test(test_reduce_random),
+        cmocka_unit_test(test_reduce_long),
+        cmocka_unit_test(test_sum_accuracy),
+        cmocka_unit_test(test_reduce_add),
+        cmocka_unit_test(test_softmax),
+        cmocka_unit_test(test_softmax_out_of_memory),
+        cmocka_unit_test(test_scan),
     };
     return cmocka_run_group_tests(tests, start, finish);
 }

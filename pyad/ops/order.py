@@ -1,0 +1,146 @@
+"""Sorting and picking by order. The order comes from the values; the derivative flows to the elements picked."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from pyad._engine import INT64
+from pyad.array import constant, is_traced, numpy_value
+from pyad.ops.protocol import constant_in, implements
+from pyad.ops.reduce import normalize_axes
+from pyad.ops.shape import asarray, moveaxis, ravel
+
+__all__ = ["along", "partition", "sort", "unique"]
+
+constant_in(
+    np.argpartition,
+    np.lexsort,
+    np.digitize,
+    np.nanargmax,
+    np.nanargmin,
+    np.argwhere,
+    np.flatnonzero,
+    np.isin,
+    np.histogram_bin_edges,
+    np.around,
+)
+
+
+def along(x: Any, index: np.ndarray, axis: int) -> Any:
+    """x[..., index, ...] along an axis, for an index array that has the shape of x in all other axes; x is traced.
+
+    The entries are integers in [0, x.shape[axis]).
+    """
+    axis %= x.ndim
+    rows, places = moveaxis(x, axis, -1), np.moveaxis(index, axis, -1)
+    n = rows.shape[-1]
+    outer = places.shape[:-1]
+    starts = n * np.arange(math.prod(outer)).reshape(*outer, 1)
+    picked = ravel(rows)[(places + starts).astype(np.int64)]
+    return moveaxis(picked, -1, axis)
+
+
+def _sortable(name: str, a: Any, axis: int | None) -> tuple[Any, Any, int]:
+    """(the array, its value, the axis as a number in range); flattened where the axis is None."""
+    a = asarray(a)
+    if axis is None:
+        a, axis = ravel(a), 0
+    if a.ndim == 0:
+        raise np.exceptions.AxisError(f"{name}: axis {axis} is out of bounds for an array of dimension 0")
+    (axis,) = normalize_axes(name, axis, a.ndim)
+    return a, numpy_value(a), axis
+
+
+@implements(np.sort)
+def sort(a: Any, axis: int | None = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> Any:
+    """The elements along an axis from the smallest to the largest, NaN last."""
+    a, value, axis = _sortable("sort", a, axis)
+    if order is not None:
+        raise ValueError("sort: order= names fields, which arrays of numbers have not")
+    # The order must not depend on the algorithm: of equal elements, each gets its own derivative.
+    return along(a, np.argsort(value, axis, kind="stable"), axis)
+
+
+@implements(np.partition)
+def partition(a: Any, kth: Any, axis: int | None = -1, kind: str = "introselect", order: Any = None) -> Any:
+    """The elements along an axis with the kth where sorting would put it, smaller ones before it, larger behind."""
+    a, value, axis = _sortable("partition", a, axis)
+    return along(a, np.argpartition(value, kth, axis, kind, order), axis)
+
+
+@implements(np.unique)
+def unique(
+    ar: Any,
+    return_index: bool = False,
+    return_inverse: bool = False,
+    return_counts: bool = False,
+    axis: int | None = None,
+    **keywords: Any,
+) -> Any:
+    """The different elements in order; of equal ones, the first gets the derivative. Indices and counts are plain."""
+    ar = asarray(ar)
+    found = np.unique(numpy_value(ar), True, return_inverse, return_counts, axis, **keywords)
+    values = ravel(ar)[found[1]] if axis is None else _picked_rows(ar, found[1], axis)
+    rest = found[1:] if return_index else found[2:]
+    return (values, *rest) if rest else values
+
+
+def _picked_rows(x: Any, index: np.ndarray, axis: int) -> Any:
+    (axis,) = normalize_axes("unique", axis, x.ndim)
+    return moveaxis(moveaxis(x, axis, 0)[index], 0, axis)
+
+
+if hasattr(np, "unique_values"):
+
+    @implements(np.unique_values)
+    def unique_values(x: Any, /) -> Any:
+        """The different elements, each NaN for itself; of equal ones, the first gets the derivative."""
+        x = asarray(x)
+        value = numpy_value(x)
+        values = np.asarray(np.unique_values(value))
+        first = np.unique(value, return_index=True, equal_nan=False)[1]
+        by_value = np.argsort(values, kind="stable")
+        places = np.empty(len(values), np.int64)
+        places[by_value] = first
+        return ravel(x)[places]
+
+    @implements(np.unique_counts)
+    def unique_counts(x: Any, /) -> Any:
+        """(values, counts), as a named tuple; see `unique`."""
+        found = np.unique_counts(numpy_value(x))
+        return found._replace(values=unique(x, equal_nan=False))
+
+    @implements(np.unique_inverse)
+    def unique_inverse(x: Any, /) -> Any:
+        """(values, inverse_indices), as a named tuple; see `unique`."""
+        found = np.unique_inverse(numpy_value(x))
+        return found._replace(values=unique(x, equal_nan=False))
+
+    @implements(np.unique_all)
+    def unique_all(x: Any, /) -> Any:
+        """(values, indices, inverse_indices, counts), as a named tuple; see `unique`."""
+        found = np.unique_all(numpy_value(x))
+        return found._replace(values=unique(x, equal_nan=False))
+
+
+@implements(np.bincount)
+def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
+    """The sums of the weights whose integer x is 0, 1, 2, ..., differentiable in the weights."""
+    from pyad.ops.index import _put
+
+    if is_traced(x):
+        raise TypeError("bincount: x must hold integers, but a traced floating value was given")
+    if weights is None:
+        return np.bincount(x, minlength=minlength)
+    counts = np.bincount(x, minlength=minlength)
+    weights = asarray(weights)
+    places = np.asarray(x).astype(np.int64)
+    if weights.shape != places.shape:
+        raise ValueError(f"bincount: weights of shape {weights.shape} for x of shape {places.shape}")
+    from pyad.ops.shape import astype
+
+    weights = astype(weights, float)
+    return _put.record([weights._h, constant(places, INT64)], (len(counts),))
