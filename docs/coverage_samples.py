@@ -118,6 +118,7 @@ NOT_TRIED = {
     *("numpy.arange", "numpy.empty", "numpy.empty_like", "numpy.eye", "numpy.fromfunction", "numpy.identity"),
     *("numpy.indices", "numpy.ones", "numpy.ones_like", "numpy.tri", "numpy.zeros", "numpy.zeros_like"),
     *("numpy.can_cast", "numpy.promote_types", "numpy.min_scalar_type", "numpy.common_type", "numpy.broadcast_shapes"),
+    "numpy.result_type",
     *("numpy.ndim", "numpy.shape", "numpy.size", "numpy.shares_memory", "numpy.may_share_memory"),
 }
 
@@ -286,6 +287,7 @@ SAMPLES: dict[str, Sample] = {
     "scipy.special.boxcox1p": with_args(0.5),
     "scipy.special.inv_boxcox": with_args(0.5),
     "scipy.special.inv_boxcox1p": with_args(0.5),
+    "scipy.special.ndtri_exp": of(lambda x: -1.0 * x),
     "scipy.special.comb": with_args(2),
     "scipy.special.perm": with_args(2),
     "scipy.special.betainccinv": after(1.7, 0.8),

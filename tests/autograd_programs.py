@@ -287,6 +287,41 @@ result += [grad(lambda a, b: np.sum(convolve(a, b, mode=mode) ** 2), (0, 1))(*pa
 """,
     ),
     Program(
+        "the parameters of a differential equation",
+        """
+import autograd.numpy as np
+from autograd import grad
+from autograd.builtins import tuple
+from autograd.scipy.integrate import odeint
+def func(y, t, A):
+    return np.dot(y**3, A)
+t = np.linspace(0.0, 1.0, 5)
+y0 = np.array([1.0, 0.5])
+A = np.array([[-0.1, 0.8], [-0.9, -0.2]])
+def loss(A, y0):
+    return np.mean((odeint(func, y0, t, tuple((A,)), rtol=1e-11, atol=1e-11) - 0.3) ** 2)
+result = [loss(A, y0), grad(loss, (0, 1))(A, y0)]
+""",
+        rtol=1e-6,
+    ),
+    Program(
+        "solves and functions of matrices from SciPy",
+        """
+import autograd.numpy as np
+import autograd.scipy.linalg as spla
+from autograd import grad
+A = np.array([[1.3, 0.2, 0.1], [0.4, 2.0, -0.3], [-0.2, 0.5, 1.7]])
+b = np.array([0.3, -1.0, 2.0])
+result = [
+    grad(lambda A: np.sum(spla.sqrtm(A) ** 3))(A),
+    grad(lambda A: np.sum(spla.solve_triangular(A, b, lower=True) ** 2))(A),
+    grad(lambda b: np.sum(spla.solve_triangular(A, b, trans=1) ** 2))(b),
+    grad(lambda A, B: np.sum(spla.solve_sylvester(A, B, A * B) ** 2), (0, 1))(A, A + 3.0),
+]
+""",
+        rtol=1e-7,
+    ),
+    Program(
         "a field rolled around",
         """
 import autograd.numpy as np

@@ -58,6 +58,8 @@ def test_there_are_enough_programs_and_each_need_is_of_one():
         ("numpy.fft", "pyad.numpy.fft"),
         ("numpy.random", "pyad.numpy.random"),
         ("scipy.special", "pyad.scipy.special"),
+        ("scipy.integrate", "pyad.scipy.integrate"),
+        ("scipy.linalg", "pyad.scipy.linalg"),
     ],
 )
 def test_modules_are_those_of_pyad(here, there):

@@ -35,25 +35,49 @@ def _real_name(name: str) -> str | None:
     return None
 
 
+def _load(real: str) -> Any:
+    """The module of this name; or what a module has under its last part, such as a distribution of scipy.stats, which
+    is a module with autograd."""
+    if _is_module(real):
+        return importlib.import_module(real)
+    outer, _, name = real.rpartition(".")
+    return getattr(importlib.import_module(outer), name)
+
+
+def _is_module(real: str) -> bool:
+    try:
+        return importlib.util.find_spec(real) is not None
+    except ModuleNotFoundError:  # what it would be in is a module without submodules
+        return False
+
+
+def _is_distribution(real: str) -> bool:
+    outer, _, name = real.rpartition(".")
+    return outer == "pyad.scipy.stats" and hasattr(importlib.import_module(outer), name)
+
+
 class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    # What the import system writes on a module that it has loaded, and what must not stay on these.
+    _ACCOUNT = ("__spec__", "__loader__", "__package__", "__name__")
+
     def find_spec(self, name: str, path: Sequence[str] | None, target: Any = None) -> Any:
         real = _real_name(name)
-        if real is None:
+        if real is None or not (_is_module(real) or _is_distribution(real)):
             return None
-        try:
-            found = importlib.util.find_spec(real)
-        except ModuleNotFoundError:  # its parent is a module without submodules
-            return None
-        return importlib.machinery.ModuleSpec(name, self) if found is not None else None
+        return importlib.machinery.ModuleSpec(name, self)
 
-    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
-        module = importlib.import_module(_real_name(spec.name) or "")
-        # The import system writes its own account of the module over this one.
-        self.account = module.__spec__
-        return module
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> Any:
+        thing = _load(_real_name(spec.name) or "")
+        spec.loader_state = {key: vars(thing)[key] for key in self._ACCOUNT if key in vars(thing)}
+        return thing
 
     def exec_module(self, module: ModuleType) -> None:
-        module.__spec__ = self.account
+        before = module.__spec__.loader_state  # type: ignore[union-attr]
+        for key in self._ACCOUNT:
+            if key in before:
+                setattr(module, key, before[key])
+            elif key in vars(module):
+                delattr(module, key)
 
 
 sys.meta_path.insert(0, _Finder())
