@@ -136,8 +136,8 @@ _coo_solve = define("coo_solve", lambda data, b, coords, lu, trans: lu.solve(b, 
 def coo_solve(data: Any, coords: Any, b: Any) -> Any:
     """The solution x of A x = b for the sparse matrix A with entries `data` at `coords`, a pair (rows, columns).
 
-    Entries at the same place add up, as in `scipy.sparse.coo_array((data, coords))`. It is differentiable by data, (m,),
-    and b, (n,) or (n, k). The matrix is factorised once, for the solution and all its derivatives.
+    Entries at the same place add up, as in `scipy.sparse.coo_array((data, coords))`. Differentiable by data, (m,), and
+    b, (n,) or (n, k). The matrix is factorised once, for the solution and all its derivatives.
 
     Raises:
         IndexError: a place outside of the matrix.
