@@ -137,6 +137,37 @@ def test_the_matrix_is_factorised_once(monkeypatch):
     assert len(counted) == 1
 
 
+# Two entries are at the same place, where they add up.
+ROWS, COLUMNS = np.array([0, 1, 2, 0, 2, 2]), np.array([0, 1, 2, 2, 1, 1])
+DATA = np.array([3.0, 2.0, 4.0, -1.0, 0.2, 0.5])
+
+
+def scattered(data):
+    return np.stack(
+        [
+            [data[0], 0.0 * data[0], data[3]],
+            [0.0 * data[0], data[1], 0.0 * data[0]],
+            [0.0 * data[0], data[4] + data[5], data[2]],
+        ]
+    )
+
+
+@pytest.mark.parametrize("b", [V, X])
+def test_entries_of_a_matrix_are_differentiated(b):
+    dense = scattered(DATA)
+    np.testing.assert_allclose(sparse.coo_matmul(DATA, (ROWS, COLUMNS), (3, 3), b), dense @ b)
+    np.testing.assert_allclose(linalg.coo_solve(DATA, (ROWS, COLUMNS), b), np.linalg.solve(dense, b))
+    check_grads(lambda d, b: sparse.coo_matmul(d, (ROWS, COLUMNS), (4, 3), b), (DATA, b), order=1)
+    check_grads(lambda d, b: linalg.coo_solve(d, (ROWS, COLUMNS), b), (DATA, b), order=1)
+
+
+def test_entries_of_a_matrix_to_second_order():
+    places = ([0, 1, 1], [0, 1, 0])
+    data = np.array([2.0, 3.0, 0.5])
+    check_grads(lambda d, b: linalg.coo_solve(d, places, b), (data, V[:2]), order=2)
+    check_grads(lambda d, b: sparse.coo_matmul(d, places, (2, 2), b), (data, V[:2]), order=2)
+
+
 def test_everything_else_is_scipys():
     assert sparse.csr_array is scipy.sparse.csr_array
     assert pyad.scipy.sparse.linalg is linalg
@@ -166,6 +197,12 @@ def test_everything_else_is_scipys():
         (lambda x: linalg.splu(C).solve(x, "X"), ValueError, "trans must be"),
         (lambda x: linalg.splu(C).solve(x[:2]), ValueError, "solve: b has shape"),
         (lambda x: linalg.cg(SYMMETRIC, x[:, None]), ValueError, "cg: b has shape"),
+        (lambda x: sparse.coo_matmul(x, ([0, 1], [0, 1]), (3, 3), V), ValueError, "coo_matmul: data has shape"),
+        (lambda x: sparse.coo_matmul(x, ([0, 1, 3], [0, 1, 2]), (3, 3), V), IndexError, "outside of the shape"),
+        (lambda x: sparse.coo_matmul(x, ([0, 1, 2], [0, 1, 2]), (3, 4), V), ValueError, "coo_matmul: x has shape"),
+        (lambda x: linalg.coo_solve(x, ([0, 1, -1], [0, 1, 2]), V), IndexError, "outside of the shape"),
+        (lambda x: linalg.coo_solve(x, ([0, 1, 1], [0, 1, 2]), V), np.linalg.LinAlgError, "singular"),
+        (lambda x: linalg.coo_solve(x, ([0, 1, 2], [0, 1, 2]), V[None, None]), ValueError, "b has shape"),
         (lambda x: linalg.expm_multiply(C, x, 0.0, 1.0), TypeError, "a range of times"),
         (lambda x: scipy.sparse.linalg.spsolve(C, x), TypeError, "traced"),
     ],

@@ -5,17 +5,16 @@ from SciPy. Only `special` works without SciPy.
 """
 
 import importlib as _importlib
+from importlib.util import find_spec as _find_spec
 from typing import Any
 
 __all__ = ["integrate", "linalg", "optimize", "signal", "sparse", "special", "stats"]
 
-# Imported when first used, since importing SciPy's modules takes its time.
-_LAZY = {*__all__}
-
 
 def __getattr__(name: str) -> Any:
-    if name in _LAZY:
-        return _importlib.import_module(f"pyad.scipy.{name}")
+    # Imported when first used, since importing SciPy's modules takes its time.
+    if not name.startswith("_") and _find_spec(f"{__name__}.{name}") is not None:
+        return _importlib.import_module(f"{__name__}.{name}")
     if name.startswith("__"):
         raise AttributeError(name)
     from pyad.scipy._common import load

@@ -12,7 +12,7 @@ import numpy as np
 
 from pyad.errors import ShapeError
 from pyad.ops.shape import asarray
-from pyad.scipy._common import define, load, over, plain, run_by
+from pyad.scipy._common import define, load, over, plain, refuse, run_by
 from pyad.scipy._matrix import adjoint, check_square, flip, hermitian_part, lower_part, masked, upper_part
 
 _theirs = load("scipy.linalg")
@@ -311,6 +311,62 @@ def solve_banded(
         )
     columns = b[:, None] if b.ndim == 1 else b
     out = _solve_banded(ab, columns, lower=lower, upper=upper)
+    return out[:, 0] if b.ndim == 1 else out
+
+
+def _half_diagonal(band: Any, lower: bool) -> Any:
+    """The band of one triangle, its diagonal halved, so that with its transpose it makes the whole matrix."""
+    scale = np.ones((band.shape[0], 1), band.dtype)
+    scale[0 if lower else -1] = 0.5
+    return band * scale
+
+
+def _symmetric_vjp(s: Any, y: Any, ab: Any, b: Any, lower: bool) -> tuple[Any, ...]:
+    w = _solveh_banded(ab, s, lower=lower)
+    sides = (ab.shape[0] - 1, 0) if lower else (0, ab.shape[0] - 1)
+    return -_half_diagonal(_band_product(w, y, *sides) + _band_product(y, w, *sides), lower), w
+
+
+def _symmetric_jvp(tangents: list[Any], y: Any, ab: Any, b: Any, lower: bool) -> Any:
+    da, db = tangents
+    if da is not None:
+        sides = (ab.shape[0] - 1, 0) if lower else (0, ab.shape[0] - 1)
+        triangle = _banded_matrix(_half_diagonal(da, lower), *sides)
+        da = triangle + flip(triangle)
+    return _solveh_banded(ab, _right_side(da, db, y), lower=lower)
+
+
+_solveh_banded = define("solveh_banded", run_by(_theirs.solveh_banded), _symmetric_vjp, _symmetric_jvp)
+
+
+@over(_theirs.solveh_banded)
+def solveh_banded(
+    ab: Any,
+    b: Any,
+    overwrite_ab: bool = False,
+    overwrite_b: bool = False,
+    lower: bool = False,
+    check_finite: bool = True,
+) -> Any:
+    """The solution x of a x = b for a positive definite banded matrix; see `scipy.linalg.solveh_banded`.
+
+    ab is (diagonals, n), of one triangle, and b is (n,) or (n, k); both are real.
+
+    Raises:
+        numpy.linalg.LinAlgError: the matrix is not positive definite.
+        ShapeError: shapes that do not fit.
+
+    >>> import numpy as np
+    >>> import pyad
+    >>> pyad.grad(lambda b: np.sum(solveh_banded([[2.0, 4.0]], b)))(np.ones(2))
+    array([0.5 , 0.25])
+    """
+    ab, b = asarray(ab), asarray(b)
+    if ab.ndim != 2 or b.ndim not in (1, 2) or ab.shape[1] != b.shape[0]:
+        raise ShapeError(f"solveh_banded: shapes {ab.shape} and {b.shape}; expected (m, n) and (n,) or (n, k)")
+    if "c" in (ab.dtype.kind, b.dtype.kind):
+        raise refuse("solveh_banded", "a complex operand", "use solve_banded with both triangles")
+    out = _solveh_banded(ab, b[:, None] if b.ndim == 1 else b, lower=lower)
     return out[:, 0] if b.ndim == 1 else out
 
 

@@ -1,5 +1,5 @@
-"""Linear systems with sparse matrices, which are constant. What is differentiated is the right side, by a solve with
-the transposed matrix."""
+"""Linear systems with sparse matrices. What is differentiated is the right side, by a solve with the transposed matrix,
+and in `coo_solve` the entries of the matrix as well."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pyad.array import is_traced, numpy_value
 from pyad.errors import ShapeError
 from pyad.ops.shape import asarray
 from pyad.scipy._common import define, define_linear, load, over, refuse
-from pyad.scipy._sparse import check_matrix
+from pyad.scipy._sparse import check_matrix, checked_coords, coo_product, entries_product
 
 _theirs = load("scipy.sparse.linalg")
 
@@ -109,6 +109,59 @@ def spsolve(A: Any, b: Any, permc_spec: str | None = None, use_umfpack: bool = T
         raise np.linalg.LinAlgError(f"spsolve: {error}") from None
     x = lu.solve(b)
     return np.reshape(x, (-1,)) if b.ndim == 2 and b.shape[1] == 1 else x
+
+
+# ---- a matrix whose entries are differentiated ----
+
+# The factors belong to the value of the entries, which all derivatives share.
+
+
+def _coo_solve_vjp(s: Any, x: Any, data: Any, b: Any, coords: Any, lu: Any, trans: str) -> tuple[Any, ...]:
+    w = _coo_solve(data, s, coords=coords, lu=lu, trans=_FLIPPED[trans])
+    return -entries_product(w, x, coords if trans == "N" else coords[::-1]), w
+
+
+def _coo_solve_jvp(tangents: list[Any], x: Any, data: Any, b: Any, coords: Any, lu: Any, trans: str) -> Any:
+    moved, right = tangents
+    if moved is not None:
+        places = coords if trans == "N" else coords[::-1]
+        part = coo_product(moved, x, coords=places, shape=lu.shape)
+        right = -part if right is None else right - part
+    return _coo_solve(data, right, coords=coords, lu=lu, trans=trans)
+
+
+_coo_solve = define("coo_solve", lambda data, b, coords, lu, trans: lu.solve(b, trans), _coo_solve_vjp, _coo_solve_jvp)
+
+
+def coo_solve(data: Any, coords: Any, b: Any) -> Any:
+    """The solution x of A x = b for the sparse matrix A with entries `data` at `coords`, a pair (rows, columns).
+
+    Entries at the same place add up, as in `scipy.sparse.coo_array((data, coords))`. Differentiable by data, (m,), and
+    b, (n,) or (n, k). The matrix is factorised once, for the solution and all its derivatives.
+
+    Raises:
+        IndexError: a place outside of the matrix.
+        ShapeError: shapes that do not fit.
+        numpy.linalg.LinAlgError: the matrix is singular.
+
+    >>> import numpy as np
+    >>> import pyad
+    >>> pyad.grad(lambda data: np.sum(coo_solve(data, ([0, 1], [0, 1]), np.ones(2))))(np.array([2.0, 4.0]))
+    array([-0.25  , -0.0625])
+    """
+    data, b = asarray(data), asarray(b)
+    if b.ndim not in (1, 2):
+        raise ShapeError(f"coo_solve: b has shape {b.shape}, expected (n,) or (n, k)")
+    n = b.shape[0]
+    places = checked_coords("coo_solve", data, coords, (n, n))
+    dtype = np.result_type(data.dtype, b.dtype)
+    dtype = dtype if dtype.kind == "f" else np.dtype(np.float64)
+    matrix = load("scipy.sparse").coo_array((numpy_value(data).astype(dtype), places), shape=(n, n))
+    try:
+        lu = _theirs.splu(matrix.tocsc())
+    except RuntimeError as error:
+        raise np.linalg.LinAlgError(f"coo_solve: {error}") from None
+    return _coo_solve(data, b, coords=places, lu=lu, trans="N")
 
 
 # ---- triangular ----

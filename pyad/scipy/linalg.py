@@ -39,6 +39,7 @@ from pyad.scipy._linalg_solve import (
     solve_discrete_lyapunov,
     solve_sylvester,
     solve_triangular,
+    solveh_banded,
 )
 
 __all__ = [
@@ -67,6 +68,7 @@ __all__ = [
     "solve_discrete_lyapunov",
     "solve_sylvester",
     "solve_triangular",
+    "solveh_banded",
     "sqrtm",
     "svd",
     "svdvals",

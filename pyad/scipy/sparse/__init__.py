@@ -1,7 +1,8 @@
 """`scipy.sparse` with traced arrays: sparse matrices are constant, and multiply and solve for traced dense arrays.
 
 For a sparse matrix or array `a` of any format, `a @ x`, `x @ a`, `a.dot(x)` and `a.T @ x` take traced vectors and
-matrices. Everything else is SciPy's own.
+matrices. Where the entries of the matrix are differentiated, `coo_matmul` and `linalg.coo_solve` take them as a vector.
+Everything else is SciPy's own.
 """
 
 import importlib as _importlib
@@ -9,9 +10,9 @@ from typing import Any
 
 from pyad.scipy._common import listing as _listing
 from pyad.scipy._common import load as _load
-from pyad.scipy._sparse import matmul
+from pyad.scipy._sparse import coo_matmul, matmul
 
-__all__ = ["linalg", "matmul"]
+__all__ = ["coo_matmul", "linalg", "matmul"]
 
 _theirs = _load("scipy.sparse")
 __dir__ = _listing(_theirs, __all__)
