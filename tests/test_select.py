@@ -180,6 +180,7 @@ def test_arange_of_a_traced_value_says_what_it_would_lose():
         (lambda x: np.take_along_axis(x, WHICH + 3, 1), IndexError),
         (lambda x: np.take_along_axis(x, np.array([0, 1]), 1), ValueError),
         (lambda x: np.take_along_axis(x, WHICH * 1.0, 1), IndexError),
+        (lambda x: np.take(x[:0], [1], axis=0), IndexError),
         (lambda x: np.compress([[True]], x), ValueError),
         (lambda x: np.compress([True] * 4, x, axis=1), IndexError),
         (lambda x: np.choose(WHICH + 1, [x, x]), ValueError),

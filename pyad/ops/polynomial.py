@@ -16,7 +16,7 @@ from pyad.ops.build import vander
 from pyad.ops.contract import outer
 from pyad.ops.linalg import matmul
 from pyad.ops.protocol import implements
-from pyad.ops.rearrange import atleast_1d
+from pyad.ops.rearrange import atleast_1d, trim_zeros
 from pyad.ops.shape import asarray, concatenate
 from pyad.ops.signal import convolve
 
@@ -25,6 +25,11 @@ __all__ = ["poly", "polyadd", "polyder", "polydiv", "polyfit", "polyint", "polym
 
 def _coefficients(p: Any) -> Any:
     return p.coeffs if isinstance(p, np.poly1d) else atleast_1d(p)
+
+
+def _as_given(out: Any, *operands: Any) -> Any:
+    """A polynomial object, if one of the operands is."""
+    return np.poly1d(out) if any(isinstance(p, np.poly1d) for p in operands) else out
 
 
 @implements(np.polyval)
@@ -85,20 +90,26 @@ def _aligned(a1: Any, a2: Any) -> tuple[Any, Any]:
 def polyadd(a1: Any, a2: Any) -> Any:
     """The sum of two polynomials."""
     p, q = _aligned(a1, a2)
-    return p + q
+    return _as_given(p + q, a1, a2)
 
 
 @implements(np.polysub)
 def polysub(a1: Any, a2: Any) -> Any:
     """The difference of two polynomials."""
     p, q = _aligned(a1, a2)
-    return p - q
+    return _as_given(p - q, a1, a2)
 
 
 @implements(np.polymul)
 def polymul(a1: Any, a2: Any) -> Any:
-    """The product of two polynomials."""
-    return convolve(_coefficients(a1), _coefficients(a2))
+    """The product of two polynomials, without leading zeros."""
+    return _as_given(convolve(*(_without_zeros(_coefficients(p)) for p in (a1, a2))), a1, a2)
+
+
+def _without_zeros(p: Any) -> Any:
+    """Without leading zeros, but at least one coefficient."""
+    p = trim_zeros(p, "f")
+    return p if len(p) else np.zeros(1, p.dtype)
 
 
 @implements(np.polydiv)

@@ -40,6 +40,9 @@ def take(a: Any, indices: Any, axis: int | None = None, *, mode: str = "raise") 
     axis = one_axis("take", axis, a.ndim) if a.ndim else 0
     length = a.shape[axis] if a.ndim else 1
     a = a if a.ndim else sh.reshape(a, (1,))
+    if not length and places.size:
+        # NumPy's own modes would not come to an end.
+        raise IndexError("take: cannot do a non-empty take from an empty axis")
     # On the numbers of the entries, so that modes and errors are NumPy's.
     return take_axis(a, np.take(np.arange(length), places, mode=mode), axis)
 
