@@ -35,7 +35,9 @@ def _as_given(out: Any, *operands: Any) -> Any:
 @implements(np.polyval)
 def polyval(p: Any, x: Any) -> Any:
     """The polynomial at each element of x, by Horner's rule."""
-    p = _coefficients(p)
+    p = p.coeffs if isinstance(p, np.poly1d) else asarray(p)
+    if p.ndim == 0:
+        raise TypeError("polyval: p must be the coefficients in an array, but is a single number")
     if isinstance(x, np.poly1d):
         y: Any = 0
     else:
@@ -108,6 +110,8 @@ def polymul(a1: Any, a2: Any) -> Any:
 
 def _without_zeros(p: Any) -> Any:
     """Without leading zeros, but at least one coefficient."""
+    if p.ndim != 1:
+        raise ValueError(f"a polynomial must be 1-d only, got shape {p.shape}")
     p = trim_zeros(p, "f")
     return p if len(p) else np.zeros(1, p.dtype)
 
@@ -116,6 +120,8 @@ def _without_zeros(p: Any) -> Any:
 def polydiv(u: Any, v: Any) -> tuple[Any, Any]:
     """Quotient and remainder of two polynomials."""
     u, v = _coefficients(u) + 0.0, _coefficients(v) + 0.0
+    if u.ndim != 1 or v.ndim != 1:
+        raise ValueError(f"polydiv: polynomials must be 1-d only, got shapes {u.shape} and {v.shape}")
     count = max(len(u) - len(v) + 1, 1)
     if len(u) < len(v):
         return (u * 0.0)[:1], u
