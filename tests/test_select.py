@@ -33,7 +33,6 @@ CALLS = {
     "extract by array": lambda x: np.extract(WHICH, x),
     "bincount": lambda x: np.bincount([3, 0, 3], weights=x[0]),
     "bincount minlength": lambda x: np.bincount(np.array([1, 0, 1], np.int8), x[1], minlength=6),
-    "bincount of nothing": lambda x: np.bincount([], weights=x[0, :0], minlength=2),
     # By conditions.
     "where": lambda x: np.where(x > 1.0, x, 2 * x),
     "where, number": lambda x: np.where(x > 1.0, x, 3.0),

@@ -61,7 +61,7 @@ def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
     """The sums of the weights of equal integers, in the place of each integer."""
     if is_traced(x) or weights is None:
         raise TypeError("bincount: x must be integers; a traced value may only be among the weights")
-    places = np.asarray(x if np.size(x) else np.zeros(0, np.int64))
+    places = np.asarray(x if len(x) else np.zeros(0, np.int64))
     weights = sh.astype(asarray(weights), np.float64)
     if places.ndim != 1 or weights.shape != places.shape:
         raise ValueError(
