@@ -261,7 +261,6 @@ def test_in_place_operators():
         ("numpy.linalg.det", lambda x: np.linalg.det(x * np.eye(3))),
         ("numpy.fft.fft", lambda x: np.fft.fft(x)),
         ("numpy.copyto", lambda x: np.copyto(np.zeros(3), x)),
-        ("numpy.einsum", lambda x: np.einsum("i,i", x, x)),
         ("numpy.add.reduce", lambda x: np.add.reduce(x)),
         ("numpy.multiply.outer", lambda x: np.multiply.outer(x, x)),
         ("numpy.add.at", lambda x: np.add.at(np.zeros(3), [0], x[:1])),
@@ -281,7 +280,7 @@ def test_unsupported_scipy_functions_are_named():
 def test_unsupported_methods_are_named():
     in_grad(AttributeError, ["ndarray.partition", "no derivative"], lambda x: x.partition(1), X)
     in_grad(AttributeError, "'Array' object has no attribute 'nonsense'", lambda x: x.nonsense, X)
-    assert not pyad.grad(lambda x: np.sum(x) * hasattr(x, "byteswap"))(X).any()
+    assert not pyad.grad(lambda x: np.sum(x) * hasattr(x, "data"))(X).any()
 
 
 @pytest.mark.parametrize(
@@ -295,9 +294,6 @@ def test_unsupported_methods_are_named():
         (lambda x: np.concatenate([x, x], out=np.zeros(6)), ["numpy.concatenate", "out="]),
         (lambda x: np.exp(x, where=X > 1), ["numpy.exp", "where= is not supported"]),
         (lambda x: np.exp(x, casting="no"), ["numpy.exp", "casting= is not supported"]),
-        (lambda x: np.matmul(x, x, axes=[0, 0, ()]), ["numpy.matmul", "axes= is not supported"]),
-        (lambda x: np.ravel(x, order="F"), ["numpy.ravel", "order= is not supported"]),
-        (lambda x: x.flatten("F"), "order='F' is not supported"),
     ],
 )
 def test_out_and_where_are_refused(call, words):
