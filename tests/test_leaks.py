@@ -271,7 +271,7 @@ def test_unsupported_scipy_functions_are_named():
 def test_unsupported_methods_are_named():
     in_grad(AttributeError, ["ndarray.partition", "no derivative"], lambda x: x.partition(1), X)
     in_grad(AttributeError, "'Array' object has no attribute 'nonsense'", lambda x: x.nonsense, X)
-    assert not pyad.grad(lambda x: np.sum(x) * hasattr(x, "byteswap"))(X).any()
+    assert not pyad.grad(lambda x: np.sum(x) * hasattr(x, "data"))(X).any()
 
 
 @pytest.mark.parametrize(
@@ -284,9 +284,6 @@ def test_unsupported_methods_are_named():
         (lambda x: np.sum(x, out=np.zeros(())), ["numpy.sum", "out="]),
         (lambda x: np.concatenate([x, x], out=np.zeros(6)), ["numpy.concatenate", "out="]),
         (lambda x: np.exp(x, where=X > 1), ["numpy.exp", "where= leaves", "np.where(mask"]),
-        (lambda x: np.matmul(x, x, axes=[0, 0, ()]), ["numpy.matmul", "axes= is not supported"]),
-        (lambda x: np.ravel(x, order="F"), ["numpy.ravel", "order= is not supported"]),
-        (lambda x: x.flatten("F"), "order='F' is not supported"),
     ],
 )
 def test_out_and_where_are_refused(call, words):

@@ -138,6 +138,18 @@ def test_what_numpy_refuses_is_refused_with_its_class_of_error(call, error):
         pyad.vjp(call, A)
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_statistics_of_nothing_are_nan():
+    for mode in ("mean", "median"):
+        agree(pyad.vjp(lambda x, mode=mode: np.pad(x, 1, mode, stat_length=0), A)[0], np.pad(A, 1, mode, stat_length=0))
+
+
+def test_an_empty_axis_that_gets_no_frame_does_not_matter():
+    for mode in ("edge", "linear_ramp", "mean", "reflect"):
+        f = lambda x, mode=mode: np.pad(x, ((1, 1), (0, 0)), mode)  # noqa: E731
+        agree(pyad.vjp(f, A[:, :0])[0], f(A[:, :0]))
+
+
 def test_empty_and_0_d_arrays_are_padded():
     for x in (np.ones((0, 2)), np.array(1.5)):
         for f in (lambda x: np.pad(x, 2), lambda x: np.pad(x, 1, constant_values=3.0)):

@@ -56,6 +56,10 @@ ONE = {
     "polyval of poly1d": lambda p: np.polyval(np.poly1d(P), p),
     "polyadd a number": lambda p: np.polyadd(p, 3.0),
     "polymul a list": lambda p: np.polymul([1.0, 2.0], p),
+    "polymul leading zeros": lambda p: np.polymul([0.0, 1.0], np.concatenate([[0.0, 0.0], p])),
+    "polyadd a poly1d": lambda p: np.polyadd(np.poly1d([1.0, 2.0]), p)(1.5),
+    "polymul a poly1d": lambda p: np.polymul(p, np.poly1d([1.0, 2.0])).coeffs,
+    "polysub a poly1d": lambda p: (np.poly1d([1.0, 2.0]) - np.poly1d(p)).coeffs,
     "polyder of one": lambda p: np.polyder(p[:1]),
 }
 
@@ -115,6 +119,8 @@ def test_the_line_through_points_has_the_slopes_of_the_textbook():
         (lambda x: np.polyfit(x, x, 1, w=x[:2]), TypeError),
         (lambda x: np.polyfit(x, x[:, None, None], 1), TypeError),
         (lambda x: np.polyfit(x[:2], x[:2], 1, cov=True), ValueError),
+        (lambda x: np.polyval(x[0], x), TypeError),
+        (lambda x: np.polymul(x[:, None], x), ValueError),
         (lambda x: np.polyder(x, -1), ValueError),
         (lambda x: np.polyint(x, -1), ValueError),
         (lambda x: np.polyint(x, 3, k=x[:2]), ValueError),

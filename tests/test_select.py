@@ -31,6 +31,8 @@ CALLS = {
     "compress method": lambda x: x.compress([True, False], axis=0),
     "extract": lambda x: np.extract(x > 1.0, x),
     "extract by array": lambda x: np.extract(WHICH, x),
+    "bincount": lambda x: np.bincount([3, 0, 3], weights=x[0]),
+    "bincount minlength": lambda x: np.bincount(np.array([1, 0, 1], np.int8), x[1], minlength=6),
     # By conditions.
     "where": lambda x: np.where(x > 1.0, x, 2 * x),
     "where, number": lambda x: np.where(x > 1.0, x, 3.0),
@@ -172,6 +174,10 @@ def test_arange_of_a_traced_value_says_what_it_would_lose():
     ("call", "error"),
     [
         (lambda x: np.take(x, 6), IndexError),
+        (lambda x: np.bincount([0, -1, 2], x[0]), ValueError),
+        (lambda x: np.bincount([0, 1], x[0]), ValueError),
+        (lambda x: np.bincount(np.array([0.5, 1.0, 2.0]), x[0]), TypeError),
+        (lambda x: np.bincount(x[0]), TypeError),
         (lambda x: np.take(x, [0, 3], axis=1), IndexError),
         (lambda x: np.take(x, 0, axis=2), np.exceptions.AxisError),
         (lambda x: np.take(x, np.array([0.5])), TypeError),
@@ -180,6 +186,7 @@ def test_arange_of_a_traced_value_says_what_it_would_lose():
         (lambda x: np.take_along_axis(x, WHICH + 3, 1), IndexError),
         (lambda x: np.take_along_axis(x, np.array([0, 1]), 1), ValueError),
         (lambda x: np.take_along_axis(x, WHICH * 1.0, 1), IndexError),
+        (lambda x: np.take(x[:0], [1], axis=0), IndexError),
         (lambda x: np.compress([[True]], x), ValueError),
         (lambda x: np.compress([True] * 4, x, axis=1), IndexError),
         (lambda x: np.choose(WHICH + 1, [x, x]), ValueError),

@@ -48,6 +48,7 @@ def test_a_signal_may_be_a_number_or_a_list_and_the_mode_has_its_default():
         lambda x: np.convolve(x, x[0]),
         lambda x: np.convolve(x[0], []),
         lambda x: np.correlate(x[0, :0], x[0]),
+        lambda x: np.correlate(x[0, 0], x[0]),
         lambda x: np.convolve(x[0], x[0], "all"),
     ],
 )

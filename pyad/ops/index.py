@@ -108,6 +108,11 @@ def take_rows(x: Array, index: np.ndarray) -> Any:
     return _take.record([x._h, constant(index, INT64)], ())
 
 
+def add_rows(x: Array, index: np.ndarray, rows: int) -> Any:
+    """`rows` rows of zeros, to which those of x are added at `index`, an int64 array with entries in [0, rows)."""
+    return _put.record([x._h, constant(index, INT64)], (rows,))
+
+
 def _index_error(index: int, axis: int, length: int) -> IndexError:
     return IndexError(f"index {index} is out of bounds for axis {axis} with size {length}")
 

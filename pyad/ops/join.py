@@ -245,6 +245,9 @@ def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
     values = sh.astype(values, arr.dtype)
     if values.ndim < arr.ndim:
         values = sh.reshape(values, (1,) * (arr.ndim - values.ndim) + values.shape)
+    extra = values.ndim - arr.ndim
+    if extra > 0 and values.shape[:extra] == (1,) * extra:
+        values = sh.reshape(values, values.shape[extra:])
     if _is_single(obj, length):
         if np.ndim(obj) == 0 and not isinstance(obj, slice):
             values = moveaxis(values, 0, axis)

@@ -259,7 +259,7 @@ def _provide(name: str, value: Any) -> None:
 def _install() -> None:
     for function in (build.diagonal, build.trace, rearrange.ravel, rearrange.repeat, select.take):
         setattr(Array, function.__name__, function)
-    Array.dot, Array.swapaxes, Array.squeeze = contract.dot, sh.swapaxes, sh.squeeze
+    Array.dot, Array.swapaxes, Array.squeeze = contract.dot, sh.swapaxes, rearrange.squeeze
     Array.reshape, Array.transpose, Array.flatten = _reshape_method, _transpose_method, _flatten
     Array.mT = property(rearrange.matrix_transpose)
     Array.astype = rearrange.astype

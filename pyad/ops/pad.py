@@ -148,6 +148,8 @@ def _odd(x: Any, axis: int, width: Widths, mode: str, places: np.ndarray) -> Any
 
 def _ramps(x: Any, widths: list[Widths], end_values: Any) -> Any:
     for d, (width, ends) in enumerate(zip(widths, _pairs(end_values, x.ndim), strict=True)):
+        if not any(width):
+            continue
         edges = x[along(d, 0)], x[along(d, -1)]
         parts = [x]
         for side in (0, 1):
@@ -155,13 +157,15 @@ def _ramps(x: Any, widths: list[Widths], end_values: Any) -> Any:
                 end = sh.astype(asarray(ends[side]), x.dtype)
                 ramp = linspace(end, edges[side], width[side], endpoint=False, axis=d)
                 parts.insert(2 * side, flip(ramp, d) if side else ramp)
-        x = concatenate(parts, d) if len(parts) > 1 else x
+        x = concatenate(parts, d)
     return x
 
 
 def _median(x: Any, axis: int) -> Any:
-    order = np.argsort(numpy_value(x), axis=axis)
     n = x.shape[axis]
+    if n == 0:
+        return reduce.mean(x, axis, keepdims=True)
+    order = np.argsort(numpy_value(x), axis=axis)
     low = order[along(axis, slice((n - 1) // 2, (n - 1) // 2 + 1))]
     high = order[along(axis, slice(n // 2, n // 2 + 1))]
     if n % 2:

@@ -16,7 +16,7 @@ from pyad.ops.build import vander
 from pyad.ops.contract import outer
 from pyad.ops.linalg import matmul
 from pyad.ops.protocol import implements
-from pyad.ops.rearrange import atleast_1d
+from pyad.ops.rearrange import atleast_1d, trim_zeros
 from pyad.ops.shape import asarray, concatenate
 from pyad.ops.signal import convolve
 
@@ -27,10 +27,17 @@ def _coefficients(p: Any) -> Any:
     return p.coeffs if isinstance(p, np.poly1d) else atleast_1d(p)
 
 
+def _as_given(out: Any, *operands: Any) -> Any:
+    """A polynomial object, if one of the operands is."""
+    return np.poly1d(out) if any(isinstance(p, np.poly1d) for p in operands) else out
+
+
 @implements(np.polyval)
 def polyval(p: Any, x: Any) -> Any:
     """The polynomial at each element of x, by Horner's rule."""
-    p = _coefficients(p)
+    p = p.coeffs if isinstance(p, np.poly1d) else asarray(p)
+    if p.ndim == 0:
+        raise TypeError("polyval: p must be the coefficients in an array, but is a single number")
     if isinstance(x, np.poly1d):
         y: Any = 0
     else:
@@ -85,26 +92,36 @@ def _aligned(a1: Any, a2: Any) -> tuple[Any, Any]:
 def polyadd(a1: Any, a2: Any) -> Any:
     """The sum of two polynomials."""
     p, q = _aligned(a1, a2)
-    return p + q
+    return _as_given(p + q, a1, a2)
 
 
 @implements(np.polysub)
 def polysub(a1: Any, a2: Any) -> Any:
     """The difference of two polynomials."""
     p, q = _aligned(a1, a2)
-    return p - q
+    return _as_given(p - q, a1, a2)
 
 
 @implements(np.polymul)
 def polymul(a1: Any, a2: Any) -> Any:
-    """The product of two polynomials."""
-    return convolve(_coefficients(a1), _coefficients(a2))
+    """The product of two polynomials, without leading zeros."""
+    return _as_given(convolve(*(_without_zeros(_coefficients(p)) for p in (a1, a2))), a1, a2)
+
+
+def _without_zeros(p: Any) -> Any:
+    """Without leading zeros, but at least one coefficient."""
+    if p.ndim != 1:
+        raise ValueError(f"a polynomial must be 1-d only, got shape {p.shape}")
+    p = trim_zeros(p, "f")
+    return p if len(p) else np.zeros(1, p.dtype)
 
 
 @implements(np.polydiv)
 def polydiv(u: Any, v: Any) -> tuple[Any, Any]:
     """Quotient and remainder of two polynomials."""
     u, v = _coefficients(u) + 0.0, _coefficients(v) + 0.0
+    if u.ndim != 1 or v.ndim != 1:
+        raise ValueError(f"polydiv: polynomials must be 1-d only, got shapes {u.shape} and {v.shape}")
     count = max(len(u) - len(v) + 1, 1)
     if len(u) < len(v):
         return (u * 0.0)[:1], u

@@ -203,7 +203,9 @@ def expand_dims(a: Any, axis: Any) -> Any:
 @implements(np.squeeze)
 def squeeze(a: Any, axis: Any = None) -> Any:
     """Drop axes of length 1 (all of them by default)."""
-    return sh.squeeze(asarray(a), axis)
+    a = asarray(a)
+    # NumPy lets a number pass for a vector here.
+    return a if a.ndim == 0 and axis in (0, -1) else sh.squeeze(a, axis)
 
 
 @implements(np.broadcast_to)
@@ -367,9 +369,9 @@ def tile(A: Any, reps: Any) -> Any:
 def repeat(a: Any, repeats: Any, axis: Any = None) -> Any:
     """Each element repeated, all as often, or each as often as `repeats` says for its place on the axis."""
     a = asarray(a)
-    if axis is None:
+    if axis is None or a.ndim == 0:
         a = sh.ravel(a)
-        axis = 0
+        axis = 0 if axis is None else axis
     axis = one_axis("repeat", axis, a.ndim)
     length = a.shape[axis]
     if np.ndim(repeats) or not isinstance(repeats, int | np.integer) or repeats < 0:

@@ -9,11 +9,12 @@ import numpy as np
 from pyad.array import dtype_of, is_traced, numpy_value
 from pyad.ops import elementwise as el
 from pyad.ops import shape as sh
+from pyad.ops.index import add_rows
 from pyad.ops.protocol import implements
 from pyad.ops.rearrange import gather, one_axis, take_axis
 from pyad.ops.shape import asarray, broadcast_to
 
-__all__ = ["choose", "compress", "extract", "piecewise", "select", "take", "take_along_axis", "where"]
+__all__ = ["bincount", "choose", "compress", "extract", "piecewise", "select", "take", "take_along_axis", "where"]
 
 
 def _places(name: str, indices: Any) -> np.ndarray:
@@ -40,6 +41,9 @@ def take(a: Any, indices: Any, axis: int | None = None, *, mode: str = "raise") 
     axis = one_axis("take", axis, a.ndim) if a.ndim else 0
     length = a.shape[axis] if a.ndim else 1
     a = a if a.ndim else sh.reshape(a, (1,))
+    if not length and places.size:
+        # NumPy's own modes would not come to an end.
+        raise IndexError("take: cannot do a non-empty take from an empty axis")
     # On the numbers of the entries, so that modes and errors are NumPy's.
     return take_axis(a, np.take(np.arange(length), places, mode=mode), axis)
 
@@ -50,6 +54,22 @@ def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
     arr = asarray(arr)
     indices = np.asarray(numpy_value(indices))
     return gather(arr, np.take_along_axis(np.arange(arr.size).reshape(arr.shape), indices, axis))
+
+
+@implements(np.bincount)
+def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
+    """The sums of the weights of equal integers, in the place of each integer."""
+    if is_traced(x) or weights is None:
+        raise TypeError("bincount: x must be integers; a traced value may only be among the weights")
+    places = np.asarray(x if len(x) else np.zeros(0, np.int64))
+    weights = sh.astype(asarray(weights), np.float64)
+    if places.ndim != 1 or weights.shape != places.shape:
+        raise ValueError(
+            f"bincount: x and weights must be 1-d and as long, got shapes {places.shape} and {weights.shape}"
+        )
+    # Sizes and errors are NumPy's.
+    count = len(np.bincount(places, minlength=minlength))
+    return add_rows(weights, places.astype(np.int64), count)
 
 
 @implements(np.compress)

@@ -45,7 +45,7 @@ _full_by_plain = host_linear("convolution with an array", _full, lambda s, a, v:
 def _signals(name: str, a: Any, v: Any) -> tuple[Any, Any]:
     signals = []
     for which, x in (("a", asarray(a)), ("v", asarray(v))):
-        if x.ndim > 1:
+        if x.ndim > 1 or (x.ndim == 0 and name == "correlate"):
             raise ValueError(f"{name}: {which} must be one-dimensional, but has shape {x.shape}")
         if x.size == 0:
             raise ValueError(f"{name}: {which} cannot be empty")
