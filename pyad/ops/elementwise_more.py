@@ -132,8 +132,6 @@ constant_in(
     np.isneginf,
     np.isreal,
     np.iscomplex,
-    np.iscomplexobj,
-    np.isrealobj,
     np.array_equiv,
 )
 

@@ -107,7 +107,6 @@ constant_in(
     np.argwhere,
     np.flatnonzero,
     np.around,
-    np.fix,
     np.ix_,
     np.tril_indices_from,
     np.triu_indices_from,

@@ -6,9 +6,9 @@ from typing import Any
 from pyad.scipy import stats as _stats
 
 # autograd's own list.
-__all__ = ["beta", "chi2", "dirichlet", "gamma", "multivariate_normal", "norm", "poisson", "t"]
+_MODULES = ["beta", "chi2", "dirichlet", "gamma", "multivariate_normal", "norm", "poisson", "t"]
 
-for _name in __all__:
+for _name in _MODULES:
     globals()[_name] = _sys.modules[f"{__name__}.{_name}"] = getattr(_stats, _name)
 
 
@@ -17,4 +17,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*__all__, *dir(_stats)})
+    return dir(_stats)
