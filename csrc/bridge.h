@@ -13,7 +13,7 @@
 
 enum { PYAD_NOT_PLAIN = -1, PYAD_BRIDGE_MOST = 256 };
 
-/* What is needed of one array: float32 or float64, C-contiguous and aligned. */
+/* What is needed of one array: float or complex, C-contiguous and aligned. */
 typedef struct pyad_plain {
     void *data;
     int64_t size;
@@ -29,13 +29,16 @@ static int pyad_plain_read(PyObject *object, int writable, pyad_plain *out)
         PyErr_Clear();
         return PYAD_NOT_PLAIN;
     }
-    char format = view.format != NULL && view.format[0] != '\0' && view.format[1] == '\0' ? view.format[0] : '?';
-    int plain = (format == 'f' || format == 'd') && view.ndim > 0 && view.ndim <= 32 &&
-                (uintptr_t)view.buf % (size_t)view.itemsize == 0;
+    const char *format = view.format != NULL ? view.format : "";
+    int complex_parts = format[0] == 'Z';
+    format += complex_parts;
+    int known = (format[0] == 'f' || format[0] == 'd') && format[1] == '\0';
+    size_t part = (size_t)view.itemsize / (complex_parts ? 2 : 1);
+    int plain = known && view.ndim > 0 && view.ndim <= 32 - complex_parts && (uintptr_t)view.buf % part == 0;
     if (plain) {
         out->data = view.buf;
         out->size = view.len / view.itemsize;
-        out->dtype = format == 'f' ? 9 : 10;
+        out->dtype = (format[0] == 'f' ? 9 : 10) + 2 * complex_parts;
         out->ndim = view.ndim;
         for (int d = 0; d < view.ndim; d++)
             out->shape[d] = view.shape[d];
@@ -109,7 +112,7 @@ static int pyad_axpy_lists(double a, uintptr_t x_list, uintptr_t y_list)
         pyad_plain x;
         pyad_plain y;
         int plain = pyad_plain_read(PyList_GetItem(xs, k), 0, &x) == 0 &&
-                    pyad_plain_read(PyList_GetItem(ys, k), 1, &y) == 0 && pyad_same_plain(&x, &y);
+                    pyad_plain_read(PyList_GetItem(ys, k), 1, &y) == 0 && pyad_same_plain(&x, &y) && y.dtype <= 10;
         if (!plain)
             return PYAD_NOT_PLAIN;
         dtypes[k] = y.dtype;

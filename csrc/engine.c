@@ -246,7 +246,7 @@ int64_t pyad_lend(int flags, int dtype, int ndim, const int64_t *shape, const in
         return failed(PYAD_ERR_STALE);
     pyad_status status = pyad_engine_layout(here, dtype, ndim, shape, strides, &any);
     uint8_t kind = flags & PYAD_LEND_CONST ? PYAD_NODE_CONST : 0;
-    if (status == PYAD_OK && (uintptr_t)data % pyad_dtype_size(dtype) != 0)
+    if (status == PYAD_OK && (uintptr_t)data % pyad_dtype_align(dtype) != 0)
         status = pyad_fail(&here->message, PYAD_ERR_VALUE, "memory is not aligned to its dtype");
     if (status == PYAD_OK)
         status = pyad_tape_lend(&here->tape, kind, &any.layout, data, &node);
@@ -261,7 +261,7 @@ int64_t pyad_leaf_number(int flags, double number, int dtype)
     pyad_status checked = pyad_engine_layout(here, dtype, 0, NULL, NULL, &any);
     if (checked != PYAD_OK)
         return failed(checked);
-    pyad_value value = {pyad_layout_scalar(dtype), pyad_arena_alloc(&here->tape.arena, 8), NULL};
+    pyad_value value = {pyad_layout_scalar(dtype), pyad_arena_alloc(&here->tape.arena, pyad_dtype_size(dtype)), NULL};
     uint32_t node = 0;
     if (value.data == NULL)
         return failed(PYAD_ERR_MEMORY);
@@ -440,6 +440,34 @@ int64_t pyad_op_ran_node(int op, int nargs, const int64_t *args, int64_t param, 
     if (same.buffer != NULL)
         pyad_buffer_retain(same.buffer);
     status = pyad_record_value(&here->recorder, op, PYAD_NODE_PYTHON, nargs, nodes, params, same, &node);
+    return answer(here, status, node);
+}
+
+int64_t pyad_op_given(int op, int nargs, const int64_t *args, int param_count, const int64_t *params, int64_t value)
+{
+    enum { MOST = 8 * PYAD_MAX_NDIM };
+    int64_t counted[MOST + 1];
+    const uint32_t *nodes;
+    uint32_t node = 0;
+    uint32_t source = 0;
+    pyad_status status = pyad_engine_node(here, value, &source);
+    if (status == PYAD_OK)
+        status = pyad_engine_nodes(here, nargs, args, &nodes);
+    if (status == PYAD_OK && (op < 0 || op >= PYAD_KERNEL_COUNT || op == PYAD_KERNEL_ALIAS || param_count > MOST))
+        status = pyad_fail(&here->message, PYAD_ERR_VALUE, "operation %d has no value to be given", op);
+    if (status != PYAD_OK)
+        return failed(status);
+    counted[0] = param_count;
+    if (param_count > 0)
+        memcpy(counted + 1, params, (size_t)param_count * sizeof *params);
+    status = pyad_kernel_check(&here->message, op, param_count >= 0 ? counted : NULL, nargs);
+    if (status != PYAD_OK)
+        return failed(status);
+    pyad_value same = here->tape.value[source];
+    if (same.buffer != NULL)
+        pyad_buffer_retain(same.buffer);
+    status = pyad_record_value(&here->recorder, op, PYAD_NODE_PYTHON, nargs, nodes, param_count >= 0 ? counted : NULL,
+                               same, &node);
     return answer(here, status, node);
 }
 
