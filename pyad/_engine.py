@@ -14,19 +14,24 @@ from pyad._ext import ffi, lib
 NULL = ffi.NULL
 F32 = np.dtype(np.float32)
 F64 = np.dtype(np.float64)
+C64 = np.dtype(np.complex64)
+C128 = np.dtype(np.complex128)
 INT64 = np.dtype(np.int64)
 
 # In the engine's order.
-DTYPES = tuple(np.dtype(n) for n in ["?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f4", "f8"])
+DTYPES = tuple(np.dtype(n) for n in ["?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f4", "f8", "c8", "c16"])
 CODES = {dtype: code for code, dtype in enumerate(DTYPES)}
 CODE_F32 = CODES[F32]
 CODE_F64 = CODES[F64]
+# What can be differentiated.
+INEXACT = frozenset((F32, F64, C64, C128))
 
 # Handles from here on are errors or values with a buffer; see csrc/pyad.h.
 LARGE = 1 << 62
 FAILED = LARGE + (1 << 61)
 INDEX_BITS = 28
 CALL_PYTHON = 32
+ERR_DTYPE = 3
 
 KERNEL_COUNT = lib.pyad_kernel_count()
 
@@ -164,8 +169,9 @@ def lend(array: np.ndarray, flags: int) -> int:
     code = CODE_F64 if dtype is F64 else CODE_F32 if dtype is F32 else CODES.get(dtype)
     if code is None or not dtype.isnative:
         raise errors.DTypeError(f"arrays of dtype {dtype} are not supported; convert to float32 or float64")
-    if array.ndim > 32:
-        raise errors.ShapeError(f"arrays of {array.ndim} dimensions are not supported, at most 32")
+    most = 32 if code <= CODE_F64 else 31
+    if array.ndim > most:
+        raise errors.ShapeError(f"arrays of {array.ndim} dimensions are not supported, at most {most}")
     try:
         data = ffi.from_buffer(array)
     except ValueError:  # not C-contiguous
@@ -256,7 +262,12 @@ def materialize(handle: int, share: bool = True) -> Any:
     """The value of a node as a NumPy array (a scalar where it is 0-d) with memory of its own."""
     _need_values()
     if lib.pyad_ndim_of(handle) == 0:
-        return DTYPES[lib.pyad_dtype_of(handle)].type(_number(handle))
+        code = lib.pyad_dtype_of(handle)
+        if code <= CODE_F64:
+            return DTYPES[code].type(_number(handle))
+        pair = np.empty((), DTYPES[code])
+        _copy_out(handle, pair)
+        return pair[()]
     info = look(handle)
     dtype = DTYPES[info.dtype]
     shape = shape_of(info)
@@ -265,10 +276,14 @@ def materialize(handle: int, share: bool = True) -> Any:
         if buffer != NULL:
             return array_over(buffer, shape, dtype)
     out = np.empty(shape, dtype)
+    _copy_out(handle, out)
+    return out
+
+
+def _copy_out(handle: int, out: np.ndarray) -> None:
     status = lib.pyad_copy_out(handle, ffi.from_buffer(_char_p, out, require_writable=True) if out.size else NULL)
     if status:
         raise error(status, (handle,))
-    return out
 
 
 def _need_values() -> None:
@@ -333,13 +348,22 @@ def _take_uncopied(handles: list[int], avals: list[Any], out: list[Any], fill: l
         if fill[k] is not None:
             continue
         if not shape:
-            out[k] = dtype.type(lib.pyad_sweep_number(handle))
+            out[k] = dtype.type(lib.pyad_sweep_number(handle)) if dtype.kind == "f" else _sweep_pair(handle, dtype)
             continue
         buffer = lib.pyad_sweep_share(handle)
         if buffer == NULL:
             fill[k] = out[k]
         else:
             out[k] = array_over(buffer, shape, dtype)
+
+
+def _sweep_pair(handle: int, dtype: np.dtype) -> Any:
+    """What has arrived at a 0-d complex input."""
+    pair = np.empty((), dtype)
+    status = lib.pyad_sweep_copy(handle, ffi.from_buffer(_char_p, pair, require_writable=True))
+    if status:
+        raise error(status, (handle,))
+    return pair[()]
 
 
 # ---- plain kernels ----

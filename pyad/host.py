@@ -29,7 +29,7 @@ HostOp = Callable[..., Any]
 def host(name: str, reference: Callable[..., Any], vjp: Callable[..., Any], jvp: Callable[..., Any]) -> HostOp:
     """Define an op that NumPy runs; returns the function that records it.
 
-    reference(*operands, **params): the value, an array or a tuple of arrays of one dtype; operands are plain, of one
+    reference(*operands, **params): the value, an array or a tuple of arrays, which may be complex; operands are plain, of one
         dtype.
     vjp(s, y, *operands, **params): a tuple of cotangents, one per operand, each of that operand's shape or of one that
         broadcasting it gives; None for no derivative.
@@ -95,24 +95,26 @@ def _zeros_like(x: Any) -> np.ndarray:
 class _Outputs:
     """How several outputs lie in one vector."""
 
-    __slots__ = ("shapes",)
+    __slots__ = ("dtypes", "shapes")
 
     def __init__(self, outputs: tuple[np.ndarray, ...]) -> None:
         self.shapes = [x.shape for x in outputs]
+        self.dtypes = [x.dtype for x in outputs]
 
     def pack(self, outputs: tuple[Any, ...]) -> Any:
-        from pyad.ops.shape import concatenate, ravel
+        from pyad.ops.shape import concatenate, ravel, recast
 
-        return concatenate([ravel(x) for x in outputs])
+        dtype = np.result_type(*self.dtypes)
+        return concatenate([recast(ravel(x), dtype) for x in outputs])
 
     def unpack(self, packed: Any) -> tuple[Any, ...]:
-        from pyad.ops.shape import reshape
+        from pyad.ops.shape import recast, reshape
 
         parts = []
         start = 0
-        for shape in self.shapes:
+        for shape, dtype in zip(self.shapes, self.dtypes, strict=True):
             size = int(np.prod(shape, dtype=int))
-            parts.append(reshape(packed[start : start + size], shape))
+            parts.append(recast(reshape(packed[start : start + size], shape), dtype))
             start += size
         return tuple(parts)
 

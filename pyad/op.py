@@ -25,7 +25,7 @@ import numpy as np
 from pyad import _engine
 from pyad._engine import CODES, FAILED, LARGE, lib
 from pyad.array import Array, _new, common_dtype, constant, is_traced, numpy_view, wrap
-from pyad.errors import EngineError, NeedsPython
+from pyad.errors import DTypeError, EngineError, NeedsPython
 
 __all__ = ["REGISTRY", "Op", "elementwise", "general", "linear", "nondiff", "python_op"]
 
@@ -73,8 +73,43 @@ class Op:
         else:
             handle = lib.pyad_op(self.number, len(handles), handles, len(params), params)
         if handle >= FAILED:
-            raise _engine.error(handle, tuple(handles))
+            return self.refused(handle, handles, params)
         return wrap(handle)
+
+    def refused(self, failure: int, handles: list[int], params: tuple[int, ...] | None) -> Any:
+        """What happens where the engine has refused to run the op: complex operands that it has no kernel for are
+        NumPy's to compute, and anything else is an error."""
+        if failure != FAILED + _engine.ERR_DTYPE or not any(map(_is_complex, handles)):
+            raise _engine.error(failure, tuple(handles))
+        if self.name in REAL_ONLY:
+            raise DTypeError(f"{self.name}: operands are complex; it is defined for real numbers only")
+        form = COMPLEX_FORMS.get(self.number)
+        if form is not None:
+            return form(*map(_traced, handles))
+        return _record_given(self, handles, params)
+
+
+# Ops whose reference would compute something else, or nothing, of complex numbers.
+REAL_ONLY = {"erf", "log_softmax", "logsumexp", "relu", "sigmoid", "softmax", "softplus"}
+
+# What stands for an op where operands are complex, by the engine's number: functions whose derivative is not the same
+# formula there.
+COMPLEX_FORMS: dict[int, Callable[..., Any]] = {}
+
+
+def _is_complex(handle: int) -> bool:
+    return lib.pyad_dtype_of(handle) > _engine.CODE_F64
+
+
+def _record_given(op: Op, handles: list[int], params: tuple[int, ...] | None) -> Array:
+    """Record a native op whose value NumPy computes; its rule is run by Python too."""
+    given = () if params is None else params
+    value = op.reference(*map(_engine.view, handles), *given)
+    if type(value) is not np.ndarray:
+        value = np.asarray(value)
+    node = _engine.lend(value, 1)
+    count = -1 if params is None else len(params)
+    return wrap(lib.pyad_op_given(op.number, len(handles), handles, count, given, node))
 
 
 _CAST = _engine.kernel("astype")
@@ -266,7 +301,10 @@ def _value_at(node: int, outside: Callable[[int], Any]) -> Any:
 
 
 def _give(op: Op, node: int, value: Any) -> None:
-    dtype = _engine.DTYPES[_engine.look(node).dtype]
+    dtype = _engine.DTYPES[lib.pyad_dtype_of(node)]
+    if dtype.kind != "c" and not is_traced(value) and np.iscomplexobj(value):
+        # A real operand of a complex operation moves it along the real axis only.
+        value = np.real(value)
     status = lib.pyad_sweep_give(node, handle_of(value, dtype))
     if status:
         raise _engine.error(status)

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy.fft as _theirs
 
+import pyad.ops.fft
 from pyad.ops.protocol import namespace as _namespace
 
 _implemented = _namespace(_theirs)

@@ -11,6 +11,7 @@ import numpy as np
 
 from pyad.array import Array, is_traced, numpy_value
 from pyad.errors import UnsupportedError
+from pyad.ops import complex as complex_numbers
 from pyad.ops import elementwise as el
 from pyad.ops import index, linalg, reduce, shape
 from pyad.ops.dispatch import binary_method
@@ -293,7 +294,8 @@ def _install_methods() -> None:
         setattr(Array, name, getattr(reduce, name))
     Array.T = property(shape.transpose)
     Array.mT = property(lambda self: shape.swapaxes(self, -1, -2))
-    Array.real = property(lambda self: self)
+    Array.real = property(complex_numbers.real)
+    Array.imag = property(complex_numbers.imag)
     Array.flat = property(lambda self: iter(shape.ravel(self)))
     Array.reshape = lambda self, *new: shape.reshape(self, _sequence(new))
     Array.transpose = lambda self, *axes: shape.transpose(self, _sequence(axes) if axes else None)
@@ -303,7 +305,7 @@ def _install_methods() -> None:
     Array.astype = lambda self, dtype, **_: shape.astype(self, dtype)
     Array.copy = lambda self, order="C": self
     Array.dot = linalg.dot
-    Array.conj = Array.conjugate = lambda self: self
+    Array.conj = Array.conjugate = lambda self: complex_numbers.conjugate(self)
     for name in ("argmax", "argmin", "argsort", "all", "any", "nonzero", "round"):
         setattr(Array, name, _constant_method(name))
     for name in dir(np.ndarray):

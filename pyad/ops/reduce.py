@@ -212,7 +212,12 @@ def var(x: Any, axis: Axis = None, *, ddof: float = 0, keepdims: bool = False) -
     if not is_traced(x):
         return np.var(x, axis=axis, ddof=ddof, keepdims=keepdims)
     centred = x - mean(x, axis, keepdims=True)
-    return sum(centred * centred, axis, keepdims=keepdims) / (_count(x, axis) - ddof)
+    squared = centred * centred
+    if x.dtype.kind == "c":
+        from pyad.ops.complex import squared_magnitude
+
+        squared = squared_magnitude(centred)
+    return sum(squared, axis, keepdims=keepdims) / (_count(x, axis) - ddof)
 
 
 def std(x: Any, axis: Axis = None, *, ddof: float = 0, keepdims: bool = False) -> Any:
