@@ -25,7 +25,7 @@ __all__ = ["angle", "conjugate", "imag", "real", "real_if_close", "squared_magni
 
 _conj = linear("conj", np.conjugate, lambda s, y, x, p: (conjugate(s),))
 _imag = linear("imag", np.imag, lambda s, y, x, p: (_minus_i(s),))
-_unimag = linear("unimag", lambda x: np.conjugate(1j * np.asarray(x)), lambda s, y, x, p: (-imag(s),))
+_unimag = linear("unimag", lambda x: np.conjugate(1j * np.asarray(x)), lambda s, y, x, p: (imag(s),))
 
 
 def _minus_i(s: Any) -> Any:

@@ -42,9 +42,7 @@ _transpose = linear(
 )
 # The sum over the new axes is part of the accumulation.
 _broadcast = linear("broadcast_to", lambda x, *shape: np.broadcast_to(x, shape), lambda s, y, x, p: (s,))
-_astype = linear(
-    "astype", lambda x, code: recast(x, _dtypes()[code]), lambda s, y, x, p: (recast(s, x.dtype),)
-)
+_astype = linear("astype", lambda x, code: recast(x, _dtypes()[code]), lambda s, y, x, p: (recast(s, x.dtype),))
 
 
 def _dtypes() -> tuple[np.dtype, ...]:
