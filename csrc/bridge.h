@@ -34,7 +34,7 @@ static int pyad_plain_read(PyObject *object, int writable, pyad_plain *out)
     format += complex_parts;
     int known = (format[0] == 'f' || format[0] == 'd') && format[1] == '\0';
     size_t part = (size_t)view.itemsize / (complex_parts ? 2 : 1);
-    int plain = known && view.ndim > 0 && view.ndim <= 32 - complex_parts && (uintptr_t)view.buf % part == 0;
+    int plain = known && view.ndim <= 32 - complex_parts && (uintptr_t)view.buf % part == 0;
     if (plain) {
         out->data = view.buf;
         out->size = view.len / view.itemsize;
@@ -74,6 +74,17 @@ static int pyad_lend_list(uintptr_t list, int64_t *handles)
             return (int)(handles[k] - ((int64_t)3 << 61));
     }
     return 0;
+}
+
+/* As pyad_op_given over the memory of an array, which the caller keeps alive; PYAD_NOT_PLAIN for one of another kind. */
+static int64_t pyad_op_given_array(int op, int nargs, const int64_t *args, int param_count, const int64_t *params,
+                                   uintptr_t array)
+{
+    pyad_plain plain;
+    if (pyad_plain_read((PyObject *)array, 0, &plain) != 0)
+        return PYAD_NOT_PLAIN;
+    int64_t value = pyad_lend(1, plain.dtype, plain.ndim, plain.shape, NULL, plain.data);
+    return value < ((int64_t)3 << 61) ? pyad_op_given(op, nargs, args, param_count, params, value) : value;
 }
 
 /* The results of the sweep under way at `handles`, into the arrays of a list (None: left out). */

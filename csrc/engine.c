@@ -374,6 +374,39 @@ int64_t pyad_opn2(int op, double a, int64_t b)
     return op_with_number(op, b, a, 0);
 }
 
+/* A constant complex number. */
+static pyad_status complex_number(pyad_tape *tape, double re, double im, int dtype, uint32_t *node)
+{
+    const double number[2] = {re, im};
+    PYAD_TRY(pyad_tape_reserve(tape, 0));
+    pyad_value value = {pyad_layout_scalar(dtype), pyad_arena_alloc(&tape->arena, sizeof number), NULL};
+    if (value.data == NULL)
+        return PYAD_ERR_MEMORY;
+    pyad_copy(pyad_value_view(&value), (pyad_view){pyad_layout_scalar(PYAD_C128), (void *)(uintptr_t)number});
+    *node = pyad_tape_push(tape, PYAD_KERNEL_ALIAS, PYAD_NODE_CONST | PYAD_NODE_LEAF, 0, NULL, NULL, value);
+    return PYAD_OK;
+}
+
+int64_t pyad_op2z(int op, int64_t a, double re, double im, int swapped)
+{
+    pyad_engine *engine = here;
+    uint32_t args[2];
+    uint32_t node = 0;
+    int traced = swapped ? 1 : 0;
+    pyad_status status = pyad_engine_node(engine, a, &args[traced]);
+    int dtype = status == PYAD_OK ? engine->tape.value[args[traced]].layout->dtype : PYAD_C128;
+    if (status == PYAD_OK && pyad_dtype_is_float(dtype)) {
+        dtype += PYAD_C64 - PYAD_F32;
+        const int64_t params[2] = {1, dtype};
+        status = pyad_record(&engine->recorder, PYAD_KERNEL_CAST, 1, &args[traced], params, &args[traced]);
+    }
+    if (status == PYAD_OK)
+        status = complex_number(&engine->tape, re, im, dtype, &args[1 - traced]);
+    if (status == PYAD_OK)
+        status = pyad_record(&engine->recorder, op, 2, args, NULL, &node);
+    return answer(engine, status, node);
+}
+
 int64_t pyad_op(int op, int nargs, const int64_t *args, int param_count, const int64_t *params)
 {
     enum { MOST = 8 * PYAD_MAX_NDIM };

@@ -92,6 +92,8 @@ int64_t pyad_op2(int op, int64_t a, int64_t b);
 /* The second (first) operand is a plain number, taken in the dtype of the other. */
 int64_t pyad_op2n(int op, int64_t a, double b);
 int64_t pyad_opn2(int op, double a, int64_t b);
+/* op(a, re + im i), or (swapped) the other way round; a real a becomes complex. */
+int64_t pyad_op2z(int op, int64_t a, double re, double im, int swapped);
 int64_t pyad_op3(int op, int64_t a, int64_t b, int64_t c);
 int64_t pyad_op(int op, int nargs, const int64_t *args, int param_count, const int64_t *params);
 /* The result of an operation that the caller ran; `data` as in pyad_lend. `param` is the caller's. flags as pyad_lend. */

@@ -101,6 +101,7 @@ class Engine:
         lib.pyad_engine_enter(self.pointer)
         self.keep: list[Any] = []
         self.depth = 0
+        self.info = ffi.new("pyad_info *")
         self.abstract = False  # a rule is being recorded on placeholders, which have no values
         self.dead: list[Any] = []  # saved tapes whose owner is gone, freed by this thread
 
@@ -236,6 +237,7 @@ def array_over(buffer: Any, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarr
 
 _info = ffi.typeof("pyad_info *")
 _char_p = ffi.typeof("char[]")
+_char_pointer = ffi.typeof("char *")
 
 
 def look(handle: int) -> Any:
@@ -312,6 +314,22 @@ def view(handle: int) -> Any:
     out = np.frombuffer(ffi.buffer(data, nbytes), dtype).reshape(shape_of(info))
     out.flags.writeable = False
     return out
+
+
+def peek(handle: int) -> np.ndarray:
+    """The value of a node, only to be read, and not to be kept beyond the call that it is fetched for."""
+    engine = current()
+    info = engine.info
+    status = lib.pyad_look(handle, info)
+    if status:
+        raise error(status, (handle,))
+    if engine.abstract:
+        raise errors.NeedsPython
+    if not info.is_contiguous or info.data == NULL or not info.size:
+        return np.asarray(materialize(handle, share=False))
+    dtype = DTYPES[info.dtype]
+    out = np.frombuffer(ffi.buffer(ffi.cast(_char_pointer, info.data), info.size * dtype.itemsize), dtype)
+    return out if info.ndim == 1 else out.reshape(shape_of(info))
 
 
 def _number(handle: int) -> float:

@@ -246,6 +246,8 @@ def numpy_view(x: Any) -> Any:
 
 def common_dtype(op: str, operands: tuple[Any, ...]) -> np.dtype:
     """NumPy's result type of the operands, which must be float32, float64, complex64 or complex128."""
+    if len(operands) == 1 and type(operands[0]) is Array:
+        return operands[0].dtype
     if len(operands) == 2:
         a, b = (x.dtype if type(x) in (Array, np.ndarray) else None for x in operands)
         if a is b and a in _engine.INEXACT:

@@ -104,12 +104,16 @@ def _is_complex(handle: int) -> bool:
 def _record_given(op: Op, handles: list[int], params: tuple[int, ...] | None) -> Array:
     """Record a native op whose value NumPy computes; its rule is run by Python too."""
     given = () if params is None else params
-    value = op.reference(*map(_engine.view, handles), *given)
+    value = op.reference(*map(_engine.peek, handles), *given)
     if type(value) is not np.ndarray:
         value = np.asarray(value)
-    node = _engine.lend(value, 1)
     count = -1 if params is None else len(params)
-    return wrap(lib.pyad_op_given(op.number, len(handles), handles, count, given, node))
+    handle = lib.pyad_op_given_array(op.number, len(handles), handles, count, given, id(value))
+    if handle < 0:  # booleans, or memory with gaps
+        handle = lib.pyad_op_given(op.number, len(handles), handles, count, given, _engine.lend(value, 1))
+    else:
+        _engine.current().keep.append(value)
+    return wrap(handle)
 
 
 _CAST = _engine.kernel("astype")

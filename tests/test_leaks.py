@@ -259,7 +259,6 @@ def test_in_place_operators():
         ("numpy.sort", lambda x: np.sort(x)),
         ("numpy.linalg.norm", lambda x: np.linalg.norm(x)),
         ("numpy.linalg.det", lambda x: np.linalg.det(x * np.eye(3))),
-        ("numpy.fft.fft", lambda x: np.fft.fft(x)),
         ("numpy.copyto", lambda x: np.copyto(np.zeros(3), x)),
         ("numpy.einsum", lambda x: np.einsum("i,i", x, x)),
         ("numpy.add.reduce", lambda x: np.add.reduce(x)),
@@ -306,4 +305,4 @@ def test_out_and_where_are_refused(call, words):
 
 def test_dtype_arguments_that_are_not_supported():
     in_grad(DTypeError, ["astype", "float16"], lambda x: np.sum(np.exp(x, dtype=np.float16)), X)
-    in_grad(DTypeError, ["astype", "complex128"], lambda x: np.sum(x.astype(complex)), X)
+    in_grad(DTypeError, ["astype", str(np.dtype(np.clongdouble))], lambda x: np.sum(x.astype(np.clongdouble)), X)

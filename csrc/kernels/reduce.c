@@ -379,6 +379,8 @@ void pyad_reduce(pyad_reduction kind, pyad_view dst, pyad_view src, uint32_t axe
         pyad_layout_any from;
         pyad_layout_pairs(dst.layout, &to);
         pyad_layout_pairs(src.layout, &from);
+        /* Not along the pairs, whatever bits there are beyond the array's own axes. */
+        axes &= (UINT32_C(1) << src.layout->ndim) - 1;
         pyad_reduce(kind, (pyad_view){&to.layout, dst.data}, (pyad_view){&from.layout, src.data}, axes);
         return;
     }

@@ -74,6 +74,8 @@ def binary_method(op: Op, swapped: bool = False) -> Callable[[Array, Any], Any]:
             # Only for a value that is still on the tape: nothing would drop what is lent after its transform ended.
             given = lend(other, 1)
             handle = op2(number, given, self._h) if swapped else op2(number, self._h, given)
+        elif kind is complex:
+            handle = lib.pyad_op2z(number, self._h, other.real, other.imag, swapped)
         else:
             return _slow_binary(op, other, self) if swapped else _slow_binary(op, self, other)
         result = _new(Array)
