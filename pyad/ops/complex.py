@@ -86,6 +86,12 @@ def real_if_close(a: Any, tol: float = 100) -> Any:
     return real(a) if closes else a
 
 
+@implements(np.fabs)
+def fabs(x: Any, /) -> Any:
+    """|x| of real numbers; NumPy's error for complex ones."""
+    return np.fabs(numpy_value(x)) if is_complex(x) else el.absolute(x)
+
+
 constant_in(np.iscomplex, np.isreal, np.iscomplexobj, np.isrealobj)
 
 
@@ -122,7 +128,8 @@ _complex_abs = host(
 
 
 def _complex_sign(z: Array) -> Any:
-    return _over_magnitude(z, _complex_abs(z))
+    r = _complex_abs(z)
+    return el.where(r == 0, 0.0, _over_magnitude(z, r))
 
 
 COMPLEX_FORMS[el._abs.number] = _complex_abs

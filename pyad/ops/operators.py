@@ -40,7 +40,6 @@ UFUNCS.update(
         np.maximum: el.maximum,
         np.minimum: el.minimum,
         np.absolute: el.absolute,
-        np.fabs: el.absolute,
         np.square: el.square,
         np.reciprocal: el.reciprocal,
         np.sqrt: el.sqrt,
