@@ -29,8 +29,8 @@ HostOp = Callable[..., Any]
 def host(name: str, reference: Callable[..., Any], vjp: Callable[..., Any], jvp: Callable[..., Any]) -> HostOp:
     """Define an op that NumPy runs; returns the function that records it.
 
-    reference(*operands, **params): the value, an array or a tuple of arrays, which may be complex; operands are plain, of one
-        dtype.
+    reference(*operands, **params): the value, an array or a tuple of arrays, which may be complex; operands are plain,
+        of one dtype.
     vjp(s, y, *operands, **params): a tuple of cotangents, one per operand, each of that operand's shape or of one that
         broadcasting it gives; None for no derivative.
     jvp(tangents, y, *operands, **params): the tangent of the value; an operand's tangent is None where it has none.

@@ -169,7 +169,8 @@ def _first_order(f: Callable, args: tuple) -> _Function:
     for index in where:
         if _part_dtype(leaves[index]) not in _TOLERANCES:
             raise TypeError(
-                f"check_grads works on float32 and float64, complex64 and complex128, but args{paths[index]} has dtype {np.asarray(leaves[index]).dtype}"
+                f"check_grads works on float32 and float64, complex64 and complex128, but args{paths[index]} has dtype "
+                f"{np.asarray(leaves[index]).dtype}"
             )
 
     def split(out: Any) -> tuple[list, list[str]]:

@@ -177,9 +177,9 @@ def grad(
 def vjp(function: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     """The value of a function and its pullback, which maps a cotangent of the value to cotangents of the primals.
 
-    The primals and the value are float or complex numbers and arrays, or containers of them. Returns (value, pullback), with
-    `has_aux` (value, pullback, aux). The pullback returns a tuple, one entry per primal, may be called any number of
-    times, and is linear; its argument has the value's structure and shapes.
+    The primals and the value are float or complex numbers and arrays, or containers of them. Returns (value, pullback),
+    with `has_aux` (value, pullback, aux). The pullback returns a tuple, one entry per primal, may be called any number
+    of times, and is linear; its argument has the value's structure and shapes.
 
     Raises:
         DTypeError: an input that is neither float nor complex.

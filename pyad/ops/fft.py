@@ -158,9 +158,12 @@ def ihfft(a: Any, n: int | None = None, axis: int = -1, norm: Norm = None) -> An
 
 
 def _plan(
-    name: str, a: Any, s: Sequence[int] | None, axes: Sequence[int] | None, halved: bool
+    name: str, a: Any, s: Sequence[int] | None, axes: Sequence[int] | None, last: bool = False, halved: bool = False
 ) -> list[tuple[int, int]]:
-    """(axis, length) of each transform, in the order of `axes`. A length of -1 is that of the axis."""
+    """(axis, length) of each transform, in the order of `axes`. A length of -1 is that of the axis.
+
+    `last`: one of the axes is special, so there must be one; `halved`: it is half a spectrum.
+    """
     if axes is None and s is not None:
         warnings.warn(
             f"{name}: `axes` should not be `None` if `s` is not `None`; pass axes=range(len(s))",
@@ -170,6 +173,8 @@ def _plan(
     if axes is None:
         axes = range(-len(s), 0) if s is not None else range(a.ndim)
     axes = [int(axis) for axis in axes]
+    if last and not axes:
+        raise IndexError(f"{name}: at least one axis is needed")
     lengths = [_length(name, a, axis) for axis in axes]
     if s is None:
         if halved:
@@ -183,14 +188,14 @@ def _plan(
 
 def _complex(name: str, run: Callable[..., Any], a: Any, s: Any, axes: Any, norm: Norm) -> Any:
     a = array(a)
-    for axis, n in reversed(_plan(name, a, s, axes, False)):
+    for axis, n in reversed(_plan(name, a, s, axes)):
         a = _one(name, run, a, n, axis, norm)
     return a
 
 
 def _to_half(name: str, a: Any, s: Any, axes: Any, norm: Norm) -> Any:
     a = array(a)
-    *others, (axis, n) = _plan(name, a, s, axes, False)
+    *others, (axis, n) = _plan(name, a, s, axes, last=True)
     a = _one(name, _rfft, a, n, axis, norm)
     for axis, n in reversed(others):
         a = _one(name, _fft, a, n, axis, norm)
@@ -199,7 +204,7 @@ def _to_half(name: str, a: Any, s: Any, axes: Any, norm: Norm) -> Any:
 
 def _from_half(name: str, a: Any, s: Any, axes: Any, norm: Norm) -> Any:
     a = array(a)
-    *others, (last, count) = _plan(name, a, s, axes, True)
+    *others, (last, count) = _plan(name, a, s, axes, last=True, halved=True)
     for axis, n in others:
         a = _one(name, _ifft, a, n, axis, norm)
     return _one(name, _irfft, a, count, last, norm)
