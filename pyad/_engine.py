@@ -299,14 +299,13 @@ def view(handle: int) -> Any:
     Buffers of the engine are kept alive by the array; memory that was lent stays until then anyway; small values, which
     lie in the arena, are copied.
     """
-    if lib.pyad_ndim_of(handle) == 0:
-        return materialize(handle)
-    _need_values()
-    info = look(handle)
+    info = _glance(handle)
     dtype = DTYPES[info.dtype]
     nbytes = info.size * dtype.itemsize
-    if nbytes <= VIEW_BYTES or not info.is_contiguous:
+    if not nbytes or not info.is_contiguous or info.data == NULL:
         return materialize(handle, share=False)
+    if nbytes <= VIEW_BYTES:
+        return _over(info, nbytes, dtype).copy()[()]
     buffer = lib.pyad_borrow(handle)
     data = ffi.cast("char *", info.data)
     if buffer != NULL:
@@ -318,17 +317,28 @@ def view(handle: int) -> Any:
 
 def peek(handle: int) -> np.ndarray:
     """The value of a node, only to be read, and not to be kept beyond the call that it is fetched for."""
+    info = _glance(handle)
+    dtype = DTYPES[info.dtype]
+    nbytes = info.size * dtype.itemsize
+    if not nbytes or not info.is_contiguous or info.data == NULL:
+        return np.asarray(materialize(handle, share=False))
+    return _over(info, nbytes, dtype)
+
+
+def _glance(handle: int) -> Any:
+    """As `look` at a node with a value, but valid only until the next glance."""
     engine = current()
-    info = engine.info
-    status = lib.pyad_look(handle, info)
-    if status:
-        raise error(status, (handle,))
     if engine.abstract:
         raise errors.NeedsPython
-    if not info.is_contiguous or info.data == NULL or not info.size:
-        return np.asarray(materialize(handle, share=False))
-    dtype = DTYPES[info.dtype]
-    out = np.frombuffer(ffi.buffer(ffi.cast(_char_pointer, info.data), info.size * dtype.itemsize), dtype)
+    status = lib.pyad_look(handle, engine.info)
+    if status:
+        raise error(status, (handle,))
+    return engine.info
+
+
+def _over(info: Any, nbytes: int, dtype: np.dtype) -> np.ndarray:
+    """An array over the contiguous value of a node, which it does not keep alive."""
+    out = np.frombuffer(ffi.buffer(ffi.cast(_char_pointer, info.data), nbytes), dtype)
     return out if info.ndim == 1 else out.reshape(shape_of(info))
 
 

@@ -199,6 +199,11 @@ def dtype_of(x: Any) -> Any:
     return np.asarray(x).dtype
 
 
+def is_complex(x: Any) -> bool:
+    """Whether an operand's dtype is complex."""
+    return lib.pyad_dtype_of(x._h) > _engine.CODE_F64 if type(x) is Array else np.iscomplexobj(x)
+
+
 def refuse_subclass(name: str, x: Any) -> None:
     """Raise for ndarrays that compute otherwise than an ndarray: their mask or their products would be lost."""
     if isinstance(x, np.ma.MaskedArray | np.matrix):
@@ -217,13 +222,15 @@ def _check_kind(kind: np.dtype, dtype: np.dtype) -> None:
 
 def constant(x: Any, dtype: np.dtype) -> int:
     """A handle for a plain operand, as a constant of `dtype`."""
+    if type(x) is int and dtype.kind in "fc":
+        x = float(x)
     if type(x) is not np.ndarray and type(x) is not float:
         refuse_subclass("a constant", x)
         kind = np.asarray(x).dtype
         _check_kind(kind, dtype)
     elif type(x) is np.ndarray:
         _check_kind(x.dtype, dtype)
-    if isinstance(x, float | int | np.generic) and dtype.kind == "f":
+    if type(x) is float or (isinstance(x, float | int | np.generic) and dtype.kind == "f"):
         handle = lib.pyad_const_number(float(x), CODES[dtype])
         if handle >= FAILED:
             raise _engine.error(handle)
@@ -244,11 +251,26 @@ def numpy_view(x: Any) -> Any:
     return _engine.view(x._h) if type(x) is Array else x
 
 
+def _with_number(x: Any, y: Any) -> np.dtype | None:
+    """The result type of a traced array and a Python int or float, which is weak: the array's; else None."""
+    if type(y) is Array:
+        x, y = y, x
+    if type(x) is Array and type(y) in (int, float):
+        dtype = x.dtype
+        return dtype if dtype in _engine.INEXACT else None
+    return None
+
+
 def common_dtype(op: str, operands: tuple[Any, ...]) -> np.dtype:
     """NumPy's result type of the operands, which must be float32, float64, complex64 or complex128."""
     if len(operands) == 1 and type(operands[0]) is Array:
-        return operands[0].dtype
+        dtype = operands[0].dtype
+        if dtype in _engine.INEXACT:
+            return dtype
     if len(operands) == 2:
+        weak = _with_number(*operands)
+        if weak is not None:
+            return weak
         a, b = (x.dtype if type(x) in (Array, np.ndarray) else None for x in operands)
         if a is b and a in _engine.INEXACT:
             return a

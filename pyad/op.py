@@ -25,7 +25,7 @@ import numpy as np
 from pyad import _engine
 from pyad._engine import CODES, FAILED, LARGE, lib
 from pyad.array import Array, _new, common_dtype, constant, is_traced, numpy_view, wrap
-from pyad.errors import DTypeError, EngineError, NeedsPython
+from pyad.errors import EngineError, NeedsPython
 
 __all__ = ["REGISTRY", "Op", "elementwise", "general", "linear", "nondiff", "python_op"]
 
@@ -79,26 +79,17 @@ class Op:
     def refused(self, failure: int, handles: list[int], params: tuple[int, ...] | None) -> Any:
         """What happens where the engine has refused to run the op: complex operands that it has no kernel for are
         NumPy's to compute, and anything else is an error."""
-        if failure != FAILED + _engine.ERR_DTYPE or not any(map(_is_complex, handles)):
+        if failure != FAILED + _engine.ERR_DTYPE or lib.pyad_dtype_of(handles[-1]) <= _engine.CODE_F64:
             raise _engine.error(failure, tuple(handles))
-        if self.name in REAL_ONLY:
-            raise DTypeError(f"{self.name}: operands are complex; it is defined for real numbers only")
         form = COMPLEX_FORMS.get(self.number)
         if form is not None:
             return form(*map(_traced, handles))
         return _record_given(self, handles, params)
 
 
-# Ops whose reference would compute something else, or nothing, of complex numbers.
-REAL_ONLY = {"erf", "log_softmax", "logsumexp", "relu", "sigmoid", "softmax", "softplus"}
-
-# What stands for an op where operands are complex, by the engine's number: functions whose derivative is not the same
-# formula there.
+# What stands for an op where operands are complex, by the engine's number: functions that are computed in another way
+# there, or that are refused.
 COMPLEX_FORMS: dict[int, Callable[..., Any]] = {}
-
-
-def _is_complex(handle: int) -> bool:
-    return lib.pyad_dtype_of(handle) > _engine.CODE_F64
 
 
 def _record_given(op: Op, handles: list[int], params: tuple[int, ...] | None) -> Array:

@@ -7,16 +7,18 @@ of all other ops hold for complex numbers as they stand. Only the functions here
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from pyad import _engine
 from pyad._engine import DTYPES
-from pyad.array import Array, is_traced, numpy_value
-from pyad.host import host
-from pyad.op import COMPLEX_FORMS, linear
+from pyad.array import Array, is_complex, is_traced, numpy_value
+from pyad.errors import DTypeError
+from pyad.op import COMPLEX_FORMS, Op, linear
 from pyad.ops import elementwise as el
+from pyad.ops import reduce
 from pyad.ops.dispatch import plain
 from pyad.ops.protocol import constant_in, implements
 from pyad.ops.shape import recast
@@ -31,11 +33,6 @@ _unimag = linear("unimag", lambda x: np.conjugate(1j * np.asarray(x)), lambda s,
 def _minus_i(s: Any) -> Any:
     """-i times a real s, without a product that would make NaN of infinities."""
     return _unimag.record([s._h], None) if is_traced(s) else _unimag.reference(s)
-
-
-def is_complex(x: Any) -> bool:
-    """Whether the operand's dtype is complex."""
-    return x.dtype.kind == "c" if is_traced(x) else np.iscomplexobj(x)
 
 
 @implements(np.real)
@@ -106,31 +103,25 @@ def _part(dtype: np.dtype) -> np.dtype:
     return DTYPES[_engine.CODES[dtype] - 2]
 
 
-# ---- what is not holomorphic, for complex operands: see COMPLEX_FORMS ----
+# ---- what stands for ops where operands are complex ----
 
 
-def _nonzero(r: Any) -> Any:
-    """r, or 1 where it is 0."""
-    return el.where(r == 0, 1.0, r) if is_traced(r) else np.where(r == 0, r.dtype.type(1), r)
-
-
-def _over_magnitude(z: Any, r: Any) -> Any:
+def _direction(z: Array) -> Any:
     """z / |z|, 0 at 0."""
-    return z / _nonzero(r)
+    r = el.absolute(z)
+    zero = r == 0
+    return el.where(zero, 0.0, z / el.where(zero, 1.0, r))
 
 
-_complex_abs = host(
-    "abs",
-    np.absolute,
-    lambda s, r, z: (s * _over_magnitude(conjugate(z), r),),
-    lambda tangents, r, z: real(tangents[0] * _over_magnitude(conjugate(z), r)),
-)
+def _refusal(op: Op) -> Callable[..., Any]:
+    """Raises for an op whose reference would compute something else, or nothing, of complex numbers."""
+
+    def refuse(*operands: Any) -> Any:
+        raise DTypeError(f"{op.name}: operands are complex; it is defined for real numbers only")
+
+    return refuse
 
 
-def _complex_sign(z: Array) -> Any:
-    r = _complex_abs(z)
-    return el.where(r == 0, 0.0, _over_magnitude(z, r))
-
-
-COMPLEX_FORMS[el._abs.number] = _complex_abs
-COMPLEX_FORMS[el._sign.number] = _complex_sign
+COMPLEX_FORMS[el._sign.number] = _direction
+for _op in (el._erf, el._relu, el._sigmoid, el._softplus, reduce._logsumexp, reduce._softmax, reduce._log_softmax):
+    COMPLEX_FORMS[_op.number] = _refusal(_op)
