@@ -67,8 +67,8 @@ static int pyad_lend_list(uintptr_t list, int64_t *handles)
     pyad_plain plain;
     for (Py_ssize_t k = 0; k < count; k++) {
         int status = pyad_plain_read(PyList_GetItem(arrays, k), 0, &plain);
-        if (status != 0)
-            return status;
+        if (status != 0 || plain.ndim == 0)
+            return PYAD_NOT_PLAIN;
         handles[k] = pyad_lend(0, plain.dtype, plain.ndim, plain.shape, NULL, plain.data);
         if (handles[k] >= ((int64_t)3 << 61))
             return (int)(handles[k] - ((int64_t)3 << 61));
@@ -123,7 +123,8 @@ static int pyad_axpy_lists(double a, uintptr_t x_list, uintptr_t y_list)
         pyad_plain x;
         pyad_plain y;
         int plain = pyad_plain_read(PyList_GetItem(xs, k), 0, &x) == 0 &&
-                    pyad_plain_read(PyList_GetItem(ys, k), 1, &y) == 0 && pyad_same_plain(&x, &y) && y.dtype <= 10;
+                    pyad_plain_read(PyList_GetItem(ys, k), 1, &y) == 0 && pyad_same_plain(&x, &y) && y.ndim > 0 &&
+                    y.dtype <= 10;
         if (!plain)
             return PYAD_NOT_PLAIN;
         dtypes[k] = y.dtype;

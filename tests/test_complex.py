@@ -13,6 +13,7 @@ import pyad
 import pyad.numpy as pnp
 from pyad import _engine
 from pyad.errors import ConcretizationError, DTypeError, ShapeError
+from pyad.ops import linalg
 from pyad.testing import check_grads
 
 Z = np.array([1.3 + 0.7j, -0.5 + 0.3j, 0.2 - 0.9j])
@@ -166,6 +167,11 @@ def test_the_jacobian_of_a_holomorphic_function_is_complex_linear(name):
     assert got.shape == y.shape + Z.shape
     close(np.tensordot(got, t, 1), dy)
     close(got @ (1j * t), 1j * dy)
+
+
+def test_a_real_function_of_complex_numbers_has_a_complex_jacobian():
+    jacobian = pyad.jacobian(np.abs)(Z)
+    close(jacobian, np.diag(np.conj(Z) / np.abs(Z)))
 
 
 SECOND = {"broken power": 0.75 * Z**-0.5, "quotient": 2 * (1 + 2j) / (Z - 2j) ** 3, "exp": np.exp(Z)}
@@ -478,6 +484,22 @@ def test_astype_to_complex_and_back_warns_as_numpy_does():
     value, pullback = pyad.vjp(lambda z: z.astype(np.complex64), Z)
     assert value.dtype == np.complex64
     assert pullback(np.ones(3, np.complex64))[0].dtype == np.complex128
+
+
+def test_a_complex_dtype_argument_makes_the_loop_complex():
+    x = np.array([-1.0, 4.0])
+    value, pullback = pyad.vjp(lambda x: np.sqrt(x, dtype=complex), x)
+    close(value, [1j, 2.0])
+    close(pullback(np.array([1j, 1.0]))[0], [0.5, 0.25])
+
+
+def test_layers_take_complex_weights():
+    weights, bias = M.T.copy(), np.array([0.5j, 1.0])
+    value, pullback = pyad.vjp(lambda w, b: linalg.affine(np.stack([Z, W]), w, b), weights, bias)
+    close(value, np.stack([Z, W]) @ weights + bias)
+    s = cotangent_of(value)
+    close(pullback(s)[0], np.stack([Z, W]).T @ s)
+    close(pullback(s)[1], s.sum(axis=0))
 
 
 def test_lists_of_real_and_complex_values_become_complex_arrays():

@@ -249,11 +249,15 @@ def gathered():
     return pyad.grad(lambda x: np.sum(x[np.array([0, 0, 1])] * np.concatenate([x, x])[:3]))(X)
 
 
+def complex_numbers():
+    return pyad.grad(lambda z: np.real(np.sum(np.exp(z) * z[::-1] * 1j)))(X + 1j)
+
+
 def own_rule():
     return pyad.grad(lambda x: np.sum(own(x)))(X)
 
 
-@pytest.mark.parametrize("work", [network, small, large, second_order, forward, pulled, gathered, own_rule])
+@pytest.mark.parametrize("work", [network, small, large, second_order, forward, pulled, gathered, complex_numbers, own_rule])
 def test_every_allocation_fails_in_turn(work):
     """On a new thread each time, whose engine has nothing yet: no rules, no cached memory, no columns."""
     lib = pyad._engine.lib

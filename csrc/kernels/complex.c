@@ -80,7 +80,10 @@
         pair_##S *to = out;                                                                      \
         int64_t step_a = scalars & 1 ? 0 : 1;                                                    \
         int64_t step_b = scalars & 2 ? 0 : 1;                                                    \
-        for (int64_t i = 0; i < n; i++)                                                          \
+        /* The usual case by itself, for the compiler's sake. */                                 \
+        for (int64_t i = 0; i < n && scalars == 0; i++)                                          \
+            to[i] = name##_##S(a[i], b[i]);                                                      \
+        for (int64_t i = 0; i < n && scalars != 0; i++)                                          \
             to[i] = name##_##S(a[i * step_a], b[i * step_b]);                                    \
     }
 

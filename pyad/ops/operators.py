@@ -194,6 +194,9 @@ def array_ufunc(self: Array, ufunc: np.ufunc, method: str, *inputs: Any, **keywo
     dtype = keywords.pop("dtype", None) if keywords else None
     if keywords:
         _refuse_keywords(_ufunc_name(ufunc), keywords)
+    if dtype is not None and np.dtype(dtype).kind == "c":
+        # As np.sqrt(x, dtype=complex) of a negative number: the loop itself has to be complex.
+        inputs = tuple(shape.astype(x, dtype) for x in inputs)
     result = function(*inputs)
     return result if dtype is None else shape.astype(result, dtype)
 
