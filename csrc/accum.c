@@ -134,6 +134,18 @@ static pyad_status put_first(pyad_accum *accum, pyad_slot *slot, const pyad_layo
     return PYAD_OK;
 }
 
+/* sum = a + b; sum is contiguous. */
+static pyad_status add_blocks(pyad_accum *accum, const pyad_value *a, const pyad_value *b, const pyad_value *sum)
+{
+    const pyad_layout *flat = sum->layout;
+    pyad_view views[2] = {pyad_value_view(a), pyad_value_view(b)};
+    pyad_step step = {.loop = PYAD_LOOP_ADD, .wide = flat->dtype == PYAD_F64, .arity = 2, .in = {0, 1, 0}};
+    step.bytes = (uint8_t)pyad_dtype_size(flat->dtype);
+    pyad_sink sink = {.reg = 2, .data = sum->data};
+    pyad_blocks blocks = {&step, 1, 2, views, 1, &sink, flat};
+    return pyad_blocks_run(accum->env.mem, &blocks);
+}
+
 /* Second contribution to a borrowed value: the sum gets memory of its own. */
 static pyad_status put_second(pyad_accum *accum, pyad_slot *slot, pyad_value part)
 {
@@ -141,12 +153,14 @@ static pyad_status put_second(pyad_accum *accum, pyad_slot *slot, pyad_value par
     pyad_value sum;
     PYAD_TRY(flat_layout(accum, slot->value.layout, &flat));
     PYAD_TRY(pyad_accum_alloc(accum, flat, &sum));
-    pyad_view views[2] = {pyad_value_view(&slot->value), pyad_value_view(&part)};
-    pyad_step step = {.loop = PYAD_LOOP_ADD, .wide = flat->dtype == PYAD_F64, .arity = 2, .in = {0, 1, 0}};
-    step.bytes = (uint8_t)pyad_dtype_size(flat->dtype);
-    pyad_sink sink = {.reg = 2, .data = sum.data};
-    pyad_blocks blocks = {&step, 1, 2, views, 1, &sink, flat};
-    pyad_status status = pyad_blocks_run(accum->env.mem, &blocks);
+    pyad_status status;
+    if (pyad_dtype_is_complex(flat->dtype)) {
+        pyad_copy(pyad_value_view(&sum), pyad_value_view(&slot->value));
+        pyad_reduce_add(pyad_value_view(&sum), pyad_value_view(&part));
+        status = PYAD_OK;
+    } else {
+        status = add_blocks(accum, &slot->value, &part, &sum);
+    }
     if (status != PYAD_OK) {
         free_memory(accum, &sum);
         return status;

@@ -31,7 +31,7 @@ pyad_status pyad_apply_verify(pyad_sweep *sweep, uint32_t node, uint32_t read)
 /* Fills `values` with the inputs that the wanted outputs read; the others get a harmless number. */
 static pyad_status gather_inputs(pyad_sweep *sweep, const pyad_application *a, pyad_value *values)
 {
-    static const double nothing = 0.0;
+    static const double nothing[2] = {0.0, 0.0};
     const pyad_program *p = a->program;
     const pyad_tape *tape = sweep->recorder.tape;
     for (int k = 0; k < p->input_count; k++) {
@@ -42,7 +42,7 @@ static pyad_status gather_inputs(pyad_sweep *sweep, const pyad_application *a, p
         uint32_t node = pyad_apply_input(sweep, a, k);
         const pyad_value *value = &tape->value[node];
         if (!(p->reads[k] & a->want)) {
-            values[k] = (pyad_value){pyad_layout_scalar(value->layout->dtype), (void *)(uintptr_t)&nothing, NULL};
+            values[k] = (pyad_value){pyad_layout_scalar(value->layout->dtype), (void *)(uintptr_t)nothing, NULL};
             continue;
         }
         PYAD_TRY(pyad_apply_verify(sweep, a->node, node));

@@ -6,12 +6,12 @@
 /* Zeros of the layout's shape: one element that stands for all. */
 static pyad_status make_zeros(pyad_sweep *sweep, const pyad_layout *like, pyad_value *out)
 {
-    static const double nothing = 0.0;
+    static const double nothing[2] = {0.0, 0.0};
     static const int64_t still[PYAD_MAX_NDIM] = {0};
     pyad_layout_any any;
     PYAD_TRY(pyad_layout_fill_strided(&any, like->dtype, like->ndim, pyad_shape(like), still));
     out->layout = pyad_layout_keep(&sweep->scratch, &any.layout);
-    out->data = (void *)(uintptr_t)&nothing;
+    out->data = (void *)(uintptr_t)nothing;
     out->buffer = NULL;
     return out->layout != NULL ? PYAD_OK : PYAD_ERR_MEMORY;
 }

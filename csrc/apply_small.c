@@ -21,7 +21,8 @@ bool pyad_apply_is_small(const pyad_sweep *sweep, const pyad_application *a)
 {
     const pyad_program *p = a->program;
     const pyad_layout *shape = pyad_apply_layout(sweep, a->node);
-    if ((p->steps == NULL && p->instr_count > 0) || !shape->contiguous || shape->size == 0)
+    if (pyad_dtype_is_complex(shape->dtype) || (p->steps == NULL && p->instr_count > 0) || !shape->contiguous ||
+        shape->size == 0)
         return false;
     if (shape->size * (p->instr_count + 1) > SMALL_CELLS)
         return false;

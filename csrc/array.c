@@ -6,18 +6,20 @@
 #include <string.h>
 
 /* X(NAME, name, C type): the dtypes in the order of pyad_dtype. */
-#define DTYPE_LIST(X)        \
-    X(BOOL, bool, uint8_t)   \
-    X(I8, int8, int8_t)      \
-    X(I16, int16, int16_t)   \
-    X(I32, int32, int32_t)   \
-    X(I64, int64, int64_t)   \
-    X(U8, uint8, uint8_t)    \
-    X(U16, uint16, uint16_t) \
-    X(U32, uint32, uint32_t) \
-    X(U64, uint64, uint64_t) \
-    X(F32, float32, float)   \
-    X(F64, float64, double)
+#define DTYPE_LIST(X)                 \
+    X(BOOL, bool, uint8_t)            \
+    X(I8, int8, int8_t)               \
+    X(I16, int16, int16_t)            \
+    X(I32, int32, int32_t)            \
+    X(I64, int64, int64_t)            \
+    X(U8, uint8, uint8_t)             \
+    X(U16, uint16, uint16_t)          \
+    X(U32, uint32, uint32_t)          \
+    X(U64, uint64, uint64_t)          \
+    X(F32, float32, float)            \
+    X(F64, float64, double)           \
+    X(C64, complex64, float _Complex) \
+    X(C128, complex128, double _Complex)
 
 static bool is_dtype(int dtype)
 {
@@ -64,7 +66,8 @@ static pyad_status fill_shape(pyad_layout *layout, int dtype, int ndim, const in
 {
     if (!is_dtype(dtype))
         return PYAD_ERR_DTYPE;
-    if (ndim < 0 || ndim > PYAD_MAX_NDIM)
+    /* Complex arrays are seen as pairs of floats, which takes a dimension. */
+    if (ndim < 0 || ndim > PYAD_MAX_NDIM - pyad_dtype_is_complex(dtype))
         return PYAD_ERR_VALUE;
     const int64_t most = PTRDIFF_MAX / (int64_t)pyad_dtype_size(dtype);
     int64_t extent = 1;
@@ -127,6 +130,24 @@ pyad_status pyad_layout_fill_strided(pyad_layout_any *out, int dtype, int ndim, 
         layout->dims[ndim + axis] = strides[axis];
     layout->contiguous = is_contiguous(layout);
     return PYAD_OK;
+}
+
+void pyad_layout_pairs(const pyad_layout *layout, pyad_layout_any *out)
+{
+    int ndim = layout->ndim + 1;
+    pyad_layout *pairs = &out->layout;
+    *pairs = (pyad_layout){
+        .size = 2 * layout->size,
+        .dtype = (uint8_t)pyad_dtype_part(layout->dtype),
+        .ndim = (uint8_t)ndim,
+        .contiguous = layout->contiguous,
+    };
+    for (int axis = 0; axis < layout->ndim; axis++) {
+        pairs->dims[axis] = pyad_shape(layout)[axis];
+        pairs->dims[ndim + axis] = 2 * pyad_strides(layout)[axis];
+    }
+    pairs->dims[ndim - 1] = 2;
+    pairs->dims[2 * ndim - 1] = 1;
 }
 
 const pyad_layout *pyad_layout_keep(pyad_arena *arena, const pyad_layout *layout)

@@ -23,6 +23,8 @@ typedef enum pyad_dtype {
     PYAD_U64,
     PYAD_F32,
     PYAD_F64,
+    PYAD_C64,
+    PYAD_C128,
     PYAD_DTYPE_COUNT
 } pyad_dtype;
 
@@ -66,9 +68,35 @@ enum { PYAD_SMALL_BYTES = 1024 };
 size_t pyad_dtype_size(int dtype);
 const char *pyad_dtype_name(int dtype);
 
+/* float32 or float64: what the floating kernels take. */
 static inline bool pyad_dtype_is_float(int dtype)
 {
-    return dtype >= PYAD_F32;
+    return dtype == PYAD_F32 || dtype == PYAD_F64;
+}
+
+static inline bool pyad_dtype_is_complex(int dtype)
+{
+    return dtype == PYAD_C64 || dtype == PYAD_C128;
+}
+
+/* The dtype of the real and the imaginary part; any other dtype is its own. */
+static inline int pyad_dtype_part(int dtype)
+{
+    return pyad_dtype_is_complex(dtype) ? dtype - PYAD_C64 + PYAD_F32 : dtype;
+}
+
+/* A place for each dtype that is differentiated, from 0 on. */
+enum { PYAD_INEXACT_COUNT = PYAD_DTYPE_COUNT - PYAD_F32 };
+
+static inline int pyad_dtype_place(int dtype)
+{
+    return dtype > PYAD_F32 ? dtype - PYAD_F32 : 0;
+}
+
+/* What addresses of elements are multiples of. */
+static inline size_t pyad_dtype_align(int dtype)
+{
+    return pyad_dtype_size(pyad_dtype_part(dtype));
 }
 
 static inline const int64_t *pyad_shape(const pyad_layout *layout)
@@ -103,6 +131,9 @@ pyad_status pyad_layout_fill(pyad_layout_any *out, int dtype, int ndim, const in
 /* The same with strides; sets `contiguous` by looking at them. */
 pyad_status pyad_layout_fill_strided(pyad_layout_any *out, int dtype, int ndim, const int64_t *shape,
                                      const int64_t *strides);
+/* Of a complex layout: the same memory as floats, with one more dimension, the last, of length 2. Broadcasting, sums and
+ * additions mean the same there. */
+void pyad_layout_pairs(const pyad_layout *layout, pyad_layout_any *out);
 /* A copy in the arena, or NULL; scalars answer the shared constant. */
 const pyad_layout *pyad_layout_keep(pyad_arena *arena, const pyad_layout *layout);
 

@@ -13,7 +13,7 @@
 
 enum { PYAD_NOT_PLAIN = -1, PYAD_BRIDGE_MOST = 256 };
 
-/* What is needed of one array: float32 or float64, C-contiguous and aligned. */
+/* What is needed of one array: float or complex, C-contiguous and aligned. */
 typedef struct pyad_plain {
     void *data;
     int64_t size;
@@ -29,13 +29,16 @@ static int pyad_plain_read(PyObject *object, int writable, pyad_plain *out)
         PyErr_Clear();
         return PYAD_NOT_PLAIN;
     }
-    char format = view.format != NULL && view.format[0] != '\0' && view.format[1] == '\0' ? view.format[0] : '?';
-    int plain = (format == 'f' || format == 'd') && view.ndim > 0 && view.ndim <= 32 &&
-                (uintptr_t)view.buf % (size_t)view.itemsize == 0;
+    const char *format = view.format != NULL ? view.format : "";
+    int complex_parts = format[0] == 'Z';
+    format += complex_parts;
+    int known = (format[0] == 'f' || format[0] == 'd') && format[1] == '\0';
+    size_t part = (size_t)view.itemsize / (complex_parts ? 2 : 1);
+    int plain = known && view.ndim <= 32 - complex_parts && (uintptr_t)view.buf % part == 0;
     if (plain) {
         out->data = view.buf;
         out->size = view.len / view.itemsize;
-        out->dtype = format == 'f' ? 9 : 10;
+        out->dtype = (format[0] == 'f' ? 9 : 10) + 2 * complex_parts;
         out->ndim = view.ndim;
         for (int d = 0; d < view.ndim; d++)
             out->shape[d] = view.shape[d];
@@ -64,13 +67,24 @@ static int pyad_lend_list(uintptr_t list, int64_t *handles)
     pyad_plain plain;
     for (Py_ssize_t k = 0; k < count; k++) {
         int status = pyad_plain_read(PyList_GetItem(arrays, k), 0, &plain);
-        if (status != 0)
-            return status;
+        if (status != 0 || plain.ndim == 0)
+            return PYAD_NOT_PLAIN;
         handles[k] = pyad_lend(0, plain.dtype, plain.ndim, plain.shape, NULL, plain.data);
         if (handles[k] >= ((int64_t)3 << 61))
             return (int)(handles[k] - ((int64_t)3 << 61));
     }
     return 0;
+}
+
+/* As pyad_op_given over the memory of an array, which the caller keeps alive; PYAD_NOT_PLAIN for one of another kind. */
+static int64_t pyad_op_given_array(int op, int nargs, const int64_t *args, int param_count, const int64_t *params,
+                                   uintptr_t array)
+{
+    pyad_plain plain;
+    if (pyad_plain_read((PyObject *)array, 0, &plain) != 0)
+        return PYAD_NOT_PLAIN;
+    int64_t value = pyad_lend(1, plain.dtype, plain.ndim, plain.shape, NULL, plain.data);
+    return value < ((int64_t)3 << 61) ? pyad_op_given(op, nargs, args, param_count, params, value) : value;
 }
 
 /* The results of the sweep under way at `handles`, into the arrays of a list (None: left out). */
@@ -109,7 +123,8 @@ static int pyad_axpy_lists(double a, uintptr_t x_list, uintptr_t y_list)
         pyad_plain x;
         pyad_plain y;
         int plain = pyad_plain_read(PyList_GetItem(xs, k), 0, &x) == 0 &&
-                    pyad_plain_read(PyList_GetItem(ys, k), 1, &y) == 0 && pyad_same_plain(&x, &y);
+                    pyad_plain_read(PyList_GetItem(ys, k), 1, &y) == 0 && pyad_same_plain(&x, &y) && y.ndim > 0 &&
+                    y.dtype <= 10;
         if (!plain)
             return PYAD_NOT_PLAIN;
         dtypes[k] = y.dtype;

@@ -41,6 +41,7 @@ ASKING = {
     "pyad_op2": "pyad_is_long(x1) || pyad_is_long(x2)",
     "pyad_op2n": "pyad_is_long(x1)",
     "pyad_opn2": "pyad_is_long(x2)",
+    "pyad_op2z": "pyad_is_long(x1)",
     "pyad_op3": "pyad_is_long(x1) || pyad_is_long(x2)",
     "pyad_op": "pyad_any_is_long(x1, x2)",
 }
@@ -49,6 +50,8 @@ ASKING = {
 # csrc/bridge.h, which cffi cannot read, declares these.
 BRIDGE = """
 int pyad_lend_list(uintptr_t list, int64_t *handles);
+int64_t pyad_op_given_array(int op, int nargs, const int64_t *args, int param_count, const int64_t *params,
+                            uintptr_t array);
 int pyad_sweep_copy_list(const int64_t *handles, uintptr_t list);
 int pyad_axpy_lists(double a, uintptr_t x_list, uintptr_t y_list);
 """

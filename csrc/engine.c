@@ -246,7 +246,7 @@ int64_t pyad_lend(int flags, int dtype, int ndim, const int64_t *shape, const in
         return failed(PYAD_ERR_STALE);
     pyad_status status = pyad_engine_layout(here, dtype, ndim, shape, strides, &any);
     uint8_t kind = flags & PYAD_LEND_CONST ? PYAD_NODE_CONST : 0;
-    if (status == PYAD_OK && (uintptr_t)data % pyad_dtype_size(dtype) != 0)
+    if (status == PYAD_OK && (uintptr_t)data % pyad_dtype_align(dtype) != 0)
         status = pyad_fail(&here->message, PYAD_ERR_VALUE, "memory is not aligned to its dtype");
     if (status == PYAD_OK)
         status = pyad_tape_lend(&here->tape, kind, &any.layout, data, &node);
@@ -261,7 +261,7 @@ int64_t pyad_leaf_number(int flags, double number, int dtype)
     pyad_status checked = pyad_engine_layout(here, dtype, 0, NULL, NULL, &any);
     if (checked != PYAD_OK)
         return failed(checked);
-    pyad_value value = {pyad_layout_scalar(dtype), pyad_arena_alloc(&here->tape.arena, 8), NULL};
+    pyad_value value = {pyad_layout_scalar(dtype), pyad_arena_alloc(&here->tape.arena, pyad_dtype_size(dtype)), NULL};
     uint32_t node = 0;
     if (value.data == NULL)
         return failed(PYAD_ERR_MEMORY);
@@ -374,6 +374,39 @@ int64_t pyad_opn2(int op, double a, int64_t b)
     return op_with_number(op, b, a, 0);
 }
 
+/* A constant complex number. */
+static pyad_status complex_number(pyad_tape *tape, double re, double im, int dtype, uint32_t *node)
+{
+    const double number[2] = {re, im};
+    PYAD_TRY(pyad_tape_reserve(tape, 0));
+    pyad_value value = {pyad_layout_scalar(dtype), pyad_arena_alloc(&tape->arena, sizeof number), NULL};
+    if (value.data == NULL)
+        return PYAD_ERR_MEMORY;
+    pyad_copy(pyad_value_view(&value), (pyad_view){pyad_layout_scalar(PYAD_C128), (void *)(uintptr_t)number});
+    *node = pyad_tape_push(tape, PYAD_KERNEL_ALIAS, PYAD_NODE_CONST | PYAD_NODE_LEAF, 0, NULL, NULL, value);
+    return PYAD_OK;
+}
+
+int64_t pyad_op2z(int op, int64_t a, double re, double im, int swapped)
+{
+    pyad_engine *engine = here;
+    uint32_t args[2];
+    uint32_t node = 0;
+    int traced = swapped ? 1 : 0;
+    pyad_status status = pyad_engine_node(engine, a, &args[traced]);
+    int dtype = status == PYAD_OK ? engine->tape.value[args[traced]].layout->dtype : PYAD_C128;
+    if (status == PYAD_OK && pyad_dtype_is_float(dtype)) {
+        dtype += PYAD_C64 - PYAD_F32;
+        const int64_t params[2] = {1, dtype};
+        status = pyad_record(&engine->recorder, PYAD_KERNEL_CAST, 1, &args[traced], params, &args[traced]);
+    }
+    if (status == PYAD_OK)
+        status = complex_number(&engine->tape, re, im, dtype, &args[1 - traced]);
+    if (status == PYAD_OK)
+        status = pyad_record(&engine->recorder, op, 2, args, NULL, &node);
+    return answer(engine, status, node);
+}
+
 int64_t pyad_op(int op, int nargs, const int64_t *args, int param_count, const int64_t *params)
 {
     enum { MOST = 8 * PYAD_MAX_NDIM };
@@ -440,6 +473,34 @@ int64_t pyad_op_ran_node(int op, int nargs, const int64_t *args, int64_t param, 
     if (same.buffer != NULL)
         pyad_buffer_retain(same.buffer);
     status = pyad_record_value(&here->recorder, op, PYAD_NODE_PYTHON, nargs, nodes, params, same, &node);
+    return answer(here, status, node);
+}
+
+int64_t pyad_op_given(int op, int nargs, const int64_t *args, int param_count, const int64_t *params, int64_t value)
+{
+    enum { MOST = 8 * PYAD_MAX_NDIM };
+    int64_t counted[MOST + 1];
+    const uint32_t *nodes;
+    uint32_t node = 0;
+    uint32_t source = 0;
+    pyad_status status = pyad_engine_node(here, value, &source);
+    if (status == PYAD_OK)
+        status = pyad_engine_nodes(here, nargs, args, &nodes);
+    if (status == PYAD_OK && (op < 0 || op >= PYAD_KERNEL_COUNT || op == PYAD_KERNEL_ALIAS || param_count > MOST))
+        status = pyad_fail(&here->message, PYAD_ERR_VALUE, "operation %d has no value to be given", op);
+    if (status != PYAD_OK)
+        return failed(status);
+    counted[0] = param_count;
+    if (param_count > 0)
+        memcpy(counted + 1, params, (size_t)param_count * sizeof *params);
+    status = pyad_kernel_check(&here->message, op, param_count >= 0 ? counted : NULL, nargs);
+    if (status != PYAD_OK)
+        return failed(status);
+    pyad_value same = here->tape.value[source];
+    if (same.buffer != NULL)
+        pyad_buffer_retain(same.buffer);
+    status = pyad_record_value(&here->recorder, op, PYAD_NODE_PYTHON, nargs, nodes, param_count >= 0 ? counted : NULL,
+                               same, &node);
     return answer(here, status, node);
 }
 

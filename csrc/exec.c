@@ -20,11 +20,53 @@ pyad_status pyad_exec_alloc(const pyad_env *env, const pyad_layout *layout, pyad
     return PYAD_OK;
 }
 
+/* One operand of a complex loop as contiguous memory of the result's shape, or one element for all. The caller releases
+ * the buffer of a copy. */
+static pyad_status spread(const pyad_env *env, const pyad_layout *shape, const pyad_value *in, pyad_value *out)
+{
+    *out = (pyad_value){in->layout, in->data, NULL};
+    if (in->layout->size == 1 || (in->layout->contiguous && in->layout->size == shape->size))
+        return PYAD_OK;
+    pyad_layout_any any;
+    PYAD_TRY(pyad_layout_fill(&any, in->layout->dtype, shape->ndim, pyad_shape(shape)));
+    const pyad_layout *layout = pyad_layout_keep(env->arena, &any.layout);
+    if (layout == NULL)
+        return PYAD_ERR_MEMORY;
+    PYAD_TRY(pyad_exec_alloc(env, layout, out));
+    pyad_copy(pyad_value_view(out), pyad_value_view(in));
+    return PYAD_OK;
+}
+
+/* `out` has its memory. */
+static pyad_status exec_complex(const pyad_env *env, int loop, int nargs, const pyad_value *in, const pyad_value *out)
+{
+    pyad_value full[3] = {{NULL, NULL, NULL}, {NULL, NULL, NULL}, {NULL, NULL, NULL}};
+    const void *data[3] = {NULL, NULL, NULL};
+    unsigned scalars = 0;
+    pyad_status status = PYAD_OK;
+    for (int k = 0; k < nargs && status == PYAD_OK; k++) {
+        status = spread(env, out->layout, &in[k], &full[k]);
+        data[k] = full[k].data;
+        scalars |= (unsigned)(in[k].layout->size == 1) << k;
+    }
+    if (status == PYAD_OK && out->layout->size > 0)
+        pyad_complex_loop(loop, in[nargs - 1].layout->dtype)(out->layout->size, out->data, data, scalars);
+    for (int k = 0; k < nargs; k++) {
+        if (full[k].buffer != NULL)
+            pyad_buffer_release(env->mem, full[k].buffer);
+    }
+    if (status != PYAD_OK && out->buffer != NULL)
+        pyad_buffer_release(env->mem, out->buffer);
+    return status;
+}
+
 static pyad_status exec_loop(const pyad_env *env, int loop, int nargs, const pyad_value *in, pyad_value *out)
 {
     const pyad_layout *layout;
     PYAD_TRY(pyad_infer_loop(env, loop, nargs, in, &layout));
     PYAD_TRY(pyad_exec_alloc(env, layout, out));
+    if (pyad_dtype_is_complex(in[nargs - 1].layout->dtype))
+        return exec_complex(env, loop, nargs, in, out);
     int wide = in[nargs - 1].layout->dtype == PYAD_F64;
     pyad_step step = {
         .loop = (uint8_t)loop,
@@ -230,6 +272,15 @@ static pyad_status run_fresh(const pyad_env *env, int kernel, const int64_t *par
         return pyad_matmul(env->mem, dst, src, pyad_value_view(&in[1]), 0);
     case PYAD_KERNEL_AFFINE:
         return run_affine(env, in, out);
+    case PYAD_KERNEL_CONJ:
+        pyad_conj(dst, src);
+        return PYAD_OK;
+    case PYAD_KERNEL_IMAG:
+        pyad_imag(dst, src);
+        return PYAD_OK;
+    case PYAD_KERNEL_UNIMAG:
+        pyad_unimag(dst, src);
+        return PYAD_OK;
     default:
         return pyad_fail(env->message, PYAD_ERR_STATE, "kernel %d does not make new memory", kernel);
     }

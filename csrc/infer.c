@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "exec.h"
+#include "kernels/kernels.h"
 
 enum { TEXT = 160 };
 
@@ -27,6 +28,26 @@ static pyad_status need_float(pyad_message *message, int kernel, const pyad_layo
                      pyad_kernel_name(kernel), pyad_dtype_name(in->dtype));
 }
 
+static pyad_status need_inexact(pyad_message *message, int kernel, const pyad_layout *in)
+{
+    return pyad_dtype_is_complex(in->dtype) ? PYAD_OK : need_float(message, kernel, in);
+}
+
+/* CONJ and IMAG take complex numbers, UNIMAG gives them. */
+static pyad_status infer_complex(pyad_message *message, int kernel, const pyad_layout *in, pyad_layout_any *out)
+{
+    bool is_complex = pyad_dtype_is_complex(in->dtype);
+    if (kernel == PYAD_KERNEL_UNIMAG) {
+        PYAD_TRY(need_float(message, kernel, in));
+        return fill_result(message, kernel, in->dtype - PYAD_F32 + PYAD_C64, in->ndim, pyad_shape(in), out);
+    }
+    if (!is_complex)
+        return pyad_fail(message, PYAD_ERR_DTYPE, "%s: operand has dtype %s, expected complex64 or complex128",
+                         pyad_kernel_name(kernel), pyad_dtype_name(in->dtype));
+    int dtype = kernel == PYAD_KERNEL_IMAG ? pyad_dtype_part(in->dtype) : in->dtype;
+    return fill_result(message, kernel, dtype, in->ndim, pyad_shape(in), out);
+}
+
 static pyad_status check_loop_dtypes(pyad_message *message, int loop, int nargs, const pyad_layout *const *in)
 {
     pyad_loop_kind kind = pyad_loops[loop].kind;
@@ -35,7 +56,8 @@ static pyad_status check_loop_dtypes(pyad_message *message, int loop, int nargs,
     bool right = kind != PYAD_KIND_SELECT || in[0]->dtype == PYAD_BOOL;
     for (int k = from; k < nargs; k++)
         right = right && in[k]->dtype == in[from]->dtype;
-    right = right && (logic ? in[0]->dtype == PYAD_BOOL : pyad_dtype_is_float(in[from]->dtype));
+    bool known = pyad_dtype_is_float(in[from]->dtype) || pyad_complex_loop(loop, in[from]->dtype) != NULL;
+    right = right && (logic ? in[0]->dtype == PYAD_BOOL : known);
     if (right)
         return PYAD_OK;
     return pyad_fail(message, PYAD_ERR_DTYPE, "%s: operands have dtypes %s%s%s%s%s, expected %s", pyad_loops[loop].name,
@@ -350,7 +372,8 @@ static pyad_status infer_pick(pyad_message *message, int kernel, const int64_t *
     bool pick = kernel != PYAD_KERNEL_UNPICK;
     bool fits = in[0]->ndim == index->ndim + (pick ? 1 : 0) && index->ndim < PYAD_MAX_NDIM &&
                 memcmp(pyad_shape(in[0]), pyad_shape(index), (size_t)index->ndim * sizeof(int64_t)) == 0;
-    if (index->dtype != PYAD_I64 || !fits || !pyad_dtype_is_float(in[0]->dtype)) {
+    bool inexact = pyad_dtype_is_float(in[0]->dtype) || pyad_dtype_is_complex(in[0]->dtype);
+    if (index->dtype != PYAD_I64 || !fits || !inexact) {
         char left[TEXT];
         char right[TEXT];
         return pyad_fail(message, PYAD_ERR_SHAPE, "%s: operand of shape %s and index of shape %s (%s) do not fit",
@@ -486,6 +509,8 @@ pyad_status pyad_infer(pyad_message *message, int kernel, const int64_t *params,
     case PYAD_KERNEL_CAST:
         return fill_result(message, kernel, (int)values[0], x->ndim, pyad_shape(x), out);
     case PYAD_KERNEL_SUM:
+        PYAD_TRY(need_inexact(message, kernel, x));
+        return infer_reduction(message, kernel, values, x, out);
     case PYAD_KERNEL_MAX:
     case PYAD_KERNEL_MIN:
         PYAD_TRY(need_float(message, kernel, x));
@@ -518,6 +543,10 @@ pyad_status pyad_infer(pyad_message *message, int kernel, const int64_t *params,
     case PYAD_KERNEL_AFFINE:
         PYAD_TRY(need_float(message, kernel, x));
         return infer_affine(message, in, out);
+    case PYAD_KERNEL_CONJ:
+    case PYAD_KERNEL_IMAG:
+    case PYAD_KERNEL_UNIMAG:
+        return infer_complex(message, kernel, x, out);
     case PYAD_KERNEL_BEFORE_SHAPED:
     case PYAD_KERNEL_COUNT:
         break;

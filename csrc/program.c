@@ -146,6 +146,8 @@ static const pyad_step *make_steps(const builder *b)
         if (!pyad_kernel_is_loop(instr->op))
             return NULL;
         const uint32_t *args = pyad_tape_args(b->tape, node);
+        if (pyad_dtype_is_complex(b->tape->value[args[instr->nargs - 1]].layout->dtype))
+            return NULL;
         pyad_step *step = &steps[next++];
         memset(step, 0, sizeof *step);
         step->loop = (uint8_t)instr->op;

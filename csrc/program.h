@@ -64,7 +64,7 @@ typedef struct pyad_rules {
     pyad_rule *items; /* rule id r is items[r - PYAD_RULE_FIRST] */
     size_t count;
     size_t capacity;
-    uint32_t loops[PYAD_LOOP_COUNT][2];
+    uint32_t loops[PYAD_LOOP_COUNT][PYAD_INEXACT_COUNT];
     uint32_t *table; /* open addressing over ids, 0 is empty */
     size_t table_size;
     int64_t *key; /* scratch */

@@ -25,7 +25,7 @@
  *
  * Operations are named by numbers below pyad_kernel_count(); numbers from there on are the caller's own operations, which
  * only the caller can run. Static parameters are described in exec.h. Dtypes: 0 bool, 1-4 int8-int64, 5-8
- * uint8-uint64, 9 float32, 10 float64. Shapes and strides count elements. */
+ * uint8-uint64, 9 float32, 10 float64, 11 complex64, 12 complex128. Shapes and strides count elements. */
 #ifndef PYAD_H
 #define PYAD_H
 
@@ -92,6 +92,8 @@ int64_t pyad_op2(int op, int64_t a, int64_t b);
 /* The second (first) operand is a plain number, taken in the dtype of the other. */
 int64_t pyad_op2n(int op, int64_t a, double b);
 int64_t pyad_opn2(int op, double a, int64_t b);
+/* op(a, re + im i), or (swapped) the other way round; a real a becomes complex. */
+int64_t pyad_op2z(int op, int64_t a, double re, double im, int swapped);
 int64_t pyad_op3(int op, int64_t a, int64_t b, int64_t c);
 int64_t pyad_op(int op, int nargs, const int64_t *args, int param_count, const int64_t *params);
 /* The result of an operation that the caller ran; `data` as in pyad_lend. `param` is the caller's. flags as pyad_lend. */
@@ -99,6 +101,9 @@ int64_t pyad_op_ran(int op, int nargs, const int64_t *args, int64_t param, int d
                     void *data);
 /* The same over the value of another node. */
 int64_t pyad_op_ran_node(int op, int nargs, const int64_t *args, int64_t param, int64_t value);
+/* The result of a kernel's operation that the caller ran, on operands the kernel does not take: over the value of another
+ * node. Its rule is the caller's to run too. */
+int64_t pyad_op_given(int op, int nargs, const int64_t *args, int param_count, const int64_t *params, int64_t value);
 /* The holder of a large value let go of it. */
 void pyad_drop(int64_t handle);
 

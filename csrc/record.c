@@ -95,6 +95,8 @@ static pyad_status push(const pyad_recorder *r, int op, uint8_t flags, int nargs
     uint32_t rule = PYAD_RULE_NONE;
     if (pyad_kernel_is_constant(op) || all_const(tape, nargs, args))
         flags |= PYAD_NODE_CONST;
+    else if (flags & PYAD_NODE_PYTHON)
+        rule = PYAD_RULE_PYTHON;
     else
         PYAD_TRY(pyad_rules_find(r->rules, op, params, nargs, operands, &rule));
     *node = pyad_tape_push(tape, op, flags, nargs, args, params, value);

@@ -58,7 +58,7 @@ pyad_status pyad_rules_find(pyad_rules *rules, int op, const int64_t *params, in
                             const pyad_value *const *operands, uint32_t *rule)
 {
     if (pyad_kernel_is_loop(op)) {
-        *rule = rules->loops[op][operands[nargs - 1]->layout->dtype == PYAD_F64];
+        *rule = rules->loops[op][pyad_dtype_place(operands[nargs - 1]->layout->dtype)];
         return PYAD_OK;
     }
     *rule = op >= PYAD_KERNEL_COUNT ? PYAD_RULE_PYTHON : PYAD_RULE_UNRESOLVED;
@@ -166,7 +166,7 @@ pyad_status pyad_rules_add(pyad_rules *rules, pyad_tape *tape, uint32_t node, py
     uint32_t id = (uint32_t)rules->count + PYAD_RULE_FIRST;
     rules->items[rules->count++] = rule;
     if (loop)
-        rules->loops[op][operand_value(tape, node, tape->nargs[node] - 1)->layout->dtype == PYAD_F64] = id;
+        rules->loops[op][pyad_dtype_place(operand_value(tape, node, tape->nargs[node] - 1)->layout->dtype)] = id;
     else
         table_put(rules->table, rules->table_size, rule.hash, id);
     tape->rule[node] = id;

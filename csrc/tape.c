@@ -204,7 +204,7 @@ pyad_status pyad_tape_number(pyad_tape *tape, double number, int dtype, uint32_t
     if (pyad_layout_scalar(dtype) == NULL)
         return PYAD_ERR_DTYPE;
     PYAD_TRY(pyad_tape_reserve(tape, 0));
-    pyad_value value = {pyad_layout_scalar(dtype), pyad_arena_alloc(&tape->arena, 8), NULL};
+    pyad_value value = {pyad_layout_scalar(dtype), pyad_arena_alloc(&tape->arena, pyad_dtype_size(dtype)), NULL};
     if (value.data == NULL)
         return PYAD_ERR_MEMORY;
     if (dtype == PYAD_F32)

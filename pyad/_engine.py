@@ -14,19 +14,24 @@ from pyad._ext import ffi, lib
 NULL = ffi.NULL
 F32 = np.dtype(np.float32)
 F64 = np.dtype(np.float64)
+C64 = np.dtype(np.complex64)
+C128 = np.dtype(np.complex128)
 INT64 = np.dtype(np.int64)
 
 # In the engine's order.
-DTYPES = tuple(np.dtype(n) for n in ["?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f4", "f8"])
+DTYPES = tuple(np.dtype(n) for n in ["?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f4", "f8", "c8", "c16"])
 CODES = {dtype: code for code, dtype in enumerate(DTYPES)}
 CODE_F32 = CODES[F32]
 CODE_F64 = CODES[F64]
+# What can be differentiated.
+INEXACT = frozenset((F32, F64, C64, C128))
 
 # Handles from here on are errors or values with a buffer; see csrc/pyad.h.
 LARGE = 1 << 62
 FAILED = LARGE + (1 << 61)
 INDEX_BITS = 28
 CALL_PYTHON = 32
+ERR_DTYPE = 3
 
 KERNEL_COUNT = lib.pyad_kernel_count()
 
@@ -97,6 +102,7 @@ class Engine:
         lib.pyad_engine_enter(self.pointer)
         self.keep: list[Any] = []
         self.depth = 0
+        self.info = ffi.new("pyad_info *")
         self.abstract = False  # a rule is being recorded on placeholders, which have no values
         self.dead: list[Any] = []  # saved tapes whose owner is gone, freed by this thread
 
@@ -165,8 +171,9 @@ def lend(array: np.ndarray, flags: int) -> int:
     code = CODE_F64 if dtype is F64 else CODE_F32 if dtype is F32 else CODES.get(dtype)
     if code is None or not dtype.isnative:
         raise errors.DTypeError(f"arrays of dtype {dtype} are not supported; convert to float32 or float64")
-    if array.ndim > 32:
-        raise errors.ShapeError(f"arrays of {array.ndim} dimensions are not supported, at most 32")
+    most = 32 if code <= CODE_F64 else 31
+    if array.ndim > most:
+        raise errors.ShapeError(f"arrays of {array.ndim} dimensions are not supported, at most {most}")
     try:
         data = ffi.from_buffer(array)
     except ValueError:  # not C-contiguous
@@ -230,6 +237,7 @@ def array_over(buffer: Any, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarr
 
 
 _info = ffi.typeof("pyad_info *")
+_char_pointer = ffi.typeof("char *")
 
 
 def look(handle: int) -> Any:
@@ -258,19 +266,28 @@ def materialize(handle: int, share: bool = True) -> Any:
     ndim = lib.pyad_ndim_of(handle)
     if ndim < 0:
         raise error(5, (handle,))
-    dtype = DTYPES[lib.pyad_dtype_of(handle)]
+    code = lib.pyad_dtype_of(handle)
+    dtype = DTYPES[code]
     if ndim == 0:
-        return dtype.type(_number(handle))
+        if code <= CODE_F64:
+            return dtype.type(_number(handle))
+        pair = np.empty((), dtype)
+        _copy_out(handle, pair)
+        return pair[()]
     shape = ffi.unpack(lib.pyad_shape_of(handle), ndim)
     if share and lib.pyad_size_of(handle) * dtype.itemsize >= SHARE_BYTES:
         buffer = lib.pyad_share_out(handle)
         if buffer != NULL:
             return array_over(buffer, tuple(shape), dtype)
     out = np.empty(shape, dtype)
+    _copy_out(handle, out)
+    return out
+
+
+def _copy_out(handle: int, out: np.ndarray) -> None:
     status = lib.pyad_copy_out(handle, ffi.from_buffer(out))
     if status:
         raise error(status, (handle,))
-    return out
 
 
 def _need_values() -> None:
@@ -287,12 +304,13 @@ def view(handle: int) -> Any:
     # Nothing that is this small takes more than the limit, and neither does a value that is stale (-1).
     if lib.pyad_size_of(handle) * _WIDEST <= VIEW_BYTES:
         return materialize(handle, share=False)
-    _need_values()
-    info = look(handle)
+    info = _glance(handle)
     dtype = DTYPES[info.dtype]
     nbytes = info.size * dtype.itemsize
-    if nbytes <= VIEW_BYTES or not info.is_contiguous:
+    if not nbytes or not info.is_contiguous or info.data == NULL:
         return materialize(handle, share=False)
+    if nbytes <= VIEW_BYTES:
+        return _over(info, nbytes, dtype).copy()[()]
     buffer = lib.pyad_borrow(handle)
     data = ffi.cast("char *", info.data)
     if buffer != NULL:
@@ -300,6 +318,33 @@ def view(handle: int) -> Any:
     out = np.frombuffer(ffi.buffer(data, nbytes), dtype).reshape(shape_of(info))
     out.flags.writeable = False
     return out
+
+
+def peek(handle: int) -> np.ndarray:
+    """The value of a node, only to be read, and not to be kept beyond the call that it is fetched for."""
+    info = _glance(handle)
+    dtype = DTYPES[info.dtype]
+    nbytes = info.size * dtype.itemsize
+    if not nbytes or not info.is_contiguous or info.data == NULL:
+        return np.asarray(materialize(handle, share=False))
+    return _over(info, nbytes, dtype)
+
+
+def _glance(handle: int) -> Any:
+    """As `look` at a node with a value, but valid only until the next glance."""
+    engine = current()
+    if engine.abstract:
+        raise errors.NeedsPython
+    status = lib.pyad_look(handle, engine.info)
+    if status:
+        raise error(status, (handle,))
+    return engine.info
+
+
+def _over(info: Any, nbytes: int, dtype: np.dtype) -> np.ndarray:
+    """An array over the contiguous value of a node, which it does not keep alive."""
+    out = np.frombuffer(ffi.buffer(ffi.cast(_char_pointer, info.data), nbytes), dtype)
+    return out if info.ndim == 1 else out.reshape(shape_of(info))
 
 
 def _number(handle: int) -> float:
@@ -336,13 +381,22 @@ def _take_uncopied(handles: list[int], avals: list[Any], out: list[Any], fill: l
         if fill[k] is not None:
             continue
         if not shape:
-            out[k] = dtype.type(lib.pyad_sweep_number(handle))
+            out[k] = dtype.type(lib.pyad_sweep_number(handle)) if dtype.kind == "f" else _sweep_pair(handle, dtype)
             continue
         buffer = lib.pyad_sweep_share(handle)
         if buffer == NULL:
             fill[k] = out[k]
         else:
             out[k] = array_over(buffer, shape, dtype)
+
+
+def _sweep_pair(handle: int, dtype: np.dtype) -> Any:
+    """What has arrived at a 0-d complex input."""
+    pair = np.empty((), dtype)
+    status = lib.pyad_sweep_copy(handle, ffi.from_buffer(pair))
+    if status:
+        raise error(status, (handle,))
+    return pair[()]
 
 
 # ---- plain kernels ----

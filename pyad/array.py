@@ -227,6 +227,11 @@ def dtype_of(x: Any) -> Any:
     return np.asarray(x).dtype
 
 
+def is_complex(x: Any) -> bool:
+    """Whether an operand's dtype is complex."""
+    return lib.pyad_dtype_of(x._h) > _engine.CODE_F64 if type(x) is Array else np.iscomplexobj(x)
+
+
 def refuse_subclass(name: str, x: Any) -> None:
     """Raise for ndarrays that compute otherwise than an ndarray: their mask or their products would be lost."""
     if isinstance(x, np.ma.MaskedArray | np.matrix):
@@ -237,18 +242,25 @@ def refuse_subclass(name: str, x: Any) -> None:
         )
 
 
+def _check_kind(kind: np.dtype, dtype: np.dtype) -> None:
+    if kind.kind not in "biufc" or (kind.kind == "c" and dtype.kind != "c"):
+        needed = "number or array" if dtype.kind == "c" else "real number or array"
+        raise DTypeError(f"a constant of dtype {kind} was given where a {needed} is needed")
+
+
 def constant(x: Any, dtype: np.dtype) -> int:
     """A handle for a plain operand, as a constant of `dtype`."""
     if type(x) is np.ndarray and x.dtype is dtype and x.shape:
         return _engine.lend(x, 1)
+    if type(x) is int and dtype.kind in "fc":
+        x = float(x)
     if type(x) is not np.ndarray and type(x) is not float:
         refuse_subclass("a constant", x)
         kind = np.asarray(x).dtype
-        if kind.kind not in "biuf":
-            raise DTypeError(f"a constant of dtype {kind} was given where a real number or array is needed")
-    elif type(x) is np.ndarray and x.dtype.kind not in "biuf":
-        raise DTypeError(f"a constant of dtype {x.dtype} was given where a real number or array is needed")
-    if isinstance(x, float | int | np.generic) and dtype.kind == "f":
+        _check_kind(kind, dtype)
+    elif type(x) is np.ndarray:
+        _check_kind(x.dtype, dtype)
+    if type(x) is float or (isinstance(x, float | int | np.generic) and dtype.kind == "f"):
         handle = lib.pyad_const_number(float(x), CODES[dtype])
         if handle >= FAILED:
             raise _engine.error(handle)
@@ -269,26 +281,41 @@ def numpy_view(x: Any) -> Any:
     return _engine.view(x._h) if type(x) is Array else x
 
 
+def _with_number(x: Any, y: Any) -> np.dtype | None:
+    """The result type of a traced array and a Python int or float, which is weak: the array's; else None."""
+    if type(y) is Array:
+        x, y = y, x
+    if type(x) is Array and type(y) in (int, float):
+        dtype = x.dtype
+        return dtype if dtype in _engine.INEXACT else None
+    return None
+
+
 def common_dtype(op: str, operands: tuple[Any, ...]) -> np.dtype:
-    """NumPy's result type of the operands, which must be float32 or float64."""
+    """NumPy's result type of the operands, which must be float32, float64, complex64 or complex128."""
+    if len(operands) == 1 and type(operands[0]) is Array:
+        dtype = operands[0].dtype
+        if dtype in _engine.INEXACT:
+            return dtype
     if len(operands) == 2:
+        weak = _with_number(*operands)
+        if weak is not None:
+            return weak
         a, b = (x.dtype if type(x) in (Array, np.ndarray) else None for x in operands)
-        if a is b and (a is _engine.F32 or a is F64):
+        if a is b and a in _engine.INEXACT:
             return a
     try:
         dtype = np.result_type(*(dtype_of(x) for x in operands))
     except TypeError:
         raise DTypeError(
             f"{op}: operands of dtype {', '.join(str(dtype_of(x)) for x in operands)} have no common dtype; "
-            "traced values "
-            "are float32 or float64"
+            "traced values are float32 or float64, complex64 or complex128"
         ) from None
     if dtype.kind in "bui":
         return F64
-    if dtype not in (_engine.F32, F64):
+    if dtype not in _engine.INEXACT:
         raise DTypeError(
             f"{op}: operands of dtype {', '.join(str(dtype_of(x)) for x in operands)} would give {dtype}; traced "
-            "values "
-            "are float32 or float64"
+            "values are float32 or float64, complex64 or complex128"
         )
     return dtype

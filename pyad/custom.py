@@ -18,7 +18,7 @@ from pyad._engine import F64, ffi, lib
 from pyad.array import constant, is_traced, numpy_value, wrap
 from pyad.errors import ConcretizationError, DTypeError, ShapeError
 from pyad.op import Op, python_op
-from pyad.ops.shape import astype, concatenate, reshape
+from pyad.ops.shape import concatenate, recast, reshape
 
 __all__ = ["custom_jvp", "custom_vjp"]
 
@@ -37,7 +37,7 @@ class _Outputs:
         if not leaves:
             raise TypeError(f"{name}: the function must return an array or a container of arrays, got {structure}")
         for x in leaves:
-            _check_real(name, "returned", x)
+            _check_numbers(name, "returned", x)
         self.structure = structure
         self.shapes = [x.shape if is_traced(x) else np.shape(x) for x in leaves]
         self.dtypes = [_float_dtype(x) for x in leaves]
@@ -51,7 +51,7 @@ class _Outputs:
         """One traced or plain array of all outputs."""
         if self.single:
             return leaves[0]
-        flat = [astype(reshape(x, (-1,) if _size(x) else (0,)), self.dtype) for x in leaves]
+        flat = [recast(reshape(x, (-1,) if _size(x) else (0,)), self.dtype) for x in leaves]
         return concatenate(flat)
 
     def unpack(self, packed: Any) -> Any:
@@ -63,18 +63,18 @@ class _Outputs:
         for shape, dtype in zip(self.shapes, self.dtypes, strict=True):
             size = int(np.prod(shape, dtype=int))
             part = reshape(packed[start : start + size], shape)
-            leaves.append(astype(part, dtype))
+            leaves.append(recast(part, dtype))
             start += size
         return self.structure.unflatten(leaves)
 
 
-def _check_real(name: str, did: str, x: Any) -> None:
-    """Raise where a value that a user's function or rule gave is no real number or array."""
+def _check_numbers(name: str, did: str, x: Any) -> None:
+    """Raise where a value that a user's function or rule gave is no number or array of numbers."""
     if is_traced(x):
         return
     dtype = np.asarray(x).dtype
-    if dtype.kind not in "fiub":
-        raise DTypeError(f"{name}: {did} a value of dtype {dtype}, expected real numbers or arrays")
+    if dtype.kind not in "fiubc":
+        raise DTypeError(f"{name}: {did} a value of dtype {dtype}, expected numbers or arrays of numbers")
 
 
 def _check_nondiff(name: str, nondiff: tuple[int, ...], args: tuple[Any, ...]) -> None:
@@ -112,7 +112,7 @@ def _size(x: Any) -> int:
 
 def _float_dtype(x: Any) -> np.dtype:
     dtype = x.dtype if is_traced(x) else np.asarray(x).dtype
-    return dtype if dtype in (_engine.F32, F64) else F64
+    return dtype if dtype in _engine.INEXACT else F64
 
 
 class _Call:
@@ -323,7 +323,7 @@ class custom_vjp:
         out = [found[k] for k in call.places]
         for ct in out:
             if ct is not None:
-                _check_real(self._name(), "bwd returned", ct)
+                _check_numbers(self._name(), "bwd returned", ct)
         for x, ct in zip(operands, out, strict=True):
             shape = x.shape if is_traced(x) else np.shape(x)
             given = shape if ct is None else ct.shape if is_traced(ct) else np.shape(ct)
@@ -421,7 +421,7 @@ class custom_jvp:
                 f"{self._name()}: the rule gave a tangent of {structure} for an output of {call.outputs.structure}"
             )
         for x, shape in zip(leaves, call.outputs.shapes, strict=True):
-            _check_real(self._name(), "the rule gave", x)
+            _check_numbers(self._name(), "the rule gave", x)
             given = x.shape if is_traced(x) else np.shape(x)
             if given != shape:
                 raise ShapeError(

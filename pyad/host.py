@@ -97,26 +97,29 @@ def _zeros_like(x: Any) -> np.ndarray:
 class _Outputs:
     """How several outputs lie in one vector."""
 
-    __slots__ = ("kinds", "shapes", "sizes")
+    __slots__ = ("dtypes", "shapes", "sizes")
 
     def __init__(self, outputs: tuple[np.ndarray, ...]) -> None:
         self.shapes = [x.shape for x in outputs]
         self.sizes = [x.size for x in outputs]
-        self.kinds = [x.dtype.kind for x in outputs]
+        self.dtypes = [x.dtype for x in outputs]
 
     def pack(self, outputs: tuple[Any, ...]) -> Any:
-        from pyad.ops.shape import concatenate, ravel
+        from pyad.ops.shape import concatenate, ravel, recast
 
-        return concatenate([ravel(x) for x in outputs])
+        dtype = np.result_type(*self.dtypes)
+        return concatenate([recast(ravel(x), dtype) for x in outputs])
 
     def unpack(self, packed: Any) -> tuple[Any, ...]:
+        from pyad.ops.shape import recast
+
         part_of = _traced_part if type(packed) is Array else _plain_part
-        mixed = "c" in self.kinds
+        mixed = len(set(self.dtypes)) > 1
         parts = []
         start = 0
-        for shape, size, kind in zip(self.shapes, self.sizes, self.kinds, strict=True):
+        for shape, size, dtype in zip(self.shapes, self.sizes, self.dtypes, strict=True):
             part = part_of(packed, start, size, shape)
-            parts.append(np.real(part) if mixed and kind == "f" else part)
+            parts.append(recast(part, dtype) if mixed else part)
             start += size
         return tuple(parts)
 

@@ -79,8 +79,38 @@ class Op:
         else:
             handle = lib.pyad_op(self.number, len(handles), handles, len(params), params)
         if handle >= FAILED:
-            raise _engine.error(handle, tuple(handles))
+            return self.refused(handle, handles, params)
         return wrap(handle)
+
+    def refused(self, failure: int, handles: list[int], params: tuple[int, ...] | None) -> Any:
+        """What happens where the engine has refused to run the op: complex operands that it has no kernel for are
+        NumPy's to compute, and anything else is an error."""
+        if failure != FAILED + _engine.ERR_DTYPE or lib.pyad_dtype_of(handles[-1]) <= _engine.CODE_F64:
+            raise _engine.error(failure, tuple(handles))
+        form = COMPLEX_FORMS.get(self.number)
+        if form is not None:
+            return form(*map(_traced, handles))
+        return _record_given(self, handles, params)
+
+
+# What stands for an op where operands are complex, by the engine's number: functions that are computed in another way
+# there, or that are refused.
+COMPLEX_FORMS: dict[int, Callable[..., Any]] = {}
+
+
+def _record_given(op: Op, handles: list[int], params: tuple[int, ...] | None) -> Array:
+    """Record a native op whose value NumPy computes; its rule is run by Python too."""
+    given = () if params is None else params
+    value = op.reference(*map(_engine.peek, handles), *given)
+    if type(value) is not np.ndarray:
+        value = np.asarray(value)
+    count = -1 if params is None else len(params)
+    handle = lib.pyad_op_given_array(op.number, len(handles), handles, count, given, id(value))
+    if handle < 0:  # booleans, or memory with gaps
+        handle = lib.pyad_op_given(op.number, len(handles), handles, count, given, _engine.lend(value, 1))
+    else:
+        _engine.current().keep.append(value)
+    return wrap(handle)
 
 
 _CAST = _engine.kernel("astype")
@@ -297,6 +327,9 @@ def _value_at(node: int, outside: Callable[[int], Any]) -> Any:
 
 def _give(op: Op, node: int, value: Any) -> None:
     dtype = _engine.DTYPES[lib.pyad_dtype_of(node)]
+    if dtype.kind != "c" and not is_traced(value) and np.iscomplexobj(value):
+        # A real operand of a complex operation moves it along the real axis only.
+        value = np.real(value)
     if type(value) is np.ndarray and value.nbytes <= _engine.VIEW_BYTES:
         # To lend a transposed array takes longer than to copy a small one.
         value = np.ascontiguousarray(value) if value.ndim > 1 else value

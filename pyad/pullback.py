@@ -11,6 +11,7 @@ from pyad import _engine, tree
 from pyad._engine import DTYPES, ffi, lib
 from pyad.array import Array, constant
 from pyad.errors import DTypeError, ShapeError
+from pyad.op import cast
 from pyad.scope import FORWARD, RECORDED, RETAIN, input_avals, sweep
 
 
@@ -130,10 +131,12 @@ def seed_of(name: str, node: int, value: Any) -> int:
     if given != shape:
         raise ShapeError(f"{name}: got a derivative of shape {given} for a value of shape {shape}")
     if type(value) is Array:
+        if value.dtype != dtype and np.result_type(value.dtype, np.complex64) == dtype:
+            return cast(value, dtype)._h
         if value.dtype != dtype:
             raise DTypeError(f"{name}: got a derivative of dtype {value.dtype} for a value of dtype {dtype}")
         return value._h
     kind = np.asarray(value).dtype
-    if kind.kind not in "fiub":
+    if kind.kind not in ("fiubc" if dtype.kind == "c" else "fiub"):
         raise DTypeError(f"{name}: got a derivative of dtype {kind} for a value of dtype {dtype}")
     return constant(value, dtype)

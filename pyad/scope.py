@@ -33,7 +33,9 @@ def make_leaf(name: str, x: Any) -> Array:
     if kind is float:
         return wrap(lib.pyad_leaf_number(0, x, _engine.CODE_F64))
     if not isinstance(x, np.ndarray | np.generic):
-        if isinstance(x, bool | int | complex):
+        if kind is complex:
+            return wrap(_engine.lend(np.array(x), 0))
+        if isinstance(x, bool | int):
             raise _not_float(name, type(x).__name__)
         raise DTypeError(
             f"{name}: an input of type {kind.__name__} cannot be differentiated; expected floats, float arrays, or "
@@ -43,6 +45,8 @@ def make_leaf(name: str, x: Any) -> Array:
     if code < _engine.CODE_F32:
         raise _not_float(name, str(x.dtype))
     if isinstance(x, np.generic) or x.ndim == 0:
+        if code > _engine.CODE_F64:
+            return wrap(_engine.lend(np.array(x), 0))
         return wrap(lib.pyad_leaf_number(0, float(x), code))
     if type(x) is not np.ndarray:
         if isinstance(x, np.ma.MaskedArray | np.matrix):
@@ -79,11 +83,16 @@ def _not_float(name: str, dtype: str) -> DTypeError:
         return DTypeError(
             f"{name}: inputs must be float32 or float64, got {dtype}; convert with x.astype(float) or float(x)"
         )
-    return DTypeError(f"{name}: inputs must be float32 or float64, dtype {dtype} is not supported")
+    return DTypeError(
+        f"{name}: inputs must be float32 or float64, or complex64 or complex128; dtype {dtype} is not supported"
+    )
+
+
+_NUMBERS: dict[Any, tuple[tuple[int, ...], np.dtype]] = {float: ((), F64), complex: ((), _engine.C128)}
 
 
 def input_avals(leaves: list[Any]) -> list[tuple[tuple[int, ...], np.dtype]]:
-    return [((), F64) if type(x) is float else (x.shape, x.dtype) for x in leaves]
+    return [_NUMBERS.get(type(x)) or (x.shape, x.dtype) for x in leaves]
 
 
 def checked_avals(name: str, leaves: list[Any]) -> list[tuple[tuple[int, ...], np.dtype]]:

@@ -42,13 +42,14 @@ def check_grads(
 
     Every entry is checked where inputs are small (up to 100 numbers), a sample and random directions otherwise. Order 2
     checks the derivatives of `jvp(f)` and of `vjp(f)` in turn, so with both modes it is forward over forward, reverse
-    over forward, forward over reverse and reverse over reverse; and so on.
+    over forward, forward over reverse and reverse over reverse; and so on. The real and the imaginary part of a complex
+    number are moved each; a cotangent g belongs to a change dz as the real part of sum(g * dz).
 
     Args:
         f: A function of arrays, or of tuples, lists and dicts of arrays, returning the same. It must be smooth around
             `args`, and give the same value each time.
-        args: The tuple of its positional arguments. Float32 and float64 arrays and Python floats are differentiated;
-            anything else is held constant. Outputs that are not floating point are ignored.
+        args: The tuple of its positional arguments. Float and complex arrays and Python floats and complex numbers are
+            differentiated; anything else is held constant. Outputs that are neither are ignored.
         order: Up to which order, at least 1.
         modes: Which of "fwd" (jvp) and "rev" (vjp).
         atol: Absolute tolerance of an entry; by default fitting the narrowest dtype among arguments and outputs.
@@ -124,8 +125,7 @@ class _Worst:
 
     def add(self, computed: Any, numerical: Any, settings: _Settings, describe: Callable[[tuple], str]) -> None:
         """Compare two arrays; `describe` gives the place of an entry from its index."""
-        computed = np.asarray(computed, np.float64)
-        numerical = np.asarray(numerical, np.float64)
+        computed, numerical = _widened(computed), _widened(numerical)
         tolerance = settings.atol + settings.rtol * np.abs(numerical)
         with np.errstate(invalid="ignore"):
             excess = np.abs(computed - numerical) / tolerance
@@ -136,7 +136,7 @@ class _Worst:
             return
         index = tuple(int(i) for i in np.unravel_index(np.argmax(excess), excess.shape))
         self.excess = float(excess[index])
-        got, want = float(computed[index]), float(numerical[index])
+        got, want = computed[index].item(), numerical[index].item()
         self.text = (
             f"{describe(index)}: numerical {want:.8g}, computed {got:.8g}, "
             f"difference {abs(got - want):.3g}, allowed {float(tolerance[index]):.3g}"
@@ -146,7 +146,18 @@ class _Worst:
 
 
 def _is_float(leaf: Any) -> bool:
-    return getattr(leaf, "dtype", np.dtype(type(leaf)) if isinstance(leaf, float) else np.dtype(object)).kind == "f"
+    number = isinstance(leaf, float | complex)
+    return getattr(leaf, "dtype", np.dtype(type(leaf)) if number else np.dtype(object)).kind in "fc"
+
+
+def _part_dtype(x: Any) -> np.dtype:
+    """The dtype of an array's real part."""
+    return np.finfo(np.asarray(x).dtype).dtype
+
+
+def _widened(x: Any) -> Any:
+    """The same in float64 or complex128."""
+    return np.asarray(x, np.complex128 if np.iscomplexobj(x) else np.float64)
 
 
 def _first_order(f: Callable, args: tuple) -> _Function:
@@ -156,9 +167,11 @@ def _first_order(f: Callable, args: tuple) -> _Function:
     if not where:
         raise ValueError("check_grads needs at least one floating point argument to differentiate, found none")
     for index in where:
-        dtype = np.asarray(leaves[index]).dtype
-        if dtype not in _TOLERANCES:
-            raise TypeError(f"check_grads works on float32 and float64, but args{paths[index]} has dtype {dtype}")
+        if _part_dtype(leaves[index]) not in _TOLERANCES:
+            raise TypeError(
+                f"check_grads works on float32 and float64, complex64 and complex128, but args{paths[index]} has dtype "
+                f"{np.asarray(leaves[index]).dtype}"
+            )
 
     def split(out: Any) -> tuple[list, list[str]]:
         found, out_structure = tree.flatten(out)
@@ -183,10 +196,10 @@ def _first_order(f: Callable, args: tuple) -> _Function:
 
 def _settings(function: _Function, modes: tuple, rng: np.random.Generator, given: tuple) -> _Settings:
     """Choose where differences are taken, their step, and the tolerances that were not given."""
-    dtypes = [np.asarray(array).dtype for array in (*function.values, *function.outputs)]
+    dtypes = [_part_dtype(array) for array in (*function.values, *function.outputs)]
     narrowest = min(dtypes, key=lambda dtype: dtype.itemsize)
-    wide = function.call(*(np.float64(value) for value in function.values))
-    upcast = all(np.asarray(array).dtype == np.float64 for array in wide)
+    wide = function.call(*(_widened(value)[()] for value in function.values))
+    upcast = all(_part_dtype(array) == np.float64 for array in wide)
     work = np.dtype(np.float64) if upcast else narrowest
     default_atol, default_rtol = _TOLERANCES.get(narrowest, _NARROW_TOLERANCES)
     if not upcast:
@@ -281,17 +294,17 @@ def _difference(function: _Function, direction: list, settings: _Settings) -> li
     for sign in (1, -1):
         moved = []
         for value, way in zip(function.values, direction, strict=True):
-            base = np.float64(value) if settings.upcast else value
+            base = _widened(value)[()] if settings.upcast else value
             moved.append((base + sign * settings.eps * _scale(direction, function.values) * way).astype(base.dtype))
-        sides.append((moved, [np.asarray(out, np.float64) for out in function.call(*moved)]))
+        sides.append((moved, [_widened(out) for out in function.call(*moved)]))
     (above, high), (below, low) = sides
     # What was added is known only up to rounding, so the step is measured where the direction is largest.
     leaf, index = max(
         ((k, np.unravel_index(np.argmax(np.abs(way)), way.shape)) for k, way in enumerate(direction) if way.size),
         key=lambda place: abs(direction[place[0]][place[1]]),
     )
-    taken = np.float64(above[leaf][index]) - np.float64(below[leaf][index])
-    factor = np.float64(direction[leaf][index]) / taken
+    taken = _widened(above[leaf][index]) - _widened(below[leaf][index])
+    factor = np.real(_widened(direction[leaf][index]) / taken)
     return [(a - b) * factor for a, b in zip(high, low, strict=True)]
 
 
@@ -303,7 +316,12 @@ def _scale(direction: list, values: list) -> float:
 
 def _directions(arrays: list, names: list[str], rng: np.random.Generator, limit: int) -> list[_Entry]:
     """Every unit direction of `arrays` if they are small; else some unit directions and some random ones."""
-    places = [(k, index) for k, array in enumerate(arrays) for index in np.ndindex(np.shape(array))]
+    places = [
+        (k, index, unit)
+        for k, array in enumerate(arrays)
+        for unit in ((1, 1j) if np.iscomplexobj(array) else (1,))
+        for index in np.ndindex(np.shape(array))
+    ]
     dense = []
     if len(places) > limit:
         chosen = rng.choice(len(places), size=min(limit, _SAMPLED_ENTRIES), replace=False)
@@ -314,18 +332,25 @@ def _directions(arrays: list, names: list[str], rng: np.random.Generator, limit:
     return [_unit(arrays, names, *place) for place in places] + dense
 
 
-def _unit(arrays: list, names: list[str], leaf: int, index: tuple) -> _Entry:
+def _unit(arrays: list, names: list[str], leaf: int, index: tuple, step: complex) -> _Entry:
     unit = [np.zeros(np.shape(array), np.asarray(array).dtype) for array in arrays]
-    unit[leaf][index] = 1
-    return _Entry(names[leaf] + _at(index), unit)
+    unit[leaf][index] = step
+    return _Entry(names[leaf] + _at(index) + (" (imaginary part)" if step == 1j else ""), unit)
 
 
 def _random_like(arrays: list, rng: np.random.Generator) -> list:
-    return [np.asarray(rng.standard_normal(np.shape(array)), np.asarray(array).dtype) for array in arrays]
+    return [_random(np.shape(array), np.asarray(array).dtype, rng) for array in arrays]
+
+
+def _random(shape: tuple, dtype: np.dtype, rng: np.random.Generator) -> np.ndarray:
+    drawn = rng.standard_normal(shape)
+    if dtype.kind == "c":
+        drawn = drawn + 1j * rng.standard_normal(shape)
+    return np.asarray(drawn, dtype)
 
 
 def _inner(left: list, right: list) -> float:
-    return sum(float(np.sum(np.float64(a) * np.float64(b))) for a, b in zip(left, right, strict=True))
+    return sum(float(np.real(np.sum(_widened(a) * _widened(b)))) for a, b in zip(left, right, strict=True))
 
 
 def _check_like(got: Sequence, like: list, names: list[str], what: str, values: bool = True) -> None:

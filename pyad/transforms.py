@@ -41,19 +41,37 @@ __all__ = ["grad", "hessian", "hvp", "jacobian", "jvp", "stop_gradient", "value_
 # ---- reverse mode ----
 
 
-def _scalar_output(name: str, y: Any) -> None:
+def _check_output_kind(name: str, dtype: np.dtype, holomorphic: bool) -> None:
+    """Raise where an output is complex and the function is not said to be holomorphic, or the other way round."""
+    if holomorphic and dtype.kind != "c":
+        raise DTypeError(f"{name}: with holomorphic=True the function must return complex values, got dtype {dtype}")
+    if dtype.kind == "c" and not holomorphic:
+        raise DTypeError(
+            f"{name}: the function must return a real number, got dtype {dtype}; for a holomorphic function of complex "
+            "inputs pass holomorphic=True, otherwise take np.real or np.imag of the output, or use pyad.vjp"
+        )
+    if dtype.kind not in "fiubc":
+        raise DTypeError(f"{name}: the function must return a real number, got dtype {dtype}")
+
+
+def _check_holomorphic(name: str, leaves: list[Any]) -> None:
+    for x in leaves:
+        dtype = x.dtype if type(x) is Array else np.asarray(x).dtype
+        if dtype.kind != "c":
+            raise DTypeError(f"{name}: with holomorphic=True inputs must be complex, got dtype {dtype}")
+
+
+def _scalar_output(name: str, y: Any, holomorphic: bool) -> None:
     if type(y) is Array:
         if y.ndim == 0:
+            _check_output_kind(name, y.dtype, holomorphic)
             return
         shape: Any = y.shape
-    elif isinstance(y, float | int | np.generic | np.ndarray) and np.ndim(y) == 0:
-        if np.asarray(y).dtype.kind in "fiub":
-            return
-        raise DTypeError(f"{name}: the function must return a real number, got dtype {np.asarray(y).dtype}")
+    elif isinstance(y, float | int | complex | np.generic | np.ndarray) and np.ndim(y) == 0:
+        _check_output_kind(name, np.asarray(y).dtype, holomorphic)
+        return
     elif isinstance(y, np.ndarray):
         shape = y.shape
-    elif isinstance(y, complex):
-        raise DTypeError(f"{name}: the function must return a real number, got complex")
     else:
         hint = "; with has_aux=True it may return (scalar, anything)" if type(y) is tuple and len(y) == 2 else ""
         raise TypeError(f"{name}: the function must return a scalar, got {type(y).__name__}{hint}")
@@ -65,14 +83,21 @@ def _scalar_output(name: str, y: Any) -> None:
 
 
 def _value_and_grad(
-    name: str, function: Callable[..., Any], select: Selection, keywords: dict[str, Any], has_aux: bool
+    name: str,
+    function: Callable[..., Any],
+    select: Selection,
+    keywords: dict[str, Any],
+    has_aux: bool,
+    holomorphic: bool,
 ) -> tuple[Any, Any, Any]:
+    if holomorphic:
+        _check_holomorphic(name, select.leaves)
     scope = Scope()
     try:
         avals = checked_avals(name, select.leaves)
         inputs = make_leaves(name, select.leaves)
         y, aux = call_user(function, select.call_args(inputs), keywords, has_aux)
-        _scalar_output(name, y)
+        _scalar_output(name, y, holomorphic)
         if type(y) is Array:
             handles = [x._h for x in inputs]
             flags = RECORDED if scope.is_outer(y) else 0
@@ -88,18 +113,21 @@ def _value_and_grad(
     return finished[0], gradient, aux_structure.unflatten(finished[count:]) if has_aux else None
 
 
-def value_and_grad(function: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = False) -> Callable[..., Any]:
+def value_and_grad(
+    function: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = False, holomorphic: bool = False
+) -> Callable[..., Any]:
     """A function that gives the value of `function` and its gradient.
 
-    The function takes float32 or float64 numbers and arrays, or tuples, lists and dicts of them, in the arguments
-    named by `argnums`, and returns a scalar; with `has_aux`, a pair of a scalar and anything.
+    The function takes float or complex numbers and arrays, or tuples, lists and dicts of them, in the arguments named
+    by `argnums`, and returns a real scalar; with `has_aux`, a pair of a scalar and anything. The gradient by a complex
+    z = x + iy is du/dx - i du/dy. With `holomorphic`, inputs and output are complex, and the gradient is f'(z).
 
     The gradient has the structure, shapes and dtypes of the chosen argument, or is a tuple of such for several
     `argnums`. Zeros where the value does not depend on an input. Returns (value, gradient), or
     ((value, aux), gradient).
 
     Raises:
-        DTypeError: an input that is not float32 or float64.
+        DTypeError: an input that is neither float nor complex, or a complex value without `holomorphic`.
         ShapeError: the value is not a scalar.
         ValueError: `argnums` out of range.
 
@@ -114,13 +142,15 @@ def value_and_grad(function: Callable[..., Any], argnums: ArgNums = 0, has_aux: 
     @functools.wraps(function, updated=())
     def value_and_gradient(*args: Any, **keywords: Any) -> Any:
         select = Selection("value_and_grad", args, argnums)
-        y, gradient, aux = _value_and_grad("value_and_grad", function, select, keywords, has_aux)
+        y, gradient, aux = _value_and_grad("value_and_grad", function, select, keywords, has_aux, holomorphic)
         return ((y, aux), gradient) if has_aux else (y, gradient)
 
     return value_and_gradient
 
 
-def grad(function: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = False) -> Callable[..., Any]:
+def grad(
+    function: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = False, holomorphic: bool = False
+) -> Callable[..., Any]:
     """A function that gives the gradient of `function`; as `value_and_grad` without the value.
 
     With `has_aux` it returns (gradient, aux).
@@ -138,7 +168,7 @@ def grad(function: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = Fal
     @functools.wraps(function, updated=())
     def gradient_of(*args: Any, **keywords: Any) -> Any:
         select = Selection("grad", args, argnums)
-        _, gradient, aux = _value_and_grad("grad", function, select, keywords, has_aux)
+        _, gradient, aux = _value_and_grad("grad", function, select, keywords, has_aux, holomorphic)
         return (gradient, aux) if has_aux else gradient
 
     return gradient_of
@@ -147,12 +177,12 @@ def grad(function: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = Fal
 def vjp(function: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     """The value of a function and its pullback, which maps a cotangent of the value to cotangents of the primals.
 
-    The primals and the value are float numbers and arrays, or containers of them. Returns (value, pullback), with
-    `has_aux` (value, pullback, aux). The pullback returns a tuple, one entry per primal, may be called any number of
-    times, and is linear; its argument has the value's structure and shapes.
+    The primals and the value are float or complex numbers and arrays, or containers of them. Returns (value, pullback),
+    with `has_aux` (value, pullback, aux). The pullback returns a tuple, one entry per primal, may be called any number
+    of times, and is linear; its argument has the value's structure and shapes.
 
     Raises:
-        DTypeError: an input that is not float32 or float64.
+        DTypeError: an input that is neither float nor complex.
         ShapeError: (by the pullback) a cotangent whose shape is not the value's.
         MutationError: (by the pullback) an array it needs was changed in between.
 
@@ -201,13 +231,13 @@ def _check_outputs(name: str, leaves: list[Any]) -> None:
                 f"{name}: the function must return numbers, arrays or containers of them, got {type(x).__name__}"
             )
         dtype = np.asarray(x).dtype
-        if dtype.kind not in "fiub":
-            raise DTypeError(f"{name}: the function must return real numbers and arrays, got dtype {dtype}")
+        if dtype.kind not in "fiubc":
+            raise DTypeError(f"{name}: the function must return numbers and arrays of numbers, got dtype {dtype}")
 
 
 def _constant_leaf(x: Any) -> Array:
     array = np.asarray(x)
-    dtype = array.dtype if array.dtype in (_engine.F32, F64) else F64
+    dtype = array.dtype if array.dtype in _engine.INEXACT else F64
     return wrap(constant(array, dtype))
 
 
@@ -224,7 +254,7 @@ def jvp(
 
     Raises:
         TypeError: primals and tangents are not tuples (or lists) of the same structure.
-        DTypeError: an input that is not float32 or float64.
+        DTypeError: an input that is neither float nor complex.
         ShapeError: a tangent whose shape is not its primal's.
 
     >>> import numpy as np
@@ -275,17 +305,19 @@ def _push(scope: Scope, inputs: list[Array], tangents: list[Any], outputs: list[
 
 def _no_tangent(y: Any) -> Any:
     dtype = np.asarray(y).dtype
-    return np.zeros(np.shape(y), dtype if dtype.kind == "f" else F64)[()]
+    return np.zeros(np.shape(y), dtype if dtype.kind in "fc" else F64)[()]
 
 
 # ---- derivatives of higher order and of vectors ----
 
 
-def jacobian(function: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = False) -> Callable[..., Any]:
+def jacobian(
+    function: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = False, holomorphic: bool = False
+) -> Callable[..., Any]:
     """A function that gives the Jacobian of `function`, row by row in reverse mode over one recording.
 
     For an output of shape s and an input of shape t the Jacobian has shape s + t. Containers nest: the output's
-    containers outside, the chosen argument's inside.
+    containers outside, the chosen argument's inside. Complex outputs need `holomorphic`, as in `grad`.
 
     >>> import numpy as np
     >>> import pyad
@@ -299,12 +331,16 @@ def jacobian(function: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool =
     @functools.wraps(function, updated=())
     def jacobian_of(*args: Any, **keywords: Any) -> Any:
         select = Selection("jacobian", args, argnums)
+        if holomorphic:
+            _check_holomorphic("jacobian", select.leaves)
 
         def chosen(leaves: list[Any]) -> Any:
             return function(*select.call_args(leaves), **keywords)
 
         y, pullback, *aux = vjp(chosen, select.leaves, has_aux=has_aux)
         y_leaves, y_structure = tree.flatten(y)
+        for x in y_leaves:
+            _check_output_kind("jacobian", x.dtype if type(x) is Array else np.asarray(x).dtype, holomorphic)
         rows = [_jacobian_rows(pullback, y_leaves, k, select) for k in range(len(y_leaves))]
         out = y_structure.unflatten(rows)
         return (out, aux[0]) if has_aux else out
@@ -323,7 +359,7 @@ def _jacobian_rows(pullback: Pullback, y_leaves: list[Any], which: int, select: 
         pulled.append(pullback(pullback.y_structure.unflatten(seed))[0])
     columns = []
     for k, x in enumerate(select.leaves):
-        inner = () if isinstance(x, float) else x.shape
+        inner = () if isinstance(x, float | complex) else x.shape
         parts = [row[k] for row in pulled]
         columns.append(_stack_rows(parts, (*shape, *inner), input_avals([x])[0][1]))
     return select.structure.unflatten(columns)
@@ -337,10 +373,13 @@ def _stack_rows(parts: list[Any], shape: tuple[int, ...], dtype: np.dtype) -> An
     return reshape(stack(parts), shape) if shape else parts[0]
 
 
-def hessian(function: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = False) -> Callable[..., Any]:
+def hessian(
+    function: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = False, holomorphic: bool = False
+) -> Callable[..., Any]:
     """A function that gives the Hessian of a scalar function: the Jacobian of its gradient.
 
-    For an argument of shape t the Hessian has shape t + t; containers nest as in `jacobian`.
+    For an argument of shape t the Hessian has shape t + t; containers nest as in `jacobian`. Of complex arguments only
+    a function that is `holomorphic` has one; write others as a function of real and imaginary parts.
 
     >>> import numpy as np
     >>> import pyad
@@ -349,7 +388,7 @@ def hessian(function: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = 
            [2., 0.]])
     """
     check_function("hessian", function)
-    return jacobian(grad(function, argnums, has_aux), argnums, has_aux)
+    return jacobian(grad(function, argnums, has_aux, holomorphic), argnums, has_aux, holomorphic)
 
 
 def hvp(function: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False) -> Any:

@@ -134,7 +134,7 @@ def test_traced_index():
 # ---- dtypes ----
 
 
-@pytest.mark.parametrize("dtype", [np.float16, np.complex64, np.complex128, np.longdouble, object, "M8[s]", "m8[s]"])
+@pytest.mark.parametrize("dtype", [np.float16, np.clongdouble, np.longdouble, object, "M8[s]", "m8[s]"])
 def test_dtypes_that_cannot_be_differentiated(dtype):
     name = str(np.dtype(dtype))
     x = np.ones(3).astype(dtype)
@@ -162,7 +162,6 @@ def test_integer_input(dtype):
     [
         (3, ["got int", "float(x)"]),
         (True, "got bool"),
-        (1j, "complex"),
         ("a", "type str"),
         ({1.0}, "type set"),
         ([1.0, 2], "got int"),
@@ -173,7 +172,7 @@ def test_python_inputs_that_cannot_be_differentiated(x, words):
     in_grad(DTypeError, words, lambda x: 1.0, x)
 
 
-@pytest.mark.parametrize("dtype", [np.complex128, np.longdouble, object, "M8[s]", "S1", [("a", "f8")]])
+@pytest.mark.parametrize("dtype", [np.clongdouble, np.longdouble, object, "M8[s]", "S1", [("a", "f8")]])
 def test_operands_of_other_dtypes(dtype):
     other = np.zeros(3, dtype)
     for function in (lambda x: x * other, lambda x: other + x, lambda x: np.where(X > 1, x, other)):
@@ -242,11 +241,10 @@ def test_outputs_that_are_no_arrays():
     for value, kind in [(None, "NoneType"), ("a", "str"), ([1.0], "list"), ({"a": 1.0}, "dict")]:
         in_grad(TypeError, ["grad", "must return a scalar", kind], lambda x, value=value: value, X)
     in_grad(TypeError, ["got tuple", "has_aux=True"], lambda x: (x[0], x[1]), X)
-    in_grad(DTypeError, ["real number", "complex"], lambda x: 1j, X)
+    in_grad(DTypeError, ["real number", "complex", "holomorphic"], lambda x: 1j, X)
     in_grad(DTypeError, ["real number", "complex64"], lambda x: np.complex64(1), X)
     fails(TypeError, ["vjp", "got str"], lambda: pyad.vjp(lambda x: "a", X))
     fails(TypeError, ["jvp", "got str"], lambda: pyad.jvp(lambda x: {"a": "a"}, (X,), (X,)))
-    fails(DTypeError, ["vjp", "complex128"], lambda: pyad.vjp(lambda x: np.ones(2) * 1j, X))
     fails(DTypeError, ["vjp", "object"], lambda: pyad.vjp(lambda x: np.array([None]), X))
 
 

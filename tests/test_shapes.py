@@ -223,7 +223,7 @@ def test_astype_to_integers_and_booleans_gives_constants():
         return np.sum(x * whole)
 
     np.testing.assert_array_equal(pyad.grad(f)(x), [1.0, -2.0])
-    for dtype in (complex, np.float16, object):
+    for dtype in (np.clongdouble, np.float16, object):
         with pytest.raises((DTypeError, TypeError), match="float32 or float64"):
             pyad.grad(lambda x, dtype=dtype: np.sum(x.astype(dtype)))(x)
 

@@ -195,8 +195,6 @@ REFUSED = {
     "bool": (True, "must be float32 or float64, got bool"),
     "int array": (np.arange(3), "must be float32 or float64, got int64"),
     "bool array": (np.ones(3, bool), "must be float32 or float64, got bool"),
-    "complex": (1j, "complex is not supported"),
-    "complex array": (np.ones(3) * 1j, "complex128 is not supported"),
     "half": (np.ones(3, np.float16), "float16 is not supported"),
     "long double": (np.ones(3, np.longdouble), "not supported"),
     "object": (np.array([1.0, None]), "object is not supported"),

@@ -34,34 +34,47 @@ static uint64_t unsigned_from(double value)
 #define CONVERT_REAL_INT(type, x) ((type)integer_from((double)(x)))
 #define CONVERT_REAL_U64(type, x) ((type)unsigned_from((double)(x)))
 #define CONVERT_REAL_REAL(type, x) ((type)(x))
+#define CONVERT_INT_COMPLEX(type, x) ((type)(x))
+#define CONVERT_TRUTH_COMPLEX(type, x) ((type)((x) != 0))
+#define CONVERT_REAL_COMPLEX(type, x) ((type)(x))
+/* From complex numbers: the real part. */
+#define CONVERT_COMPLEX_TRUTH(type, x) ((type)((x) != 0))
+#define CONVERT_COMPLEX_INT(type, x) ((type)integer_from((double)(x)))
+#define CONVERT_COMPLEX_U64(type, x) ((type)unsigned_from((double)(x)))
+#define CONVERT_COMPLEX_REAL(type, x) ((type)(x))
+#define CONVERT_COMPLEX_COMPLEX(type, x) ((type)(x))
 
 /* Every dtype as a target of the conversion from (source, its C type, its class). */
-#define FOR_TARGETS(X, source, ctype, class)      \
-    X(source, ctype, class, BOOL, uint8_t, TRUTH) \
-    X(source, ctype, class, I8, int8_t, INT)      \
-    X(source, ctype, class, I16, int16_t, INT)    \
-    X(source, ctype, class, I32, int32_t, INT)    \
-    X(source, ctype, class, I64, int64_t, INT)    \
-    X(source, ctype, class, U8, uint8_t, INT)     \
-    X(source, ctype, class, U16, uint16_t, INT)   \
-    X(source, ctype, class, U32, uint32_t, INT)   \
-    X(source, ctype, class, U64, uint64_t, U64)   \
-    X(source, ctype, class, F32, float, REAL)     \
-    X(source, ctype, class, F64, double, REAL)
+#define FOR_TARGETS(X, source, ctype, class)              \
+    X(source, ctype, class, BOOL, uint8_t, TRUTH)         \
+    X(source, ctype, class, I8, int8_t, INT)              \
+    X(source, ctype, class, I16, int16_t, INT)            \
+    X(source, ctype, class, I32, int32_t, INT)            \
+    X(source, ctype, class, I64, int64_t, INT)            \
+    X(source, ctype, class, U8, uint8_t, INT)             \
+    X(source, ctype, class, U16, uint16_t, INT)           \
+    X(source, ctype, class, U32, uint32_t, INT)           \
+    X(source, ctype, class, U64, uint64_t, U64)           \
+    X(source, ctype, class, F32, float, REAL)             \
+    X(source, ctype, class, F64, double, REAL)            \
+    X(source, ctype, class, C64, float _Complex, COMPLEX) \
+    X(source, ctype, class, C128, double _Complex, COMPLEX)
 
 /* Every dtype as a source. A macro cannot expand inside itself, hence the second list. */
-#define FOR_SOURCES(X)      \
-    X(BOOL, uint8_t, TRUTH) \
-    X(I8, int8_t, INT)      \
-    X(I16, int16_t, INT)    \
-    X(I32, int32_t, INT)    \
-    X(I64, int64_t, INT)    \
-    X(U8, uint8_t, INT)     \
-    X(U16, uint16_t, INT)   \
-    X(U32, uint32_t, INT)   \
-    X(U64, uint64_t, INT)   \
-    X(F32, float, REAL)     \
-    X(F64, double, REAL)
+#define FOR_SOURCES(X)              \
+    X(BOOL, uint8_t, TRUTH)         \
+    X(I8, int8_t, INT)              \
+    X(I16, int16_t, INT)            \
+    X(I32, int32_t, INT)            \
+    X(I64, int64_t, INT)            \
+    X(U8, uint8_t, INT)             \
+    X(U16, uint16_t, INT)           \
+    X(U32, uint32_t, INT)           \
+    X(U64, uint64_t, INT)           \
+    X(F32, float, REAL)             \
+    X(F64, double, REAL)            \
+    X(C64, float _Complex, COMPLEX) \
+    X(C128, double _Complex, COMPLEX)
 
 typedef void (*convert)(int64_t n, void *dst, const void *src);
 
@@ -92,8 +105,8 @@ typedef struct conversion {
 /* One block through the stack: gathered, converted, put in place. */
 static void block_convert(const conversion *c, int64_t rows, int64_t cols, pyad_plane dst, pyad_plane src)
 {
-    uint64_t from[BLOCK_ROWS * BLOCK_COLS];
-    uint64_t to[BLOCK_ROWS * BLOCK_COLS];
+    double _Complex from[BLOCK_ROWS * BLOCK_COLS];
+    double _Complex to[BLOCK_ROWS * BLOCK_COLS];
     pyad_plane_copy(c->src_item, rows, cols, (pyad_plane){from, cols, 1}, src);
     c->run(rows * cols, to, from);
     pyad_plane_copy(c->dst_item, rows, cols, dst, (pyad_plane){to, cols, 1});
@@ -194,7 +207,7 @@ void pyad_copy(pyad_view dst, pyad_view src)
 
 void pyad_zero(pyad_view dst)
 {
-    static const uint64_t zero = 0;
+    static const uint64_t zero[2] = {0, 0};
     if (dst.layout->size == 0)
         return;
     if (dst.layout->contiguous) {
@@ -215,6 +228,6 @@ void pyad_zero(pyad_view dst)
     pyad_cursor cursor;
     pyad_cursor_start(&cursor, outer);
     do {
-        pyad_line_copy(item, inner.length, pyad_at(dst.data, cursor.offset[0], item), inner.stride[0], &zero, 0);
+        pyad_line_copy(item, inner.length, pyad_at(dst.data, cursor.offset[0], item), inner.stride[0], zero, 0);
     } while (pyad_cursor_next(&cursor, &walk, outer));
 }

@@ -37,8 +37,15 @@ static void row_start(row_plan *row, int ndim, const int64_t *shape, const int64
 
 /* --- Gather ------------------------------------------------------------------------------------------------------- */
 
+typedef uint8_t __attribute__((may_alias)) word_8;
+typedef uint16_t __attribute__((may_alias)) word_16;
+typedef uint32_t __attribute__((may_alias)) word_32;
+typedef uint64_t __attribute__((may_alias)) word_64;
+typedef struct __attribute__((may_alias)) word_128 {
+    uint64_t half[2];
+} word_128;
+
 #define DEFINE_PICK(BITS)                                                                                     \
-    typedef uint##BITS##_t __attribute__((may_alias)) word_##BITS;                                            \
     static void pick_##BITS(pyad_walk_dim line, word_##BITS *dst, const word_##BITS *src, int64_t src_stride, \
                             const int64_t *index)                                                             \
     {                                                                                                         \
@@ -50,6 +57,7 @@ DEFINE_PICK(8)
 DEFINE_PICK(16)
 DEFINE_PICK(32)
 DEFINE_PICK(64)
+DEFINE_PICK(128)
 
 /* Rows of one element. */
 static void pick(size_t item, pyad_walk_dim line, void *dst, const void *src, int64_t stride, const int64_t *index)
@@ -64,8 +72,11 @@ static void pick(size_t item, pyad_walk_dim line, void *dst, const void *src, in
     case 4:
         pick_32(line, dst, src, stride, index);
         break;
-    default:
+    case 8:
         pick_64(line, dst, src, stride, index);
+        break;
+    default:
+        pick_128(line, dst, src, stride, index);
         break;
     }
 }
@@ -202,6 +213,14 @@ void pyad_scatter_add(pyad_view dst, pyad_view src, pyad_view index)
 {
     if (src.layout->size == 0)
         return;
+    if (pyad_dtype_is_complex(src.layout->dtype)) {
+        pyad_layout_any to;
+        pyad_layout_any from;
+        pyad_layout_pairs(dst.layout, &to);
+        pyad_layout_pairs(src.layout, &from);
+        pyad_scatter_add((pyad_view){&to.layout, dst.data}, (pyad_view){&from.layout, src.data}, index);
+        return;
+    }
     row_plan row;
     row.item = pyad_dtype_size(src.layout->dtype);
     row.wide = src.layout->dtype == PYAD_F64;
@@ -258,27 +277,49 @@ int64_t pyad_index_check(pyad_view index, int64_t rows, int64_t *bad)
     return -1;
 }
 
+/* dst[i] = src[at[i]] and dst[at[i]] = src[i], where row i begins at i * classes. */
+#define DEFINE_ENTRIES(BITS)                                                                             \
+    static void entries_get_##BITS(int64_t n, int64_t classes, word_##BITS *dst, const word_##BITS *src, \
+                                   const int64_t *at)                                                    \
+    {                                                                                                    \
+        for (int64_t i = 0; i < n; i++)                                                                  \
+            dst[i] = src[i * classes + at[i]];                                                           \
+    }                                                                                                    \
+                                                                                                         \
+    static void entries_set_##BITS(int64_t n, int64_t classes, word_##BITS *dst, const word_##BITS *src, \
+                                   const int64_t *at)                                                    \
+    {                                                                                                    \
+        for (int64_t i = 0; i < n; i++)                                                                  \
+            dst[i * classes + at[i]] = src[i];                                                           \
+    }
+
+DEFINE_ENTRIES(32)
+DEFINE_ENTRIES(64)
+DEFINE_ENTRIES(128)
+
 void pyad_pick(pyad_view dst, pyad_view src, pyad_view index)
 {
-    const int64_t *at = index.data;
+    int64_t n = index.layout->size;
     int64_t classes = pyad_shape(src.layout)[src.layout->ndim - 1];
-    for (int64_t i = 0; i < index.layout->size; i++) {
-        if (src.layout->dtype == PYAD_F64)
-            ((double *)dst.data)[i] = ((const double *)src.data)[i * classes + at[i]];
-        else
-            ((float *)dst.data)[i] = ((const float *)src.data)[i * classes + at[i]];
-    }
+    size_t item = pyad_dtype_size(src.layout->dtype);
+    if (item == 4)
+        entries_get_32(n, classes, dst.data, src.data, index.data);
+    else if (item == 8)
+        entries_get_64(n, classes, dst.data, src.data, index.data);
+    else
+        entries_get_128(n, classes, dst.data, src.data, index.data);
 }
 
 void pyad_unpick(pyad_view dst, pyad_view src, pyad_view index)
 {
-    const int64_t *at = index.data;
+    int64_t n = index.layout->size;
     int64_t classes = pyad_shape(dst.layout)[dst.layout->ndim - 1];
+    size_t item = pyad_dtype_size(dst.layout->dtype);
     pyad_zero(dst);
-    for (int64_t i = 0; i < index.layout->size; i++) {
-        if (dst.layout->dtype == PYAD_F64)
-            ((double *)dst.data)[i * classes + at[i]] = ((const double *)src.data)[i];
-        else
-            ((float *)dst.data)[i * classes + at[i]] = ((const float *)src.data)[i];
-    }
+    if (item == 4)
+        entries_set_32(n, classes, dst.data, src.data, index.data);
+    else if (item == 8)
+        entries_set_64(n, classes, dst.data, src.data, index.data);
+    else
+        entries_set_128(n, classes, dst.data, src.data, index.data);
 }

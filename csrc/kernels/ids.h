@@ -32,7 +32,10 @@
     X(CUMPROD, cumprod, 1, FRESH)             \
     X(RECUR, recur, 2, FRESH)                 \
     X(MATMUL, matmul, 2, FRESH)               \
-    X(AFFINE, affine, 3, FRESH)
+    X(AFFINE, affine, 3, FRESH)               \
+    X(CONJ, conj, 1, FRESH)                   \
+    X(IMAG, imag, 1, FRESH)                   \
+    X(UNIMAG, unimag, 1, FRESH)
 
 typedef enum pyad_kernel_id {
     PYAD_KERNEL_BEFORE_SHAPED = PYAD_LOOP_COUNT - 1,

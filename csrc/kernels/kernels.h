@@ -8,6 +8,7 @@
 #define PYAD_KERNELS_H
 
 #include "../array.h"
+#include "isa.h"
 
 typedef enum pyad_reduction { PYAD_SUM, PYAD_MAX, PYAD_MIN } pyad_reduction;
 typedef enum pyad_scan_kind { PYAD_CUMSUM, PYAD_CUMPROD, PYAD_RECUR } pyad_scan_kind;
@@ -36,6 +37,13 @@ pyad_status pyad_softmax(pyad_mem *mem, pyad_softmax_kind kind, pyad_view dst, p
  * y[0] = x[0], where x are the terms and a the factors, NULL for the others. dst is C-contiguous, and all have one shape.
  * scan.c */
 void pyad_scan(pyad_scan_kind kind, pyad_view dst, pyad_view terms, const pyad_view *factors, int axis, bool reverse);
+/* Complex numbers, element by element. The loops have the meaning and the arguments of those in isa.h; NULL where there is
+ * none for the dtype. complex.c */
+pyad_loop pyad_complex_loop(int loop, int dtype);
+/* dst = the conjugate of src, the imaginary part of src, and (for a real src) -i src; dst is C-contiguous. complex.c */
+void pyad_conj(pyad_view dst, pyad_view src);
+void pyad_imag(pyad_view dst, pyad_view src);
+void pyad_unimag(pyad_view dst, pyad_view src);
 
 /* Rows are the sub-arrays src[i]. dst has shape index.shape + src.shape[1:] and is C-contiguous; index is int64 with any
  * strides and every entry is in [0, src.shape[0]). gather.c */

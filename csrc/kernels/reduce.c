@@ -374,6 +374,16 @@ static void reduce_all(pyad_reduction kind, pyad_view dst, pyad_view src)
 
 void pyad_reduce(pyad_reduction kind, pyad_view dst, pyad_view src, uint32_t axes)
 {
+    if (pyad_dtype_is_complex(src.layout->dtype)) {
+        pyad_layout_any to;
+        pyad_layout_any from;
+        pyad_layout_pairs(dst.layout, &to);
+        pyad_layout_pairs(src.layout, &from);
+        /* Not along the pairs, whatever bits there are beyond the array's own axes. */
+        axes &= (UINT32_C(1) << src.layout->ndim) - 1;
+        pyad_reduce(kind, (pyad_view){&to.layout, dst.data}, (pyad_view){&from.layout, src.data}, axes);
+        return;
+    }
     if (src.layout->contiguous && dst.layout->size == 1 && src.layout->size > 0) {
         reduce_all(kind, dst, src);
         return;
@@ -427,6 +437,14 @@ static bool reduce_add_simple(pyad_view dst, pyad_view src)
 
 void pyad_reduce_add(pyad_view dst, pyad_view src)
 {
+    if (pyad_dtype_is_complex(src.layout->dtype)) {
+        pyad_layout_any to;
+        pyad_layout_any from;
+        pyad_layout_pairs(dst.layout, &to);
+        pyad_layout_pairs(src.layout, &from);
+        pyad_reduce_add((pyad_view){&to.layout, dst.data}, (pyad_view){&from.layout, src.data});
+        return;
+    }
     if (src.layout->size == 0 || reduce_add_simple(dst, src))
         return;
     plan p;

@@ -71,6 +71,10 @@ typedef uint8_t __attribute__((may_alias)) word_8;
 typedef uint16_t __attribute__((may_alias)) word_16;
 typedef uint32_t __attribute__((may_alias)) word_32;
 typedef uint64_t __attribute__((may_alias)) word_64;
+/* Of two halves, as a complex number is aligned to its parts. */
+typedef struct __attribute__((may_alias)) word_128 {
+    uint64_t half[2];
+} word_128;
 
 /* The loops for one size of element. A tile is read by rows of the source and written by rows of the destination, whole
  * cache lines at a time, so that strides that are powers of two do not throw its lines out of the cache. */
@@ -103,6 +107,7 @@ DEFINE_COPIES(8)
 DEFINE_COPIES(16)
 DEFINE_COPIES(32)
 DEFINE_COPIES(64)
+DEFINE_COPIES(128)
 
 static void line_fill(size_t item, int64_t n, void *dst, const void *src)
 {
@@ -116,8 +121,11 @@ static void line_fill(size_t item, int64_t n, void *dst, const void *src)
     case 4:
         fill_32(n, dst, *(const word_32 *)src);
         break;
-    default:
+    case 8:
         fill_64(n, dst, *(const word_64 *)src);
+        break;
+    default:
+        fill_128(n, dst, *(const word_128 *)src);
         break;
     }
 }
@@ -144,8 +152,11 @@ void pyad_line_copy(size_t item, int64_t n, void *dst, int64_t dst_stride, const
     case 4:
         line_32(n, dst, dst_stride, src, src_stride);
         break;
-    default:
+    case 8:
         line_64(n, dst, dst_stride, src, src_stride);
+        break;
+    default:
+        line_128(n, dst, dst_stride, src, src_stride);
         break;
     }
 }
@@ -162,8 +173,11 @@ static void tile_copy(size_t item, void *dst, int64_t dst_stride, const void *sr
     case 4:
         tile_32(dst, dst_stride, src, src_stride);
         break;
-    default:
+    case 8:
         tile_64(dst, dst_stride, src, src_stride);
+        break;
+    default:
+        tile_128(dst, dst_stride, src, src_stride);
         break;
     }
 }

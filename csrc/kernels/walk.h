@@ -77,7 +77,7 @@ static inline const void *pyad_at_const(const void *data, int64_t count, size_t 
     return (const char *)data + count * (int64_t)item;
 }
 
-/* Elements of `item` bytes (1, 2, 4 or 8) with any strides: dst[i] = src[i]. The memory does not overlap. */
+/* Elements of `item` bytes (1, 2, 4, 8 or 16) with any strides: dst[i] = src[i]. The memory does not overlap. */
 void pyad_line_copy(size_t item, int64_t n, void *dst, int64_t dst_stride, const void *src, int64_t src_stride);
 
 /* One side of a two-dimensional copy. */

@@ -2,6 +2,7 @@
 
 from pyad.ops import (
     build,
+    complex,
     contract,
     decompose,
     differences,
@@ -35,6 +36,7 @@ from pyad.ops import (
 
 __all__ = [
     "build",
+    "complex",
     "contract",
     "decompose",
     "differences",

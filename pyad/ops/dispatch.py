@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pyad._engine import FAILED, LARGE, error, lend, lib
+from pyad._engine import FAILED, LARGE, lend, lib
 from pyad.array import Array, _Held, _new, is_traced, refuse_subclass
 from pyad.op import Op
 
@@ -26,7 +26,7 @@ def unary(op: Op, doc: str) -> Callable[[Any], Any]:
         result = _new(Array)
         if handle >= LARGE:
             if handle >= FAILED:
-                raise error(handle, (x._h,))
+                return op.refused(handle, [x._h], None)
             handle -= LARGE
             result._keep = _Held(handle)
         result._h = handle
@@ -70,10 +70,12 @@ def binary_method(op: Op, swapped: bool = False) -> Callable[[Array, Any], Any]:
             handle = op2(number, other._h, self._h) if swapped else op2(number, self._h, other._h)
         elif kind is float or kind is int:
             handle = opn2(number, other, self._h) if swapped else op2n(number, self._h, other)
-        elif kind is np.ndarray and other.dtype.char in "fd" and lib.pyad_ndim_of(self._h) >= 0:
+        elif kind is np.ndarray and other.dtype.char in "fdFD" and lib.pyad_ndim_of(self._h) >= 0:
             # Only for a value that is still on the tape: nothing would drop what is lent after its transform ended.
             given = lend(other, 1)
             handle = op2(number, given, self._h) if swapped else op2(number, self._h, given)
+        elif kind is complex:
+            handle = lib.pyad_op2z(number, self._h, other.real, other.imag, swapped)
         else:
             return _slow_binary(op, other, self) if swapped else _slow_binary(op, self, other)
         result = _new(Array)
@@ -120,7 +122,7 @@ def operand(name: str, x: Any) -> Any:
     """An operand for the engine: traced, a number, or an ndarray of numbers."""
     if type(x) is Array or type(x) is np.ndarray:
         return x
-    if isinstance(x, float | int | np.ndarray | np.generic):
+    if isinstance(x, float | int | complex | np.ndarray | np.generic):
         refuse_subclass(name, x)
         return x
     if type(x) in (list, tuple) and contains_traced(x):

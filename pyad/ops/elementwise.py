@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from pyad.array import Array, common_dtype, constant, is_traced, numpy_value, refuse_subclass
+from pyad.array import Array, common_dtype, constant, is_complex, is_traced, numpy_value, refuse_subclass
 from pyad.op import elementwise, handle_of, nondiff
 from pyad.ops.dispatch import binary, operand, unary
 
@@ -91,6 +91,15 @@ def _tie(s: Any, z: Any, x: Any, y: Any) -> Any:
     return _select(_compare(_eq, x, z), alone, 0.0)
 
 
+def _abs_partial(s: Any, y: Any, x: Any) -> Any:
+    if not is_complex(x):
+        return _select(_compare(_ge, x, 0.0), s, -s)
+    from pyad.ops.complex import conjugate
+
+    # 0 at 0. Going forward this is complex, of which a real result takes the real part.
+    return s * (conjugate(x) / _select(_compare(_eq, y, 0.0), 1.0, y))
+
+
 # ---- arithmetic ----
 
 _add = elementwise("add", np.add, lambda s, z, x, y: (s, s), _ANY * 2)
@@ -100,7 +109,7 @@ _div = elementwise("div", np.divide, lambda s, z, x, y: (s / y, -(s * z) / y), _
 _neg = elementwise("neg", np.negative, lambda s, y, x: (-s,))
 _maximum = elementwise("maximum", np.maximum, lambda s, z, x, y: (_tie(s, z, x, y), _tie(s, z, y, x)), _ANY * 2)
 _minimum = elementwise("minimum", np.minimum, lambda s, z, x, y: (_tie(s, z, x, y), _tie(s, z, y, x)), _ANY * 2)
-_abs = elementwise("abs", np.absolute, lambda s, y, x: (_select(_compare(_ge, x, 0.0), s, -s),))
+_abs = elementwise("abs", np.absolute, lambda s, y, x: (_abs_partial(s, y, x),))
 _square = elementwise("square", np.square, lambda s, y, x: (s * (2.0 * x),))
 _reciprocal = elementwise("reciprocal", np.reciprocal, lambda s, y, x: (-s * (y * y),), _POSITIVE)
 _sqrt = elementwise("sqrt", np.sqrt, lambda s, y, x: (s * (0.5 / y),), _POSITIVE)

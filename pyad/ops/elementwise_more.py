@@ -130,8 +130,6 @@ constant_in(
     np.spacing,
     np.isposinf,
     np.isneginf,
-    np.isreal,
-    np.iscomplex,
     np.array_equiv,
 )
 
@@ -216,12 +214,6 @@ def fix(x: Any, out: Any = None) -> Any:
     """x rounded towards zero; constant for derivatives."""
     refuse_out("numpy.fix", out)
     return trunc(x)
-
-
-@implements(np.real_if_close)
-def real_if_close(a: Any, tol: Any = 100) -> Any:
-    """a, which is real."""
-    return array(a)
 
 
 @implements(np.nan_to_num)

@@ -12,6 +12,7 @@ import numpy as np
 
 from pyad.array import Array, _refusal, is_traced, numpy_value
 from pyad.errors import UnsupportedError
+from pyad.ops import complex as complex_numbers
 from pyad.ops import elementwise as el
 from pyad.ops import elementwise_more as more
 from pyad.ops import index, linalg, reduce, scan, shape, statistics, ufunc
@@ -41,7 +42,6 @@ UFUNCS.update(
         np.maximum: el.maximum,
         np.minimum: el.minimum,
         np.absolute: el.absolute,
-        np.fabs: el.absolute,
         np.square: el.square,
         np.reciprocal: el.reciprocal,
         np.sqrt: el.sqrt,
@@ -296,9 +296,10 @@ def _install_methods() -> None:
     Array.cumprod = scan.cumprod
     Array.clip = lambda self, min=None, max=None, out=None, **rest: more.clip(self, min, max, out, **rest)
     Array.T = property(shape.transpose)
-    Array.real = property(lambda self: self)
+    Array.real = property(complex_numbers.real)
+    Array.imag = property(complex_numbers.imag)
     Array.copy = lambda self, order="C": self
-    Array.conj = Array.conjugate = lambda self: self
+    Array.conj = Array.conjugate = lambda self: complex_numbers.conjugate(self)
     for name in ("argmax", "argmin", "argsort", "argpartition", "searchsorted", "all", "any", "nonzero", "round"):
         setattr(Array, name, _constant_method(name))
     for name in dir(np.ndarray):

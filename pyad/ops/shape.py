@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from operator import index
 from typing import Any
 
 import numpy as np
 
-from pyad._engine import CODES, FAILED, error, ffi, lib
+from pyad._engine import CODES, FAILED, INEXACT, error, ffi, lib
 from pyad.array import Array, common_dtype, is_traced, wrap
 from pyad.errors import DTypeError, ShapeError
 from pyad.op import handle_of, linear
@@ -41,9 +42,7 @@ _transpose = linear(
 )
 # The sum over the new axes is part of the accumulation.
 _broadcast = linear("broadcast_to", lambda x, *shape: np.broadcast_to(x, shape), lambda s, y, x, p: (s,))
-_astype = linear(
-    "astype", lambda x, code: np.asarray(x).astype(_dtypes()[code]), lambda s, y, x, p: (astype(s, x.dtype),)
-)
+_astype = linear("astype", lambda x, code: recast(x, _dtypes()[code]), lambda s, y, x, p: (recast(s, x.dtype),))
 
 
 def _dtypes() -> tuple[np.dtype, ...]:
@@ -192,8 +191,15 @@ def squeeze(x: Any, /, axis: Any = None) -> Any:
     return reshape(x, tuple(n for d, n in enumerate(shape) if d not in axes))
 
 
+def recast(x: Any, dtype: np.dtype) -> Any:
+    """x in another dtype that is differentiated, of a complex x for a real dtype the real part."""
+    if is_traced(x):
+        return x if x.dtype == dtype else _astype.record([x._h], (CODES[dtype],))
+    return np.asarray(np.real(x) if dtype.kind != "c" else x).astype(dtype)[()]
+
+
 def astype(x: Any, /, dtype: Any) -> Any:
-    """x in another dtype. Between float32 and float64 the derivative passes; integers and booleans are constant."""
+    """x in another dtype. Among float and complex dtypes the derivative passes; integers and booleans are constant."""
     dtype = np.dtype(dtype)
     if not is_traced(x):
         return np.asarray(x).astype(dtype)
@@ -201,9 +207,13 @@ def astype(x: Any, /, dtype: Any) -> Any:
         from pyad.array import numpy_value
 
         return np.asarray(numpy_value(x)).astype(dtype)[()]
-    if dtype.kind != "f" or dtype not in CODES:
-        raise DTypeError(f"astype: traced values are float32 or float64, not {dtype}")
-    return x if x.dtype == dtype else _astype.record([x._h], (CODES[dtype],))
+    if dtype not in INEXACT:
+        raise DTypeError(f"astype: traced values are float32 or float64, complex64 or complex128, not {dtype}")
+    if dtype.kind == "f" and x.dtype.kind == "c":
+        warnings.warn(
+            "Casting complex values to real discards the imaginary part", np.exceptions.ComplexWarning, stacklevel=2
+        )
+    return recast(x, dtype)
 
 
 def concatenate(arrays: Any, /, axis: int | None = 0) -> Any:

@@ -9,6 +9,7 @@ import numpy as np
 from pyad.array import is_traced, numpy_value
 from pyad.errors import ShapeError
 from pyad.ops import reduce
+from pyad.ops.complex import squared_magnitude
 from pyad.ops.elementwise import sqrt
 from pyad.ops.elementwise import where as select
 from pyad.ops.linalg import matmul
@@ -91,7 +92,8 @@ def var(
     # What is masked is taken out first: a NaN there would come back in the derivative, as zero times NaN.
     a = masked("var", a, where, 0.0)
     centred = a - (reduce.mean(a, axis, keepdims=True, where=where) if mean is None else mean)
-    total = reduce.sum(centred * centred, axis, keepdims=keepdims, where=where)
+    squares = squared_magnitude(centred) if centred.dtype.kind == "c" else centred * centred
+    total = reduce.sum(squares, axis, keepdims=keepdims, where=where)
     return total / _divisor(count_of("var", a, axis, keepdims, where), ddof)
 
 

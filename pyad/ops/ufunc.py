@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pyad._engine import INT64
+from pyad._engine import INEXACT, INT64
 from pyad.array import common_dtype, constant, dtype_of, is_traced, numpy_value
 from pyad.errors import DTypeError, UnsupportedError
 from pyad.ops import reduce, scan, statistics
@@ -45,8 +45,10 @@ def with_keywords(name: str, ufunc: np.ufunc, function: Callable[..., Any], inpu
             _check_casting(name, inputs, common_dtype(name, inputs), casting)
         return function(*inputs)
     dtype = np.dtype(dtype)
-    if dtype.kind != "f" or dtype.itemsize not in (4, 8):
-        raise DTypeError(f"{name}: dtype={dtype} with a traced operand; traced values are float32 or float64")
+    if dtype not in INEXACT:
+        raise DTypeError(
+            f"{name}: dtype={dtype} with a traced operand; traced values are {', '.join(sorted(map(str, INEXACT)))}"
+        )
     _check_casting(name, inputs, dtype, casting)
     return function(*(astype(asarray(x), dtype) for x in inputs))
 

@@ -52,6 +52,7 @@ static inline double test_load(int dtype, const void *at)
     case PYAD_U64:
         return (double)*(const uint64_t *)at;
     case PYAD_F32:
+    case PYAD_C64: /* the real part */
         return (double)*(const float *)at;
     default:
         return *(const double *)at;
@@ -91,6 +92,14 @@ static inline void test_store(int dtype, void *at, double value)
         break;
     case PYAD_F32:
         *(float *)at = (float)value;
+        break;
+    case PYAD_C64:
+        ((float *)at)[0] = (float)value;
+        ((float *)at)[1] = 0;
+        break;
+    case PYAD_C128:
+        ((double *)at)[0] = value;
+        ((double *)at)[1] = 0;
         break;
     default:
         *(double *)at = value;

@@ -26,16 +26,22 @@ static void assert_lengths(const int64_t *lengths, int count, const int64_t *exp
 static void test_dtypes(void **state)
 {
     (void)state;
-    static const size_t sizes[] = {1, 1, 2, 4, 8, 1, 2, 4, 8, 4, 8};
+    static const size_t sizes[] = {1, 1, 2, 4, 8, 1, 2, 4, 8, 4, 8, 8, 16};
     assert_int_equal(sizeof sizes / sizeof sizes[0], PYAD_DTYPE_COUNT);
     for (int dtype = 0; dtype < PYAD_DTYPE_COUNT; dtype++) {
         assert_int_equal(pyad_dtype_size(dtype), sizes[dtype]);
         assert_int_equal(pyad_dtype_is_float(dtype), dtype == PYAD_F32 || dtype == PYAD_F64);
+        assert_int_equal(pyad_dtype_is_complex(dtype), dtype == PYAD_C64 || dtype == PYAD_C128);
+        assert_int_equal(pyad_dtype_align(dtype), sizes[dtype] / (pyad_dtype_is_complex(dtype) ? 2 : 1));
     }
     assert_string_equal(pyad_dtype_name(PYAD_BOOL), "bool");
     assert_string_equal(pyad_dtype_name(PYAD_U16), "uint16");
     assert_string_equal(pyad_dtype_name(PYAD_F32), "float32");
     assert_string_equal(pyad_dtype_name(PYAD_F64), "float64");
+    assert_string_equal(pyad_dtype_name(PYAD_C128), "complex128");
+    assert_int_equal(pyad_dtype_part(PYAD_C64), PYAD_F32);
+    assert_int_equal(pyad_dtype_part(PYAD_C128), PYAD_F64);
+    assert_int_equal(pyad_dtype_part(PYAD_I8), PYAD_I8);
     assert_int_equal(pyad_dtype_size(-1), 0);
     assert_int_equal(pyad_dtype_size(PYAD_DTYPE_COUNT), 0);
     assert_string_equal(pyad_dtype_name(PYAD_DTYPE_COUNT), "?");
