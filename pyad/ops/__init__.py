@@ -1,5 +1,16 @@
 """The op definitions, one record each, in files by family. To add one, see docs/adding-an-op.md."""
 
-from pyad.ops import elementwise, index, linalg, operators, protocol, reduce, shape
+from pyad.ops import assign, create, elementwise, index, linalg, mutate, operators, protocol, reduce, shape
 
-__all__ = ["elementwise", "index", "linalg", "operators", "protocol", "reduce", "shape"]
+__all__ = [
+    "assign",
+    "create",
+    "elementwise",
+    "index",
+    "linalg",
+    "mutate",
+    "operators",
+    "protocol",
+    "reduce",
+    "shape",
+]

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from pyad.array import Array, is_traced, numpy_value
+from pyad.array import Array, copy_of, is_constant, is_traced, numpy_value
 from pyad.errors import UnsupportedError
 from pyad.ops import elementwise as el
-from pyad.ops import index, linalg, reduce, shape
+from pyad.ops import assign, index, linalg, mutate, reduce, shape
 from pyad.ops.dispatch import binary_method
 from pyad.ops.protocol import (
     CONSTANT_FUNCTIONS,
@@ -20,6 +20,7 @@ from pyad.ops.protocol import (
     FUNCTIONS,
     UFUNCS,
     constant_in,
+    holds_traced,
     implementation,
     module_of,
 )
@@ -35,7 +36,7 @@ UFUNCS.update(
         np.power: el.power,
         np.float_power: el.power,
         np.negative: el.negative,
-        np.positive: lambda x: x,
+        np.positive: lambda x: copy_of(x),
         np.maximum: el.maximum,
         np.minimum: el.minimum,
         np.absolute: el.absolute,
@@ -122,10 +123,6 @@ constant_in(
     np.allclose,
     np.isclose,
     np.array_equal,
-    np.zeros_like,
-    np.ones_like,
-    np.full_like,
-    np.empty_like,
     np.count_nonzero,
     np.nonzero,
     np.searchsorted,
@@ -160,10 +157,6 @@ def _refuse_keywords(name: str, given: dict[str, Any]) -> None:
     named = {key: value for key, value in named.items() if value is not None}
     if not named:
         return
-    if "out" in named:
-        raise UnsupportedError(
-            f"{name}: out= with a traced operand would write a traced value into a plain array; use the returned array"
-        )
     raise UnsupportedError(f"{name}: {_arguments(named)} not supported for traced values")
 
 
@@ -184,12 +177,20 @@ def _function_name(function: Callable[..., Any]) -> str:
 
 def array_ufunc(self: Array, ufunc: np.ufunc, method: str, *inputs: Any, **keywords: Any) -> Any:
     """NumPy's hook: a ufunc was called with a traced operand."""
+    if keywords and keywords.get("out") is not None:
+        return _ufunc_into(self, ufunc, method, inputs, keywords)
+    if method == "at":
+        return _ufunc_at(ufunc, *inputs)
     if method != "__call__":
+        if _all_constant(inputs, keywords):
+            return getattr(ufunc, method)(*_values(inputs), **_values(keywords))
         raise _unsupported(f"{_ufunc_name(ufunc)}.{method}")
     if ufunc in CONSTANT_UFUNCS:
         return ufunc(*_values(inputs), **_values(keywords))
     function = UFUNCS.get(ufunc) or implementation(ufunc)
     if function is None:
+        if _all_constant(inputs, keywords):
+            return ufunc(*_values(inputs), **_values(keywords))
         raise _unsupported(_ufunc_name(ufunc))
     dtype = keywords.pop("dtype", None) if keywords else None
     if keywords:
@@ -200,12 +201,84 @@ def array_ufunc(self: Array, ufunc: np.ufunc, method: str, *inputs: Any, **keywo
 
 def array_function(self: Array, function: Callable[..., Any], types: Any, args: Any, keywords: Any) -> Any:
     """NumPy's hook: a function was called with a traced argument."""
+    if keywords.get("out") is not None:
+        return _function_into(self, function, types, args, keywords)
     ours = FUNCTIONS.get(function) or implementation(function)
     if ours is not None:
         return _call(ours, function, args, keywords)
-    if function in CONSTANT_FUNCTIONS:
+    if function in CONSTANT_FUNCTIONS or _all_constant(args, keywords):
         return function(*_values(args), **_values(keywords))
     raise _unsupported(_function_name(function))
+
+
+# ---- out= ----
+
+
+def _all_constant(*given: Any) -> bool:
+    """Whether no derivative is lost where all traced values in the arguments become plain ones."""
+    stack: list[Any] = list(given)
+    while stack:
+        x = stack.pop()
+        if is_traced(x):
+            if not is_constant(x):
+                return False
+        elif type(x) in (list, tuple):
+            stack.extend(x)
+        elif type(x) is dict:
+            stack.extend(x.values())
+    return True
+
+
+def _ufunc_into(self: Array, ufunc: np.ufunc, method: str, inputs: Any, keywords: dict[str, Any]) -> Any:
+    """A ufunc with out=: computed as without, then written."""
+    outs = keywords.pop("out")
+    outs = outs if type(outs) is tuple else (outs,)
+    where = keywords.pop("where", True)
+    name = _ufunc_name(ufunc) if method == "__call__" else f"{_ufunc_name(ufunc)}.{method}"
+    if any(map(is_traced, inputs)) or any(map(is_traced, keywords.values())):
+        result = array_ufunc(self, ufunc, method, *inputs, **keywords)
+    else:
+        result = getattr(ufunc, method)(*inputs, **keywords)
+    results = result if type(result) is tuple else (result,)
+    widen = method == "__call__"
+    written = tuple(_written(name, o, r, where, widen) for o, r in zip(outs, results, strict=True))
+    return written if len(written) > 1 else written[0]
+
+
+def _function_into(self: Array, function: Callable[..., Any], types: Any, args: Any, keywords: Any) -> Any:
+    """The same for a function that is no ufunc."""
+    keywords = dict(keywords)
+    out = keywords.pop("out")
+    out = out[0] if type(out) is tuple else out
+    if any(map(holds_traced, args)) or any(map(holds_traced, keywords.values())):
+        result = array_function(self, function, types, args, keywords)
+    else:
+        result = function(*args, **keywords)
+    return _written(_function_name(function), out, result, True, False)
+
+
+def _written(name: str, out: Any, result: Any, where: Any, widen: bool) -> Any:
+    if out is None:
+        return result
+    if is_traced(out):
+        return assign.write_out(name, out, result, where, widen)
+    if not _all_constant(result):
+        raise UnsupportedError(
+            f"{name}: out= (or an operator such as +=) with a traced operand would write a traced value into a plain "
+            "array; use the returned array, or make the array with pyad.numpy (zeros, empty, ...), of a floating dtype "
+            "and inside the function"
+        )
+    np.copyto(out, _values(result), casting="same_kind", where=_values(where))
+    return out
+
+
+def _ufunc_at(ufunc: np.ufunc, x: Any, at: Any, *rest: Any) -> None:
+    name = f"{_ufunc_name(ufunc)}.at"
+    if not is_traced(x) and _all_constant(rest):
+        return ufunc.at(x, _values(at), *_values(rest))
+    if ufunc not in CONSTANT_UFUNCS and not (UFUNCS.get(ufunc) or implementation(ufunc)):
+        raise _unsupported(name)
+    return assign.ufunc_at(name, ufunc, x, at, *rest)
 
 
 def _call(ours: Callable[..., Any], function: Callable[..., Any], args: Any, keywords: dict[str, Any]) -> Any:
@@ -248,10 +321,27 @@ def _contains(self: Array, item: Any) -> bool:
     return bool(np.any(numpy_value(self) == _values(item)))
 
 
-def _refuse_assignment(self: Array, key: Any, value: Any) -> None:
-    raise UnsupportedError(
-        "a traced array cannot be assigned into; build a new one with np.where, np.concatenate or pyad.numpy.array"
-    )
+# In place, through NumPy's functions where an operator of ours may be missing.
+_AUGMENTED = {
+    "add": operator.add,
+    "sub": operator.sub,
+    "mul": operator.mul,
+    "truediv": operator.truediv,
+    "pow": operator.pow,
+    "matmul": operator.matmul,
+    "floordiv": np.floor_divide,
+    "mod": np.remainder,
+}
+_SYMBOLS = {
+    "add": "+=",
+    "sub": "-=",
+    "mul": "*=",
+    "truediv": "/=",
+    "pow": "**=",
+    "matmul": "@=",
+    "floordiv": "//=",
+    "mod": "%=",
+}
 
 
 def _sequence(args: tuple[Any, ...]) -> Any:
@@ -274,13 +364,15 @@ def _install() -> None:
     Array.__matmul__ = linalg.matmul
     Array.__rmatmul__ = lambda self, other: linalg.matmul(other, self)
     Array.__neg__ = el.negative
-    Array.__pos__ = lambda self: self
+    Array.__pos__ = copy_of
     Array.__abs__ = el.absolute
     for name in ("eq", "ne", "lt", "le", "gt", "ge"):
         setattr(Array, f"__{name}__", _comparison(getattr(operator, name)))
     Array.__hash__ = None  # type: ignore[assignment]
     Array.__getitem__ = index.getitem
-    Array.__setitem__ = _refuse_assignment
+    Array.__setitem__ = assign.setitem
+    for name, op in _AUGMENTED.items():
+        setattr(Array, f"__i{name}__", assign.augmented(op, _SYMBOLS[name]))
     Array.__iter__ = _iterate
     Array.__contains__ = _contains
     Array.__array_ufunc__ = array_ufunc
@@ -290,25 +382,48 @@ def _install() -> None:
 
 def _install_methods() -> None:
     for name in ("sum", "mean", "var", "std", "max", "min"):
-        setattr(Array, name, getattr(reduce, name))
+        setattr(Array, name, _method_with_out(name, getattr(reduce, name)))
     Array.T = property(shape.transpose)
     Array.mT = property(lambda self: shape.swapaxes(self, -1, -2))
     Array.real = property(lambda self: self)
-    Array.flat = property(lambda self: iter(shape.ravel(self)))
+    Array.flat = property(mutate.Flat, assign.assign_all)
     Array.reshape = lambda self, *new: shape.reshape(self, _sequence(new))
     Array.transpose = lambda self, *axes: shape.transpose(self, _sequence(axes) if axes else None)
-    Array.ravel = Array.flatten = _ravel_method
+    Array.ravel = _ravel_method
+    Array.flatten = lambda self, order="C": copy_of(_ravel_method(self, order))
     Array.squeeze = shape.squeeze
     Array.swapaxes = shape.swapaxes
-    Array.astype = lambda self, dtype, **_: shape.astype(self, dtype)
-    Array.copy = lambda self, order="C": self
-    Array.dot = linalg.dot
+    Array.astype = _astype_method
+    Array.copy = lambda self, order="C": copy_of(self)
+    Array.fill = assign.assign_all
+    Array.put = mutate.put
+    Array.sort = mutate.sort_method
+    Array.dot = _method_with_out("dot", linalg.dot)
     Array.conj = Array.conjugate = lambda self: self
     for name in ("argmax", "argmin", "argsort", "all", "any", "nonzero", "round"):
         setattr(Array, name, _constant_method(name))
     for name in dir(np.ndarray):
         if not name.startswith("_") and not hasattr(Array, name):
             setattr(Array, name, _missing_method(name))
+
+
+def _method_with_out(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    def method(self: Array, *args: Any, **keywords: Any) -> Any:
+        if keywords:
+            out = keywords.pop("out", None)
+            if out is not None:
+                return _written(name, out, function(self, *args, **keywords), True, False)
+        return function(self, *args, **keywords)
+
+    method.__name__ = name
+    method.__doc__ = function.__doc__
+    return method
+
+
+def _astype_method(self: Array, dtype: Any, order: str = "K", casting: str = "unsafe", **keywords: Any) -> Any:
+    if keywords.get("copy") is False and np.dtype(dtype) == self.dtype:
+        return self
+    return shape.astype(self, dtype)
 
 
 def _ravel_method(self: Array, order: str = "C") -> Any:

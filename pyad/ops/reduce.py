@@ -182,14 +182,14 @@ def sum(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
     >>> pyad.grad(lambda x: sum(x * x))(np.array([1.0, 2.0]))
     array([2., 4.])
     """
-    if type(x) is not Array:
+    if not is_traced(x):
         return _plain_reduction(sum, np.sum, x, axis, keepdims)
     return _reduce(_sum, x, axis, keepdims)
 
 
 def mean(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
     """Arithmetic mean over the axes; NaN over nothing, as in NumPy."""
-    if type(x) is not Array:
+    if not is_traced(x):
         return _plain_reduction(mean, np.mean, x, axis, keepdims)
     count = _count(x, axis)
     total = _reduce(_sum, x, axis, keepdims)
