@@ -56,7 +56,7 @@ const char *pyad_isa_name(void);
 
 /* ---- the tape ---- */
 
-/* keep_all: a forward sweep follows, which may read any value. */
+/* keep_all: a forward sweep may follow; what it reads is kept too. */
 int pyad_mark_open(int64_t generation, int keep_all);
 void pyad_mark_cut(void);
 /* Ends the innermost mark without dropping its nodes; handles of the `count` kept ones are renewed in place. */

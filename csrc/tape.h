@@ -53,7 +53,7 @@ typedef struct pyad_mark {
     uint32_t nodes;
     uint32_t args;
     uint32_t lent;
-    uint8_t keep_all; /* a forward sweep follows: any value may be read */
+    uint8_t keep_all; /* a forward sweep may follow: what it reads is kept too */
     pyad_arena_mark arena;
 } pyad_mark;
 

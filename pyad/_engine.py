@@ -355,7 +355,7 @@ def axpy(a: float, xs: list[np.ndarray], ys: list[np.ndarray]) -> bool:
 
 
 def counters() -> dict[str, int]:
-    """Figures of this thread's engine: nodes, bytes of the tape, live and peak bytes of buffers, rules, copied bytes."""
+    """Figures of this thread's engine: nodes, bytes of the tape, of buffers and of copies that writes made, rules."""
     current()
     c = ffi.new("pyad_counters *")
     lib.pyad_count(c)

@@ -171,8 +171,8 @@ class Array:
             return np.asarray(numpy_value(self), dtype)
         raise ConcretizationError(
             f"a traced {self._text()} value cannot be made a plain NumPy array: the derivative would be lost. "
-            "Assigning into an array of plain NumPy (a[i] = x) and np.array([x, ...]) do this: make the array with "
-            "pyad.numpy (array, zeros, empty, ...) inside the function, or build it with np.stack or np.concatenate; "
+            "Assigning into an array of plain NumPy (a[i] = x) and np.array([x, ...]) do this: make the array inside "
+            "the function with pyad.numpy.array, zeros, empty, ..., or build it with np.stack or np.concatenate; "
             "use pyad.stop_gradient(x) if you want the value without its derivative"
         )
 
@@ -187,10 +187,10 @@ class Array:
         return f"{DTYPES[info.dtype]}{list(_engine.shape_of(info))}"
 
     def __copy__(self) -> Array:
-        return copy_of(self)
+        return copy_of(self) if self.ndim else self
 
     def __deepcopy__(self, _memo: Any) -> Array:
-        return copy_of(self)
+        return self.__copy__()
 
     def __reduce__(self) -> Any:
         raise ConcretizationError("a traced value cannot be pickled: it lives only inside its transform")

@@ -5,9 +5,20 @@ A view of a traced array is described so, lazily, when it or the array is writte
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
-__all__ = ["Part", "broadcast", "contiguous_strides", "reshaped", "rows", "same_but_ones", "sliced", "transposed", "whole"]
+__all__ = [
+    "Part",
+    "broadcast",
+    "contiguous_strides",
+    "reshaped",
+    "rows",
+    "same_but_ones",
+    "sliced",
+    "transposed",
+    "whole",
+]
 
 Shape = tuple[int, ...]
 
@@ -33,6 +44,7 @@ def contiguous_strides(shape: Shape) -> tuple[int, ...]:
     return tuple(reversed(strides))
 
 
+@lru_cache(maxsize=256)
 def whole(shape: Shape) -> Part:
     """All of an array."""
     return Part(0, shape, contiguous_strides(shape))

@@ -59,7 +59,9 @@ class SavedTape:
 class Pullback:
     """The linear map from cotangents of a value to cotangents of the primals. Holds the recorded tape."""
 
-    def __init__(self, inputs: list[int], outputs: Any, avals: Any, structure: Any, y_structure: Any, floor: int) -> None:
+    def __init__(
+        self, inputs: list[int], outputs: Any, avals: Any, structure: Any, y_structure: Any, floor: int
+    ) -> None:
         self.inputs = inputs
         self.outputs = outputs
         self.avals = avals

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from pyad import _engine, tree
-from pyad._engine import CALL_PYTHON, CODES, F64, FAILED, LARGE, ffi, lib
+from pyad._engine import CALL_PYTHON, CODES, F64, FAILED, ffi, lib
 from pyad.array import Array, is_traced, wrap
 from pyad.errors import ConcretizationError, DTypeError
 from pyad.op import run_rule, supply_rule
@@ -304,6 +304,6 @@ def _explain_assignment(problem: ValueError) -> None:
     if isinstance(problem.__cause__, ConcretizationError) and "sequence" in str(problem):
         raise ConcretizationError(
             "a traced value was assigned into an array of plain NumPy (a[i] = x), where its derivative would be lost; "
-            "make the array with pyad.numpy (array, zeros, empty, ...), of a floating dtype and inside the function, "
-            "build it with np.stack or np.concatenate, or assign pyad.stop_gradient(x) if it is constant"
+            "make the array inside the function with pyad.numpy.array, zeros, empty, ..., of a floating dtype, build "
+            "it with np.stack or np.concatenate, or assign pyad.stop_gradient(x) if it is constant"
         ).with_traceback(problem.__traceback__) from None

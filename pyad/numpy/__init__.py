@@ -11,8 +11,8 @@ from typing import Any
 import numpy as _numpy
 
 from pyad.numpy import linalg as linalg
-from pyad.ops.protocol import namespace as _namespace
 from pyad.ops.create import CREATORS as _CREATORS
+from pyad.ops.protocol import namespace as _namespace
 
 _implemented = {**_namespace(_numpy), **_CREATORS}
 globals().update(_implemented)

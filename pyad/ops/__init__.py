@@ -1,6 +1,6 @@
 """The op definitions, one record each, in files by family. To add one, see docs/adding-an-op.md."""
 
-from pyad.ops import assign, create, elementwise, index, linalg, mutate, operators, protocol, reduce, shape
+from pyad.ops import assign, create, elementwise, index, linalg, mutate, operators, protocol, reduce, shape, window
 
 __all__ = [
     "assign",
@@ -13,4 +13,5 @@ __all__ = [
     "protocol",
     "reduce",
     "shape",
+    "window",
 ]

@@ -26,7 +26,7 @@ from pyad.array import (
 from pyad.errors import ConcretizationError, DTypeError, ShapeError
 from pyad.op import handle_of
 from pyad.ops.dispatch import contains_traced
-from pyad.ops.index import basic_index, expand, is_array_index, place_index, take_rows
+from pyad.ops.index import expand, is_array_index, place_index, select, take_rows
 from pyad.ops.shape import broadcast_to, reshape
 
 __all__ = ["assign_all", "augmented", "need_traced", "refuse_plain_target", "setitem", "ufunc_at", "write_out"]
@@ -73,13 +73,9 @@ def _set_part(x: Array, index: Any, value: Any) -> None:
             "a traced 0-d value stands for a NumPy number and cannot be assigned into; write x = value, or use an "
             "array of shape (1,)"
         )
-    items = expand(index, ndim)
-    if any(map(is_array_index, items)):
-        return _set_places(x, place_index(part_of(x), items), value)
-    p, shape = basic_index(x.shape, items)
-    part = parts.sliced(part_of(x), p)
-    if len(part.shape) != len(shape):
-        part = parts.reshaped(part, shape)  # type: ignore[assignment]
+    part = select(x, index)
+    if part is None:
+        return _set_places(x, place_index(part_of(x), expand(index, ndim)), value)
     if type(value) is View and value._root is _root(x) and part_of(value) == part:
         return None  # as after x[index] += y, which has changed the part already
     return _write(x, part, value)
@@ -131,7 +127,9 @@ def _write(x: Array, part: parts.Part, value: Any) -> None:
     """Replace a part of the root of x."""
     _refuse_readonly(part)
     root = _root(x)
-    given = handle_of(_fitted(_operand(value), part.shape), root.dtype)
+    if not is_traced(value) or value.shape != part.shape:
+        value = _fitted(_operand(value), part.shape)
+    given = handle_of(value, root.dtype)
     params = part.params
     handle = lib.pyad_assign(root._h, given, len(params), params)
     if handle >= FAILED:
@@ -174,9 +172,11 @@ def _rows(value: Any, rows: np.ndarray) -> Any:
 
 def assign_all(x: Array, value: Any) -> None:
     """x[...] = value."""
-    if type(x) is View or x.ndim == 0:
-        return setitem(x, ..., value)
     shape = x.shape
+    if not shape:
+        return setitem(x, ..., value)
+    if type(x) is View:
+        return _write(x, part_of(x), value)
     value = _fitted(_operand(value), shape)
     dtype = x.dtype
     if not is_traced(value):
@@ -215,8 +215,8 @@ def augmented(op: Callable[[Any, Any], Any], symbol: str) -> Callable[[Array, An
 def refuse_plain_target(name: str) -> ConcretizationError:
     return ConcretizationError(
         f"{name}: a traced value cannot be written into an array of plain NumPy, where its derivative would be lost; "
-        "make the array with pyad.numpy (array, zeros, empty, ...), of a floating dtype and inside the function, or "
-        "write pyad.stop_gradient(x) if it is constant"
+        "make the array inside the function with pyad.numpy.array, zeros, empty, ..., of a floating dtype, or write "
+        "pyad.stop_gradient(x) if it is constant"
     )
 
 

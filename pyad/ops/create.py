@@ -1,12 +1,11 @@
 """Functions that make arrays.
 
-Inside a transform, and for float32 and float64, what they make is traced: a constant at first, which traced values can be
-assigned into. Everywhere else, and for integers and booleans, they make NumPy's own arrays.
+Inside a transform, and for float32 and float64, what they make is traced: a constant at first, which traced values can
+be assigned into. Everywhere else, and for integers and booleans, they make NumPy's own arrays.
 """
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -40,10 +39,9 @@ def _made(x: Any) -> Any:
 
 
 def _creator(theirs: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Decorator: a function of pyad.numpy, with the name and words of NumPy's."""
+    """Decorator: the function stands for NumPy's in pyad.numpy."""
 
     def register(ours: Callable[..., Any]) -> Callable[..., Any]:
-        functools.update_wrapper(ours, theirs, assigned=("__name__", "__qualname__", "__doc__"), updated=())
         CREATORS[theirs.__name__] = ours
         return ours
 
@@ -55,22 +53,26 @@ def _creator(theirs: Callable[..., Any]) -> Callable[[Callable[..., Any]], Calla
 
 @_creator(np.zeros)
 def zeros(shape: Any, dtype: Any = float, order: str = "C", **keywords: Any) -> Any:
+    """Zeros of a shape."""
     return _made(np.zeros(shape, dtype, order, **keywords))
 
 
 @_creator(np.ones)
 def ones(shape: Any, dtype: Any = None, order: str = "C", **keywords: Any) -> Any:
+    """Ones of a shape."""
     return _made(np.ones(shape, dtype, order, **keywords))
 
 
 @_creator(np.empty)
 def empty(shape: Any, dtype: Any = float, order: str = "C", **keywords: Any) -> Any:
+    """An array of a shape, to be filled."""
     # Zeros cost next to nothing, and do not differ from one call to the next.
     return _made(np.zeros(shape, dtype, order, **keywords))
 
 
 @_creator(np.full)
 def full(shape: Any, fill_value: Any, dtype: Any = None, order: str = "C", **keywords: Any) -> Any:
+    """One value (or what broadcasts) in all places of a shape."""
     if is_traced(fill_value) or _holds_traced(fill_value):
         value = array(fill_value, dtype)
         return shapes.array(_spread(value, shape))
@@ -86,7 +88,7 @@ def _spread(x: Any, shape: Any) -> Any:
 
 
 class _NdarrayMeta(type):
-    """`pyad.numpy.ndarray`: makes arrays as `numpy.ndarray` does, and is what arrays and traced ones are instances of."""
+    """`pyad.numpy.ndarray`: makes arrays as `numpy.ndarray` does; arrays and traced arrays are its instances."""
 
     def __call__(cls, shape: Any, dtype: Any = float, *args: Any, **keywords: Any) -> Any:
         if args or keywords:
@@ -125,7 +127,10 @@ def _plain_like(theirs: Callable[..., Any], x: Any, args: tuple[Any, ...], keywo
 
 @_creator(np.zeros_like)
 @implements(np.zeros_like)
-def zeros_like(a: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None, **keywords: Any) -> Any:
+def zeros_like(
+    a: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None, **keywords: Any
+) -> Any:
+    """Zeros of the shape and dtype of another array."""
     if is_traced(a):
         return zeros(*_like(a, dtype, shape), **keywords)
     return _plain_like(np.zeros_like, a, (dtype, order, subok, shape), keywords)
@@ -133,7 +138,10 @@ def zeros_like(a: Any, dtype: Any = None, order: str = "K", subok: bool = True, 
 
 @_creator(np.ones_like)
 @implements(np.ones_like)
-def ones_like(a: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None, **keywords: Any) -> Any:
+def ones_like(
+    a: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None, **keywords: Any
+) -> Any:
+    """Ones of the shape and dtype of another array."""
     if is_traced(a):
         return ones(*_like(a, dtype, shape), **keywords)
     return _plain_like(np.ones_like, a, (dtype, order, subok, shape), keywords)
@@ -144,6 +152,7 @@ def ones_like(a: Any, dtype: Any = None, order: str = "K", subok: bool = True, s
 def empty_like(
     prototype: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None, **keywords: Any
 ) -> Any:
+    """An array like another one, to be filled."""
     if is_traced(prototype):
         return empty(*_like(prototype, dtype, shape), **keywords)
     return _plain_like(np.zeros_like, prototype, (dtype, order, subok, shape), keywords)
@@ -154,8 +163,9 @@ def empty_like(
 def full_like(
     a: Any, fill_value: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None, **keywords: Any
 ) -> Any:
+    """One value in all places of an array like another one."""
     if is_traced(a):
-        return full(*_like(a, None, shape), fill_value, a.dtype if dtype is None else dtype, **keywords)
+        return full(a.shape if shape is None else shape, fill_value, a.dtype if dtype is None else dtype, **keywords)
     if is_traced(fill_value) or _holds_traced(fill_value):
         plain = np.asarray(a)
         kind = plain.dtype if dtype is None else np.dtype(dtype)
@@ -170,6 +180,7 @@ def full_like(
 def array(
     object: Any, dtype: Any = None, *, copy: bool | None = True, order: str = "K", subok: bool = False, ndmin: int = 0
 ) -> Any:
+    """A new array of what is given: numbers, arrays and traced values, nested in lists and tuples."""
     if is_traced(object) or _holds_traced(object):
         return _at_least(_from_traced(object, dtype, copy), ndmin)
     made = np.array(object, dtype, copy=copy, order=order, subok=subok, ndmin=ndmin)
@@ -197,6 +208,7 @@ def _at_least(x: Any, ndmin: int) -> Any:
 
 @_creator(np.asarray)
 def asarray(a: Any, dtype: Any = None, order: Any = None, *, copy: bool | None = None, **keywords: Any) -> Any:
+    """As `array`, without a copy of what is an array already."""
     if keywords:
         return _made(np.asarray(a, dtype, order, copy=copy, **keywords))
     return array(a, dtype, copy=copy, order=order or "K")
@@ -204,6 +216,7 @@ def asarray(a: Any, dtype: Any = None, order: Any = None, *, copy: bool | None =
 
 @_creator(np.asanyarray)
 def asanyarray(a: Any, dtype: Any = None, order: Any = None, **keywords: Any) -> Any:
+    """As `asarray`; subclasses of ndarray stay what they are."""
     if is_traced(a) or _holds_traced(a):
         return asarray(a, dtype, order, **keywords)
     return np.asanyarray(a, dtype, order, **keywords) if isinstance(a, np.ndarray) else asarray(a, dtype, order)
@@ -211,12 +224,14 @@ def asanyarray(a: Any, dtype: Any = None, order: Any = None, **keywords: Any) ->
 
 @_creator(np.ascontiguousarray)
 def ascontiguousarray(a: Any, dtype: Any = None) -> Any:
+    """As `asarray`, with at least one dimension."""
     return _at_least(asarray(a, dtype, "C"), 1)
 
 
 @_creator(np.copy)
 @implements(np.copy)
 def copy(a: Any, order: str = "K", subok: bool = False) -> Any:
+    """A copy, which is written into independently."""
     if is_traced(a):
         return copy_of(a)
     return array(a, order=order, subok=subok)

@@ -121,10 +121,13 @@ def getitem(x: Array, index: Any) -> Any:
         return out
     if handle < 0:
         return view(x, ~handle, (parts.rows, place))
+    p = simple_index(x.shape, index)
+    if p is not None:
+        return _sliced(x, p)
     items = expand(index, x.ndim)
     if any(map(is_array_index, items)):
         return _advanced(x, items)
-    return _basic(x, [item for item in items if item is not Ellipsis])
+    return _basic(x, items)
 
 
 _item = lib.pyad_item
@@ -132,15 +135,46 @@ _item = lib.pyad_item
 
 def _stale_getitem(x: View, index: Any) -> Any:
     """A part of a view whose array has been written into: read from the array, not by way of the whole view."""
-    items = expand(index, x.ndim)
-    if any(map(is_array_index, items)):
-        return _advanced(x, items)
-    p, shape = basic_index(x.shape, items)
-    part = parts.sliced(part_of(x), p)
-    if len(part.shape) != len(shape):
-        part = parts.reshaped(part, shape)
+    part = select(x, index)
+    if part is None:
+        return _advanced(x, expand(index, x.ndim))
     handle = read_part(x._root, part)
-    return view(x._root, handle, (_as_found, part)) if shape else wrap(handle)
+    return view(x._root, handle, (_as_found, part)) if part.shape else wrap(handle)
+
+
+def select(x: Array, index: Any) -> parts.Part | None:
+    """Which part of the root of x an index names; None where it takes index arrays."""
+    shape = x.shape
+    p = simple_index(shape, index)
+    if p is not None:
+        return parts.sliced(part_of(x), p)
+    items = expand(index, len(shape))
+    if any(map(is_array_index, items)):
+        return None
+    p, new = basic_index(shape, items)
+    part = parts.sliced(part_of(x), p)
+    return part if len(part.shape) == len(new) else parts.reshaped(part, new)
+
+
+def simple_index(shape: tuple[int, ...], index: Any) -> tuple[int, ...] | None:
+    """(start, step, count) per dimension for an index of slices and integers in range; None for any other."""
+    items = index if type(index) is tuple else (index,)
+    if len(items) > len(shape):
+        return None
+    p: list[int] = []
+    for item, length in zip(items, shape, strict=False):
+        kind = type(item)
+        if kind is slice:
+            start, stop, step = item.indices(length)
+            count = len(range(start, stop, step))
+            p += (start if count else 0, step, count)
+        elif kind is int and -length <= item < length:
+            p += (item if item >= 0 else item + length, 1, -1)
+        else:
+            return None
+    for length in shape[len(items) :]:
+        p += (0, 1, length)
+    return tuple(p)
 
 
 def _as_found(_: parts.Part, part: parts.Part) -> parts.Part:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from pyad._engine import FAILED, lend, lib
-from pyad.array import Array, common_dtype, is_traced, wrap
+from pyad.array import common_dtype, is_traced, wrap
 from pyad.errors import ShapeError
 from pyad.op import general, handle_of, linear
 from pyad.ops.dispatch import operand, plain

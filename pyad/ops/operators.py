@@ -11,8 +11,8 @@ import numpy as np
 
 from pyad.array import Array, copy_of, is_constant, is_traced, numpy_value
 from pyad.errors import UnsupportedError
-from pyad.ops import elementwise as el
 from pyad.ops import assign, index, linalg, mutate, reduce, shape
+from pyad.ops import elementwise as el
 from pyad.ops.dispatch import binary_method
 from pyad.ops.protocol import (
     CONSTANT_FUNCTIONS,
@@ -265,8 +265,8 @@ def _written(name: str, out: Any, result: Any, where: Any, widen: bool) -> Any:
     if not _all_constant(result):
         raise UnsupportedError(
             f"{name}: out= (or an operator such as +=) with a traced operand would write a traced value into a plain "
-            "array; use the returned array, or make the array with pyad.numpy (zeros, empty, ...), of a floating dtype "
-            "and inside the function"
+            "array; use the returned array, or make the array inside the function with pyad.numpy.array, zeros, "
+            "empty, ..., of a floating dtype"
         )
     np.copyto(out, _values(result), casting="same_kind", where=_values(where))
     return out
