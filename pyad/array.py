@@ -149,7 +149,7 @@ class Array:
         return float(_constant_value("float()", self))
 
     def __int__(self) -> int:
-        return int(_constant_value("int()", self))
+        return int(_constant_value("int(), or assignment into an array of integers,", self))
 
     def __complex__(self) -> complex:
         return complex(_constant_value("complex()", self))
@@ -198,8 +198,8 @@ class Array:
 
 def _refusal(what: str, x: Array) -> ConcretizationError:
     return ConcretizationError(
-        f"{what} of a traced {x._text()} value would drop its derivative; leave it an array, or write "
-        f"pyad.stop_gradient(x) first if that is what you want"
+        f"{what} of a traced {x._text()} value would drop its derivative; leave it an array (of a floating dtype), or "
+        f"write pyad.stop_gradient(x) first if that is what you want"
     )
 
 

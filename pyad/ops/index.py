@@ -397,7 +397,7 @@ def place_index(part: parts.Part, items: list[Any]) -> tuple[np.ndarray, bool]:
     except ValueError:
         raise ShapeError("index arrays do not broadcast: shapes " + ", ".join(str(a.shape) for a in arrays)) from None
     total = sum(found[1:], found[0]) + part.offset
-    at = axes.index(None)
+    at = next(d for d, offsets in enumerate(axes) if offsets is None)
     if places[-1] - places[0] != len(places) - 1:
         axes.insert(0, axes.pop(at))
         at = 0
