@@ -127,8 +127,8 @@ static pyad_status give_places(pyad_sweep *sweep, uint32_t written, const pyad_s
         return PYAD_ERR_MEMORY;
     PYAD_TRY(pyad_accum_alloc(&sweep->accum, layout, &values));
     pyad_gather_places(pyad_value_view(&values), slot->value.data, pyad_value_view(places));
-    pyad_status status = pyad_accum_add(&sweep->accum, pyad_sweep_slot(sweep, written),
-                                        pyad_apply_layout(sweep, written), values, true);
+    pyad_status status =
+        pyad_accum_add(&sweep->accum, pyad_sweep_slot(sweep, written), pyad_apply_layout(sweep, written), values, true);
     if (status != PYAD_OK && values.buffer != NULL)
         pyad_buffer_release(sweep->accum.env.mem, values.buffer);
     return status;

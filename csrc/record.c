@@ -180,7 +180,8 @@ static const pyad_layout *simple_layout(const pyad_tape *tape, int op, int nargs
 /* Nodes in the arena that are nobody's view need no note that a rule may read them. */
 static bool needs_saving(const pyad_tape *tape, uint32_t node)
 {
-    return (tape->flags[node] & (PYAD_NODE_LENT | PYAD_NODE_VIEW | PYAD_NODE_MUTABLE)) || tape->value[node].buffer != NULL;
+    return (tape->flags[node] & (PYAD_NODE_LENT | PYAD_NODE_VIEW | PYAD_NODE_MUTABLE)) ||
+           tape->value[node].buffer != NULL;
 }
 
 static pyad_status record_simple(const pyad_recorder *r, int op, int nargs, const uint32_t *args,

@@ -43,8 +43,7 @@ static pyad_status write_to_copy(const pyad_env *env, int op, const int64_t *par
 {
     PYAD_TRY(pyad_exec_alloc(env, layout, out));
     pyad_copy(pyad_value_view(out), pyad_value_view(&in[0]));
-    pyad_status status =
-        pyad_exec_write(env, op, params != NULL ? params + 1 : NULL, in, pyad_value_view(out));
+    pyad_status status = pyad_exec_write(env, op, params != NULL ? params + 1 : NULL, in, pyad_value_view(out));
     if (status != PYAD_OK && out->buffer != NULL)
         pyad_buffer_release(env->mem, out->buffer);
     return status;
