@@ -65,14 +65,14 @@ static bool broadcasts_to(const pyad_layout *small, const pyad_layout *large)
            memcmp(shape, pyad_shape(large), (size_t)ndim * sizeof *shape) == 0;
 }
 
-static pyad_status assign_failure(pyad_message *message, const pyad_layout *part, const pyad_layout *given)
+static pyad_status assign_failure(pyad_message *message, int dtype, const pyad_layout *part, const pyad_layout *given)
 {
     char left[TEXT];
     char right[TEXT];
-    return pyad_fail(message, part->dtype == given->dtype ? PYAD_ERR_SHAPE : PYAD_ERR_DTYPE,
+    return pyad_fail(message, dtype == given->dtype ? PYAD_ERR_SHAPE : PYAD_ERR_DTYPE,
                      "assign: could not broadcast a value of shape %s (%s) into a part of shape %s (%s)",
                      pyad_shape_text(given, right, TEXT), pyad_dtype_name(given->dtype),
-                     pyad_shape_text(part, left, TEXT), pyad_dtype_name(part->dtype));
+                     pyad_shape_text(part, left, TEXT), pyad_dtype_name(dtype));
 }
 
 static pyad_status infer_assign(pyad_message *message, const int64_t *params, const pyad_layout *const *in,
@@ -81,7 +81,7 @@ static pyad_status infer_assign(pyad_message *message, const int64_t *params, co
     int64_t offset;
     PYAD_TRY(infer_window(message, params, in[0], out, &offset));
     if (in[0]->dtype != in[1]->dtype || !broadcasts_to(in[1], &out->layout))
-        return assign_failure(message, &out->layout, in[1]);
+        return assign_failure(message, in[0]->dtype, &out->layout, in[1]);
     return pyad_layout_fill(out, in[0]->dtype, in[0]->ndim, pyad_shape(in[0]));
 }
 
@@ -92,7 +92,7 @@ static pyad_status infer_assign_at(pyad_message *message, const pyad_layout *con
         return pyad_fail(message, PYAD_ERR_DTYPE, "assign_at: index has dtype %s, expected int64",
                          pyad_dtype_name(index->dtype));
     if (in[0]->dtype != in[1]->dtype || (in[1]->ndim > 0 && !pyad_same_shape(in[1], index)))
-        return assign_failure(message, index, in[1]);
+        return assign_failure(message, in[0]->dtype, index, in[1]);
     return pyad_layout_fill(out, in[0]->dtype, in[0]->ndim, pyad_shape(in[0]));
 }
 
