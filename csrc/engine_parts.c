@@ -49,6 +49,47 @@ int64_t pyad_item(int64_t handle, int count, int64_t i, int64_t j)
     return status != PYAD_OK ? pyad_engine_failed(status) : ~pyad_engine_answer(engine, status, node);
 }
 
+/* A bound of a slice as a place in [low, high]. */
+static int64_t bound(int64_t given, int64_t absent, int64_t length, int64_t low, int64_t high)
+{
+    if (given == INT64_MIN)
+        return absent;
+    int64_t place = given < 0 ? given + length : given;
+    return place < low ? low : place > high ? high : place;
+}
+
+int64_t pyad_slice(int64_t handle, int64_t start, int64_t stop, int64_t step)
+{
+    pyad_engine *engine = pyad_engine_here();
+    uint32_t node = 0;
+    pyad_status status = pyad_engine_node(engine, handle, &node);
+    if (status != PYAD_OK)
+        return pyad_engine_failed(status);
+    const pyad_layout *layout = engine->tape.value[node].layout;
+    step = step == INT64_MIN ? 1 : step;
+    if (layout->ndim == 0 || step == 0)
+        return pyad_engine_failed(PYAD_ERR_VALUE);
+    int64_t length = pyad_shape(layout)[0];
+    bool up = step > 0;
+    int64_t low = up ? 0 : -1;
+    int64_t from = bound(start, up ? 0 : length - 1, length, low, length + low);
+    int64_t to = bound(stop, up ? length : -1, length, low, length + low);
+    int64_t reach = up ? to - from : from - to;
+    int64_t size = up ? step : -step;
+    int64_t params[1 + 3 * PYAD_MAX_NDIM];
+    params[0] = 3 * layout->ndim;
+    for (int d = 0; d < layout->ndim; d++) {
+        params[1 + 3 * d] = 0;
+        params[2 + 3 * d] = 1;
+        params[3 + 3 * d] = pyad_shape(layout)[d];
+    }
+    params[3] = reach > 0 ? (reach - 1) / size + 1 : 0;
+    params[1] = params[3] > 0 ? from : 0;
+    params[2] = step;
+    status = pyad_record(&engine->recorder, PYAD_KERNEL_SLICE, 1, &node, params, &node);
+    return pyad_engine_answer(engine, status, node);
+}
+
 /* Replaces one element by the value of a node, or by a number where `x` is NULL. */
 static int64_t set_element(int64_t old, int count, int64_t *index, const int64_t *x, double number)
 {

@@ -109,6 +109,8 @@ void pyad_drop(int64_t handle);
 /* x[i] for count 1, x[i, j] for count 2, as in NumPy. Where the result is not one element, the answer is the bitwise
  * complement of what other calls would answer. PYAD_ERR_VALUE without words where the indices do not fit. */
 int64_t pyad_item(int64_t handle, int count, int64_t i, int64_t j);
+/* x[start:stop:step] as in Python; INT64_MIN stands for a bound that is left out. */
+int64_t pyad_slice(int64_t handle, int64_t start, int64_t stop, int64_t step);
 /* The array with that one element replaced by a 0-d value of its dtype, or by a number. As pyad_assign; PYAD_ERR_VALUE
  * without words where it is not as said here. */
 int64_t pyad_set_item(int64_t old, int count, int64_t i, int64_t j, int64_t x);

@@ -12,6 +12,7 @@ __all__ = [
     "Part",
     "broadcast",
     "contiguous_strides",
+    "first_axis",
     "reshaped",
     "rows",
     "same_but_ones",
@@ -70,6 +71,14 @@ def sliced(part: Part, p: tuple[int, ...]) -> Part:
             shape.append(count)
             strides.append(step * stride)
     return Part(offset, tuple(shape), tuple(strides), part.writable)
+
+
+def first_axis(part: Part, index: slice) -> Part:
+    """part[start:stop:step]."""
+    start, stop, step = index.indices(part.shape[0])
+    count = len(range(start, stop, step))
+    offset = part.offset + (start * part.strides[0] if count else 0)
+    return Part(offset, (count, *part.shape[1:]), (step * part.strides[0], *part.strides[1:]), part.writable)
 
 
 def transposed(part: Part, order: tuple[int, ...]) -> Part:

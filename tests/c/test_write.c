@@ -183,6 +183,30 @@ static void test_items(void **state)
     int64_t b = ok(pyad_set_number(turned, 2, 3, 1, 9.0));
     assert_true(pyad_read_number(ok(pyad_item(b, 2, 3, 1))) == 9.0);
     assert_true(pyad_read_number(ok(pyad_item(b, 2, 2, 1))) == x_data[6]);
+    const int64_t bounds[][5] = {
+        /* start, stop, step, then the first place and the count of x[start:stop:step] for 12 elements */
+        {INT64_MIN, INT64_MIN, INT64_MIN, 0, 12},
+        {2, INT64_MIN, 3, 2, 4},
+        {-3, 100, INT64_MIN, 9, 3},
+        {INT64_MIN, INT64_MIN, -1, 11, 12},
+        {-2, 3, -4, 10, 2},
+        {100, -100, -5, 11, 3},
+        {5, 5, 1, 0, 0},
+        {INT64_MAX, 0, 1, 0, 0},
+        {0, 12, INT64_MAX, 0, 1},
+        {0, 1, -1, 0, 0},
+        {11, 0, -INT64_MAX, 11, 1},
+    };
+    for (size_t k = 0; k < sizeof bounds / sizeof bounds[0]; k++) {
+        int64_t part = ok(pyad_slice(flat, bounds[k][0], bounds[k][1], bounds[k][2]));
+        assert_int_equal(pyad_size_of(part), bounds[k][4]);
+        if (bounds[k][4] > 0)
+            assert_true(element(part, 0) == x_data[bounds[k][3]]);
+    }
+    assert_int_equal(pyad_size_of(ok(pyad_slice(turned, 1, 3, INT64_MIN))), 6);
+    assert_int_equal(test_status(pyad_slice(flat, 0, 1, 0)), ERR_VALUE);
+    assert_int_equal(test_status(pyad_slice(ok(pyad_item(flat, 1, 0, 0)), 0, 1, 1)), ERR_VALUE);
+    assert_int_equal(test_status(pyad_slice((int64_t)1 << 40, 0, 1, 1)), ERR_STALE);
     assert_int_equal(pyad_is_const(b), 0);
     assert_int_equal(pyad_is_const(ok(pyad_const_number(1, RULE_F64))), 1);
     assert_int_equal(pyad_is_const(-1), -1);
