@@ -37,6 +37,7 @@ class Part(NamedTuple):
 
 
 def contiguous_strides(shape: Shape) -> tuple[int, ...]:
+    """The strides of C order without gaps, in elements."""
     strides = []
     stride = 1
     for length in reversed(shape):
@@ -82,6 +83,7 @@ def first_axis(part: Part, index: slice) -> Part:
 
 
 def transposed(part: Part, order: tuple[int, ...]) -> Part:
+    """The axes in another order."""
     shape = tuple(part.shape[d] for d in order)
     return Part(part.offset, shape, tuple(part.strides[d] for d in order), part.writable)
 

@@ -213,6 +213,7 @@ def augmented(op: Callable[[Any, Any], Any], symbol: str) -> Callable[[Array, An
 
 
 def refuse_plain_target(name: str) -> ConcretizationError:
+    """The exception for a traced value that a function called `name` was to write into an array of NumPy's own."""
     return ConcretizationError(
         f"{name}: a traced value cannot be written into an array of plain NumPy, where its derivative would be lost; "
         "make the array inside the function with pyad.numpy.array, zeros, empty, ..., of a floating dtype, or write "
