@@ -44,6 +44,8 @@ ASKING = {
     "pyad_op2z": "pyad_is_long(x1)",
     "pyad_op3": "pyad_is_long(x1) || pyad_is_long(x2)",
     "pyad_op": "pyad_any_is_long(x1, x2)",
+    "pyad_assign": "pyad_is_long(x1)",
+    "pyad_assign_at": "pyad_is_long(x1)",
 }
 
 

@@ -149,18 +149,17 @@ pyad_status pyad_engine_layout(pyad_engine *engine, int dtype, int ndim, const i
     return status;
 }
 
-static int64_t failed(pyad_status status)
+int64_t pyad_engine_failed(pyad_status status)
 {
     if (status == PYAD_ERR_MEMORY && here != NULL)
         pyad_fail(&here->message, status, "out of memory");
     return PYAD_FAILED + (int64_t)status;
 }
 
-/* The handle of a node, or the failure. Takes the engine, since looking up a thread's own costs a call each time. */
-static int64_t answer(const pyad_engine *engine, pyad_status status, uint32_t node)
+int64_t pyad_engine_answer(const pyad_engine *engine, pyad_status status, uint32_t node)
 {
     if (status != PYAD_OK)
-        return failed(status);
+        return pyad_engine_failed(status);
     int64_t handle = pyad_tape_handle(&engine->tape, node);
     return engine->tape.value[node].buffer != NULL ? handle | PYAD_HANDLE_LARGE : handle;
 }
@@ -243,46 +242,46 @@ int64_t pyad_lend(int flags, int dtype, int ndim, const int64_t *shape, const in
     pyad_layout_any any;
     uint32_t node = 0;
     if (here == NULL)
-        return failed(PYAD_ERR_STALE);
+        return pyad_engine_failed(PYAD_ERR_STALE);
     pyad_status status = pyad_engine_layout(here, dtype, ndim, shape, strides, &any);
     uint8_t kind = flags & PYAD_LEND_CONST ? PYAD_NODE_CONST : 0;
     if (status == PYAD_OK && (uintptr_t)data % pyad_dtype_align(dtype) != 0)
         status = pyad_fail(&here->message, PYAD_ERR_VALUE, "memory is not aligned to its dtype");
     if (status == PYAD_OK)
         status = pyad_tape_lend(&here->tape, kind, &any.layout, data, &node);
-    return answer(here, status, node);
+    return pyad_engine_answer(here, status, node);
 }
 
 int64_t pyad_leaf_number(int flags, double number, int dtype)
 {
     if (here == NULL)
-        return failed(PYAD_ERR_STALE);
+        return pyad_engine_failed(PYAD_ERR_STALE);
     pyad_layout_any any;
     pyad_status checked = pyad_engine_layout(here, dtype, 0, NULL, NULL, &any);
     if (checked != PYAD_OK)
-        return failed(checked);
+        return pyad_engine_failed(checked);
     pyad_value value = {pyad_layout_scalar(dtype), pyad_arena_alloc(&here->tape.arena, pyad_dtype_size(dtype)), NULL};
     uint32_t node = 0;
     if (value.data == NULL)
-        return failed(PYAD_ERR_MEMORY);
+        return pyad_engine_failed(PYAD_ERR_MEMORY);
     pyad_copy(pyad_value_view(&value), (pyad_view){pyad_layout_scalar(PYAD_F64), &number});
     uint8_t kind = flags & PYAD_LEND_CONST ? PYAD_NODE_CONST : 0;
     pyad_status status = pyad_tape_reserve(&here->tape, 0);
     if (status == PYAD_OK)
         node = pyad_tape_push(&here->tape, PYAD_KERNEL_ALIAS, kind | PYAD_NODE_LEAF, 0, NULL, NULL, value);
-    return answer(here, status, node);
+    return pyad_engine_answer(here, status, node);
 }
 
 int64_t pyad_const_number(double number, int dtype)
 {
     uint32_t node = 0;
     if (here == NULL)
-        return failed(PYAD_ERR_STALE);
+        return pyad_engine_failed(PYAD_ERR_STALE);
     pyad_layout_any any;
     pyad_status status = pyad_engine_layout(here, dtype, 0, NULL, NULL, &any);
     if (status == PYAD_OK)
         status = pyad_tape_number(&here->tape, number, dtype, &node);
-    return answer(here, status, node);
+    return pyad_engine_answer(here, status, node);
 }
 
 int64_t pyad_alias(int64_t of)
@@ -291,7 +290,16 @@ int64_t pyad_alias(int64_t of)
     pyad_status status = pyad_engine_node(here, of, &node);
     if (status == PYAD_OK)
         status = pyad_record_alias(&here->recorder, node, &node);
-    return answer(here, status, node);
+    return pyad_engine_answer(here, status, node);
+}
+
+int64_t pyad_same(int64_t of)
+{
+    uint32_t node = 0;
+    pyad_status status = pyad_engine_node(here, of, &node);
+    if (status == PYAD_OK)
+        status = pyad_record_same(&here->recorder, node, &node);
+    return pyad_engine_answer(here, status, node);
 }
 
 int pyad_is_long(int64_t handle)
@@ -319,7 +327,7 @@ int64_t pyad_op1(int op, int64_t a)
     pyad_status status = pyad_engine_node(engine, a, &node);
     if (status == PYAD_OK)
         status = pyad_record(&engine->recorder, op, 1, &node, NULL, &node);
-    return answer(engine, status, node);
+    return pyad_engine_answer(engine, status, node);
 }
 
 int64_t pyad_op2(int op, int64_t a, int64_t b)
@@ -332,7 +340,7 @@ int64_t pyad_op2(int op, int64_t a, int64_t b)
         status = pyad_engine_node(engine, b, &args[1]);
     if (status == PYAD_OK)
         status = pyad_record(&engine->recorder, op, 2, args, NULL, &node);
-    return answer(engine, status, node);
+    return pyad_engine_answer(engine, status, node);
 }
 
 int64_t pyad_op3(int op, int64_t a, int64_t b, int64_t c)
@@ -347,7 +355,7 @@ int64_t pyad_op3(int op, int64_t a, int64_t b, int64_t c)
         status = pyad_engine_node(engine, c, &args[2]);
     if (status == PYAD_OK)
         status = pyad_record(&engine->recorder, op, 3, args, NULL, &node);
-    return answer(engine, status, node);
+    return pyad_engine_answer(engine, status, node);
 }
 
 static int64_t op_with_number(int op, int64_t traced, double number, int place)
@@ -361,7 +369,7 @@ static int64_t op_with_number(int op, int64_t traced, double number, int place)
             pyad_tape_number(&engine->tape, number, engine->tape.value[args[1 - place]].layout->dtype, &args[place]);
     if (status == PYAD_OK)
         status = pyad_record(&engine->recorder, op, 2, args, NULL, &node);
-    return answer(engine, status, node);
+    return pyad_engine_answer(engine, status, node);
 }
 
 int64_t pyad_op2n(int op, int64_t a, double b)
@@ -404,7 +412,7 @@ int64_t pyad_op2z(int op, int64_t a, double re, double im, int swapped)
         status = complex_number(&engine->tape, re, im, dtype, &args[1 - traced]);
     if (status == PYAD_OK)
         status = pyad_record(&engine->recorder, op, 2, args, NULL, &node);
-    return answer(engine, status, node);
+    return pyad_engine_answer(engine, status, node);
 }
 
 int64_t pyad_op(int op, int nargs, const int64_t *args, int param_count, const int64_t *params)
@@ -417,12 +425,12 @@ int64_t pyad_op(int op, int nargs, const int64_t *args, int param_count, const i
     if (status == PYAD_OK && param_count > MOST)
         status = pyad_fail(&here->message, PYAD_ERR_VALUE, "%d static parameters, at most %d", param_count, MOST);
     if (status != PYAD_OK)
-        return failed(status);
+        return pyad_engine_failed(status);
     counted[0] = param_count;
     if (param_count > 0)
         memcpy(counted + 1, params, (size_t)param_count * sizeof *params);
     status = pyad_record(&here->recorder, op, nargs, nodes, param_count >= 0 ? counted : NULL, &node);
-    return answer(here, status, node);
+    return pyad_engine_answer(here, status, node);
 }
 
 /* The numbers of kernels are not the caller's to use, and a node has room for so many operands. */
@@ -446,14 +454,14 @@ int64_t pyad_op_ran(int op, int nargs, const int64_t *args, int64_t param, int d
     if (status == PYAD_OK)
         status = pyad_engine_layout(here, dtype, ndim, shape, NULL, &any);
     if (status != PYAD_OK)
-        return failed(status);
+        return pyad_engine_failed(status);
     pyad_value value = {pyad_layout_keep(&here->tape.arena, &any.layout), data, NULL};
     if (value.layout == NULL)
-        return failed(PYAD_ERR_MEMORY);
+        return pyad_engine_failed(PYAD_ERR_MEMORY);
     status = check_ran(op, nargs);
     if (status == PYAD_OK)
         status = pyad_record_value(&here->recorder, op, PYAD_NODE_PYTHON, nargs, nodes, params, value, &node);
-    return answer(here, status, node);
+    return pyad_engine_answer(here, status, node);
 }
 
 int64_t pyad_op_ran_node(int op, int nargs, const int64_t *args, int64_t param, int64_t value)
@@ -468,12 +476,13 @@ int64_t pyad_op_ran_node(int op, int nargs, const int64_t *args, int64_t param, 
     if (status == PYAD_OK)
         status = check_ran(op, nargs);
     if (status != PYAD_OK)
-        return failed(status);
+        return pyad_engine_failed(status);
     pyad_value same = here->tape.value[source];
+    pyad_tape_share(&here->tape, source);
     if (same.buffer != NULL)
         pyad_buffer_retain(same.buffer);
     status = pyad_record_value(&here->recorder, op, PYAD_NODE_PYTHON, nargs, nodes, params, same, &node);
-    return answer(here, status, node);
+    return pyad_engine_answer(here, status, node);
 }
 
 int64_t pyad_op_given(int op, int nargs, const int64_t *args, int param_count, const int64_t *params, int64_t value)
@@ -489,19 +498,19 @@ int64_t pyad_op_given(int op, int nargs, const int64_t *args, int param_count, c
     if (status == PYAD_OK && (op < 0 || op >= PYAD_KERNEL_COUNT || op == PYAD_KERNEL_ALIAS || param_count > MOST))
         status = pyad_fail(&here->message, PYAD_ERR_VALUE, "operation %d has no value to be given", op);
     if (status != PYAD_OK)
-        return failed(status);
+        return pyad_engine_failed(status);
     counted[0] = param_count;
     if (param_count > 0)
         memcpy(counted + 1, params, (size_t)param_count * sizeof *params);
     status = pyad_kernel_check(&here->message, op, param_count >= 0 ? counted : NULL, nargs);
     if (status != PYAD_OK)
-        return failed(status);
+        return pyad_engine_failed(status);
     pyad_value same = here->tape.value[source];
     if (same.buffer != NULL)
         pyad_buffer_retain(same.buffer);
     status = pyad_record_value(&here->recorder, op, PYAD_NODE_PYTHON, nargs, nodes, param_count >= 0 ? counted : NULL,
                                same, &node);
-    return answer(here, status, node);
+    return pyad_engine_answer(here, status, node);
 }
 
 void pyad_drop(int64_t handle)
@@ -530,6 +539,7 @@ void pyad_count(pyad_counters *counters)
     counters->peak_bytes = (int64_t)here->mem.peak_bytes;
     counters->cached_bytes = (int64_t)here->mem.cached_bytes;
     counters->rules = (int64_t)here->rules.count;
+    counters->copied_bytes = tape->copied;
 }
 
 void pyad_reset_peak(void)

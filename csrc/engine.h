@@ -36,6 +36,10 @@ pyad_engine *pyad_engine_here(void);
 pyad_status pyad_engine_nodes(pyad_engine *engine, int count, const int64_t *handles, const uint32_t **nodes);
 pyad_status pyad_engine_node(pyad_engine *engine, int64_t handle, uint32_t *node);
 
+/* What a call that answers a handle answers: the handle of a node, or the failure. */
+int64_t pyad_engine_answer(const pyad_engine *engine, pyad_status status, uint32_t node);
+int64_t pyad_engine_failed(pyad_status status);
+
 /* The only element of a value as a double; NaN where there is none. */
 double pyad_value_number(const pyad_value *value);
 

@@ -103,16 +103,34 @@ pyad_status pyad_exec_copy(const pyad_env *env, const pyad_value *in, pyad_value
     return PYAD_OK;
 }
 
-/* Whether a result with this layout can lie over the operand's memory. Only a reshape may have to move things. */
-static bool shares_memory(int kernel, const pyad_layout *in, const pyad_layout *out)
+bool pyad_shares_memory(int kernel, const pyad_layout *in, const pyad_layout *out)
 {
+    if (kernel == PYAD_KERNEL_WINDOW)
+        return in->contiguous;
     return kernel != PYAD_KERNEL_RESHAPE || in->contiguous || !out->contiguous || out->size == 0;
+}
+
+/* A part of what is not in C order: of a copy that is. */
+static pyad_status window_of_copy(const pyad_env *env, const int64_t *params, const pyad_value *in, pyad_value *out)
+{
+    pyad_value flat;
+    pyad_layout_any window;
+    int64_t offset;
+    PYAD_TRY(pyad_exec_copy(env, in, &flat));
+    pyad_status status = pyad_window_layout(flat.layout, params + 1, &window, &offset);
+    if (status == PYAD_OK) {
+        char *at = (char *)flat.data + offset * (int64_t)pyad_dtype_size(flat.layout->dtype);
+        status = pyad_exec_copy(env, &(pyad_value){&window.layout, at, NULL}, out);
+    }
+    if (flat.buffer != NULL)
+        pyad_buffer_release(env->mem, flat.buffer);
+    return status;
 }
 
 static pyad_status exec_view(const pyad_env *env, int kernel, const pyad_value *in, const pyad_layout *layout,
                              int64_t offset, pyad_value *out)
 {
-    if (shares_memory(kernel, in->layout, layout)) {
+    if (pyad_shares_memory(kernel, in->layout, layout)) {
         out->layout = layout;
         out->data = (char *)in->data + offset * (int64_t)pyad_dtype_size(layout->dtype);
         out->buffer = in->buffer;
@@ -233,6 +251,10 @@ static pyad_status run_fresh(const pyad_env *env, int kernel, const int64_t *par
     switch ((pyad_kernel_id)kernel) {
     case PYAD_KERNEL_UNSLICE:
         return run_unslice(values, in, out);
+    case PYAD_KERNEL_ASSIGN:
+    case PYAD_KERNEL_ASSIGN_AT:
+        pyad_copy(dst, src);
+        return pyad_exec_write(env, kernel, values, in, dst);
     case PYAD_KERNEL_CAST:
         pyad_copy(dst, src);
         return PYAD_OK;
@@ -313,6 +335,8 @@ pyad_status pyad_exec(const pyad_env *env, int kernel, const int64_t *params, in
         layout = pyad_layout_keep(env->arena, &any.layout);
     if (layout == NULL)
         return PYAD_ERR_MEMORY;
+    if (kernel == PYAD_KERNEL_WINDOW && !in[0].layout->contiguous)
+        return window_of_copy(env, params, &in[0], out);
     if (pyad_kernel_is_view(kernel))
         return exec_view(env, kernel, &in[0], layout, offset, out);
     PYAD_TRY(pyad_exec_alloc(env, layout, out));

@@ -506,6 +506,10 @@ pyad_status pyad_infer(pyad_message *message, int kernel, const int64_t *params,
         return infer_slice(message, values, x, out, offset);
     case PYAD_KERNEL_UNSLICE:
         return infer_unslice(message, values, x, out);
+    case PYAD_KERNEL_WINDOW:
+    case PYAD_KERNEL_ASSIGN:
+    case PYAD_KERNEL_ASSIGN_AT:
+        return pyad_infer_part(message, kernel, values, in, out, offset);
     case PYAD_KERNEL_CAST:
         return fill_result(message, kernel, (int)values[0], x->ndim, pyad_shape(x), out);
     case PYAD_KERNEL_SUM:

@@ -48,6 +48,9 @@ static int64_t least_params(int kernel)
     case PYAD_KERNEL_CUMPROD:
     case PYAD_KERNEL_RECUR:
         return 2;
+    case PYAD_KERNEL_WINDOW:
+    case PYAD_KERNEL_ASSIGN:
+        return 2;
     case PYAD_KERNEL_UNSLICE:
     case PYAD_KERNEL_CAST:
     case PYAD_KERNEL_SOFTMAX:
@@ -66,9 +69,11 @@ static bool takes_params(int kernel, const int64_t *params)
 {
     if (params == NULL)
         return kernel == PYAD_KERNEL_ALIAS || kernel == PYAD_KERNEL_TAKE || kernel == PYAD_KERNEL_PICK ||
-               kernel == PYAD_KERNEL_CROSS_ENTROPY || kernel >= PYAD_KERNEL_MATMUL;
+               kernel == PYAD_KERNEL_CROSS_ENTROPY || kernel == PYAD_KERNEL_ASSIGN_AT || kernel >= PYAD_KERNEL_MATMUL;
     if (params[0] < least_params(kernel))
         return false;
+    if (kernel == PYAD_KERNEL_WINDOW || kernel == PYAD_KERNEL_ASSIGN)
+        return params[2] >= 0 && params[2] <= PYAD_MAX_NDIM && params[0] == 2 + 2 * params[2];
     return kernel != PYAD_KERNEL_UNSLICE ||
            (params[1] >= 0 && params[1] <= PYAD_MAX_NDIM && params[0] == 1 + 4 * params[1]);
 }

@@ -12,7 +12,26 @@ static pyad_status append(pyad_order *order, pyad_tape *tape, uint32_t node)
     tape->epoch[node] = tape->epochs;
     tape->position[node] = (uint32_t)order->count;
     order->nodes[order->count++] = node;
+    order->writes |= tape->op[node] == PYAD_KERNEL_ASSIGN || tape->op[node] == PYAD_KERNEL_ASSIGN_AT;
     return PYAD_OK;
+}
+
+/* In the order of recording. */
+static void sort_by_index(pyad_order *order, pyad_tape *tape)
+{
+    uint32_t first = UINT32_MAX;
+    uint32_t last = 0;
+    for (size_t k = 0; k < order->count; k++) {
+        first = order->nodes[k] < first ? order->nodes[k] : first;
+        last = order->nodes[k] > last ? order->nodes[k] : last;
+    }
+    size_t at = 0;
+    for (uint32_t node = first; at < order->count && node <= last; node++) {
+        if (!pyad_order_has(tape, tape->epochs, node))
+            continue;
+        order->nodes[at] = node;
+        tape->position[node] = (uint32_t)at++;
+    }
 }
 
 /* Walks everything below `root` that has not been seen in this epoch. `floor` is the first asked input. */
@@ -58,6 +77,7 @@ pyad_status pyad_order_build(pyad_order *order, pyad_tape *tape, int output_coun
 {
     uint32_t floor = UINT32_MAX;
     order->count = 0;
+    order->writes = false;
     if (++tape->epochs == 0) {
         /* The counter came round after 2^32 sweeps: no node may look as if this one had reached it. */
         memset(tape->epoch, 0, tape->count * sizeof *tape->epoch);
@@ -74,6 +94,8 @@ pyad_status pyad_order_build(pyad_order *order, pyad_tape *tape, int output_coun
         if (root >= floor && !known && !(tape->flags[root] & PYAD_NODE_CONST))
             PYAD_TRY(walk(order, tape, root, floor));
     }
+    if (order->writes)
+        sort_by_index(order, tape);
     return PYAD_OK;
 }
 

@@ -3,7 +3,10 @@
  * A depth-first walk from the outputs with a stack of its own, never past the inputs, never into constants; a node is in
  * the order only if an asked input is among what it depends on, so dead branches cost nothing. Linear in the nodes and
  * edges reached. Operands stand before their users. Read backwards it is the order of the reverse sweep, where a node
- * comes after the last of its users: its own turn is the last time that its value and its cotangent are needed. */
+ * comes after the last of its users: its own turn is the last time that its value and its cotangent are needed.
+ *
+ * Where arrays are written into, the nodes are put in the order of recording, which is a topological one too: in it all
+ * that read an array before a write stand before the write. So there is one slot for all states of an array. */
 #ifndef PYAD_ORDER_H
 #define PYAD_ORDER_H
 
@@ -21,6 +24,7 @@ typedef struct pyad_order {
     size_t capacity;
     pyad_order_frame *stack;
     size_t stack_capacity;
+    bool writes; /* some node writes into an array: then the nodes stand in the order of recording */
 } pyad_order;
 
 /* Position of a node that the walk reached without finding an asked input below it. */

@@ -56,7 +56,7 @@ const char *pyad_isa_name(void);
 
 /* ---- the tape ---- */
 
-/* keep_all: a forward sweep follows, which may read any value. */
+/* keep_all: a forward sweep may follow; what it reads is kept too. */
 int pyad_mark_open(int64_t generation, int keep_all);
 void pyad_mark_cut(void);
 /* Ends the innermost mark without dropping its nodes; handles of the `count` kept ones are renewed in place. */
@@ -84,6 +84,8 @@ int64_t pyad_leaf_number(int flags, double number, int dtype);
 int64_t pyad_const_number(double number, int dtype);
 /* A fresh leaf over a recorded value. */
 int64_t pyad_alias(int64_t of);
+/* The same value under another handle: what a copy is, until one of the two is written. */
+int64_t pyad_same(int64_t of);
 /* Whether an operation on the value takes long enough for other threads to run meanwhile. */
 int pyad_is_long(int64_t handle);
 int pyad_any_is_long(int count, const int64_t *handles);
@@ -106,6 +108,25 @@ int64_t pyad_op_ran_node(int op, int nargs, const int64_t *args, int64_t param, 
 int64_t pyad_op_given(int op, int nargs, const int64_t *args, int param_count, const int64_t *params, int64_t value);
 /* The holder of a large value let go of it. */
 void pyad_drop(int64_t handle);
+
+/* ---- parts of arrays ---- */
+
+/* x[i] for count 1, x[i, j] for count 2, as in NumPy. Where the result is not one element, the answer is the bitwise
+ * complement of what other calls would answer. PYAD_ERR_VALUE without words where the indices do not fit. */
+int64_t pyad_item(int64_t handle, int count, int64_t i, int64_t j);
+/* x[start:stop:step] as in Python; INT64_MIN stands for a bound that is left out. */
+int64_t pyad_slice(int64_t handle, int64_t start, int64_t stop, int64_t step);
+/* The array with that one element replaced by a 0-d value of its dtype, or by a number. As pyad_assign; PYAD_ERR_VALUE
+ * without words where it is not as said here. */
+int64_t pyad_set_item(int64_t old, int count, int64_t i, int64_t j, int64_t x);
+int64_t pyad_set_number(int64_t old, int count, int64_t i, int64_t j, double number);
+/* The array `old` with a part (static parameters of ASSIGN, see exec.h) replaced by x. Where nobody needs the old value,
+ * its memory is written and the handle `old` is stale afterwards. */
+int64_t pyad_assign(int64_t old, int64_t x, int param_count, const int64_t *params);
+/* The same for single elements: `index` is an int64 array of their places in C order. */
+int64_t pyad_assign_at(int64_t old, int64_t x, int64_t index);
+/* 1 where nothing can be differentiated through the value, 0 where it can, -1 where the handle is stale. */
+int pyad_is_const(int64_t handle);
 
 /* ---- looking at a node ---- */
 
@@ -199,6 +220,7 @@ typedef struct pyad_counters {
     int64_t peak_bytes;
     int64_t cached_bytes;
     int64_t rules;
+    int64_t copied_bytes; /* of arrays that writes copied, since they could not be done in place, on this tape so far */
 } pyad_counters;
 
 void pyad_count(pyad_counters *counters);

@@ -63,7 +63,7 @@ static pyad_status infer_only(const pyad_recorder *r, int op, const int64_t *par
     return out->layout != NULL ? PYAD_OK : PYAD_ERR_MEMORY;
 }
 
-static pyad_status keep_params(pyad_tape *tape, const int64_t *params, const int64_t **kept)
+pyad_status pyad_record_params(pyad_tape *tape, const int64_t *params, const int64_t **kept)
 {
     *kept = NULL;
     if (params == NULL)
@@ -86,7 +86,7 @@ static bool all_const(const pyad_tape *tape, int nargs, const uint32_t *args)
     return true;
 }
 
-static pyad_status push(const pyad_recorder *r, int op, uint8_t flags, int nargs, const uint32_t *args,
+static pyad_status push(const pyad_recorder *r, int op, uint16_t flags, int nargs, const uint32_t *args,
                         const int64_t *params, pyad_value value, const pyad_value *const *operands, uint32_t *node)
 {
     pyad_tape *tape = r->tape;
@@ -106,22 +106,40 @@ static pyad_status push(const pyad_recorder *r, int op, uint8_t flags, int nargs
     return PYAD_OK;
 }
 
+/* A view over memory that is written again and again: a small part is copied, or the next write would have to copy the
+ * whole. One that is most of the array stays a view, and the copy costs no more than it. */
+static pyad_status settle_view(const pyad_env *env, pyad_tape *tape, int op, uint32_t of, pyad_value *value,
+                               uint16_t *flags)
+{
+    bool part = op == PYAD_KERNEL_SLICE || op == PYAD_KERNEL_WINDOW;
+    bool written = tape->flags[of] & PYAD_NODE_MUTABLE;
+    if (part && (written ? 2 * value->layout->size <= tape->value[of].layout->size : value->layout->ndim == 0)) {
+        pyad_value view = *value;
+        pyad_status status = pyad_exec_copy(env, &view, value);
+        if (view.buffer != NULL)
+            pyad_buffer_release(tape->mem, view.buffer);
+        return status;
+    }
+    *flags |= PYAD_NODE_VIEW | (tape->flags[of] & PYAD_NODE_MUTABLE);
+    pyad_tape_share(tape, of);
+    return PYAD_OK;
+}
+
 static pyad_status record_gathered(const pyad_recorder *r, int op, int nargs, const uint32_t *args,
                                    const int64_t *params, const gathered *g, uint32_t *node)
 {
     pyad_tape *tape = r->tape;
     const int64_t *kept;
     pyad_value value;
-    uint8_t flags = 0;
-    PYAD_TRY(keep_params(tape, params, &kept));
+    uint16_t flags = 0;
+    PYAD_TRY(pyad_record_params(tape, params, &kept));
     if (tape->abstract) {
         PYAD_TRY(infer_only(r, op, kept, nargs, g, &value));
     } else {
         const pyad_env env = {tape->mem, &tape->arena, r->message};
         PYAD_TRY(pyad_exec(&env, op, kept, nargs, g->values, &value));
-        /* Of the views only a reshape may have had to copy. */
-        if (pyad_kernel_is_view(op) && (op != PYAD_KERNEL_RESHAPE || value.data == g->values[0].data))
-            flags |= PYAD_NODE_VIEW;
+        if (pyad_kernel_is_view(op) && pyad_shares_memory(op, g->values[0].layout, value.layout))
+            PYAD_TRY(settle_view(&env, tape, op, args[0], &value, &flags));
     }
     pyad_status status = push(r, op, flags, nargs, args, kept, value, g->ptrs, node);
     if (status != PYAD_OK && value.buffer != NULL)
@@ -164,7 +182,8 @@ static const pyad_layout *simple_layout(const pyad_tape *tape, int op, int nargs
 /* Nodes in the arena that are nobody's view need no note that a rule may read them. */
 static bool needs_saving(const pyad_tape *tape, uint32_t node)
 {
-    return (tape->flags[node] & (PYAD_NODE_LENT | PYAD_NODE_VIEW)) || tape->value[node].buffer != NULL;
+    return (tape->flags[node] & (PYAD_NODE_LENT | PYAD_NODE_VIEW | PYAD_NODE_MUTABLE)) ||
+           tape->value[node].buffer != NULL;
 }
 
 static pyad_status record_simple(const pyad_recorder *r, int op, int nargs, const uint32_t *args,
@@ -178,7 +197,7 @@ static pyad_status record_simple(const pyad_recorder *r, int op, int nargs, cons
     const void *in[2] = {tape->value[args[0]].data, nargs > 1 ? tape->value[args[1]].data : NULL};
     if (layout->size > 0)
         pyad_isa()->loop[op][wide](layout->size, value.data, in, scalars);
-    uint8_t flags = value.buffer != NULL ? PYAD_NODE_HELD : 0;
+    uint16_t flags = value.buffer != NULL ? PYAD_NODE_HELD : 0;
     bool constant = tape->flags[args[0]] & (nargs > 1 ? tape->flags[args[1]] : PYAD_NODE_CONST) & PYAD_NODE_CONST;
     if (constant)
         flags |= PYAD_NODE_CONST;
@@ -213,13 +232,13 @@ pyad_status pyad_record(const pyad_recorder *recorder, int op, int nargs, const 
     return status;
 }
 
-pyad_status pyad_record_value(const pyad_recorder *recorder, int op, uint8_t flags, int nargs, const uint32_t *args,
+pyad_status pyad_record_value(const pyad_recorder *recorder, int op, uint16_t flags, int nargs, const uint32_t *args,
                               const int64_t *params, pyad_value value, uint32_t *node)
 {
     const int64_t *kept;
     pyad_status status = pyad_tape_reserve(recorder->tape, (size_t)nargs);
     if (status == PYAD_OK)
-        status = keep_params(recorder->tape, params, &kept);
+        status = pyad_record_params(recorder->tape, params, &kept);
     if (status == PYAD_OK)
         status = push(recorder, op, flags, nargs, args, kept, value, NULL, node);
     if (status != PYAD_OK && value.buffer != NULL)
@@ -234,8 +253,20 @@ pyad_status pyad_record_alias(const pyad_recorder *recorder, uint32_t of, uint32
     pyad_value value = tape->value[of];
     if (value.buffer != NULL)
         pyad_buffer_retain(value.buffer);
-    *node = pyad_tape_push(tape, PYAD_KERNEL_ALIAS, PYAD_NODE_VIEW | PYAD_NODE_LEAF, 1, &of, NULL, value);
+    pyad_tape_share(tape, of);
+    uint16_t flags = PYAD_NODE_VIEW | PYAD_NODE_LEAF | (tape->flags[of] & PYAD_NODE_MUTABLE);
+    *node = pyad_tape_push(tape, PYAD_KERNEL_ALIAS, flags, 1, &of, NULL, value);
     if (tape->flags[of] & PYAD_NODE_CONST)
         tape->oldest[*node] = *node;
+    return PYAD_OK;
+}
+
+pyad_status pyad_record_same(const pyad_recorder *recorder, uint32_t of, uint32_t *node)
+{
+    pyad_tape *tape = recorder->tape;
+    uint16_t constant = tape->flags[of] & PYAD_NODE_CONST;
+    uint16_t held = tape->value[of].buffer != NULL ? PYAD_NODE_HELD : 0;
+    PYAD_TRY(pyad_record_alias(recorder, of, node));
+    tape->flags[*node] = (uint16_t)((tape->flags[*node] & ~PYAD_NODE_LEAF) | constant | held);
     return PYAD_OK;
 }

@@ -62,7 +62,7 @@ pyad_status pyad_rules_find(pyad_rules *rules, int op, const int64_t *params, in
         return PYAD_OK;
     }
     *rule = op >= PYAD_KERNEL_COUNT ? PYAD_RULE_PYTHON : PYAD_RULE_UNRESOLVED;
-    if (op >= PYAD_KERNEL_COUNT || op == PYAD_KERNEL_ALIAS)
+    if (op >= PYAD_KERNEL_COUNT || op == PYAD_KERNEL_ALIAS || pyad_kernel_is_part(op))
         return PYAD_OK;
     uint64_t hash;
     PYAD_TRY(make_key(rules, op, params, nargs, operands, &hash));
@@ -180,28 +180,66 @@ static void save_all(pyad_tape *tape, uint32_t node)
     pyad_tape_save(tape, node, node);
 }
 
-void pyad_rules_save(const pyad_rules *rules, pyad_tape *tape, uint32_t node)
+/* The wanted operands as output bits: all that are not constant. */
+static uint64_t wanted_bits(const pyad_tape *tape, uint32_t node)
 {
-    int nargs = tape->nargs[node];
-    uint32_t id = tape->rule[node];
-    bool keep_all = tape->mark_count > 0 && tape->marks[tape->mark_count - 1].keep_all;
-    if (id == PYAD_RULE_NONE || tape->op[node] == PYAD_KERNEL_ALIAS)
-        return;
-    if (keep_all || id < PYAD_RULE_FIRST || pyad_rules_get(rules, id)->backward == NULL) {
-        save_all(tape, node);
-        return;
-    }
-    const pyad_program *program = pyad_rules_get(rules, id)->backward;
     const uint32_t *args = pyad_tape_args(tape, node);
     uint64_t wanted = 0;
-    for (int k = 0; k < nargs; k++) {
+    for (int k = 0; k < tape->nargs[node]; k++) {
         if (!(tape->flags[args[k]] & PYAD_NODE_CONST))
             wanted |= pyad_output_bit(k);
     }
+    return wanted;
+}
+
+static void save_reads(pyad_tape *tape, uint32_t node, const pyad_program *program, uint64_t wanted)
+{
+    int nargs = tape->nargs[node];
+    const uint32_t *args = pyad_tape_args(tape, node);
     for (int k = 0; k < nargs; k++) {
         if (program->reads[k] & wanted)
             pyad_tape_save(tape, args[k], node);
     }
     if (program->reads[nargs] & wanted)
         pyad_tape_save(tape, node, node);
+}
+
+/* What going forward reads and going backward may not. */
+static void save_forward(pyad_tape *tape, uint32_t node, const pyad_rule *rule, uint64_t wanted)
+{
+    int nargs = tape->nargs[node];
+    const uint32_t *args = pyad_tape_args(tape, node);
+    for (int k = 0; k < nargs && rule->forward == PYAD_FORWARD_OWN; k++) {
+        if (wanted & pyad_output_bit(k))
+            save_reads(tape, node, rule->own_forward[k], pyad_output_bit(k));
+    }
+    /* The operation itself on the tangent of one operand reads all others. */
+    for (int k = 0; k < nargs && rule->forward == PYAD_FORWARD_LINEAR; k++) {
+        bool alone = (wanted & ~pyad_output_bit(k)) == 0;
+        if (!alone)
+            pyad_tape_save(tape, args[k], node);
+    }
+}
+
+void pyad_rules_save(const pyad_rules *rules, pyad_tape *tape, uint32_t node)
+{
+    uint32_t id = tape->rule[node];
+    bool keep_all = tape->mark_count > 0 && tape->marks[tape->mark_count - 1].keep_all;
+    if (id == PYAD_RULE_NONE || tape->op[node] == PYAD_KERNEL_ALIAS)
+        return;
+    if (pyad_kernel_is_part(tape->op[node])) {
+        /* Where single elements were written is all that the rules of parts read. */
+        if (tape->op[node] == PYAD_KERNEL_ASSIGN_AT)
+            pyad_tape_save(tape, pyad_tape_args(tape, node)[2], node);
+        return;
+    }
+    const pyad_rule *rule = id < PYAD_RULE_FIRST ? NULL : pyad_rules_get(rules, id);
+    if (rule == NULL || rule->backward == NULL) {
+        save_all(tape, node);
+        return;
+    }
+    uint64_t wanted = wanted_bits(tape, node);
+    save_reads(tape, node, rule->backward, wanted);
+    if (keep_all)
+        save_forward(tape, node, rule, wanted);
 }

@@ -182,6 +182,8 @@ static pyad_status backward_node(pyad_sweep *sweep, uint32_t node, pyad_slot *sl
     uint32_t id = tape->rule[node];
     if (tape->op[node] == PYAD_KERNEL_ALIAS)
         return apply_alias(sweep, node, pyad_tape_args(tape, node)[0]);
+    if (pyad_kernel_is_part(tape->op[node]))
+        return pyad_apply_part_backward(sweep, node, slot);
     if (id == PYAD_RULE_NONE)
         return PYAD_OK;
     if (id == PYAD_RULE_UNRESOLVED) {
@@ -268,6 +270,8 @@ static pyad_status forward_node(pyad_sweep *sweep, uint32_t node)
     uint32_t id = tape->rule[node];
     if (tape->op[node] == PYAD_KERNEL_ALIAS)
         return apply_alias(sweep, pyad_tape_args(tape, node)[0], node);
+    if (pyad_kernel_is_part(tape->op[node]))
+        return pyad_apply_part_forward(sweep, node);
     if (id == PYAD_RULE_NONE || wanted_operands(sweep, node) == 0)
         return PYAD_OK;
     if (id == PYAD_RULE_UNRESOLVED) {

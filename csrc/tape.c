@@ -161,7 +161,7 @@ pyad_status pyad_tape_reserve_slow(pyad_tape *tape, size_t nodes, size_t nargs)
                          sizeof *tape->args);
 }
 
-uint32_t pyad_tape_push(pyad_tape *tape, int op, uint8_t flags, int nargs, const uint32_t *args, const int64_t *params,
+uint32_t pyad_tape_push(pyad_tape *tape, int op, uint16_t flags, int nargs, const uint32_t *args, const int64_t *params,
                         pyad_value value)
 {
     uint32_t node = tape->count;
@@ -218,7 +218,7 @@ pyad_status pyad_tape_number(pyad_tape *tape, double number, int dtype, uint32_t
     return PYAD_OK;
 }
 
-pyad_status pyad_tape_lend(pyad_tape *tape, uint8_t flags, const pyad_layout *layout, void *data, uint32_t *node)
+pyad_status pyad_tape_lend(pyad_tape *tape, uint16_t flags, const pyad_layout *layout, void *data, uint32_t *node)
 {
     PYAD_TRY(pyad_tape_reserve(tape, 0));
     PYAD_TRY(
@@ -329,10 +329,19 @@ void pyad_tape_free_value(pyad_tape *tape, uint32_t node)
     tape->flags[node] |= PYAD_NODE_FREED;
 }
 
+pyad_value pyad_tape_take_value(pyad_tape *tape, uint32_t node)
+{
+    pyad_value value = tape->value[node];
+    tape->value[node].buffer = NULL;
+    tape->value[node].data = NULL;
+    tape->flags[node] |= PYAD_NODE_FREED;
+    tape->generation[node] = PYAD_GENERATION_SEALED;
+    return value;
+}
+
 void pyad_tape_release(pyad_tape *tape, uint32_t node)
 {
-    tape->flags[node] &= (uint8_t)~PYAD_NODE_HELD;
-    bool keep_all = tape->mark_count > 0 && tape->marks[tape->mark_count - 1].keep_all;
-    if (!(tape->flags[node] & PYAD_NODE_SAVED) && !keep_all)
+    tape->flags[node] &= (uint16_t)~PYAD_NODE_HELD;
+    if (!(tape->flags[node] & PYAD_NODE_SAVED))
         pyad_tape_free_value(tape, node);
 }

@@ -31,7 +31,10 @@ enum pyad_node_flag {
     PYAD_NODE_VIEW = 16,   /* the value is memory of operand 0 */
     PYAD_NODE_LEAF = 32,   /* no operands that count: an input, a constant or an alias of an outer node */
     PYAD_NODE_PYTHON = 64, /* only Python can run it */
-    PYAD_NODE_FREED = 128  /* the value has been given back */
+    PYAD_NODE_FREED = 128, /* the value has been given back */
+    PYAD_NODE_SHARED = 256,  /* a view or an alias lies over its memory, which no buffer counts */
+    PYAD_NODE_MUTABLE = 512, /* made by a write, or a view over such: further writes are to be expected */
+    PYAD_NODE_MOVED = 1024   /* a write that was done in operand 0's own memory; that operand has no value any more */
 };
 
 /* A rule column entry below PYAD_RULE_FIRST is one of these. */
@@ -50,7 +53,7 @@ typedef struct pyad_mark {
     uint32_t nodes;
     uint32_t args;
     uint32_t lent;
-    uint8_t keep_all; /* a forward sweep follows: any value may be read */
+    uint8_t keep_all; /* a forward sweep may follow: what it reads is kept too */
     pyad_arena_mark arena;
 } pyad_mark;
 
@@ -71,7 +74,7 @@ typedef struct pyad_tape {
     size_t capacity;   /* nodes there is room for in every column */
     uint16_t *op;
     uint16_t *nargs;
-    uint8_t *flags;
+    uint16_t *flags;
     uint32_t *first;         /* where the node's operands begin in args */
     uint32_t *rule;          /* which derivative rule, or the lent entry of a leaf */
     uint32_t *oldest;        /* the first leaf (in index order, through aliases) that the value depends on */
@@ -90,6 +93,7 @@ typedef struct pyad_tape {
     size_t mark_count;
     size_t mark_capacity;
     pyad_const_entry constants[PYAD_CONST_CACHE];
+    int64_t copied;   /* bytes that writes copied since they could not be done in place */
     uint32_t epochs;  /* sweeps begun */
     bool abstract;    /* records layouts only: a rule is being recorded on placeholders */
 } pyad_tape;
@@ -116,12 +120,12 @@ static inline pyad_status pyad_tape_reserve(pyad_tape *tape, size_t nargs)
 
 /* Adds a node; room must have been reserved. `params` must live in the tape's arena or be NULL. Takes over the value's
  * reference to its buffer. */
-uint32_t pyad_tape_push(pyad_tape *tape, int op, uint8_t flags, int nargs, const uint32_t *args, const int64_t *params,
+uint32_t pyad_tape_push(pyad_tape *tape, int op, uint16_t flags, int nargs, const uint32_t *args, const int64_t *params,
                         pyad_value value);
 /* A 0-d constant of `dtype` holding `number`, shared with earlier equal ones of this mark. */
 pyad_status pyad_tape_number(pyad_tape *tape, double number, int dtype, uint32_t *node);
 /* A leaf over the user's memory. */
-pyad_status pyad_tape_lend(pyad_tape *tape, uint8_t flags, const pyad_layout *layout, void *data, uint32_t *node);
+pyad_status pyad_tape_lend(pyad_tape *tape, uint16_t flags, const pyad_layout *layout, void *data, uint32_t *node);
 
 /* Notes that the rule of `reader` may read the value of `node`. */
 void pyad_tape_save(pyad_tape *tape, uint32_t node, uint32_t reader);
@@ -131,6 +135,15 @@ pyad_status pyad_tape_verify(pyad_tape *tape, uint32_t node);
 void pyad_tape_release(pyad_tape *tape, uint32_t node);
 /* Gives the value back. */
 void pyad_tape_free_value(pyad_tape *tape, uint32_t node);
+/* Takes the value out of a node whose memory is about to be written. The node stays for sweeps, which know its layout;
+ * its handles become stale. */
+pyad_value pyad_tape_take_value(pyad_tape *tape, uint32_t node);
+/* Notes that other nodes are going to have the node's memory. */
+static inline void pyad_tape_share(pyad_tape *tape, uint32_t node)
+{
+    if (tape->value[node].buffer == NULL)
+        tape->flags[node] |= PYAD_NODE_SHARED;
+}
 
 static inline pyad_handle pyad_tape_handle(const pyad_tape *tape, uint32_t node)
 {

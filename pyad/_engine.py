@@ -412,12 +412,13 @@ def axpy(a: float, xs: list[np.ndarray], ys: list[np.ndarray]) -> bool:
 
 
 def counters() -> dict[str, int]:
-    """Figures of this thread's engine: nodes, bytes of the tape, live and peak bytes of buffers, rules."""
+    """Figures of this thread's engine: nodes, bytes of the tape, of buffers and of copies that writes made, rules."""
     current()
     c = ffi.new("pyad_counters *")
     lib.pyad_count(c)
     return {
-        name: getattr(c, name) for name in ("nodes", "tape_bytes", "live_bytes", "peak_bytes", "cached_bytes", "rules")
+        name: getattr(c, name)
+        for name in ("nodes", "tape_bytes", "live_bytes", "peak_bytes", "cached_bytes", "rules", "copied_bytes")
     }
 
 

@@ -11,11 +11,25 @@ from typing import Any
 
 import numpy as np
 
-from pyad import _engine
+from pyad import _engine, parts
 from pyad._engine import CODES, DTYPES, F64, FAILED, LARGE, lib
 from pyad.errors import ConcretizationError, DTypeError
 
-__all__ = ["Array", "constant", "dtype_of", "is_traced", "numpy_value", "numpy_view", "wrap"]
+__all__ = [
+    "Array",
+    "View",
+    "constant",
+    "copy_of",
+    "dtype_of",
+    "is_constant",
+    "is_traced",
+    "numpy_value",
+    "numpy_view",
+    "part_of",
+    "rebind",
+    "view",
+    "wrap",
+]
 
 
 unpack = _engine.ffi.unpack
@@ -26,6 +40,32 @@ def _scalar_shape(handle: int, ndim: int) -> tuple[int, ...]:
     if ndim < 0:
         raise _engine.error(5, (handle,))
     return ()
+
+
+def _shape_of(handle: int) -> tuple[int, ...]:
+    ndim = lib.pyad_ndim_of(handle)
+    if ndim <= 0:
+        return _scalar_shape(handle, ndim)
+    return tuple(unpack(lib.pyad_shape_of(handle), ndim))
+
+
+def _dtype_of(handle: int) -> np.dtype:
+    code = lib.pyad_dtype_of(handle)
+    if code < 0:
+        raise _engine.error(5, (handle,))
+    return DTYPES[code]
+
+
+def _ndim_of(handle: int) -> int:
+    ndim = lib.pyad_ndim_of(handle)
+    return ndim if ndim >= 0 else len(_scalar_shape(handle, ndim))
+
+
+def _size_of(handle: int) -> int:
+    size = lib.pyad_size_of(handle)
+    if size < 0:
+        raise _engine.error(5, (handle,))
+    return size
 
 
 class _Held:
@@ -58,29 +98,19 @@ class Array:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        ndim = lib.pyad_ndim_of(self._h)
-        if ndim <= 0:
-            return _scalar_shape(self._h, ndim)
-        return tuple(unpack(lib.pyad_shape_of(self._h), ndim))
+        return _shape_of(self._h)
 
     @property
     def dtype(self) -> np.dtype:
-        code = lib.pyad_dtype_of(self._h)
-        if code < 0:
-            raise _engine.error(5, (self._h,))
-        return DTYPES[code]
+        return _dtype_of(self._h)
 
     @property
     def ndim(self) -> int:
-        ndim = lib.pyad_ndim_of(self._h)
-        return ndim if ndim >= 0 else len(_scalar_shape(self._h, ndim))
+        return _ndim_of(self._h)
 
     @property
     def size(self) -> int:
-        size = lib.pyad_size_of(self._h)
-        if size < 0:
-            raise _engine.error(5, (self._h,))
-        return size
+        return _size_of(self._h)
 
     @property
     def itemsize(self) -> int:
@@ -114,19 +144,23 @@ class Array:
     # A traced array compares by value, so it is no key; neither is an ndarray.
     __hash__ = None  # type: ignore[assignment]
 
+    # Of a constant no derivative is lost.
+
     def __float__(self) -> float:
-        raise _refusal("float()", self)
+        return float(_constant_value("float()", self))
 
     def __int__(self) -> int:
-        raise _refusal("int()", self)
+        return int(_constant_value("int(), or assignment into an array of integers,", self))
 
     def __complex__(self) -> complex:
-        raise _refusal("complex()", self)
+        return complex(_constant_value("complex()", self))
 
     def __index__(self) -> int:
         raise _refusal("an index (or int())", self)
 
     def __bool__(self) -> bool:
+        if is_constant(self):
+            return bool(numpy_value(self))
         raise ConcretizationError(
             f"the truth of a traced {self._text()} value is not defined; compare it instead, as in `x != 0` "
             "(comparisons "
@@ -134,6 +168,8 @@ class Array:
         )
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
+        if is_constant(self):
+            return np.asarray(numpy_value(self), dtype)
         caller = sys._getframe(1)
         if _in_sparse_product(caller):
             return np.array(None, dtype=object)
@@ -145,26 +181,27 @@ class Array:
             )
         raise ConcretizationError(
             f"a traced {self._text()} value cannot be made a plain NumPy array: the derivative would be lost. "
-            "Assigning into an array of plain NumPy (a[i] = x), np.array([x, ...]) and np.vectorize do this: build the "
-            "array with pyad.numpy.array, np.stack or np.concatenate, or call pyad.numpy.vectorize; use "
-            "pyad.stop_gradient(x) if you want the value without its derivative"
+            "Assigning into an array of plain NumPy (a[i] = x), np.array([x, ...]) and np.vectorize do this: make the "
+            "array inside the function with pyad.numpy.array, zeros, empty, ..., build it with np.stack or "
+            "np.concatenate, or call pyad.numpy.vectorize; use pyad.stop_gradient(x) if you want the value without its "
+            "derivative"
         )
 
-    def item(self, *_args: Any) -> Any:
-        raise _refusal("item()", self)
+    def item(self, *args: Any) -> Any:
+        return np.asarray(_constant_value("item()", self)).item(*args)
 
     def tolist(self) -> Any:
-        raise _refusal("tolist()", self)
+        return np.asarray(_constant_value("tolist()", self)).tolist()
 
     def _text(self) -> str:
         info = _engine.look(self._h)
         return f"{DTYPES[info.dtype]}{list(_engine.shape_of(info))}"
 
     def __copy__(self) -> Array:
-        return self
+        return copy_of(self) if self.ndim else self
 
     def __deepcopy__(self, _memo: Any) -> Array:
-        return self
+        return self.__copy__()
 
     def __reduce__(self) -> Any:
         raise ConcretizationError("a traced value cannot be pickled: it lives only inside its transform")
@@ -191,8 +228,8 @@ def _function_of_scipy(frame: Any) -> str:
 
 def _refusal(what: str, x: Array) -> ConcretizationError:
     return ConcretizationError(
-        f"{what} of a traced {x._text()} value would drop its derivative; leave it an array, or write "
-        f"pyad.stop_gradient(x) first if that is what you want"
+        f"{what} of a traced {x._text()} value would drop its derivative; leave it an array (of a floating dtype), or "
+        f"write pyad.stop_gradient(x) first if that is what you want"
     )
 
 
@@ -213,12 +250,156 @@ def wrap(handle: int) -> Array:
 
 def is_traced(x: Any) -> bool:
     """Whether `x` is a traced array."""
-    return type(x) is Array
+    kind = type(x)
+    return kind is Array or kind is View
+
+
+def is_constant(x: Any) -> bool:
+    """Whether a traced array is constant: nothing can be differentiated through it."""
+    return lib.pyad_is_const(x._h) == 1
+
+
+def _constant_value(what: str, x: Array) -> Any:
+    if not is_constant(x):
+        raise _refusal(what, x)
+    return numpy_value(x)
+
+
+def copy_of(x: Array) -> Array:
+    """A copy, as NumPy's: what is written into one does not show in the other. No memory is copied until then."""
+    return wrap(lib.pyad_same(x._h))
+
+
+# ---- views ----
+
+
+class View(Array):
+    """A traced array that is a view of another, as NumPy's slices are: what is written into one shows in the other.
+
+    The handle is that of the elements when the view was made. If the array that owns them (the root) has been written
+    into since, they are read from it anew.
+    """
+
+    __slots__ = ("_at", "_made", "_node", "_parent", "_part", "_root")
+
+    _node: int  # the handle, as of ...
+    _at: int  # ... this handle of ...
+    _root: Array  # ... the array that owns the elements
+    _parent: Array  # which array this is a part of,
+    _made: tuple[Any, Any]  # and which: a function of parts.py, and what it takes
+    _part: parts.Part  # of the root, once it has been worked out
+
+    @property
+    def _h(self) -> int:  # type: ignore[override]
+        if self._root._h is self._at:
+            return self._node
+        _renew(self)
+        return self._node
+
+    # What no write changes.
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return _shape_of(self._node)
+
+    @property
+    def dtype(self) -> np.dtype:
+        return _dtype_of(self._node)
+
+    @property
+    def ndim(self) -> int:
+        return _ndim_of(self._node)
+
+    @property
+    def size(self) -> int:
+        return _size_of(self._node)
+
+
+_new_view = View.__new__
+
+
+def view(parent: Array, handle: int, made: tuple[Any, Any]) -> View:
+    """The view of a handle as the engine answered it; `made` says of which part of `parent`."""
+    array = _new_view(View)
+    if handle >= LARGE:
+        if handle >= FAILED:
+            raise _engine.error(handle)
+        handle -= LARGE
+        array._keep = _Held(handle)
+    array._node = handle
+    array._parent = parent
+    array._made = made
+    root = parent._root if type(parent) is View else parent
+    array._root = root
+    array._at = root._h
+    return array
+
+
+def is_stale(x: Array) -> bool:
+    """Whether `x` is a view whose array has been written into since it was last read."""
+    return type(x) is View and x._root._h is not x._at
+
+
+def part_of(x: Array) -> parts.Part:
+    """Which part of its root an array is."""
+    chain = []
+    while type(x) is View:
+        known = getattr(x, "_part", None)
+        if known is not None:
+            break
+        chain.append(x)
+        x = x._parent
+    part = x._part if type(x) is View else parts.whole(x.shape)
+    for v in reversed(chain):
+        how, what = v._made
+        part = v._part = how(part, what)
+        v._parent = v._root  # the views between are not needed any more
+    return part
+
+
+def read_part(root: Array, part: parts.Part) -> int:
+    """The elements of a part as they are now: a handle as the engine answers it."""
+    params = part.params
+    handle = lib.pyad_op(_WINDOW, 1, [root._h], len(params), params)
+    if handle >= FAILED:
+        raise _engine.error(handle, (root._h,))
+    return handle
+
+
+def _renew(x: View) -> None:
+    handle = read_part(x._root, part_of(x))
+    if handle >= LARGE:
+        handle -= LARGE
+        x._keep = _Held(handle)
+    x._node = handle
+    x._at = x._root._h
+
+
+_WINDOW = _engine.kernel("window")
+
+
+def rebind(x: Array, handle: int) -> None:
+    """Give an array (no view) another value: a handle as the engine answered it."""
+    if handle >= LARGE:
+        if handle >= FAILED:
+            raise _engine.error(handle, (x._h,))
+        handle -= LARGE
+        keep = getattr(x, "_keep", None)
+        if keep is None:
+            x._keep = _Held(handle)
+        else:
+            # The old value may still be there, if it could not be written over.
+            lib.pyad_drop(keep.handle)
+            keep.handle = handle
+    x._h = handle
+
+
+# ---- operands ----
 
 
 def dtype_of(x: Any) -> Any:
     """The dtype of an operand as NumPy's promotion sees it: a dtype, or the Python number itself (weak)."""
-    if type(x) is Array:
+    if is_traced(x):
         return x.dtype
     if type(x) in (float, int, bool, complex):
         return x
@@ -273,19 +454,19 @@ def constant(x: Any, dtype: np.dtype) -> int:
 
 def numpy_value(x: Any) -> Any:
     """The value of a traced array as a NumPy array or scalar; anything else as it is."""
-    return _engine.materialize(x._h, share=False) if type(x) is Array else x
+    return _engine.materialize(x._h, share=False) if is_traced(x) else x
 
 
 def numpy_view(x: Any) -> Any:
     """As `numpy_value`, read-only and over the engine's own memory where that can be; not to be kept."""
-    return _engine.view(x._h) if type(x) is Array else x
+    return _engine.view(x._h) if is_traced(x) else x
 
 
 def _with_number(x: Any, y: Any) -> np.dtype | None:
     """The result type of a traced array and a Python int or float, which is weak: the array's; else None."""
-    if type(y) is Array:
+    if is_traced(y):
         x, y = y, x
-    if type(x) is Array and type(y) in (int, float):
+    if is_traced(x) and type(y) in (int, float):
         dtype = x.dtype
         return dtype if dtype in _engine.INEXACT else None
     return None
@@ -293,7 +474,7 @@ def _with_number(x: Any, y: Any) -> np.dtype | None:
 
 def common_dtype(op: str, operands: tuple[Any, ...]) -> np.dtype:
     """NumPy's result type of the operands, which must be float32, float64, complex64 or complex128."""
-    if len(operands) == 1 and type(operands[0]) is Array:
+    if len(operands) == 1 and is_traced(operands[0]):
         dtype = operands[0].dtype
         if dtype in _engine.INEXACT:
             return dtype
@@ -301,7 +482,7 @@ def common_dtype(op: str, operands: tuple[Any, ...]) -> np.dtype:
         weak = _with_number(*operands)
         if weak is not None:
             return weak
-        a, b = (x.dtype if type(x) in (Array, np.ndarray) else None for x in operands)
+        a, b = (x.dtype if type(x) in (Array, View, np.ndarray) else None for x in operands)
         if a is b and a in _engine.INEXACT:
             return a
     try:

@@ -113,7 +113,7 @@ class _Outputs:
     def unpack(self, packed: Any) -> tuple[Any, ...]:
         from pyad.ops.shape import recast
 
-        part_of = _traced_part if type(packed) is Array else _plain_part
+        part_of = _traced_part if is_traced(packed) else _plain_part
         mixed = len(set(self.dtypes)) > 1
         parts = []
         start = 0
@@ -176,7 +176,7 @@ def _operands_of(op: Op, operands: tuple[Any, ...]) -> tuple[list[int], list[Any
     handles = []
     plain = []
     for x in operands:
-        if type(x) is Array:
+        if is_traced(x):
             handle = x._h
             code = lib.pyad_dtype_of(handle)
             x = view(handle) if code >= CODE_F32 else x

@@ -123,7 +123,7 @@ def cast(x: Array, dtype: np.dtype) -> Array:
 
 def handle_of(x: Any, dtype: np.dtype) -> int:
     """The handle of an operand in `dtype`: traced, or recorded as a constant."""
-    if type(x) is not Array:
+    if not is_traced(x):
         return constant(x, dtype)
     code = lib.pyad_dtype_of(x._h)
     if code == CODES[dtype]:
@@ -322,7 +322,10 @@ def _value_at(node: int, outside: Callable[[int], Any]) -> Any:
     handle = lib.pyad_sweep_value(node)
     if handle >= FAILED:
         raise _engine.error(handle)
-    return outside(handle & (LARGE - 1)) if handle else None
+    if not handle:
+        return None
+    # A rule may write into the traced array that it is given, but not into the sweep's own value.
+    return wrap(lib.pyad_same(handle)) if outside is _traced else outside(handle & (LARGE - 1))
 
 
 def _give(op: Op, node: int, value: Any) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from pyad import _engine, tree
 from pyad._engine import DTYPES, ffi, lib
-from pyad.array import Array, constant
+from pyad.array import constant, is_traced
 from pyad.errors import DTypeError, ShapeError
 from pyad.op import cast
 from pyad.scope import FORWARD, RECORDED, RETAIN, input_avals, sweep
@@ -60,7 +60,9 @@ class SavedTape:
 class Pullback:
     """The linear map from cotangents of a value to cotangents of the primals. Holds the recorded tape."""
 
-    def __init__(self, inputs: Any, outputs: Any, avals: Any, structure: Any, y_structure: Any, floor: int) -> None:
+    def __init__(
+        self, inputs: list[int], outputs: Any, avals: Any, structure: Any, y_structure: Any, floor: int
+    ) -> None:
         self.inputs = inputs
         self.outputs = outputs
         self.avals = avals
@@ -76,7 +78,7 @@ class Pullback:
             raise ShapeError(f"pullback: {problem}, as in the value") from None
         if self.saved is None:
             return self._on_tape(leaves)
-        if any(type(x) is Array for x in leaves):
+        if any(is_traced(x) for x in leaves):
             from pyad.custom import apply_linear
 
             return self.structure.unflatten(apply_linear(self, leaves))
@@ -84,7 +86,7 @@ class Pullback:
 
     def _on_tape(self, cotangents: list[Any]) -> tuple[Any, ...]:
         """Inside another transform: on its tape, recorded where a derivative of the result may be asked for."""
-        outer = any(type(x) is Array for x in cotangents)
+        outer = any(is_traced(x) for x in cotangents)
         outer = outer or any(lib.pyad_is_outer(y._h, self.floor) for y in self.outputs)
         flags = RETAIN | (RECORDED if outer else 0)
         return self.structure.unflatten(self._run(flags, cotangents))
@@ -110,13 +112,13 @@ class Pullback:
 
     def _run(self, flags: int, cotangents: list[Any]) -> list[Any]:
         outputs = [y._h for y in self.outputs]
-        inputs = [x._h for x in self.inputs]
+        inputs = self.inputs
         seeds = [(y, seed_of("pullback", y, ct)) for y, ct in zip(outputs, cotangents, strict=True)]
         return sweep(flags, outputs, inputs, seeds, inputs, self.avals)
 
     def _run_forward(self, tangents: list[Any]) -> list[Any]:
         outputs = [y._h for y in self.outputs]
-        inputs = [x._h for x in self.inputs]
+        inputs = self.inputs
         seeds = [(x, seed_of("pushforward", x, t)) for x, t in zip(inputs, tangents, strict=True)]
         avals = input_avals(self.outputs)
         return sweep(FORWARD | RETAIN, outputs, inputs, seeds, outputs, avals)
@@ -127,10 +129,10 @@ def seed_of(name: str, node: int, value: Any) -> int:
     info = _engine.look(node)
     dtype = DTYPES[info.dtype]
     shape = _engine.shape_of(info)
-    given = value.shape if type(value) is Array else np.shape(value)
+    given = value.shape if is_traced(value) else np.shape(value)
     if given != shape:
         raise ShapeError(f"{name}: got a derivative of shape {given} for a value of shape {shape}")
-    if type(value) is Array:
+    if is_traced(value):
         if value.dtype != dtype and np.result_type(value.dtype, np.complex64) == dtype:
             return cast(value, dtype)._h
         if value.dtype != dtype:

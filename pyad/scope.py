@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from pyad import _engine, tree
-from pyad._engine import CALL_PYTHON, CODES, F64, FAILED, LARGE, ffi, lib
-from pyad.array import Array, wrap
+from pyad._engine import CALL_PYTHON, CODES, F64, FAILED, ffi, lib
+from pyad.array import Array, is_traced, wrap
 from pyad.errors import ConcretizationError, DTypeError
 from pyad.op import run_rule, supply_rule
 
@@ -28,7 +28,7 @@ ArgNums = int | Sequence[int]
 def make_leaf(name: str, x: Any) -> Array:
     """A fresh leaf over an input: an alias of an outer traced value, the memory of an array, or a number."""
     kind = type(x)
-    if kind is Array:
+    if is_traced(x):
         return wrap(lib.pyad_alias(x._h))
     if kind is float:
         return wrap(lib.pyad_leaf_number(0, x, _engine.CODE_F64))
@@ -193,7 +193,8 @@ def _sweep_results(handles: list[int], avals: list[tuple[tuple[int, ...], np.dty
         value = lib.pyad_sweep_value(h)
         if value >= FAILED:
             raise _engine.error(value)
-        out.append(wrap(value & (LARGE - 1)) if value else np.zeros(shape, dtype)[()])
+        # One value can be that of several inputs, and of a seed; an array that is written into has its own.
+        out.append(wrap(lib.pyad_same(value)) if value else np.zeros(shape, dtype)[()])
     return out
 
 
@@ -246,26 +247,28 @@ class Scope:
         self.opened: tuple[int, int] | None = self.engine.open(keep_all)
 
     def is_outer(self, x: Any) -> bool:
-        return self.engine.depth > 1 and type(x) is Array and bool(lib.pyad_is_outer(x._h, self.floor))
+        return self.engine.depth > 1 and is_traced(x) and bool(lib.pyad_is_outer(x._h, self.floor))
 
     def finish(self, results: list[Any], share: bool = True) -> list[Any]:
         """Close; traced results become NumPy values, or stay traced where they depend on an enclosing transform."""
         if self.engine.depth == 1:
-            out = [_engine.materialize(x._h, share) if type(x) is Array else x for x in results]
+            out = [_engine.materialize(x._h, share) if is_traced(x) else x for x in results]
             opened, self.opened = self.opened, None
             self.engine.close(opened)  # type: ignore[arg-type]
             return out
         kept = [k for k, x in enumerate(results) if self.is_outer(x)]
         out = list(results)
         for k, x in enumerate(results):
-            if type(x) is Array and k not in kept:
+            if is_traced(x) and k not in kept:
                 out[k] = _engine.materialize(x._h, share)
         opened, self.opened = self.opened, None
         assert opened is not None
         if kept:
             handles = self.engine.seal(opened, [out[k]._h for k in kept])
+            renewed: dict[int, Array] = {}
             for k, handle in zip(kept, handles, strict=True):
-                out[k] = _renewed(out[k], handle)
+                # What was one array before is one array afterwards.
+                out[k] = renewed.setdefault(id(results[k]), _renewed(results[k], handle))
         else:
             self.engine.close(opened)
         return out
@@ -310,7 +313,6 @@ def _explain_assignment(problem: ValueError) -> None:
     if isinstance(problem.__cause__, ConcretizationError) and "sequence" in str(problem):
         raise ConcretizationError(
             "a traced value was assigned into an array of plain NumPy (a[i] = x), where its derivative would be lost; "
-            "build the array with pyad.numpy.array, np.stack or np.concatenate, or assign pyad.stop_gradient(x) "
-            "if it is "
-            "constant"
+            "make the array inside the function with pyad.numpy.array, zeros, empty, ..., of a floating dtype, build "
+            "it with np.stack or np.concatenate, or assign pyad.stop_gradient(x) if it is constant"
         ).with_traceback(problem.__traceback__) from None

@@ -16,7 +16,7 @@ import numpy as np
 
 from pyad import _engine, tree
 from pyad._engine import F64, lib
-from pyad.array import Array, constant, is_traced, wrap
+from pyad.array import Array, constant, copy_of, is_traced, wrap
 from pyad.errors import DTypeError, ShapeError
 from pyad.pullback import Pullback, SavedTape, seed_of
 from pyad.scope import (
@@ -56,13 +56,13 @@ def _check_output_kind(name: str, dtype: np.dtype, holomorphic: bool) -> None:
 
 def _check_holomorphic(name: str, leaves: list[Any]) -> None:
     for x in leaves:
-        dtype = x.dtype if type(x) is Array else np.asarray(x).dtype
+        dtype = x.dtype if is_traced(x) else np.asarray(x).dtype
         if dtype.kind != "c":
             raise DTypeError(f"{name}: with holomorphic=True inputs must be complex, got dtype {dtype}")
 
 
 def _scalar_output(name: str, y: Any, holomorphic: bool) -> None:
-    if type(y) is Array:
+    if is_traced(y):
         if y.ndim == 0:
             _check_output_kind(name, y.dtype, holomorphic)
             return
@@ -96,10 +96,10 @@ def _value_and_grad(
     try:
         avals = checked_avals(name, select.leaves)
         inputs = make_leaves(name, select.leaves)
+        handles = [x._h for x in inputs]  # the function may write into the arrays
         y, aux = call_user(function, select.call_args(inputs), keywords, has_aux)
         _scalar_output(name, y, holomorphic)
-        if type(y) is Array:
-            handles = [x._h for x in inputs]
+        if is_traced(y):
             flags = RECORDED if scope.is_outer(y) else 0
             gradients = sweep_gradient(flags, y._h, handles, avals)
         else:
@@ -201,15 +201,17 @@ def vjp(function: Callable[..., Any], *primals: Any, has_aux: bool = False) -> A
     try:
         avals = checked_avals("vjp", leaves)
         inputs = make_leaves("vjp", leaves)
+        handles = [x._h for x in inputs]  # the function may write into the arrays
         y, aux = call_user(function, list(structure.unflatten(inputs)), {}, has_aux)
         y_leaves, y_structure = tree.flatten(y)
         aux_leaves, aux_structure = tree.flatten(aux) if has_aux else ([], None)
         _check_outputs("vjp", y_leaves)
-        outputs = [x if type(x) is Array else _constant_leaf(x) for x in y_leaves]
+        # Copies: the arrays themselves are the caller's, who may write into them.
+        outputs = [copy_of(x) if is_traced(x) else _constant_leaf(x) for x in y_leaves]
         results = [*y_leaves, *aux_leaves]
         if outermost:
-            results = [_engine.materialize(x._h, share=False) if type(x) is Array else x for x in results]
-        pullback = Pullback(inputs, outputs, avals, structure, y_structure, floor)
+            results = [_engine.materialize(x._h, share=False) if is_traced(x) else x for x in results]
+        pullback = Pullback(handles, outputs, avals, structure, y_structure, floor)
         if opened is not None:
             pullback.saved = SavedTape(engine, opened)
             opened = None
@@ -224,7 +226,7 @@ def vjp(function: Callable[..., Any], *primals: Any, has_aux: bool = False) -> A
 
 def _check_outputs(name: str, leaves: list[Any]) -> None:
     for x in leaves:
-        if type(x) is Array:
+        if is_traced(x):
             continue
         if not isinstance(x, float | int | complex | np.ndarray | np.generic):
             raise TypeError(
@@ -270,11 +272,12 @@ def jvp(
     try:
         checked_avals("jvp", leaves)
         inputs = make_leaves("jvp", leaves)
+        handles = [x._h for x in inputs]  # the function may write into the arrays
         y, aux = call_user(function, list(structure.unflatten(inputs)), {}, has_aux)
         y_leaves, y_structure = tree.flatten(y)
         aux_leaves, aux_structure = tree.flatten(aux) if has_aux else ([], None)
         _check_outputs("jvp", y_leaves)
-        dots = _push(scope, inputs, t_leaves, y_leaves)
+        dots = _push(scope, handles, t_leaves, y_leaves)
         finished = scope.finish([*y_leaves, *dots, *aux_leaves])
     finally:
         scope.abandon()
@@ -291,16 +294,15 @@ def _check_sequences(name: str, primals: Any, tangents: Any) -> None:
         )
 
 
-def _push(scope: Scope, inputs: list[Array], tangents: list[Any], outputs: list[Any]) -> list[Any]:
+def _push(scope: Scope, handles: list[int], tangents: list[Any], outputs: list[Any]) -> list[Any]:
     """Tangents of the outputs; zeros for those that are not traced."""
-    traced = [y for y in outputs if type(y) is Array]
+    traced = [y for y in outputs if is_traced(y)]
     outer = any(map(scope.is_outer, [*traced, *tangents]))
-    handles = [x._h for x in inputs]
     seeds = [(x, seed_of("jvp", x, t)) for x, t in zip(handles, tangents, strict=True)]
     results = [y._h for y in traced]
     flags = FORWARD | (RECORDED if outer else 0)
     found = iter(sweep(flags, results, handles, seeds, results, input_avals(traced)))
-    return [next(found) if type(y) is Array else _no_tangent(y) for y in outputs]
+    return [next(found) if is_traced(y) else _no_tangent(y) for y in outputs]
 
 
 def _no_tangent(y: Any) -> Any:
@@ -340,7 +342,7 @@ def jacobian(
         y, pullback, *aux = vjp(chosen, select.leaves, has_aux=has_aux)
         y_leaves, y_structure = tree.flatten(y)
         for x in y_leaves:
-            _check_output_kind("jacobian", x.dtype if type(x) is Array else np.asarray(x).dtype, holomorphic)
+            _check_output_kind("jacobian", x.dtype if is_traced(x) else np.asarray(x).dtype, holomorphic)
         rows = [_jacobian_rows(pullback, y_leaves, k, select) for k in range(len(y_leaves))]
         out = y_structure.unflatten(rows)
         return (out, aux[0]) if has_aux else out
@@ -350,7 +352,7 @@ def jacobian(
 
 def _jacobian_rows(pullback: Pullback, y_leaves: list[Any], which: int, select: Selection) -> Any:
     """The Jacobian of one output leaf, in the structure of the chosen arguments."""
-    zeros = [np.zeros(np.shape(x) if type(x) is not Array else x.shape) for x in y_leaves]
+    zeros = [np.zeros(np.shape(x) if not is_traced(x) else x.shape) for x in y_leaves]
     shape = zeros[which].shape
     pulled = []
     for place in np.ndindex(shape):

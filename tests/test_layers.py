@@ -28,7 +28,7 @@ C_LAYERS = [
 
 PYTHON_LAYERS = [
     ("binding", ["pyad.errors", "pyad._ext", "pyad._engine"]),
-    ("arrays and ops", ["pyad.array", "pyad.op", "pyad.host", "pyad.ops"]),
+    ("arrays and ops", ["pyad.parts", "pyad.array", "pyad.op", "pyad.host", "pyad.ops"]),
     (
         "transforms",
         [

@@ -182,7 +182,7 @@ def test_values_made_plain(convert, words):
 
 def test_what_asks_for_no_plain_value_is_allowed():
     def function(a):
-        assert copy.copy(a) is a
+        assert copy.copy(a) is a  # a number
         assert copy.deepcopy(a) is a
         assert f"{a:.2f}" == "2.00"
         assert "float64" in repr(a)
@@ -223,14 +223,6 @@ def test_a_value_error_of_the_users_own_is_left_alone():
     assert in_grad(ValueError, "a sequence of my own", function, X) == "a sequence of my own"
 
 
-def test_assignment_into_a_traced_array():
-    def function(x):
-        x[0] = 3.0
-        return np.sum(x)
-
-    in_grad(UnsupportedError, ["cannot be assigned into", "np.where", "pyad.numpy.array"], function, X)
-
-
 def test_in_place_operators():
     def plain(x):
         a = np.zeros(3)
@@ -244,7 +236,8 @@ def test_in_place_operators():
         y *= 2.0
         return np.sum(x * y)
 
-    np.testing.assert_array_equal(pyad.grad(traced)(X), 4 * X)
+    # As with NumPy's arrays, y is x.
+    np.testing.assert_array_equal(pyad.grad(traced)(X), 8 * X)
 
 
 # ---- functions without a derivative ----
@@ -254,8 +247,6 @@ def test_in_place_operators():
     ("name", "call"),
     [
         ("numpy.histogram", lambda x: np.histogram(x)[0]),
-        ("numpy.copyto", lambda x: np.copyto(np.zeros(3), x)),
-        ("numpy.add.at", lambda x: np.add.at(np.zeros(3), [0], x[:1])),
     ],
 )
 def test_unsupported_functions_are_named(name, call):

@@ -14,6 +14,9 @@
     X(BROADCAST, broadcast_to, 1, VIEW)       \
     X(SLICE, slice, 1, VIEW)                  \
     X(UNSLICE, unslice, 1, FRESH)             \
+    X(WINDOW, window, 1, VIEW)                \
+    X(ASSIGN, assign, 2, FRESH)               \
+    X(ASSIGN_AT, assign_at, 3, FRESH)         \
     X(CAST, astype, 1, FRESH)                 \
     X(SUM, sum, 1, FRESH)                     \
     X(MAX, max, 1, FRESH)                     \

@@ -1,7 +1,8 @@
 """NumPy's names over pyad's ops: `import pyad.numpy as np` in place of `import numpy as np`.
 
 A function that pyad implements goes to NumPy itself for plain arguments and to pyad where one is traced, also inside a
-list. Everything else is NumPy's own.
+list. What makes an array (`array`, `zeros`, `empty_like`, ...) makes, inside a transform and of a floating dtype, one
+that traced values can be assigned into. Everything else is NumPy's own.
 """
 
 import importlib as _importlib
@@ -10,11 +11,11 @@ from typing import Any
 import numpy as _numpy
 
 from pyad.numpy import linalg as linalg
+from pyad.ops.create import CREATORS as _CREATORS
 from pyad.ops.functional import vectorize
 from pyad.ops.protocol import namespace as _namespace
-from pyad.ops.shape import array, asarray
 
-_implemented = {**_namespace(_numpy), "array": array, "asarray": asarray, "vectorize": vectorize}
+_implemented = {**_namespace(_numpy), **_CREATORS, "vectorize": vectorize}
 globals().update(_implemented)
 
 __all__ = sorted(_implemented)

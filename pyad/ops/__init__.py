@@ -1,9 +1,11 @@
 """The op definitions, one record each, in files by family. To add one, see docs/adding-an-op.md."""
 
 from pyad.ops import (
+    assign,
     build,
     complex,
     contract,
+    create,
     decompose,
     differences,
     einsum,
@@ -15,6 +17,7 @@ from pyad.ops import (
     linalg,
     loss,
     methods,
+    mutate,
     norm,
     operators,
     order,
@@ -32,12 +35,15 @@ from pyad.ops import (
     solve,
     statistics,
     ufunc,
+    window,
 )
 
 __all__ = [
+    "assign",
     "build",
     "complex",
     "contract",
+    "create",
     "decompose",
     "differences",
     "einsum",
@@ -49,6 +55,7 @@ __all__ = [
     "linalg",
     "loss",
     "methods",
+    "mutate",
     "norm",
     "operators",
     "order",
@@ -66,4 +73,5 @@ __all__ = [
     "solve",
     "statistics",
     "ufunc",
+    "window",
 ]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pyad._engine import FAILED, LARGE, lend, lib
-from pyad.array import Array, _Held, _new, is_traced, refuse_subclass
+from pyad.array import Array, View, _Held, _new, is_traced, refuse_subclass
 from pyad.op import Op
 
 __all__ = ["binary", "binary_method", "contains_traced", "unary"]
@@ -20,7 +20,7 @@ def unary(op: Op, doc: str) -> Callable[[Any], Any]:
     reference = op.reference
 
     def function(x: Any, /) -> Any:
-        if type(x) is not Array:
+        if type(x) is not Array and type(x) is not View:
             return reference(plain(op.name, x))
         handle = lib.pyad_op1(number, x._h)
         result = _new(Array)
@@ -48,9 +48,9 @@ def binary(op: Op, doc: str) -> Callable[[Any, Any], Any]:
     backward = binary_method(op, swapped=True)
 
     def function(x: Any, y: Any, /) -> Any:
-        if type(x) is Array:
+        if type(x) is Array or type(x) is View:
             return forward(x, y)
-        if type(y) is Array:
+        if type(y) is Array or type(y) is View:
             return backward(y, x)
         return _slow_binary(op, x, y)
 
@@ -66,7 +66,7 @@ def binary_method(op: Op, swapped: bool = False) -> Callable[[Array, Any], Any]:
 
     def method(self: Array, other: Any) -> Any:
         kind = type(other)
-        if kind is Array:
+        if kind is Array or kind is View:
             handle = op2(number, other._h, self._h) if swapped else op2(number, self._h, other._h)
         elif kind is float or kind is int:
             handle = opn2(number, other, self._h) if swapped else op2n(number, self._h, other)
@@ -102,7 +102,7 @@ def contains_traced(x: Any) -> bool:
     stack = [x]
     while stack:
         item = stack.pop()
-        if type(item) is Array:
+        if is_traced(item):
             return True
         if type(item) in (list, tuple):
             stack.extend(item)
@@ -120,7 +120,7 @@ def plain(name: str, x: Any) -> Any:
 
 def operand(name: str, x: Any) -> Any:
     """An operand for the engine: traced, a number, or an ndarray of numbers."""
-    if type(x) is Array or type(x) is np.ndarray:
+    if is_traced(x) or type(x) is np.ndarray:
         return x
     if isinstance(x, float | int | complex | np.ndarray | np.generic):
         refuse_subclass(name, x)

@@ -199,7 +199,7 @@ def power(x: Any, y: Any, /) -> Any:
     >>> float(pyad.grad(lambda x: power(x, 3))(2.0))
     12.0
     """
-    if type(x) is Array and type(y) in (int, float):
+    if is_traced(x) and type(y) in (int, float):
         if y == 2:
             return square(x)
         if y == 1:

@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from pyad._engine import INT64
-from pyad.array import Array, constant, is_traced, numpy_value
+from pyad import parts
+from pyad._engine import FAILED, INT64, LARGE, error, lib
+from pyad.array import Array, View, _new, constant, is_stale, is_traced, numpy_value, part_of, read_part, view, wrap
+from pyad.errors import ShapeError
 from pyad.op import linear
 from pyad.ops.shape import reshape, transpose
 
@@ -119,28 +121,105 @@ def _index_error(index: int, axis: int, length: int) -> IndexError:
 
 def getitem(x: Array, index: Any) -> Any:
     """x[index] with NumPy's rules: integers, slices, ellipsis, None, integer and boolean arrays."""
-    if type(index) is int:
-        shape = x.shape
-        if shape:
-            return _first_axis(x, shape, index)
-    items = list(index) if type(index) is tuple else [index]
-    items = _expand(items, x.ndim)
-    if any(_is_array_index(item) for item in items):
+    if type(x) is View and is_stale(x):
+        return _stale_getitem(x, index)
+    kind = type(index)
+    if kind is int:
+        handle = _item(x._h, 1, index, 0)
+        place = (index,)
+    elif kind is tuple and len(index) == 2 and type(index[0]) is int and type(index[1]) is int:
+        handle = _item(x._h, 2, index[0], index[1])
+        place = index
+    elif kind is slice:
+        handle = _slice_first(x, index)
+        if handle < FAILED:
+            return view(x, handle, (parts.first_axis, index))
+    else:
+        handle = FAILED
+    if 0 <= handle < LARGE:
+        out = _new(Array)
+        out._h = handle
+        return out
+    if handle < 0:
+        return view(x, ~handle, (parts.rows, place))
+    p = simple_index(x.shape, index)
+    if p is not None:
+        return _sliced(x, p)
+    items = expand(index, x.ndim)
+    if any(map(is_array_index, items)):
         return _advanced(x, items)
-    return _basic(x, [item for item in items if item is not Ellipsis])
+    return _basic(x, items)
 
 
-def _first_axis(x: Array, shape: tuple[int, ...], index: int) -> Any:
-    length = shape[0]
-    if not -length <= index < length:
-        raise _index_error(index, 0, length)
-    p = [index if index >= 0 else index + length, 1, -1]
-    for n in shape[1:]:
-        p += (0, 1, n)
-    return _slice.record([x._h], tuple(p))
+_item = lib.pyad_item
+_bounds = lib.pyad_slice
+_ABSENT = -(1 << 63)
 
 
-def _is_array_index(item: Any) -> bool:
+def _slice_first(x: Array, index: slice) -> int:
+    """x[start:stop:step] for plain integers, in one call; a failure where it takes the long way."""
+    start, stop, step = index.start, index.stop, index.step
+    try:
+        return _bounds(
+            x._h,
+            _ABSENT if start is None else start,
+            _ABSENT if stop is None else stop,
+            _ABSENT if step is None else step,
+        )
+    except (OverflowError, TypeError):  # larger than 64 bits, or no integer
+        return FAILED
+
+
+def _stale_getitem(x: View, index: Any) -> Any:
+    """A part of a view whose array has been written into: read from the array, not by way of the whole view."""
+    part = select(x, index)
+    if part is None:
+        return _advanced(x, expand(index, x.ndim))
+    handle = read_part(x._root, part)
+    return view(x._root, handle, (_as_found, part)) if part.shape else wrap(handle)
+
+
+def select(x: Array, index: Any) -> parts.Part | None:
+    """Which part of the root of x an index names; None where it takes index arrays."""
+    shape = x.shape
+    p = simple_index(shape, index)
+    if p is not None:
+        return parts.sliced(part_of(x), p)
+    items = expand(index, len(shape))
+    if any(map(is_array_index, items)):
+        return None
+    p, new = basic_index(shape, items)
+    part = parts.sliced(part_of(x), p)
+    return part if len(part.shape) == len(new) else parts.reshaped(part, new)
+
+
+def simple_index(shape: tuple[int, ...], index: Any) -> tuple[int, ...] | None:
+    """(start, step, count) per dimension for an index of slices and integers in range; None for any other."""
+    items = index if type(index) is tuple else (index,)
+    if len(items) > len(shape):
+        return None
+    p: list[int] = []
+    for item, length in zip(items, shape, strict=False):
+        kind = type(item)
+        if kind is slice:
+            start, stop, step = item.indices(length)
+            count = len(range(start, stop, step))
+            p += (start if count else 0, step, count)
+        elif kind is int and -length <= item < length:
+            p += (item if item >= 0 else item + length, 1, -1)
+        else:
+            return None
+    for length in shape[len(items) :]:
+        p += (0, 1, length)
+    return tuple(p)
+
+
+def _as_found(_: parts.Part, part: parts.Part) -> parts.Part:
+    """A part of the root that has been worked out."""
+    return part
+
+
+def is_array_index(item: Any) -> bool:
     return isinstance(item, np.ndarray | list)
 
 
@@ -169,9 +248,9 @@ def _check_item(item: Any) -> Any:
     return array
 
 
-def _expand(items: list[Any], ndim: int) -> list[Any]:
-    """The items checked, booleans as integer arrays, the ellipsis written out, all dimensions named."""
-    checked = [_check_item(item) for item in items]
+def expand(index: Any, ndim: int) -> list[Any]:
+    """The items of an index checked, the ellipsis written out, all dimensions named."""
+    checked = [_check_item(item) for item in (index if type(index) is tuple else (index,))]
     used = sum(
         item.ndim if isinstance(item, np.ndarray) and item.dtype == bool else 1
         for item in checked
@@ -208,17 +287,28 @@ def _basic_params(shape: tuple[int, ...], items: list[Any]) -> tuple[int, ...]:
     return tuple(p)
 
 
+def basic_index(shape: tuple[int, ...], items: list[Any]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """What integers, slices and None select: (start, step, count) per dimension, and the shape of the result."""
+    items = [item for item in items if item is not Ellipsis]
+    p = _basic_params(shape, [item for item in items if item is not None])
+    counts = iter(p[2::3])
+    lengths = (1 if item is None else next(counts) for item in items)
+    return p, tuple(n for n in lengths if n >= 0)
+
+
 def _basic(x: Array, items: list[Any]) -> Any:
     shape = x.shape
-    named = [item for item in items if item is not None]
-    p = _basic_params(shape, named)
+    p, new = basic_index(shape, items)
     whole = all(p[3 * d : 3 * d + 3] == (0, 1, n) for d, n in enumerate(shape))
-    out = x if whole else _slice.record([x._h], p)
-    if len(named) == len(items):
-        return out
-    lengths = iter(out.shape)
-    new = [1 if item is None else next(lengths) for item in items if item is None or isinstance(item, slice)]
-    return reshape(out, tuple(new))
+    out = x if whole else _sliced(x, p)
+    return out if out.shape == new else reshape(out, new)
+
+
+def _sliced(x: Array, p: tuple[int, ...]) -> Array:
+    handle = lib.pyad_op(_slice.number, 1, (x._h,), len(p), p)
+    if handle >= FAILED:
+        raise error(handle, (x._h,))
+    return view(x, handle, (parts.sliced, p)) if any(n >= 0 for n in p[2::3]) else wrap(handle)
 
 
 def _advanced(x: Array, items: list[Any]) -> Any:
@@ -320,3 +410,58 @@ def _gather(view: Array, index: list[np.ndarray], axes: list[int], adjacent: boo
     k = rows.ndim
     order = [k + d for d in range(before)] + list(range(k)) + [k + d for d in range(before, len(rest))]
     return transpose(out, order)
+
+
+# ---- where the elements that an index with arrays names lie ----
+
+
+def place_index(part: parts.Part, items: list[Any]) -> tuple[np.ndarray, bool]:
+    """The places (in the root's C order) of the elements that an index with arrays selects from a part, in the shape of
+    the result, and whether they are known to be distinct. O(result), but for masks, which are looked through.
+    """
+    shape = part.shape
+    arrays: list[np.ndarray] = []  # offsets by index arrays, which broadcast against each other
+    axes: list[np.ndarray | None] = []  # the result's dimensions: offsets along a slice; None where the arrays come
+    places: list[int] = []
+    masks = 0
+    axis = 0
+    for place, item in enumerate(items):
+        if item is Ellipsis:
+            continue
+        if item is None:
+            axes.append(np.zeros(1, np.int64))
+        elif isinstance(item, slice):
+            axes.append(np.arange(*item.indices(shape[axis])) * part.strides[axis])
+            axis += 1
+        else:
+            if not places:
+                axes.append(None)
+            places.append(place)
+            mask = isinstance(item, np.ndarray) and item.dtype == bool
+            masks += mask
+            for index in _mask_indices(item, shape, axis) if mask else [np.asarray(item)]:
+                arrays.append(_checked_indices(index, axis, shape[axis]) * part.strides[axis])
+                axis += 1
+            if mask and item.ndim == 0:
+                arrays.append(np.zeros(int(item), np.int64))
+    try:
+        found = np.broadcast_arrays(*arrays)
+    except ValueError:
+        raise ShapeError("index arrays do not broadcast: shapes " + ", ".join(str(a.shape) for a in arrays)) from None
+    total = sum(found[1:], found[0]) + part.offset
+    at = next(d for d, offsets in enumerate(axes) if offsets is None)
+    if places[-1] - places[0] != len(places) - 1:
+        axes.insert(0, axes.pop(at))
+        at = 0
+    return _spread_places(total, axes, at), masks == len(places) == 1
+
+
+def _spread_places(total: np.ndarray, axes: list[np.ndarray | None], at: int) -> np.ndarray:
+    """`total` at axis `at` of the result, with the offsets of the other axes added."""
+    after = len(axes) - 1 - at
+    out = total.reshape(total.shape + (1,) * after)
+    for d, offsets in enumerate(axes):
+        if offsets is not None:
+            behind = len(axes) - 1 - d + (total.ndim - 1 if d < at else 0)
+            out = out + offsets.reshape((-1,) + (1,) * behind)
+    return np.ascontiguousarray(out, np.int64)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from pyad._engine import FAILED, lend, lib
-from pyad.array import Array, common_dtype, is_traced, wrap
+from pyad.array import common_dtype, is_traced, wrap
 from pyad.errors import ShapeError
 from pyad.op import general, handle_of, linear
 from pyad.ops.dispatch import operand, plain
@@ -106,10 +106,10 @@ def affine(x: Any, w: Any, b: Any, /) -> Any:
     Raises:
         ShapeError: shapes that do not contract or a bias that does not fit.
     """
-    if type(w) is Array and type(b) is Array and lib.pyad_ndim_of(w._h) >= 0:
+    if is_traced(w) and is_traced(b) and lib.pyad_ndim_of(w._h) >= 0:
         # The usual case in one call; whatever the engine refuses, mixed dtypes say, is looked at below. Only while the
         # weight is on the tape: nothing would drop what is lent after its transform ended.
-        if type(x) is Array:
+        if is_traced(x):
             given = x._h
         else:
             given = lend(x, 1) if type(x) is np.ndarray and x.dtype.kind == "f" else -1

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from pyad.array import Array, is_traced
+from pyad.array import Array, View, is_traced
 from pyad.errors import ConcretizationError, UnsupportedError
-from pyad.ops import build, contract, rearrange, select
+from pyad.ops import assign, build, contract, mutate, rearrange, select
 from pyad.ops import shape as sh
+from pyad.ops.operators import method_with_out
 from pyad.ops.protocol import CONSTANT_FUNCTIONS, constant_in, implementation, implements
 from pyad.ops.rearrange import layout
 from pyad.ops.shape import asarray
@@ -153,10 +154,10 @@ class FlatView:
         return sh.ravel(self.base)[self.index - 1]
 
     def __getitem__(self, key: Any) -> Any:
-        return sh.ravel(self.base)[key]
+        return +sh.ravel(self.base)[key]
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        sh.ravel(self.base)[key] = value
+        mutate.set_flat(self.base, key, value)
 
     def copy(self) -> Any:
         """The elements in one dimension."""
@@ -223,6 +224,10 @@ def _reshape_method(self: Array, *shape: Any, order: str = "C", copy: bool | Non
     return rearrange.reshape(self, shape[0] if len(shape) == 1 else shape, order, copy=copy)
 
 
+def _compress_method(self: Array, condition: Any, axis: int | None = None) -> Any:
+    return select.compress(condition, self, axis)
+
+
 def _transpose_method(self: Array, *axes: Any) -> Any:
     if len(axes) == 1:
         axes = (axes[0],) if isinstance(axes[0], int) else axes[0]
@@ -256,20 +261,22 @@ def _provide(name: str, value: Any) -> None:
 
 
 def _install() -> None:
-    for function in (build.diagonal, build.trace, rearrange.ravel, rearrange.repeat, select.take):
+    for function in (build.diagonal, rearrange.ravel, rearrange.repeat):
         setattr(Array, function.__name__, function)
-    Array.dot, Array.swapaxes, Array.squeeze = contract.dot, sh.swapaxes, rearrange.squeeze
+    for function in (build.trace, contract.dot, select.take):
+        setattr(Array, function.__name__, method_with_out(function.__name__, function))
+    Array.swapaxes, Array.squeeze = sh.swapaxes, rearrange.squeeze
     Array.reshape, Array.transpose, Array.flatten = _reshape_method, _transpose_method, _flatten
     Array.mT = property(rearrange.matrix_transpose)
     Array.astype = rearrange.astype
-    Array.compress = lambda self, condition, axis=None: select.compress(condition, self, axis)
-    Array.flat = property(FlatView)
+    Array.compress = method_with_out("compress", _compress_method)
+    Array.flat = property(FlatView, assign.assign_all)
     for name in ("argpartition", "searchsorted", "clip", "cumsum", "cumprod", "prod"):
         _provide(name, _method_of(getattr(np, name), name))
     _provide("view", _view)
     _provide("strides", property(_strides))
     _provide("flags", property(_flags))
-    _provide("base", property(lambda self: None))
+    _provide("base", property(lambda self: self._root if type(self) is View else None))
     _provide("device", property(lambda self: "cpu"))
     _provide("to_device", _to_device)
     _provide("__array_namespace__", lambda self, *, api_version=None: np)

@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from pyad.array import Array, _refusal, is_traced, numpy_value
+from pyad.array import Array, _refusal, copy_of, is_constant, is_traced, numpy_value
 from pyad.errors import UnsupportedError
+from pyad.ops import assign, index, linalg, mutate, reduce, scan, shape, statistics, ufunc
 from pyad.ops import complex as complex_numbers
 from pyad.ops import elementwise as el
 from pyad.ops import elementwise_more as more
-from pyad.ops import index, linalg, reduce, scan, shape, statistics, ufunc
 from pyad.ops.dispatch import binary_method
 from pyad.ops.protocol import (
     CONSTANT_FUNCTIONS,
@@ -23,6 +23,7 @@ from pyad.ops.protocol import (
     FUNCTIONS,
     UFUNCS,
     constant_in,
+    holds_traced,
     implementation,
     module_of,
     refuse_out,
@@ -38,7 +39,7 @@ UFUNCS.update(
         np.divide: el.divide,
         np.power: el.power,
         np.negative: el.negative,
-        np.positive: lambda x: x,
+        np.positive: lambda x: copy_of(x),
         np.maximum: el.maximum,
         np.minimum: el.minimum,
         np.absolute: el.absolute,
@@ -103,10 +104,6 @@ constant_in(
     np.allclose,
     np.isclose,
     np.array_equal,
-    np.zeros_like,
-    np.ones_like,
-    np.full_like,
-    np.empty_like,
     np.count_nonzero,
     np.nonzero,
     np.searchsorted,
@@ -160,21 +157,29 @@ def _function_name(function: Callable[..., Any]) -> str:
 
 def array_ufunc(self: Array, theirs: np.ufunc, method: str, *inputs: Any, **keywords: Any) -> Any:
     """NumPy's hook: a ufunc was called with a traced operand."""
+    if keywords and keywords.get("out") is not None:
+        return _ufunc_into(self, theirs, method, inputs, keywords)
+    if method == "at":
+        return _ufunc_at(theirs, *inputs)
     if theirs in CONSTANT_UFUNCS:
         return getattr(theirs, method)(*_values(inputs), **_values(keywords))
     if method != "__call__":
         name = _ufunc_name(theirs)
         result = ufunc.call_method(name, theirs, method, inputs, keywords)
-        if result is NotImplemented:
-            raise _unsupported(f"{name}.{method}")
-        return result
+        if result is not NotImplemented:
+            return result
+        if _all_constant(inputs, keywords):
+            return getattr(theirs, method)(*_values(inputs), **_values(keywords))
+        raise _unsupported(f"{name}.{method}")
     function = UFUNCS.get(theirs) or implementation(theirs)
     if function is None:
+        if _all_constant(inputs, keywords):
+            return theirs(*_values(inputs), **_values(keywords))
         raise _unsupported(_ufunc_name(theirs))
     if not keywords:
         return function(*inputs)
     name = _ufunc_name(theirs)
-    refuse_out(name, keywords.pop("out", None))
+    keywords.pop("out", None)
     if theirs.signature is not None:
         axes = {key: keywords.pop(key) for key in ("axes", "axis", "keepdims") if key in keywords}
         function = functools.partial(function, **axes)
@@ -183,12 +188,84 @@ def array_ufunc(self: Array, theirs: np.ufunc, method: str, *inputs: Any, **keyw
 
 def array_function(self: Array, function: Callable[..., Any], types: Any, args: Any, keywords: Any) -> Any:
     """NumPy's hook: a function was called with a traced argument."""
+    if keywords.get("out") is not None:
+        return _function_into(self, function, types, args, keywords)
     ours = FUNCTIONS.get(function) or implementation(function)
     if ours is not None:
         return _call(ours, function, args, keywords)
-    if function in CONSTANT_FUNCTIONS:
+    if function in CONSTANT_FUNCTIONS or _all_constant(args, keywords):
         return function(*_values(args), **_values(keywords))
     raise _unsupported(_function_name(function))
+
+
+# ---- out= ----
+
+
+def _all_constant(*given: Any) -> bool:
+    """Whether no derivative is lost where all traced values in the arguments become plain ones."""
+    stack: list[Any] = list(given)
+    while stack:
+        x = stack.pop()
+        if is_traced(x):
+            if not is_constant(x):
+                return False
+        elif type(x) in (list, tuple):
+            stack.extend(x)
+        elif type(x) is dict:
+            stack.extend(x.values())
+    return True
+
+
+def _ufunc_into(self: Array, ufunc: np.ufunc, method: str, inputs: Any, keywords: dict[str, Any]) -> Any:
+    """A ufunc with out=: computed as without, then written."""
+    outs = keywords.pop("out")
+    outs = outs if type(outs) is tuple else (outs,)
+    where = keywords.pop("where", True)
+    name = _ufunc_name(ufunc) if method == "__call__" else f"{_ufunc_name(ufunc)}.{method}"
+    if any(map(is_traced, inputs)) or any(map(is_traced, keywords.values())):
+        result = array_ufunc(self, ufunc, method, *inputs, **keywords)
+    else:
+        result = getattr(ufunc, method)(*inputs, **keywords)
+    results = result if type(result) is tuple else (result,)
+    widen = method == "__call__"
+    written = tuple(_written(name, o, r, where, widen) for o, r in zip(outs, results, strict=True))
+    return written if len(written) > 1 else written[0]
+
+
+def _function_into(self: Array, function: Callable[..., Any], types: Any, args: Any, keywords: Any) -> Any:
+    """The same for a function that is no ufunc."""
+    keywords = dict(keywords)
+    out = keywords.pop("out")
+    out = out[0] if type(out) is tuple else out
+    if any(map(holds_traced, args)) or any(map(holds_traced, keywords.values())):
+        result = array_function(self, function, types, args, keywords)
+    else:
+        result = function(*args, **keywords)
+    return _written(_function_name(function), out, result, True, False)
+
+
+def _written(name: str, out: Any, result: Any, where: Any, widen: bool) -> Any:
+    if out is None:
+        return result
+    if is_traced(out):
+        return assign.write_out(name, out, result, where, widen)
+    if not _all_constant(result):
+        raise UnsupportedError(
+            f"{name}: out= (or an operator such as +=) with a traced operand would write a traced value into a plain "
+            "array; use the returned array, or make the array inside the function with pyad.numpy.array, zeros, "
+            "empty, ..., of a floating dtype"
+        )
+    np.copyto(out, _values(result), casting="same_kind", where=_values(where))
+    return out
+
+
+def _ufunc_at(ufunc: np.ufunc, x: Any, at: Any, *rest: Any) -> None:
+    name = f"{_ufunc_name(ufunc)}.at"
+    if not is_traced(x) and _all_constant(rest):
+        return ufunc.at(x, _values(at), *_values(rest))
+    if ufunc not in CONSTANT_UFUNCS and not (UFUNCS.get(ufunc) or implementation(ufunc)):
+        raise _unsupported(name)
+    return assign.ufunc_at(name, ufunc, x, at, *rest)
 
 
 def _call(ours: Callable[..., Any], function: Callable[..., Any], args: Any, keywords: dict[str, Any]) -> Any:
@@ -244,10 +321,27 @@ def _contains(self: Array, item: Any) -> bool:
     return bool(np.any(numpy_value(self) == _values(item)))
 
 
-def _refuse_assignment(self: Array, key: Any, value: Any) -> None:
-    raise UnsupportedError(
-        "a traced array cannot be assigned into; build a new one with np.where, np.concatenate or pyad.numpy.array"
-    )
+# In place, through NumPy's functions where an operator of ours may be missing.
+_AUGMENTED = {
+    "add": operator.add,
+    "sub": operator.sub,
+    "mul": operator.mul,
+    "truediv": operator.truediv,
+    "pow": operator.pow,
+    "matmul": operator.matmul,
+    "floordiv": np.floor_divide,
+    "mod": np.remainder,
+}
+_SYMBOLS = {
+    "add": "+=",
+    "sub": "-=",
+    "mul": "*=",
+    "truediv": "/=",
+    "pow": "**=",
+    "matmul": "@=",
+    "floordiv": "//=",
+    "mod": "%=",
+}
 
 
 def _install() -> None:
@@ -269,13 +363,15 @@ def _install() -> None:
     Array.__matmul__ = linalg.matmul
     Array.__rmatmul__ = lambda self, other: linalg.matmul(other, self)
     Array.__neg__ = el.negative
-    Array.__pos__ = lambda self: self
+    Array.__pos__ = copy_of
     Array.__abs__ = el.absolute
     for name in ("eq", "ne", "lt", "le", "gt", "ge"):
         setattr(Array, f"__{name}__", _comparison(getattr(operator, name)))
     Array.__hash__ = None  # type: ignore[assignment]
     Array.__getitem__ = index.getitem
-    Array.__setitem__ = _refuse_assignment
+    Array.__setitem__ = assign.setitem
+    for name, op in _AUGMENTED.items():
+        setattr(Array, f"__i{name}__", assign.augmented(op, _SYMBOLS[name]))
     Array.__iter__ = _iterate
     Array.__contains__ = _contains
     Array.__round__ = _round
@@ -287,24 +383,49 @@ def _install() -> None:
 
 
 def _install_methods() -> None:
-    for name in ("sum", "mean", "max", "min"):
-        setattr(Array, name, getattr(reduce, name))
-    Array.var = statistics.var
-    Array.std = statistics.std
-    Array.prod = statistics.prod
-    Array.cumsum = scan.cumsum
-    Array.cumprod = scan.cumprod
-    Array.clip = lambda self, min=None, max=None, out=None, **rest: more.clip(self, min, max, out, **rest)
+    for name, function in (
+        ("sum", reduce.sum),
+        ("mean", reduce.mean),
+        ("max", reduce.max),
+        ("min", reduce.min),
+        ("var", statistics.var),
+        ("std", statistics.std),
+        ("prod", statistics.prod),
+        ("cumsum", scan.cumsum),
+        ("cumprod", scan.cumprod),
+        ("clip", _clip),
+    ):
+        setattr(Array, name, method_with_out(name, function))
     Array.T = property(shape.transpose)
     Array.real = property(complex_numbers.real)
     Array.imag = property(complex_numbers.imag)
-    Array.copy = lambda self, order="C": self
     Array.conj = Array.conjugate = lambda self: complex_numbers.conjugate(self)
+    Array.copy = lambda self, order="C": copy_of(self)
+    Array.fill = assign.assign_all
+    Array.put = mutate.put
+    Array.sort = mutate.sort_method
     for name in ("argmax", "argmin", "argsort", "argpartition", "searchsorted", "all", "any", "nonzero", "round"):
         setattr(Array, name, _constant_method(name))
     for name in dir(np.ndarray):
         if not name.startswith("_") and not hasattr(Array, name):
             setattr(Array, name, _missing_method(name))
+
+
+def _clip(self: Array, min: Any = None, max: Any = None, **rest: Any) -> Any:
+    return more.clip(self, min, max, **rest)
+
+
+def method_with_out(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    def method(self: Array, *args: Any, **keywords: Any) -> Any:
+        if keywords:
+            out = keywords.pop("out", None)
+            if out is not None:
+                return _written(name, out, function(self, *args, **keywords), True, False)
+        return function(self, *args, **keywords)
+
+    method.__name__ = name
+    method.__doc__ = function.__doc__
+    return method
 
 
 def _missing_method(name: str) -> property:

@@ -160,8 +160,7 @@ def astype(x: Any, dtype: Any, order: str = "K", casting: str = "unsafe", subok:
 
 def _converted(x: Any, dtype: Any, copy: bool) -> Any:
     """x in another dtype; where it has that dtype already, a copy if one is asked for."""
-    out = sh.astype(x, dtype)
-    return out.copy() if copy and out is x else out
+    return x if not copy and x.dtype == dtype else sh.astype(x, dtype)
 
 
 def _function_astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Any:

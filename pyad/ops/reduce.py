@@ -211,7 +211,7 @@ def sum(
     >>> pyad.grad(lambda x: sum(x * x))(np.array([1.0, 2.0]))
     array([2., 4.])
     """
-    if type(a) is Array and dtype is None and out is None and initial is None and where is True:
+    if is_traced(a) and dtype is None and out is None and initial is None and where is True:
         return _reduce(_sum, a, axis, keepdims)
     a = prepared("sum", a, dtype, out)
     if is_traced(a):
@@ -225,7 +225,7 @@ def mean(
     a: Any, axis: Axis = None, dtype: Any = None, out: Any = None, keepdims: bool = False, *, where: Any = True
 ) -> Any:
     """Arithmetic mean over the axes; NaN over nothing, as in NumPy."""
-    if type(a) is not Array or dtype is not None or out is not None or where is not True:
+    if not is_traced(a) or dtype is not None or out is not None or where is not True:
         a = prepared("mean", a, dtype, out)
         if not is_traced(a):
             return np.mean(a, axis, keepdims=keepdims, where=numpy_value(where))

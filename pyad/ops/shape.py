@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from pyad import parts
 from pyad._engine import CODES, FAILED, INEXACT, error, ffi, lib
-from pyad.array import Array, common_dtype, is_traced, wrap
+from pyad.array import Array, View, common_dtype, copy_of, is_traced, part_of, view, wrap
 from pyad.errors import DTypeError, ShapeError
 from pyad.op import handle_of, linear
 from pyad.ops.dispatch import contains_traced, operand, plain
@@ -100,7 +101,20 @@ def reshape(x: Any, /, shape: Any) -> Any:
     if not is_traced(x):
         return np.reshape(plain("reshape", x), shape)
     old = x.shape
-    return _reshape.record([x._h], _resolve_shape(x.size, old, shape))
+    new = _resolve_shape(x.size, old, shape)
+    if not old or not new:
+        return _reshape.record([x._h], new)
+    if type(x) is View and not parts.same_but_ones(old, new) and parts.reshaped(part_of(x), new) is None:
+        return copy_of(_reshape.record([x._h], new))
+    return _view(_reshape, x, new, parts.reshaped)
+
+
+def _view(op: Any, x: Array, params: tuple[int, ...], how: Any) -> Array:
+    """The result of an op as a view of its operand."""
+    handle = lib.pyad_op(op.number, 1, [x._h], len(params), params)
+    if handle >= FAILED:
+        raise error(handle, (x._h,))
+    return view(x, handle, (how, params))
 
 
 def ravel(x: Any, /) -> Any:
@@ -120,7 +134,7 @@ def transpose(x: Any, /, axes: Any = None) -> Any:
         order = tuple(a + ndim if -ndim <= a < 0 else a for a in given)
         if sorted(order) != list(range(ndim)):
             raise ValueError(f"transpose: axes {given} are no permutation of the {ndim} axes of shape {x.shape}")
-    return _transpose.record([x._h], order)
+    return _view(_transpose, x, order, parts.transposed) if ndim else x
 
 
 def moveaxis(x: Any, /, source: Any, destination: Any) -> Any:
@@ -162,7 +176,7 @@ def broadcast_to(x: Any, /, shape: Any) -> Any:
     shape = _integers("broadcast_to", "the shape", shape)
     if any(n < 0 for n in shape):
         raise ValueError(f"broadcast_to: shape {shape} has a negative length")
-    return _broadcast.record([x._h], shape)
+    return _view(_broadcast, x, shape, parts.broadcast) if shape else _broadcast.record([x._h], shape)
 
 
 def expand_dims(x: Any, /, axis: Any) -> Any:
@@ -213,7 +227,7 @@ def astype(x: Any, /, dtype: Any) -> Any:
         warnings.warn(
             "Casting complex values to real discards the imaginary part", np.exceptions.ComplexWarning, stacklevel=2
         )
-    return recast(x, dtype)
+    return copy_of(x) if x.dtype == dtype else recast(x, dtype)
 
 
 def concatenate(arrays: Any, /, axis: int | None = 0) -> Any:
@@ -266,7 +280,7 @@ def array(x: Any, dtype: Any = None) -> Any:
     np.float64(7.0)
     """
     if is_traced(x):
-        return x if dtype is None else astype(x, dtype)
+        return copy_of(x) if dtype is None else astype(x, dtype)
     if not contains_traced(x):
         return np.array(x, dtype)
     built = stack([array(item) if type(item) in (list, tuple) else item for item in x])
@@ -275,7 +289,9 @@ def array(x: Any, dtype: Any = None) -> Any:
 
 def asarray(x: Any, dtype: Any = None) -> Any:
     """As `array`, without a copy of what is an array already."""
-    if dtype is None and (type(x) is Array or type(x) is np.ndarray):
+    if type(x) is np.ndarray and dtype is None:
+        return x
+    if is_traced(x) and (dtype is None or x.dtype == dtype):
         return x
     if is_traced(x) or contains_traced(x):
         return array(x, dtype)

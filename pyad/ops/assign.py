@@ -1,0 +1,318 @@
+"""Writing into traced arrays: `a[i] = x`, `a += x`, `out=`, and NumPy's functions that change an argument.
+
+On the tape a write is an operation like any other: it gives the array with a part replaced, and the traced array takes
+that as its value. The engine does it in the array's own memory where nobody else needs the old elements. A write into
+a view is a write into the array that the view is of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from pyad import parts
+from pyad._engine import FAILED, error, lend, lib
+from pyad.array import (
+    Array,
+    View,
+    is_constant,
+    is_traced,
+    part_of,
+    rebind,
+    refuse_subclass,
+)
+from pyad.errors import ConcretizationError, DTypeError, ShapeError
+from pyad.op import handle_of
+from pyad.ops.dispatch import contains_traced
+from pyad.ops.index import expand, is_array_index, place_index, select, take_rows
+from pyad.ops.shape import broadcast_to, reshape
+
+__all__ = ["assign_all", "augmented", "need_traced", "refuse_plain_target", "setitem", "ufunc_at", "write_out"]
+
+_set_item = lib.pyad_set_item
+_set_number = lib.pyad_set_number
+
+
+# ---- a[index] = value ----
+
+
+def setitem(x: Array, index: Any, value: Any) -> None:
+    """x[index] = value with NumPy's rules.
+
+    Raises:
+        ShapeError: the value does not broadcast to the part.
+        ValueError: x is a read-only view (of np.broadcast_to).
+        TypeError: x is 0-d: it stands for a NumPy number, which cannot be assigned into.
+    """
+    if type(x) is Array:
+        kind = type(index)
+        if kind is int:
+            count, i, j = 1, index, 0
+        elif kind is tuple and len(index) == 2 and type(index[0]) is int and type(index[1]) is int:
+            count, i, j = 2, *index
+        else:
+            return _set_part(x, index, value)
+        kind = type(value)
+        if kind is Array:
+            handle = _set_item(x._h, count, i, j, value._h)
+        elif kind is float or kind is int:
+            handle = _set_number(x._h, count, i, j, value)
+        else:
+            return _set_part(x, index, value)
+        if handle < FAILED:
+            return rebind(x, handle)
+    return _set_part(x, index, value)
+
+
+def _set_part(x: Array, index: Any, value: Any) -> None:
+    ndim = x.ndim
+    if ndim == 0:
+        raise TypeError(
+            "a traced 0-d value stands for a NumPy number and cannot be assigned into; write x = value, or use an "
+            "array of shape (1,)"
+        )
+    part = select(x, index)
+    if part is None:
+        return _set_places(x, place_index(part_of(x), expand(index, ndim)), value)
+    if type(value) is View and value._root is _root(x) and part_of(value) == part:
+        return None  # as after x[index] += y, which has changed the part already
+    return _write(x, part, value)
+
+
+def _root(x: Array) -> Array:
+    return x._root if type(x) is View else x
+
+
+def _refuse_readonly(part: parts.Part) -> None:
+    if not part.writable:
+        raise ValueError(
+            "assignment destination is read-only: a view made by np.broadcast_to (or a part of it) shows one element "
+            "in many places; write into a copy, x.copy()"
+        )
+
+
+def _operand(value: Any) -> Any:
+    """A value to be written: traced, or a plain number or array of real numbers."""
+    if is_traced(value):
+        return value
+    if type(value) in (list, tuple) and contains_traced(value):
+        from pyad.ops.shape import array
+
+        return array(value)
+    if type(value) in (float, int):
+        return value
+    refuse_subclass("an assignment", value)
+    given = np.asarray(value)
+    if given.dtype.kind not in "biuf":
+        raise DTypeError(f"a value of dtype {given.dtype} cannot be assigned into a traced array of real numbers")
+    return given
+
+
+def _fitted(value: Any, shape: tuple[int, ...]) -> Any:
+    """A value that broadcasts to a shape, without the leading ones that NumPy lets a value have."""
+    given = value.shape if is_traced(value) else np.shape(value)
+    extra = len(given) - len(shape)
+    if extra > 0 and set(given[:extra]) == {1}:
+        value = reshape(value, given[extra:])
+        extra = 0
+        given = given[len(given) - len(shape) :]
+    if extra > 0 or any(n not in (1, m) for n, m in zip(given[::-1], shape[::-1], strict=False)):
+        raise ShapeError(f"could not broadcast input array from shape {given} into shape {shape}")
+    return value
+
+
+def _write(x: Array, part: parts.Part, value: Any) -> None:
+    """Replace a part of the root of x."""
+    _refuse_readonly(part)
+    root = _root(x)
+    if not is_traced(value) or value.shape != part.shape:
+        value = _fitted(_operand(value), part.shape)
+    given = handle_of(value, root.dtype)
+    params = part.params
+    handle = lib.pyad_assign(root._h, given, len(params), params)
+    if handle >= FAILED:
+        raise error(handle, (root._h, given))
+    rebind(root, handle)
+
+
+def _set_places(x: Array, found: tuple[np.ndarray, bool], value: Any) -> None:
+    """Replace single elements of the root of x; where a place is named twice, the last value stays."""
+    _refuse_readonly(part_of(x))
+    places, distinct = found
+    value = _fitted(_operand(value), places.shape)
+    root = _root(x)
+    if np.ndim(value) if not is_traced(value) else value.ndim:
+        if value.shape != places.shape:
+            value = broadcast_to(value, places.shape)
+        value = reshape(value, (places.size,))
+    flat = np.ascontiguousarray(places.reshape(-1))
+    if not distinct and flat.size > 1:
+        last = flat.size - 1 - np.unique(flat[::-1], return_index=True)[1]
+        if last.size < flat.size:
+            value = _rows(value, last)
+            flat = flat[last]
+    given = handle_of(value, root.dtype)
+    index = lend(flat, 1)
+    handle = lib.pyad_assign_at(root._h, given, index)
+    if handle >= FAILED:
+        raise error(handle, (root._h, given, index))
+    rebind(root, handle)
+
+
+def _rows(value: Any, rows: np.ndarray) -> Any:
+    if is_traced(value):
+        return take_rows(value, rows) if value.ndim else value
+    return value[rows] if np.ndim(value) else value
+
+
+# ---- the whole array ----
+
+
+def assign_all(x: Array, value: Any) -> None:
+    """x[...] = value."""
+    shape = x.shape
+    if not shape:
+        return setitem(x, ..., value)
+    if type(x) is View:
+        return _write(x, part_of(x), value)
+    value = _fitted(_operand(value), shape)
+    dtype = x.dtype
+    if not is_traced(value):
+        # A copy, since the caller may go on to change the array.
+        return rebind(x, lend(np.array(np.broadcast_to(value, shape), dtype), 1))
+    if value.shape != shape:
+        value = broadcast_to(value, shape)
+    return rebind(x, lib.pyad_same(handle_of(value, dtype)))
+
+
+def augmented(op: Callable[[Any, Any], Any], symbol: str) -> Callable[[Array, Any], Array]:
+    """An operator such as +=: in place for arrays, as in NumPy; a 0-d value is a number and gets a new value."""
+
+    def method(self: Array, other: Any) -> Array:
+        result = op(self, other)
+        shape = self.shape
+        if not shape:
+            return result
+        if type(self) is View:
+            _refuse_readonly(part_of(self))
+        given = result.shape
+        if given != shape:
+            raise ShapeError(
+                f"{symbol}: the result has shape {given} and does not fit into the array of shape {shape}, which "
+                "cannot grow"
+            )
+        assign_all(self, result)
+        return self
+
+    return method
+
+
+# ---- out= ----
+
+
+def refuse_plain_target(name: str) -> ConcretizationError:
+    """The exception for a traced value that a function called `name` was to write into an array of NumPy's own."""
+    return ConcretizationError(
+        f"{name}: a traced value cannot be written into an array of plain NumPy, where its derivative would be lost; "
+        "make the array inside the function with pyad.numpy.array, zeros, empty, ..., of a floating dtype, or write "
+        "pyad.stop_gradient(x) if it is constant"
+    )
+
+
+def write_out(name: str, out: Array, result: Any, where: Any = True, widen: bool = False) -> Array:
+    """Put a result into a traced array given as out=. `widen`: it may be broadcast, as a ufunc's may."""
+    shape = out.shape
+    given = result.shape if is_traced(result) else np.shape(result)
+    kind = result.dtype if is_traced(result) else np.asarray(result).dtype
+    if kind.kind not in "biuf":
+        raise DTypeError(f"{name}: a result of dtype {kind} cannot be written into out= of dtype {out.dtype}")
+    if given != shape and not (widen and _broadcasts(given, shape)):
+        raise ShapeError(f"{name}: the result has shape {given}, out= has shape {shape}")
+    if where is not True:
+        from pyad.ops.elementwise import where as choose
+
+        result = choose(where, result, out)
+    assign_all(out, result)
+    return out
+
+
+def _broadcasts(given: tuple[int, ...], shape: tuple[int, ...]) -> bool:
+    try:
+        return np.broadcast_shapes(given, shape) == shape
+    except ValueError:
+        return False
+
+
+# ---- ufunc.at ----
+
+
+def ufunc_at(name: str, function: Callable[..., Any], x: Any, index: Any, *rest: Any) -> None:
+    """ufunc.at: x[index] = function(x[index], value), one index after the other, also where they repeat.
+
+    The k-th times that places come up are done at once, for k = 1, 2, ...
+    """
+    if not is_traced(x):
+        raise refuse_plain_target(name)
+    if x.ndim == 0:
+        return setitem(x, index, 0.0)
+    _refuse_readonly(part_of(x))
+    items = expand(index, x.ndim)
+    if not any(map(is_array_index, items)):
+        return setitem(x, index, function(x[index], *rest))
+    places, distinct = place_index(part_of(x), items)
+    values = [_spread(name, value, places.shape) for value in rest]
+    root = _root(x)
+    flat = places.reshape(-1)
+    for rows in [slice(None)] if distinct else _rounds(flat):
+        at = flat if distinct else flat[rows]
+        old = take_rows(reshape(root, (-1,)) if root.size else root, at)
+        new = function(old, *(value if distinct else _rows(value, rows) for value in values))
+        _set_places(root, (at, True), new)
+    return None
+
+
+def _spread(name: str, value: Any, shape: tuple[int, ...]) -> Any:
+    """One value for each index, or one for all, in one dimension."""
+    value = _fitted(_operand(value), shape)
+    if not (value.ndim if is_traced(value) else np.ndim(value)):
+        return value
+    return reshape(broadcast_to(value, shape), (int(np.prod(shape, dtype=int)),))
+
+
+def _rounds(flat: np.ndarray) -> list[np.ndarray]:
+    """Positions of `flat` so that no place is twice in one round, each place in the order it comes up."""
+    order = np.argsort(flat, kind="stable")
+    ordered = flat[order]
+    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
+    counts = np.diff(np.r_[starts, ordered.size])
+    turn = np.arange(ordered.size) - np.repeat(starts, counts)
+    by_turn = np.argsort(turn, kind="stable")
+    ends = np.cumsum(np.bincount(turn)) if turn.size else []
+    return [order[part] for part in np.split(by_turn, ends[:-1])] if turn.size else []
+
+
+# ---- targets ----
+
+
+def need_traced(name: str, target: Any, *values: Any) -> bool:
+    """Whether the target is traced; where it is plain, no value that is written into it may have a derivative."""
+    if is_traced(target):
+        return True
+    for value in values:
+        if is_traced(value):
+            refused = not is_constant(value)
+        else:
+            refused = type(value) in (list, tuple) and contains_traced(value)
+        if refused:
+            raise refuse_plain_target(name)
+    return False
+
+
+def set_flat(x: Array, places: np.ndarray, value: Any) -> None:
+    """Write at places of x in C order."""
+    if x.ndim == 0:
+        raise TypeError("a traced 0-d value stands for a NumPy number and cannot be assigned into")
+    index = np.unravel_index(places, x.shape) if x.ndim > 1 else (places,)
+    _set_places(x, place_index(part_of(x), list(expand(index, x.ndim))), value)

@@ -1,0 +1,160 @@
+"""NumPy's functions and methods that change an array they are given, as writes into traced arrays.
+
+Where the array is NumPy's own, only what has no derivative can be written into it; NumPy then does that itself.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from pyad.array import Array, is_traced, numpy_value
+from pyad.errors import ShapeError
+from pyad.ops import assign
+from pyad.ops.dispatch import contains_traced
+from pyad.ops.elementwise import where as choose
+from pyad.ops.index import take_rows
+from pyad.ops.protocol import implements
+from pyad.ops.shape import ravel
+
+__all__ = ["copyto", "fill_diagonal", "place", "put", "put_along_axis", "putmask", "set_flat", "sort_method"]
+
+
+def set_flat(x: Array, index: Any, value: Any) -> None:
+    """x.flat[index] = value."""
+    places = np.arange(x.size)[index]
+    assign.set_flat(x, np.asarray(places), value)
+
+
+def _plain(x: Any) -> Any:
+    """A value without a derivative, for NumPy."""
+    if type(x) in (list, tuple):
+        return [_plain(item) for item in x]
+    return numpy_value(x)
+
+
+def _mask(x: Any) -> np.ndarray:
+    return np.asarray(_plain(x), bool)
+
+
+def _values(x: Any) -> Any:
+    """The values to be written, in one dimension: a traced array or a plain one."""
+    if type(x) in (list, tuple) and contains_traced(x):
+        from pyad.ops.shape import array
+
+        x = array(x)
+    return ravel(x) if is_traced(x) else np.ravel(x)
+
+
+def _repeated(values: Any, which: np.ndarray) -> Any:
+    """values[which % len(values)]: NumPy begins again where there are too few."""
+    which = which % values.size
+    return take_rows(values, which) if is_traced(values) else values[which]
+
+
+@implements(np.copyto)
+def copyto(dst: Any, src: Any, casting: str = "same_kind", where: Any = True) -> None:
+    """Write src, broadcast, into dst where the condition holds."""
+    if not assign.need_traced("numpy.copyto", dst, src):
+        return np.copyto(dst, _plain(src), casting, _plain(where))
+    if where is True:
+        return assign.assign_all(dst, src)
+    mask = np.broadcast_to(_mask(where), dst.shape)
+    return assign.assign_all(dst, choose(mask, src, dst))
+
+
+@implements(np.put)
+def put(a: Any, ind: Any, v: Any, mode: str = "raise") -> None:
+    """Write values, repeated as needed, at places of the flattened array."""
+    if not assign.need_traced("numpy.put", a, v):
+        return np.put(a, _plain(ind), _plain(v), mode)
+    places = np.ravel(np.asarray(_plain(ind))).astype(np.int64)
+    if mode == "wrap" and a.size:
+        places = places % a.size
+    elif mode == "clip":
+        places = np.clip(places, 0, a.size - 1)
+    values = _values(v)
+    if places.size and values.size:
+        set_flat(a, places, _repeated(values, np.arange(places.size)))
+    return None
+
+
+@implements(np.putmask)
+def putmask(a: Any, mask: Any, values: Any) -> None:
+    """Write values[k], repeated as needed, at those places k of the flattened array where the mask holds."""
+    if not assign.need_traced("numpy.putmask", a, values):
+        return np.putmask(a, _plain(mask), _plain(values))
+    chosen = np.flatnonzero(_same_size("putmask", a, mask))
+    values = _values(values)
+    if chosen.size and values.size:
+        set_flat(a, chosen, _repeated(values, chosen))
+    return None
+
+
+@implements(np.place)
+def place(arr: Any, mask: Any, vals: Any) -> None:
+    """Write the values, one after the other and repeated as needed, where the mask holds."""
+    if not assign.need_traced("numpy.place", arr, vals):
+        return np.place(arr, _plain(mask), _plain(vals))
+    chosen = np.flatnonzero(_same_size("place", arr, mask))
+    values = _values(vals)
+    if chosen.size and not values.size:
+        raise ValueError("Cannot insert from an empty array!")
+    if chosen.size:
+        set_flat(arr, chosen, _repeated(values, np.arange(chosen.size)))
+    return None
+
+
+def _same_size(name: str, a: Array, mask: Any) -> np.ndarray:
+    mask = _mask(mask)
+    if mask.size != a.size:
+        raise ShapeError(f"{name}: the mask of shape {mask.shape} and the array of shape {a.shape} differ in size")
+    return mask
+
+
+@implements(np.put_along_axis)
+def put_along_axis(arr: Any, indices: Any, values: Any, axis: int | None) -> None:
+    """Write values at indices along one axis, as `take_along_axis` reads them."""
+    if not assign.need_traced("numpy.put_along_axis", arr, values):
+        return np.put_along_axis(arr, _plain(indices), _plain(values), axis)
+    indices = np.asarray(_plain(indices))
+    if axis is None:
+        set_flat(arr, np.ravel(indices), _values(values))
+        return None
+    ndim = arr.ndim
+    if not -ndim <= axis < ndim:
+        raise np.exceptions.AxisError(axis, ndim)
+    axis %= ndim
+    if indices.ndim != ndim:
+        raise ValueError("`indices` and `arr` must have the same number of dimensions")
+    index = [
+        indices if d == axis else np.arange(n).reshape((1,) * d + (-1,) + (1,) * (ndim - 1 - d))
+        for d, n in enumerate(arr.shape)
+    ]
+    assign.setitem(arr, tuple(index), values)
+    return None
+
+
+@implements(np.fill_diagonal)
+def fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
+    """Write values, repeated as needed, on the main diagonal."""
+    if not assign.need_traced("numpy.fill_diagonal", a, val):
+        return np.fill_diagonal(a, _plain(val), wrap)
+    shape = a.shape
+    if len(shape) < 2:
+        raise ValueError("array must be at least 2-d")
+    if len(shape) > 2 and len(set(shape)) > 1:
+        raise ValueError("All dimensions of input must be of equal length")
+    end = None if wrap or len(shape) > 2 else shape[1] * shape[1]
+    step = shape[1] + 1 if len(shape) == 2 else 1 + int(np.cumprod(shape[:-1]).sum())
+    places = np.arange(a.size)[:end:step]
+    values = _values(val)
+    if places.size and values.size:
+        set_flat(a, places, _repeated(values, np.arange(places.size)))
+    return None
+
+
+def sort_method(self: Array, axis: int = -1, kind: Any = None, **keywords: Any) -> None:
+    """Sort in place."""
+    assign.assign_all(self, np.sort(self, axis, kind, **keywords))

@@ -1,0 +1,136 @@
+"""Parts of an array as NumPy's views see them: an offset, a shape and strides, in elements of the array's C order.
+
+A view of a traced array is described so, lazily, when it or the array is written into. Nothing here knows of tapes.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import NamedTuple
+
+__all__ = [
+    "Part",
+    "broadcast",
+    "contiguous_strides",
+    "first_axis",
+    "reshaped",
+    "rows",
+    "same_but_ones",
+    "sliced",
+    "transposed",
+    "whole",
+]
+
+Shape = tuple[int, ...]
+
+
+class Part(NamedTuple):
+    offset: int
+    shape: Shape
+    strides: tuple[int, ...]
+    writable: bool = True
+
+    @property
+    def params(self) -> tuple[int, ...]:
+        """As the engine takes it."""
+        return (self.offset, len(self.shape), *self.shape, *self.strides)
+
+
+def contiguous_strides(shape: Shape) -> tuple[int, ...]:
+    """The strides of C order without gaps, in elements."""
+    strides = []
+    stride = 1
+    for length in reversed(shape):
+        strides.append(stride)
+        stride *= length
+    return tuple(reversed(strides))
+
+
+@lru_cache(maxsize=256)
+def whole(shape: Shape) -> Part:
+    """All of an array."""
+    return Part(0, shape, contiguous_strides(shape))
+
+
+def rows(part: Part, index: tuple[int, ...]) -> Part:
+    """part[i] or part[i, j], for indices that are in range."""
+    offset = part.offset
+    for i, length, stride in zip(index, part.shape, part.strides, strict=False):
+        offset += (i if i >= 0 else i + length) * stride
+    n = len(index)
+    return Part(offset, part.shape[n:], part.strides[n:], part.writable)
+
+
+def sliced(part: Part, p: tuple[int, ...]) -> Part:
+    """The part that (start, step, count) for each dimension give; count -1 for a single index."""
+    offset = part.offset
+    shape = []
+    strides = []
+    for start, step, count, stride in zip(p[0::3], p[1::3], p[2::3], part.strides, strict=True):
+        offset += start * stride
+        if count >= 0:
+            shape.append(count)
+            strides.append(step * stride)
+    return Part(offset, tuple(shape), tuple(strides), part.writable)
+
+
+def first_axis(part: Part, index: slice) -> Part:
+    """part[start:stop:step]."""
+    start, stop, step = index.indices(part.shape[0])
+    count = len(range(start, stop, step))
+    offset = part.offset + (start * part.strides[0] if count else 0)
+    return Part(offset, (count, *part.shape[1:]), (step * part.strides[0], *part.strides[1:]), part.writable)
+
+
+def transposed(part: Part, order: tuple[int, ...]) -> Part:
+    """The axes in another order."""
+    shape = tuple(part.shape[d] for d in order)
+    return Part(part.offset, shape, tuple(part.strides[d] for d in order), part.writable)
+
+
+def broadcast(part: Part, shape: Shape) -> Part:
+    """Repeated to a shape; as in NumPy not to be written into, since one element stands in many places."""
+    extra = len(shape) - len(part.shape)
+    strides = [0] * extra
+    for length, old, stride in zip(shape[extra:], part.shape, part.strides, strict=True):
+        strides.append(stride if length == old else 0)
+    return Part(part.offset, shape, tuple(strides), False)
+
+
+def same_but_ones(old: Shape, new: Shape) -> bool:
+    """Whether two shapes differ in lengths of one only: such a reshape never copies."""
+    return [n for n in old if n != 1] == [n for n in new if n != 1]
+
+
+def reshaped(part: Part, shape: Shape) -> Part | None:
+    """The same elements in C order in another shape of that size; None where strides cannot say it (NumPy copies)."""
+    if 0 in shape:
+        return Part(part.offset, shape, contiguous_strides(shape), part.writable)
+    runs = _runs(part)
+    strides = [0] * len(shape)
+    length, stride = runs.pop() if runs else (1, 1)
+    for d in range(len(shape) - 1, -1, -1):
+        if shape[d] == 1:
+            strides[d] = stride
+            continue
+        if length == 1 and runs:
+            length, stride = runs.pop()
+        if length % shape[d]:
+            return None
+        strides[d] = stride
+        stride *= shape[d]
+        length //= shape[d]
+    return Part(part.offset, shape, tuple(strides), part.writable)
+
+
+def _runs(part: Part) -> list[tuple[int, int]]:
+    """The dimensions with those merged that follow each other in memory, as pairs of length and stride."""
+    runs: list[tuple[int, int]] = []
+    for length, stride in zip(part.shape, part.strides, strict=True):
+        if length == 1:
+            continue
+        if runs and runs[-1][1] == length * stride:
+            runs[-1] = (runs[-1][0] * length, stride)
+        else:
+            runs.append((length, stride))
+    return runs
