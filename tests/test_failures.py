@@ -257,7 +257,9 @@ def own_rule():
     return pyad.grad(lambda x: np.sum(own(x)))(X)
 
 
-@pytest.mark.parametrize("work", [network, small, large, second_order, forward, pulled, gathered, complex_numbers, own_rule])
+@pytest.mark.parametrize(
+    "work", [network, small, large, second_order, forward, pulled, gathered, complex_numbers, own_rule]
+)
 def test_every_allocation_fails_in_turn(work):
     """On a new thread each time, whose engine has nothing yet: no rules, no cached memory, no columns."""
     lib = pyad._engine.lib
