@@ -237,7 +237,6 @@ def array_over(buffer: Any, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarr
 
 
 _info = ffi.typeof("pyad_info *")
-_char_pointer = ffi.typeof("char *")
 
 
 def look(handle: int) -> Any:
@@ -343,7 +342,7 @@ def _glance(handle: int) -> Any:
 
 def _over(info: Any, nbytes: int, dtype: np.dtype) -> np.ndarray:
     """An array over the contiguous value of a node, which it does not keep alive."""
-    out = np.frombuffer(ffi.buffer(ffi.cast(_char_pointer, info.data), nbytes), dtype)
+    out = np.frombuffer(ffi.buffer(info.data, nbytes), dtype)
     return out if info.ndim == 1 else out.reshape(shape_of(info))
 
 

@@ -101,7 +101,7 @@ COMPLEX_FORMS: dict[int, Callable[..., Any]] = {}
 def _record_given(op: Op, handles: list[int], params: tuple[int, ...] | None) -> Array:
     """Record a native op whose value NumPy computes; its rule is run by Python too."""
     given = () if params is None else params
-    value = op.reference(*map(_engine.peek, handles), *given)
+    value = op.reference(*[_engine.peek(handle) for handle in handles], *given)
     if type(value) is not np.ndarray:
         value = np.asarray(value)
     count = -1 if params is None else len(params)
