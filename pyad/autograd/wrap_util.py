@@ -15,10 +15,12 @@ __all__ = ["get_doc", "get_name", "unary_to_nary", "wrap_nary_f", "wraps"]
 
 
 def get_name(f: Any) -> str:
+    """A function's name, for messages."""
     return getattr(f, "__name__", "[unknown name]")
 
 
 def get_doc(f: Any) -> str:
+    """A function's docstring, empty where it has none."""
     return getattr(f, "__doc__", None) or ""
 
 
