@@ -85,8 +85,10 @@ def run_pytest(arguments: list[str]) -> list[str]:
     if found.parent == ROOT / "pyad":
         say(f"import pyad finds {found}, which is the checkout and not the installed package; look at PYTHONPATH")
         return ["importing pyad"]
-    say(f"pytest, on {found.parent}")
-    return [] if run([*python, "-m", "pytest", *arguments]) == 0 else ["pytest"]
+    say(f"pytest, on {found.parent}, {JOBS} at a time")
+    # Each worker computes with one thread, or they would wait for each other.
+    command = [*python, "-m", "pytest", "--numprocesses", JOBS, "--dist", "worksteal", *arguments]
+    return [] if run(command, env={"OPENBLAS_NUM_THREADS": "1"}) == 0 else ["pytest"]
 
 
 def require_c_tools() -> None:

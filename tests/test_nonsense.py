@@ -30,7 +30,7 @@ PROBED = [
     lambda x, a: np.prod(x, axis=a),
     lambda x, a: np.cumsum(x, a),
     lambda x, a: np.sort(x, a),
-    lambda x, a: np.diff(x, a),
+    lambda x, a: np.diff(x, axis=a),
     lambda x, a: np.quantile(x, a),
     lambda x, a: np.median(x, a),
     lambda x, a: np.gradient(x, a),

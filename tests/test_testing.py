@@ -92,7 +92,7 @@ def test_a_wrong_reverse_rule_is_caught(kind):
     assert message.startswith("check_grads: mode rev, order 1 is wrong in ")
 
 
-@pytest.mark.parametrize("kind", set(WRONG) - {"constant"})
+@pytest.mark.parametrize("kind", sorted(set(WRONG) - {"constant"}))
 def test_a_wrong_forward_rule_is_caught(kind):
     message = failure(jvp_op(lambda x: x * x, WRONG[kind]), POINTS, modes=("fwd",))
     assert message.startswith("check_grads: mode fwd, order 1 is wrong in ")
