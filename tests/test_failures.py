@@ -257,9 +257,19 @@ def own_rule():
     return pyad.grad(lambda x: np.sum(own(x)))(X)
 
 
+@pytest.fixture
+def few_objects():
+    """What there is so far is no concern of the collector, which else takes most of the time."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
 @pytest.mark.parametrize(
     "work", [network, small, large, second_order, forward, pulled, gathered, complex_numbers, own_rule]
 )
+@pytest.mark.usefixtures("few_objects")
 def test_every_allocation_fails_in_turn(work):
     """On a new thread each time, whose engine has nothing yet: no rules, no cached memory, no columns."""
     lib = pyad._engine.lib
