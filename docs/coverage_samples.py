@@ -52,6 +52,26 @@ def positive(m: Any) -> Any:
     return m @ m.T + np.eye(2)
 
 
+def symmetric(m: Any) -> Any:
+    """A Hermitian positive definite matrix, also of complex numbers."""
+    return m @ np.conj(m.T) + np.eye(2)
+
+
+def projections(left: Any, right: Any) -> Any:
+    """Of each pair of columns the outer product, in which what is arbitrary about singular and eigenvectors cancels."""
+    return left[:, None, :] * np.conj(right)[None, :, :]
+
+
+def _eigenprojections(f: Any, m: Any) -> Any:
+    values, vectors = f(symmetric(m))
+    return values, projections(vectors, vectors)
+
+
+def _singular_projections(f: Any, m: Any) -> Any:
+    left, values, right = f(m)
+    return values, projections(left, np.conj(right.T))
+
+
 def into(*before: Any) -> Sample:
     """A function that writes into an array: f(array, *before, x)."""
 
@@ -69,8 +89,8 @@ def of_distribution(method: Any) -> Sample:
     shapes = (_ONE + 0.7, _ONE + 2.2, _ONE + 0.4)[: distribution.numargs]
     if isinstance(distribution, scipy.stats.rv_discrete):
         # The shapes of discrete distributions are rates and probabilities, and the counts are constant.
-        shapes = (0.9 * _ONE,)
         counts = () if distribution.numargs == 1 else (5,)
+        shapes = (0.9 * _ONE, 1.3 * _ONE)[: distribution.numargs - len(counts)]
         first = (
             ()
             if name in _OF_SHAPES
@@ -127,6 +147,8 @@ SAMPLES: dict[str, Sample] = {
     "numpy.arccosh": of(lambda x: x + 1.5),
     "numpy.heaviside": with_args(arrays=(V, W)),
     "numpy.clip": with_args(0.4, 0.5),
+    # NumPy gives them in any order.
+    "numpy.unique_values": ((lambda f, x: np.sort(f(x))), (V,)),
     "numpy.where": ((lambda f, x, y: f(CHOICE, x, y)), (V, W)),
     "numpy.ldexp": with_args(np.array([1, 2, 0])),
     "numpy.interp": ((lambda f, x, y: f(x, np.array([0.0, 0.4, 1.0]), y)), (V, W)),
@@ -241,12 +263,12 @@ SAMPLES: dict[str, Sample] = {
     # numpy.linalg
     "numpy.linalg.solve": with_args(arrays=(M, P)),
     "numpy.linalg.lstsq": ((lambda f, m, x: f(m, x)[0]), (np.stack([V, W], axis=1), U)),
-    "numpy.linalg.cholesky": of(positive, M),
-    "numpy.linalg.eigh": of(positive, M),
-    "numpy.linalg.eigvalsh": of(positive, M),
+    "numpy.linalg.cholesky": of(symmetric, M),
+    "numpy.linalg.eigh": (_eigenprojections, (M,)),
+    "numpy.linalg.eigvalsh": of(symmetric, M),
     "numpy.linalg.eig": ((lambda f, m: f(positive(m))[0]), (M,)),
     "numpy.linalg.eigvals": of(positive, M),
-    "numpy.linalg.svd": _MATRIX,
+    "numpy.linalg.svd": (_singular_projections, (M,)),
     "numpy.linalg.matrix_power": with_args(3, arrays=(M,)),
     "numpy.linalg.multi_dot": listed(M, N, M),
     "numpy.linalg.matmul": _MATRICES,
@@ -287,6 +309,8 @@ SAMPLES: dict[str, Sample] = {
     "scipy.special.boxcox1p": with_args(0.5),
     "scipy.special.inv_boxcox": with_args(0.5),
     "scipy.special.inv_boxcox1p": with_args(0.5),
+    # SciPy's value is complex, and real where the argument is.
+    "scipy.special.lambertw": ((lambda f, x: f(x) if np.iscomplexobj(x) else np.real(f(x))), (V,)),
     "scipy.special.ndtri_exp": of(lambda x: -1.0 * x),
     "scipy.special.comb": with_args(2),
     "scipy.special.perm": with_args(2),
@@ -309,8 +333,11 @@ SAMPLES: dict[str, Sample] = {
     "scipy.special.eval_hermite": after(3),
     "scipy.special.eval_laguerre": after(3),
     # scipy.linalg
-    **{f"scipy.linalg.{name}": _MATRIX for name in ("inv", "det", "expm", "sqrtm", "logm", "svd", "qr", "lu", "pinv")},
-    **{f"scipy.linalg.{name}": of(positive, M) for name in ("cholesky", "eigh", "eigvalsh")},
+    **{f"scipy.linalg.{name}": _MATRIX for name in ("inv", "det", "expm", "sqrtm", "logm", "qr", "lu", "pinv")},
+    **{f"scipy.linalg.{name}": of(symmetric, M) for name in ("cholesky", "eigvalsh")},
+    "scipy.linalg.eigh": (_eigenprojections, (M,)),
+    "scipy.linalg.svd": (_singular_projections, (M,)),
+    "scipy.linalg.solveh_banded": ((lambda f, m, x: f(m, x)), (np.stack([P, P + 2.0]), P)),
     **{f"scipy.linalg.{name}": with_args(arrays=(M, P)) for name in ("solve", "solve_triangular")},
     "scipy.linalg.solve_sylvester": with_args(arrays=(M, N + 3.0 * np.eye(2), N)),
     "scipy.linalg.solve_banded": ((lambda f, m, x: f((1, 1), m, x)), (np.stack([P, P + 2.0, Q]), P)),
@@ -318,7 +345,8 @@ SAMPLES: dict[str, Sample] = {
     "scipy.linalg.block_diag": _MATRICES,
     "scipy.linalg.kron": _MATRICES,
     **{f"scipy.linalg.{name}": _MATRIX for name in ("lu_factor", "norm", "svdvals")},
-    "scipy.linalg.cho_factor": of(positive, M),
+    # The other triangle is left as it was.
+    "scipy.linalg.cho_factor": ((lambda f, m: np.triu(f(symmetric(m))[0])), (M,)),
     "scipy.linalg.lu_solve": ((lambda f, m, x: f((m, np.array([0, 1])), x)), (M, P)),
     "scipy.linalg.expm_frechet": _MATRICES,
     "scipy.linalg.solve_continuous_lyapunov": _MATRICES,
@@ -352,6 +380,7 @@ SAMPLES: dict[str, Sample] = {
     # scipy.stats
     "scipy.stats.multivariate_normal": ((lambda f, x, mean, m: f(x, mean, positive(m))), (P, Q, M)),
     "scipy.stats.multivariate_normal.entropy": ((lambda f, m: f(np.zeros(2), positive(m))), (M,)),
+    "scipy.stats.multinomial": ((lambda f, p: f([1, 2, 1], 4, p / np.sum(p))), (V,)),
     **{f"scipy.stats.dirichlet.{name}": with_args() for name in ("entropy", "mean", "var")},
     "scipy.stats.dirichlet": ((lambda f, x, alpha: f(x / np.sum(x), alpha)), (V, W)),
 }
