@@ -87,6 +87,8 @@ def of_distribution(method: Any) -> Sample:
     """A method of one of SciPy's distributions, at points of its support, by shapes, location and scale."""
     distribution, name = method.__self__, method.__name__
     shapes = (_ONE + 0.7, _ONE + 2.2, _ONE + 0.4)[: distribution.numargs]
+    if distribution.name == "wrapcauchy":
+        shapes = (0.6 * _ONE,)  # between 0 and 1
     if isinstance(distribution, scipy.stats.rv_discrete):
         # The shapes of discrete distributions are rates and probabilities, and the counts are constant.
         counts = () if distribution.numargs == 1 else (5,)

@@ -160,8 +160,10 @@ def divmod_(x1: Any, x2: Any, /) -> tuple[Any, Any]:
 
 @implements(np.float_power)
 def float_power(x1: Any, x2: Any, /) -> Any:
-    """x1 ** x2 in float64."""
-    return power(astype(asarray(x1), float), astype(asarray(x2), float))
+    """x1 ** x2 in float64 or complex128."""
+    x1, x2 = asarray(x1), asarray(x2)
+    dtype = np.result_type(x1.dtype, x2.dtype, float)
+    return power(astype(x1, dtype), astype(x2, dtype))
 
 
 @implements(np.heaviside)
@@ -262,7 +264,7 @@ def _reference_sinc(x: Any, order: int) -> Any:
     """
     if order == 0:
         return np.sinc(x)
-    u = np.pi * np.asarray(x, float)
+    u = np.pi * np.asarray(x, np.result_type(x, float))
     small = np.abs(u) < order + 1.0
     near = np.where(small, u, 0.0)
     series = np.zeros_like(u)

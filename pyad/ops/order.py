@@ -78,11 +78,13 @@ def unique(
     return_inverse: bool = False,
     return_counts: bool = False,
     axis: int | None = None,
-    **keywords: Any,
+    *,
+    equal_nan: bool = True,
+    sorted: bool = True,
 ) -> Any:
     """The different elements in order; of equal ones, the first gets the derivative. Indices and counts are plain."""
     ar = asarray(ar)
-    found = np.unique(numpy_value(ar), True, return_inverse, return_counts, axis, **keywords)
+    found = np.unique(numpy_value(ar), True, return_inverse, return_counts, axis, equal_nan=equal_nan)
     values = ravel(ar)[found[1]] if axis is None else _picked_rows(ar, found[1], axis)
     rest = found[1:] if return_index else found[2:]
     return (values, *rest) if rest else values

@@ -1,0 +1,82 @@
+"""Sets as sorted rows of different numbers, and counts of numbers by intervals. Which elements are in a set comes from
+the values; each passes its derivative on to the element it was taken from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from pyad.array import numpy_value
+from pyad.errors import UnsupportedError
+from pyad.ops.order import bincount, sort, unique
+from pyad.ops.protocol import implements
+from pyad.ops.shape import asarray, astype, concatenate, ravel
+
+__all__ = ["histogram", "intersect1d", "setdiff1d", "setxor1d", "sort_complex", "union1d"]
+
+
+def _row(x: Any) -> Any:
+    return ravel(asarray(x))
+
+
+@implements(np.union1d)
+def union1d(ar1: Any, ar2: Any) -> Any:
+    """What is in one of two arrays; of equal elements, the first gets the derivative."""
+    return unique(concatenate([_row(ar1), _row(ar2)]))
+
+
+@implements(np.intersect1d)
+def intersect1d(ar1: Any, ar2: Any, assume_unique: bool = False, return_indices: bool = False) -> Any:
+    """What is in both arrays; the derivative goes to the first."""
+    ar1, ar2 = _row(ar1), _row(ar2)
+    values, *places = np.intersect1d(numpy_value(ar1), numpy_value(ar2), assume_unique, True)
+    found = astype(ar1[places[0]], values.dtype)
+    return (found, *places) if return_indices else found
+
+
+@implements(np.setdiff1d)
+def setdiff1d(ar1: Any, ar2: Any, assume_unique: bool = False) -> Any:
+    """What is in the first array and not in the second; sorted, but for `assume_unique`."""
+    ar1 = _row(ar1) if assume_unique else unique(ar1)
+    return ar1[np.isin(numpy_value(ar1), numpy_value(_row(ar2)), invert=True)]
+
+
+@implements(np.setxor1d)
+def setxor1d(ar1: Any, ar2: Any, assume_unique: bool = False) -> Any:
+    """What is in one of two arrays and not in the other, sorted."""
+    ar1, ar2 = (_row(x) if assume_unique else unique(x) for x in (ar1, ar2))
+    both = sort(concatenate([ar1, ar2]))
+    value = numpy_value(both)
+    differs = np.concatenate(([True], value[1:] != value[:-1], [True]))
+    return both[differs[1:] & differs[:-1]]
+
+
+@implements(np.sort_complex)
+def sort_complex(a: Any) -> Any:
+    """The elements, sorted by the real part, then the imaginary one, as complex numbers."""
+    found = sort(a)
+    return found if found.dtype.kind == "c" else astype(found, np.result_type(found.dtype, np.complex64))
+
+
+@implements(np.histogram)
+def histogram(a: Any, bins: Any = 10, range: Any = None, density: Any = None, weights: Any = None) -> Any:
+    """(counts, edges). Counts are constant in a and in the edges, and sums of weights are differentiable in these."""
+    a, bins = numpy_value(asarray(a)), numpy_value(bins)
+    if weights is None:
+        return np.histogram(a, bins, range, density)
+    w = asarray(weights)
+    if w.shape != a.shape:
+        raise ValueError(f"histogram: weights of shape {w.shape} for an array of shape {a.shape}")
+    if w.dtype.kind == "c":
+        raise UnsupportedError("numpy.histogram: complex weights are not supported for traced values")
+    edges = np.histogram_bin_edges(a, bins, range, numpy_value(w))
+    # By bins: what lies outside goes into one more, and the last edge belongs to the last bin.
+    last = len(edges) - 1
+    place = np.searchsorted(edges, a.ravel(), "right") - 1
+    place[a.ravel() == edges[-1]] = last - 1
+    place[(place < 0) | (place >= last)] = last
+    sums = astype(bincount(place, ravel(w), last + 1)[:last], w.dtype)
+    if not density:
+        return sums, edges
+    return sums / np.diff(edges).astype(w.dtype) / np.sum(sums), edges
