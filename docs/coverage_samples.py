@@ -115,6 +115,7 @@ _VECTORS = with_args(arrays=(V, W))
 _MATRIX = with_args(arrays=(M,))
 _MATRICES = with_args(arrays=(M, N))
 _LIST = listed(V, W)
+_OVERLAPPING = ((lambda f, x: f(x, x[1:])), (V,))
 
 _TIGHT = {"rtol": 1e-12, "atol": 1e-12}
 
@@ -144,6 +145,11 @@ NOT_TRIED = {
     *("numpy.ndim", "numpy.shape", "numpy.size", "numpy.shares_memory", "numpy.may_share_memory"),
 }
 
+# What is to be said of functions that do not do all.
+NOTES = {
+    "scipy.special.digamma": "of complex numbers it has a value and no derivative, for SciPy has no trigamma of them.",
+}
+
 SAMPLES: dict[str, Sample] = {
     # numpy: element by element
     "numpy.arccosh": of(lambda x: x + 1.5),
@@ -163,6 +169,8 @@ SAMPLES: dict[str, Sample] = {
     **{f"numpy.{name}": _VECTORS for name in ("allclose", "isclose", "array_equal", "array_equiv", "isin")},
     "numpy.searchsorted": with_args(0.5),
     "numpy.argpartition": with_args(1),
+    "numpy.histogram": ((lambda f, x: f(W, 2, weights=x)[0]), (V,)),
+    **{f"numpy.{name}": _OVERLAPPING for name in ("intersect1d", "setdiff1d", "setxor1d", "union1d")},
     "numpy.digitize": with_args(np.array([0.4, 0.5])),
     "numpy.bincount": ((lambda f, x: f(np.array([0, 2, 0]), x)), (V,)),
     # numpy: writing into an array
@@ -339,7 +347,10 @@ SAMPLES: dict[str, Sample] = {
     **{f"scipy.linalg.{name}": of(symmetric, M) for name in ("cholesky", "eigvalsh")},
     "scipy.linalg.eigh": (_eigenprojections, (M,)),
     "scipy.linalg.svd": (_singular_projections, (M,)),
-    "scipy.linalg.solveh_banded": ((lambda f, m, x: f(m, x)), (np.stack([P, P + 2.0]), P)),
+    "scipy.linalg.solveh_banded": (
+        (lambda f, m, x: f(np.stack([m[0], np.real(m[1])]), x)),
+        (np.stack([P, P + 2.0]), P),
+    ),
     **{f"scipy.linalg.{name}": with_args(arrays=(M, P)) for name in ("solve", "solve_triangular")},
     "scipy.linalg.solve_sylvester": with_args(arrays=(M, N + 3.0 * np.eye(2), N)),
     "scipy.linalg.solve_banded": ((lambda f, m, x: f((1, 1), m, x)), (np.stack([P, P + 2.0, Q]), P)),

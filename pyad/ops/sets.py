@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from pyad.array import numpy_value
-from pyad.errors import UnsupportedError
 from pyad.ops.order import bincount, sort, unique
 from pyad.ops.protocol import implements
 from pyad.ops.shape import asarray, astype, concatenate, ravel
@@ -59,6 +58,13 @@ def sort_complex(a: Any) -> Any:
     return found if found.dtype.kind == "c" else astype(found, np.result_type(found.dtype, np.complex64))
 
 
+def _sums(place: np.ndarray, w: Any, count: int) -> Any:
+    """The sums of the weights at each place, in their dtype."""
+    if w.dtype.kind == "c":
+        return _sums(place, np.real(w), count) + 1j * _sums(place, np.imag(w), count)
+    return astype(bincount(place, w, count), w.dtype)
+
+
 @implements(np.histogram)
 def histogram(a: Any, bins: Any = 10, range: Any = None, density: Any = None, weights: Any = None) -> Any:
     """(counts, edges). Counts are constant in a and in the edges, and sums of weights are differentiable in these."""
@@ -68,15 +74,13 @@ def histogram(a: Any, bins: Any = 10, range: Any = None, density: Any = None, we
     w = asarray(weights)
     if w.shape != a.shape:
         raise ValueError(f"histogram: weights of shape {w.shape} for an array of shape {a.shape}")
-    if w.dtype.kind == "c":
-        raise UnsupportedError("numpy.histogram: complex weights are not supported for traced values")
     edges = np.histogram_bin_edges(a, bins, range, numpy_value(w))
     # By bins: what lies outside goes into one more, and the last edge belongs to the last bin.
     last = len(edges) - 1
     place = np.searchsorted(edges, a.ravel(), "right") - 1
     place[a.ravel() == edges[-1]] = last - 1
     place[(place < 0) | (place >= last)] = last
-    sums = astype(bincount(place, ravel(w), last + 1)[:last], w.dtype)
+    sums = _sums(place, ravel(w), last + 1)[:last]
     if not density:
         return sums, edges
     return sums / np.diff(edges).astype(w.dtype) / np.sum(sums), edges

@@ -38,7 +38,6 @@ kve = special(sp.kve, v=None, z=lambda y, v, x: y - 0.5 * (kve(v - 1, x) + kve(v
 kn = special(sp.kn, n=None, x=lambda y, v, x: -0.5 * (kv(v - 1, x) + kv(v + 1, x)))
 
 
-
 def _scaled(theirs: np.ufunc, of_real: Callable[..., Any], upper: float, part: Callable[[Any], Any]) -> Any:
     """A function that is scaled by exp(-|part of z|), of order v. Of complex z it is not holomorphic, but it is in z
     for a scale of its own."""
