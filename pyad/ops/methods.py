@@ -94,7 +94,7 @@ def _span(x: Any) -> tuple[int, int]:
 
 
 @implements(np.may_share_memory, np.shares_memory)
-def may_share_memory(a: Any, b: Any, max_work: int | None = None) -> bool:
+def may_share_memory(a: Any, b: Any, /, max_work: int | None = None) -> bool:
     """Whether the memory of two arrays may overlap."""
     a, b = asarray(a), asarray(b)
     if not a.size or not b.size:

@@ -24,7 +24,6 @@ constant_in(
     np.argwhere,
     np.flatnonzero,
     np.isin,
-    np.histogram_bin_edges,
     np.around,
 )
 
@@ -98,7 +97,7 @@ def _picked_rows(x: Any, index: np.ndarray, axis: int) -> Any:
 if hasattr(np, "unique_values"):
 
     @implements(np.unique_values)
-    def unique_values(x: Any, /) -> Any:
+    def unique_values(x: Any) -> Any:
         """The different elements, each NaN for itself; of equal ones, the first gets the derivative."""
         x = asarray(x)
         value = numpy_value(x)
@@ -110,19 +109,19 @@ if hasattr(np, "unique_values"):
         return ravel(x)[places]
 
     @implements(np.unique_counts)
-    def unique_counts(x: Any, /) -> Any:
+    def unique_counts(x: Any) -> Any:
         """(values, counts), as a named tuple; see `unique`."""
         found = np.unique_counts(numpy_value(x))
         return found._replace(values=unique(x, equal_nan=False))
 
     @implements(np.unique_inverse)
-    def unique_inverse(x: Any, /) -> Any:
+    def unique_inverse(x: Any) -> Any:
         """(values, inverse_indices), as a named tuple; see `unique`."""
         found = np.unique_inverse(numpy_value(x))
         return found._replace(values=unique(x, equal_nan=False))
 
     @implements(np.unique_all)
-    def unique_all(x: Any, /) -> Any:
+    def unique_all(x: Any) -> Any:
         """(values, indices, inverse_indices, counts), as a named tuple; see `unique`."""
         found = np.unique_all(numpy_value(x))
         return found._replace(values=unique(x, equal_nan=False))

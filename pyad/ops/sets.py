@@ -12,7 +12,7 @@ from pyad.ops.order import bincount, sort, unique
 from pyad.ops.protocol import implements
 from pyad.ops.shape import asarray, astype, concatenate, ravel
 
-__all__ = ["histogram", "intersect1d", "setdiff1d", "setxor1d", "sort_complex", "union1d"]
+__all__ = ["histogram", "histogram_bin_edges", "intersect1d", "setdiff1d", "setxor1d", "sort_complex", "union1d"]
 
 
 def _row(x: Any) -> Any:
@@ -65,22 +65,41 @@ def _sums(place: np.ndarray, w: Any, count: int) -> Any:
     return astype(bincount(place, w, count), w.dtype)
 
 
+@implements(np.histogram_bin_edges)
+def histogram_bin_edges(a: Any, bins: Any = 10, range: Any = None, weights: Any = None) -> Any:
+    """The edges of the bins, which move with the smallest and the largest element. Their number is constant."""
+    a = asarray(a)
+    plain = (numpy_value(x) for x in (a, bins))
+    values = np.histogram_bin_edges(*plain, None if range is None else tuple(map(numpy_value, range)), weights)
+    if np.ndim(numpy_value(bins)) == 1:
+        return asarray(bins)
+    low, high = (np.min(a), np.max(a)) if range is None else range
+    if numpy_value(low) == numpy_value(high):
+        low, high = low - 0.5, high + 0.5
+    return np.linspace(low, high, len(values), dtype=values.dtype)
+
+
 @implements(np.histogram)
 def histogram(a: Any, bins: Any = 10, range: Any = None, density: Any = None, weights: Any = None) -> Any:
-    """(counts, edges). Counts are constant in a and in the edges, and sums of weights are differentiable in these."""
-    a, bins = numpy_value(asarray(a)), numpy_value(bins)
-    if weights is None:
-        return np.histogram(a, bins, range, density)
-    w = asarray(weights)
-    if w.shape != a.shape:
+    """(counts, edges). The counts do not change with small changes of a; where they are sums of weights, they are
+    differentiable in these, and densities in the edges."""
+    a = asarray(a)
+    w = None if weights is None else asarray(weights)
+    if w is not None and w.shape != a.shape:
         raise ValueError(f"histogram: weights of shape {w.shape} for an array of shape {a.shape}")
-    edges = np.histogram_bin_edges(a, bins, range, numpy_value(w))
-    # By bins: what lies outside goes into one more, and the last edge belongs to the last bin.
+    edges = histogram_bin_edges(a, bins, range, None if w is None else numpy_value(w))
+    value = numpy_value(edges)
+    if w is None:
+        counts: Any = np.histogram(numpy_value(a), value)[0]
+    else:
+        counts = _sums(_bins(numpy_value(a).ravel(), value), ravel(w), len(value))[:-1]
+    return (counts / astype(np.diff(edges), float) / np.sum(counts) if density else counts), edges
+
+
+def _bins(x: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """The number of the bin of each element. The last edge is in the last bin, and what lies outside in one more."""
     last = len(edges) - 1
-    place = np.searchsorted(edges, a.ravel(), "right") - 1
-    place[a.ravel() == edges[-1]] = last - 1
+    place = np.searchsorted(edges, x, "right") - 1
+    place[x == edges[-1]] = last - 1
     place[(place < 0) | (place >= last)] = last
-    sums = _sums(place, ravel(w), last + 1)[:last]
-    if not density:
-        return sums, edges
-    return sums / np.diff(edges).astype(w.dtype) / np.sum(sums), edges
+    return place
