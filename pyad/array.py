@@ -150,6 +150,9 @@ class Array:
             "pyad.stop_gradient(x) if you want the value without its derivative"
         )
 
+    def __dlpack__(self, **_keywords: Any) -> Any:
+        raise _refusal("an exchange of the memory (DLPack)", self)
+
     def item(self, *_args: Any) -> Any:
         raise _refusal("item()", self)
 

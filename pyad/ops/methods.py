@@ -65,7 +65,7 @@ def common_type(*arrays: Any) -> Any:
 @implements(np.min_scalar_type)
 def min_scalar_type(a: Any) -> np.dtype:
     """An array's dtype; of a number, which may change, the dtype too."""
-    return _types(a)
+    return asarray(a).dtype
 
 
 @implements(np.iscomplexobj)

@@ -111,18 +111,21 @@ if hasattr(np, "unique_values"):
     @implements(np.unique_counts)
     def unique_counts(x: Any) -> Any:
         """(values, counts), as a named tuple; see `unique`."""
+        x = asarray(x)
         found = np.unique_counts(numpy_value(x))
         return found._replace(values=unique(x, equal_nan=False))
 
     @implements(np.unique_inverse)
     def unique_inverse(x: Any) -> Any:
         """(values, inverse_indices), as a named tuple; see `unique`."""
+        x = asarray(x)
         found = np.unique_inverse(numpy_value(x))
         return found._replace(values=unique(x, equal_nan=False))
 
     @implements(np.unique_all)
     def unique_all(x: Any) -> Any:
         """(values, indices, inverse_indices, counts), as a named tuple; see `unique`."""
+        x = asarray(x)
         found = np.unique_all(numpy_value(x))
         return found._replace(values=unique(x, equal_nan=False))
 
