@@ -39,7 +39,7 @@ def coverage():
 
 
 # Of these modules one row in so many is tried here, for their functions take long.
-EVERY = {"scipy.integrate": 3, "scipy.linalg": 8, "scipy.optimize": 6, "scipy.stats": 12}
+EVERY = {"scipy.integrate": 3, "scipy.linalg": 8, "scipy.optimize": 6, "scipy.special": 3, "scipy.stats": 20}
 
 
 def page_rows(coverage) -> dict[tuple[str, str], str]:
@@ -163,7 +163,8 @@ def constant(theirs) -> bool:
 def test_whatever_autograd_has_a_rule_for_is_implemented(autograd):
     names = rule_names()
     assert len(names) > 150
-    assert not {name for name in names if not is_implemented(name)}
+    # numpy.full has no protocol: what fills arrays is in pyad.numpy.
+    assert {name for name in names if not is_implemented(name)} <= {"numpy.full"}
 
 
 # How the functions of autograd's list without derivatives are called where one vector will not do.
