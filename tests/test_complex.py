@@ -570,7 +570,7 @@ def test_functions_that_are_not_for_complex_numbers_say_so():
         "sigmoid": pyad.nn.sigmoid,
         "softplus": pyad.nn.softplus,
         "logsumexp": pyad.ops.reduce.logsumexp,
-        "softmax": pyad.nn.softmax,
+        "softmax": pyad.ops.reduce.softmax,
     }
     for name, function in named.items():
         with pytest.raises(TypeError, match=name):
