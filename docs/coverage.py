@@ -22,7 +22,7 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-from coverage_samples import NOT_TRIED, SAMPLES, Sample, sample_for
+from coverage_samples import NOT_TRIED, NOTES, SAMPLES, Sample, sample_for
 
 import pyad
 import pyad.scipy
@@ -50,7 +50,8 @@ what comes out. The columns:
 - **runs in**: C, where all that the engine records for it are kernels of its own; NumPy, where NumPy or SciPy computes
   a part of it. A dash where nothing is recorded, since the result is the argument.
 
-Operators, indexing, and the methods of arrays go through the same operations.
+Operators, indexing, and the methods of arrays go through the same operations. The functions of `numpy.emath` are there
+too: those of `numpy`, with complex values where the real ones are not defined.
 """
 
 
@@ -96,6 +97,10 @@ def _methods(name: str, ours: Any, theirs: Any) -> Iterator[tuple[str, Any, Any]
         return
     listed = getattr(ours, "__all__", None) or [n for n in dir(ours) if not n.startswith("_")]
     for method in listed:
+        # What a distribution has no formula for, SciPy computes, and only from plain values.
+        formula = getattr(ours, "_formula", None)
+        if formula is not None and formula(method) is None:
+            continue
         if callable(getattr(ours, method)) and hasattr(theirs, method):
             yield f"{name}.{method}", getattr(ours, method), getattr(theirs, method)
 
@@ -134,10 +139,10 @@ def _works(attempt: Callable[[], Any]) -> bool:
         return False
 
 
-def _close(one: Any, other: Any, rtol: float = 1e-9) -> bool:
+def _close(one: Any, other: Any, rtol: float = 1e-9, atol: float = 1e-10) -> bool:
     ones, others = tree.leaves(_plain_containers(one)), tree.leaves(_plain_containers(other))
     pairs = zip(ones, others, strict=True)
-    return all(np.allclose(pyad.stop_gradient(a), b, rtol=rtol, atol=1e-10) for a, b in pairs)
+    return all(np.allclose(pyad.stop_gradient(a), b, rtol=rtol, atol=atol) for a, b in pairs)
 
 
 def _value_fits(ours: Callable[..., Any], theirs: Callable[..., Any], sample: Sample, rtol: float) -> bool:
@@ -164,7 +169,7 @@ def _complex_fits(ours: Callable[..., Any], theirs: Callable[..., Any], sample: 
     sides = [call(theirs, *(z + sign * step * w for z, w in zip(points, ways, strict=True))) for sign in (1, -1)]
     high, low = (tree.leaves(_plain_containers(side)) for side in sides)
     differences = [(a - b) / (2 * step) for a, b in zip(high, low, strict=True)]
-    if not (_close(value, call(theirs, *points)) and _close(slope, differences, 1e-5)):
+    if not (_close(value, call(theirs, *points)) and _close(slope, differences, 1e-5, 1e-8)):
         return False
     leaves = tree.leaves(_plain_containers(value))
     cotangents = [rng.standard_normal(np.shape(y)) + 0 * y for y in leaves]
@@ -272,7 +277,9 @@ def _try_sample(name: str, ours: Any, theirs: Any, sample: Sample) -> Row:
         return _works(lambda: check_grads(parts, arrays, order=order, modes=modes))
 
     iterates = name.startswith(("scipy.integrate.", "scipy.optimize."))
-    takes_complex = not iterates and _takes_complex(theirs, sample)
+    # Some methods of distributions happen to take complex numbers, and mean nothing by it.
+    real_only = iterates or name.startswith("scipy.stats.")
+    takes_complex = not real_only and _takes_complex(theirs, sample)
     forward, reverse = (derivative_fits(1, mode) for mode in ("fwd", "rev"))
     lines = [_along_a_line(parts, arrays, seed) for seed in range(2)]
     second = forward and reverse and all(_works(lambda line=line: check_grads(line, (0.0,), order=2)) for line in lines)
@@ -308,6 +315,40 @@ def rows(module_name: str, every: int = 1) -> list[Row]:
     return sorted(found, key=lambda row: row.names)
 
 
+def notes(module_name: str) -> list[str]:
+    """What is to be said of functions of a module, as a list."""
+    prefix = f"{module_name}."
+    found = [(key.removeprefix(prefix), text) for key, text in sorted(NOTES.items()) if key.startswith(prefix)]
+    return [textwrap.fill(f"- `{name}`: {text}", 120, subsequent_indent="  ") for name, text in found]
+
+
+def methods() -> tuple[list[str], list[str]]:
+    """What a traced array has of an ndarray's public attributes, and what it refuses."""
+    there, refused = [], []
+
+    def look(x: Any) -> Any:
+        for name in dir(np.ndarray):
+            if not name.startswith("_"):
+                (refused if _refuses(x, name) else there).append(name)
+        return x
+
+    pyad.vjp(look, np.eye(2))
+    return there, refused
+
+
+def _refuses(x: Any, name: str) -> bool:
+    try:
+        attribute = getattr(x, name)
+        if callable(attribute) and not is_traced(attribute):
+            attribute()
+    except (pyad.errors.ConcretizationError, pyad.errors.UnsupportedError, AttributeError):
+        return True
+    except (TypeError, ValueError):
+        # It asks for arguments.
+        return False
+    return False
+
+
 def constants() -> list[str]:
     """Names of NumPy's functions that are constant wherever they are differentiable."""
     table = CONSTANT_UFUNCS | CONSTANT_FUNCTIONS
@@ -316,6 +357,11 @@ def constants() -> list[str]:
 
 def _hashable(x: Any) -> bool:
     return getattr(type(x), "__hash__", None) is not None and callable(x)
+
+
+def _names(names: list[str]) -> str:
+    listed = ", ".join(f"`{name}`" for name in names) + "."
+    return textwrap.fill(listed, 120, break_long_words=False, break_on_hyphens=False)
 
 
 def page() -> str:
@@ -329,10 +375,16 @@ def page() -> str:
         lines.append("| function | value | forward | reverse | second | complex | runs in |")
         lines.append("|---|---|---|---|---|---|---|")
         lines += [row.text() for row in found]
+        lines += ["", *notes(name)]
+    there, refused = methods()
+    lines.append("\n## Methods of arrays\n")
+    lines.append("A traced array has these attributes and methods of an `ndarray`:")
+    lines.append(_names(there))
+    lines.append("\nThese, which would lose the derivative or write into memory, raise an error that says so:")
+    lines.append(_names(refused))
     lines.append("\n## Constant\n")
     lines.append("These run on the values and give plain results, since their derivative is zero wherever it exists:")
-    listed = ", ".join(f"`{name}`" for name in constants()) + "."
-    lines.append(textwrap.fill(listed, 120, break_long_words=False, break_on_hyphens=False))
+    lines.append(_names(constants()))
     return "\n".join(lines).replace("\n\n\n", "\n\n") + "\n"
 
 

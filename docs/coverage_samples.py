@@ -52,6 +52,26 @@ def positive(m: Any) -> Any:
     return m @ m.T + np.eye(2)
 
 
+def symmetric(m: Any) -> Any:
+    """A Hermitian positive definite matrix, also of complex numbers."""
+    return m @ np.conj(m.T) + np.eye(2)
+
+
+def projections(left: Any, right: Any) -> Any:
+    """Of each pair of columns the outer product, in which what is arbitrary about singular and eigenvectors cancels."""
+    return left[:, None, :] * np.conj(right)[None, :, :]
+
+
+def _eigenprojections(f: Any, m: Any) -> Any:
+    values, vectors = f(symmetric(m))
+    return values, projections(vectors, vectors)
+
+
+def _singular_projections(f: Any, m: Any) -> Any:
+    left, values, right = f(m)
+    return values, projections(left, np.conj(right.T))
+
+
 def into(*before: Any) -> Sample:
     """A function that writes into an array: f(array, *before, x)."""
 
@@ -67,10 +87,12 @@ def of_distribution(method: Any) -> Sample:
     """A method of one of SciPy's distributions, at points of its support, by shapes, location and scale."""
     distribution, name = method.__self__, method.__name__
     shapes = (_ONE + 0.7, _ONE + 2.2, _ONE + 0.4)[: distribution.numargs]
+    if distribution.name == "wrapcauchy":
+        shapes = (0.6 * _ONE,)  # between 0 and 1
     if isinstance(distribution, scipy.stats.rv_discrete):
         # The shapes of discrete distributions are rates and probabilities, and the counts are constant.
-        shapes = (0.9 * _ONE,)
         counts = () if distribution.numargs == 1 else (5,)
+        shapes = (0.9 * _ONE, 1.3 * _ONE)[: distribution.numargs - len(counts)]
         first = (
             ()
             if name in _OF_SHAPES
@@ -93,6 +115,7 @@ _VECTORS = with_args(arrays=(V, W))
 _MATRIX = with_args(arrays=(M,))
 _MATRICES = with_args(arrays=(M, N))
 _LIST = listed(V, W)
+_OVERLAPPING = ((lambda f, x: f(x, x[1:])), (V,))
 
 _TIGHT = {"rtol": 1e-12, "atol": 1e-12}
 
@@ -122,11 +145,18 @@ NOT_TRIED = {
     *("numpy.ndim", "numpy.shape", "numpy.size", "numpy.shares_memory", "numpy.may_share_memory"),
 }
 
+# What is to be said of functions that do not do all.
+NOTES = {
+    "scipy.special.digamma": "of complex numbers it has a value and no derivative, for SciPy has no trigamma of them.",
+}
+
 SAMPLES: dict[str, Sample] = {
     # numpy: element by element
     "numpy.arccosh": of(lambda x: x + 1.5),
     "numpy.heaviside": with_args(arrays=(V, W)),
     "numpy.clip": with_args(0.4, 0.5),
+    # NumPy gives them in any order.
+    "numpy.unique_values": ((lambda f, x: np.sort(f(x))), (V,)),
     "numpy.where": ((lambda f, x, y: f(CHOICE, x, y)), (V, W)),
     "numpy.ldexp": with_args(np.array([1, 2, 0])),
     "numpy.interp": ((lambda f, x, y: f(x, np.array([0.0, 0.4, 1.0]), y)), (V, W)),
@@ -139,6 +169,8 @@ SAMPLES: dict[str, Sample] = {
     **{f"numpy.{name}": _VECTORS for name in ("allclose", "isclose", "array_equal", "array_equiv", "isin")},
     "numpy.searchsorted": with_args(0.5),
     "numpy.argpartition": with_args(1),
+    "numpy.histogram": ((lambda f, x: f(W, 2, weights=x)[0]), (V,)),
+    **{f"numpy.{name}": _OVERLAPPING for name in ("intersect1d", "setdiff1d", "setxor1d", "union1d")},
     "numpy.digitize": with_args(np.array([0.4, 0.5])),
     "numpy.bincount": ((lambda f, x: f(np.array([0, 2, 0]), x)), (V,)),
     # numpy: writing into an array
@@ -241,12 +273,12 @@ SAMPLES: dict[str, Sample] = {
     # numpy.linalg
     "numpy.linalg.solve": with_args(arrays=(M, P)),
     "numpy.linalg.lstsq": ((lambda f, m, x: f(m, x)[0]), (np.stack([V, W], axis=1), U)),
-    "numpy.linalg.cholesky": of(positive, M),
-    "numpy.linalg.eigh": of(positive, M),
-    "numpy.linalg.eigvalsh": of(positive, M),
+    "numpy.linalg.cholesky": of(symmetric, M),
+    "numpy.linalg.eigh": (_eigenprojections, (M,)),
+    "numpy.linalg.eigvalsh": of(symmetric, M),
     "numpy.linalg.eig": ((lambda f, m: f(positive(m))[0]), (M,)),
     "numpy.linalg.eigvals": of(positive, M),
-    "numpy.linalg.svd": _MATRIX,
+    "numpy.linalg.svd": (_singular_projections, (M,)),
     "numpy.linalg.matrix_power": with_args(3, arrays=(M,)),
     "numpy.linalg.multi_dot": listed(M, N, M),
     "numpy.linalg.matmul": _MATRICES,
@@ -287,6 +319,8 @@ SAMPLES: dict[str, Sample] = {
     "scipy.special.boxcox1p": with_args(0.5),
     "scipy.special.inv_boxcox": with_args(0.5),
     "scipy.special.inv_boxcox1p": with_args(0.5),
+    # SciPy's value is complex, and real where the argument is.
+    "scipy.special.lambertw": ((lambda f, x: f(x) if np.iscomplexobj(x) else np.real(f(x))), (V,)),
     "scipy.special.ndtri_exp": of(lambda x: -1.0 * x),
     "scipy.special.comb": with_args(2),
     "scipy.special.perm": with_args(2),
@@ -309,8 +343,14 @@ SAMPLES: dict[str, Sample] = {
     "scipy.special.eval_hermite": after(3),
     "scipy.special.eval_laguerre": after(3),
     # scipy.linalg
-    **{f"scipy.linalg.{name}": _MATRIX for name in ("inv", "det", "expm", "sqrtm", "logm", "svd", "qr", "lu", "pinv")},
-    **{f"scipy.linalg.{name}": of(positive, M) for name in ("cholesky", "eigh", "eigvalsh")},
+    **{f"scipy.linalg.{name}": _MATRIX for name in ("inv", "det", "expm", "sqrtm", "logm", "qr", "lu", "pinv")},
+    **{f"scipy.linalg.{name}": of(symmetric, M) for name in ("cholesky", "eigvalsh")},
+    "scipy.linalg.eigh": (_eigenprojections, (M,)),
+    "scipy.linalg.svd": (_singular_projections, (M,)),
+    "scipy.linalg.solveh_banded": (
+        (lambda f, m, x: f(np.stack([m[0], np.real(m[1])]), x)),
+        (np.stack([P, P + 2.0]), P),
+    ),
     **{f"scipy.linalg.{name}": with_args(arrays=(M, P)) for name in ("solve", "solve_triangular")},
     "scipy.linalg.solve_sylvester": with_args(arrays=(M, N + 3.0 * np.eye(2), N)),
     "scipy.linalg.solve_banded": ((lambda f, m, x: f((1, 1), m, x)), (np.stack([P, P + 2.0, Q]), P)),
@@ -318,7 +358,8 @@ SAMPLES: dict[str, Sample] = {
     "scipy.linalg.block_diag": _MATRICES,
     "scipy.linalg.kron": _MATRICES,
     **{f"scipy.linalg.{name}": _MATRIX for name in ("lu_factor", "norm", "svdvals")},
-    "scipy.linalg.cho_factor": of(positive, M),
+    # The other triangle is left as it was.
+    "scipy.linalg.cho_factor": ((lambda f, m: np.triu(f(symmetric(m))[0])), (M,)),
     "scipy.linalg.lu_solve": ((lambda f, m, x: f((m, np.array([0, 1])), x)), (M, P)),
     "scipy.linalg.expm_frechet": _MATRICES,
     "scipy.linalg.solve_continuous_lyapunov": _MATRICES,
@@ -352,6 +393,7 @@ SAMPLES: dict[str, Sample] = {
     # scipy.stats
     "scipy.stats.multivariate_normal": ((lambda f, x, mean, m: f(x, mean, positive(m))), (P, Q, M)),
     "scipy.stats.multivariate_normal.entropy": ((lambda f, m: f(np.zeros(2), positive(m))), (M,)),
+    "scipy.stats.multinomial": ((lambda f, p: f([1, 2, 1], 4, p / np.sum(p))), (V,)),
     **{f"scipy.stats.dirichlet.{name}": with_args() for name in ("entropy", "mean", "var")},
     "scipy.stats.dirichlet": ((lambda f, x, alpha: f(x / np.sum(x), alpha)), (V, W)),
 }

@@ -187,6 +187,9 @@ class Array:
             "derivative"
         )
 
+    def __dlpack__(self, **_keywords: Any) -> Any:
+        raise _refusal("an exchange of the memory (DLPack)", self)
+
     def item(self, *args: Any) -> Any:
         return np.asarray(_constant_value("item()", self)).item(*args)
 

@@ -700,12 +700,3 @@ result = holomorphic_grad(lambda z: z**2 * np.exp(z))(0.3 + 0.2j)
 """,
     ),
 ]
-
-# Programs of which pyad must first have what they differentiate: what makes them run, as a test.
-NEEDS = {
-    "a field rolled around": "numpy.roll",
-    "a likelihood of the normal and gamma distributions": "scipy.stats.norm",
-    "a Gaussian process: solve and log-determinant": "numpy.linalg.slogdet",
-    "contractions written with einsum and tensordot": "numpy.einsum",
-    "a holomorphic derivative": "holomorphic",
-}

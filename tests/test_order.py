@@ -220,7 +220,7 @@ def test_empty_rows_and_rows_of_one():
         (lambda x: np.bincount([0, 1], x[0]), ValueError),
         (lambda x: np.quantile(x, -0.1), ValueError),
         (lambda x: np.quantile(x, 0.1, weights=X), ValueError),
-        (lambda x: np.histogram(x), TypeError),
+        (lambda x: np.histogram2d(x[0], x[1]), TypeError),
     ],
 )
 def test_bad_arguments_raise_what_numpy_raises(call, kind):

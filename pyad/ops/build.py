@@ -226,10 +226,12 @@ def geomspace(start: Any, stop: Any, num: Any = 50, endpoint: bool = True, dtype
     signs = [np.sign(numpy_value(x)) for x in (start, stop)]
     if np.any(signs[0] == 0) or np.any(signs[1] == 0):
         raise ValueError("Geometric sequence cannot include zero")
-    if np.any(signs[0] != signs[1]):
+    if start.dtype.kind != "c" and np.any(signs[0] != signs[1]):
         raise ValueError("geomspace: both ends must have one sign for real numbers")
-    logs, _ = _evenly(el.log(start * signs[0]), el.log(stop * signs[1]), num, endpoint)
-    y = el.exp(logs) * signs[0]
+    # Seen from the direction of the first, complex ends wind around zero the short way.
+    direction = el.sign(start) if start.dtype.kind == "c" else signs[0]
+    logs, _ = _evenly(el.log(start / direction), el.log(stop / direction), num, endpoint)
+    y = el.exp(logs) * direction
     if num:
         y = _with_ends(y, {0: start, -1: stop} if endpoint and num > 1 else {0: start})
     return _placed(y, axis, dtype)

@@ -86,6 +86,7 @@ def real_if_close(a: Any, tol: float = 100) -> Any:
 @implements(np.fabs)
 def fabs(x: Any, /) -> Any:
     """|x| of real numbers; NumPy's error for complex ones."""
+    x = plain("fabs", x)
     return np.fabs(numpy_value(x)) if is_complex(x) else el.absolute(x)
 
 

@@ -66,7 +66,7 @@ def common_type(*arrays: Any) -> Any:
 @implements(np.min_scalar_type)
 def min_scalar_type(a: Any) -> np.dtype:
     """An array's dtype; of a number, which may change, the dtype too."""
-    return _types(a)
+    return asarray(a).dtype
 
 
 @implements(np.iscomplexobj)
@@ -95,7 +95,7 @@ def _span(x: Any) -> tuple[int, int]:
 
 
 @implements(np.may_share_memory, np.shares_memory)
-def may_share_memory(a: Any, b: Any, max_work: int | None = None) -> bool:
+def may_share_memory(a: Any, b: Any, /, max_work: int | None = None) -> bool:
     """Whether the memory of two arrays may overlap."""
     a, b = asarray(a), asarray(b)
     if not a.size or not b.size:

@@ -39,7 +39,7 @@ UFUNCS.update(
         np.divide: el.divide,
         np.power: el.power,
         np.negative: el.negative,
-        np.positive: lambda x: copy_of(x),
+        np.positive: lambda x: copy_of(shape.asarray(x)),
         np.maximum: el.maximum,
         np.minimum: el.minimum,
         np.absolute: el.absolute,

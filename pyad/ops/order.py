@@ -24,7 +24,6 @@ constant_in(
     np.argwhere,
     np.flatnonzero,
     np.isin,
-    np.histogram_bin_edges,
     np.around,
 )
 
@@ -78,11 +77,13 @@ def unique(
     return_inverse: bool = False,
     return_counts: bool = False,
     axis: int | None = None,
-    **keywords: Any,
+    *,
+    equal_nan: bool = True,
+    sorted: bool = True,
 ) -> Any:
     """The different elements in order; of equal ones, the first gets the derivative. Indices and counts are plain."""
     ar = asarray(ar)
-    found = np.unique(numpy_value(ar), True, return_inverse, return_counts, axis, **keywords)
+    found = np.unique(numpy_value(ar), True, return_inverse, return_counts, axis, equal_nan=equal_nan)
     values = ravel(ar)[found[1]] if axis is None else _picked_rows(ar, found[1], axis)
     rest = found[1:] if return_index else found[2:]
     return (values, *rest) if rest else values
@@ -96,7 +97,7 @@ def _picked_rows(x: Any, index: np.ndarray, axis: int) -> Any:
 if hasattr(np, "unique_values"):
 
     @implements(np.unique_values)
-    def unique_values(x: Any, /) -> Any:
+    def unique_values(x: Any) -> Any:
         """The different elements, each NaN for itself; of equal ones, the first gets the derivative."""
         x = asarray(x)
         value = numpy_value(x)
@@ -108,20 +109,23 @@ if hasattr(np, "unique_values"):
         return ravel(x)[places]
 
     @implements(np.unique_counts)
-    def unique_counts(x: Any, /) -> Any:
+    def unique_counts(x: Any) -> Any:
         """(values, counts), as a named tuple; see `unique`."""
+        x = asarray(x)
         found = np.unique_counts(numpy_value(x))
         return found._replace(values=unique(x, equal_nan=False))
 
     @implements(np.unique_inverse)
-    def unique_inverse(x: Any, /) -> Any:
+    def unique_inverse(x: Any) -> Any:
         """(values, inverse_indices), as a named tuple; see `unique`."""
+        x = asarray(x)
         found = np.unique_inverse(numpy_value(x))
         return found._replace(values=unique(x, equal_nan=False))
 
     @implements(np.unique_all)
-    def unique_all(x: Any, /) -> Any:
+    def unique_all(x: Any) -> Any:
         """(values, indices, inverse_indices, counts), as a named tuple; see `unique`."""
+        x = asarray(x)
         found = np.unique_all(numpy_value(x))
         return found._replace(values=unique(x, equal_nan=False))
 

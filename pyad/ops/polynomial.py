@@ -7,20 +7,22 @@ from typing import Any
 
 import numpy as np
 
-from pyad.array import is_traced, numpy_value
+from pyad.array import is_complex, is_traced, numpy_value
 from pyad.host import host
 from pyad.ops import elementwise as el
 from pyad.ops import reduce
 from pyad.ops import shape as sh
 from pyad.ops.build import vander
+from pyad.ops.complex import squared_magnitude
 from pyad.ops.contract import outer
 from pyad.ops.linalg import matmul
 from pyad.ops.protocol import implements
 from pyad.ops.rearrange import atleast_1d, trim_zeros
 from pyad.ops.shape import asarray, concatenate
 from pyad.ops.signal import convolve
+from pyad.ops.solve import lstsq, solve
 
-__all__ = ["poly", "polyadd", "polyder", "polydiv", "polyfit", "polyint", "polymul", "polysub", "polyval"]
+__all__ = ["poly", "polyadd", "polyder", "polydiv", "polyfit", "polyint", "polymul", "polysub", "polyval", "roots"]
 
 
 def _coefficients(p: Any) -> Any:
@@ -155,6 +157,8 @@ def poly(seq_of_zeros: Any) -> Any:
 
 def _gram_solve(a: Any, b: Any) -> Any:
     """(a' a)^-1 b."""
+    if is_complex(a):
+        return solve(matmul(a.T, a), b)
     if is_traced(a) or is_traced(b):
         return _gram_op(a, b)
     r = np.linalg.qr(a, mode="r")
@@ -177,6 +181,8 @@ def _gram_jvp(tangents: list[Any], u: Any, a: Any, b: Any) -> Any:
 
 def _least_squares(a: Any, b: Any) -> Any:
     """The x that minimises |a x - b|, for b of one or more columns."""
+    if is_complex(a):
+        return lstsq(a, b)[0]
     if is_traced(a) or is_traced(b):
         return _least_squares_op(a, b)
     return np.linalg.lstsq(a, b, None)[0]
@@ -243,7 +249,7 @@ def polyfit(
     out = out if y.ndim == 2 else out[:, 0]
     if full:
         misfit = matmul(left, scaled) - columns
-        residuals = reduce.sum(misfit * misfit, 0) if len(x) > order else plain[1]
+        residuals = reduce.sum(squared_magnitude(misfit), 0) if len(x) > order else plain[1]
         return out, residuals, rank, singular, rcond
     if not cov:
         return out
@@ -253,5 +259,35 @@ def polyfit(
     if len(x) <= order:
         raise ValueError("the number of data points must exceed order to scale the covariance matrix")
     misfit = matmul(left, scaled) - columns
-    factor = reduce.sum(misfit * misfit, 0) / (len(x) - order)
+    factor = reduce.sum(squared_magnitude(misfit), 0) / (len(x) - order)
     return out, base * factor[0] if y.ndim == 1 else base[:, :, None] * factor
+
+
+# ---- roots ----
+
+
+def _roots_jvp(tangents: list[Any], r: Any, p: Any) -> Any:
+    # p(r) = 0 and what is added to p moves r by -dp(r) / p'(r).
+    return -polyval(tangents[0], r) / polyval(polyder(p), r)
+
+
+def _roots_vjp(s: Any, r: Any, p: Any) -> tuple[Any]:
+    return (matmul(-s / polyval(polyder(p), r), vander(r, p.shape[0])),)
+
+
+_roots = host("roots", np.roots, _roots_vjp, _roots_jvp)
+
+
+@implements(np.roots)
+def roots(p: Any) -> Any:
+    """The roots of a polynomial from its coefficients; they move without bound where two of them meet.
+
+    Leading zeros are constant: what is added there makes a root at infinity.
+    """
+    p = atleast_1d(p)
+    if p.ndim != 1:
+        raise ValueError(f"roots: the coefficients must be one row, got an array of shape {p.shape}")
+    p = trim_zeros(p + 0.0, "f")
+    if p.shape[0] < 2:
+        return np.roots(numpy_value(p))
+    return _roots(p)

@@ -326,14 +326,14 @@ def roll(a: Any, shift: Any, axis: Any = None) -> Any:
     """Elements moved along axes; those that leave at one end come in at the other."""
     a = asarray(a)
     if axis is None:
-        return sh.reshape(roll(sh.ravel(a), np.sum(shift), 0), a.shape)
+        return sh.reshape(roll(sh.ravel(a), shift, 0), a.shape)
     pairs = np.broadcast(shift, axis)
     if pairs.ndim > 1:
         raise ValueError("roll: 'shift' and 'axis' should be scalars or 1D sequences")
     total: dict[int, int] = {}
     for by, along_axis in pairs:
         d = one_axis("roll", along_axis, a.ndim)
-        total[d] = total.get(d, 0) + index(by)
+        total[d] = total.get(d, 0) + int(by)
     if not any(by % (a.shape[d] or 1) for d, by in total.items()):
         return a.copy()
     for d, by in total.items():

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from pyad.array import constant, is_traced, numpy_value
-from pyad.op import general, linear
+from pyad.op import Op, general, linear
 from pyad.ops.protocol import implements, refuse_out
 from pyad.ops.reduce import normalize_axes
 from pyad.ops.shape import _broadcast, array, astype, concatenate, ravel
@@ -43,7 +43,15 @@ def _reference_recur(terms: Any, factors: Any, axis: int, reverse: int) -> Any:
 
 # ---- records ----
 
-_cumsum = linear("cumsum", _reference_cumsum, lambda s, y, x, p: (_cumsum.record([s._h], (p[0], 1 - p[1])),))
+
+def _run(op: Op, p: tuple[int, ...], *operands: Any) -> Any:
+    """Apply an op. The rules are given plain arrays where the values are complex, which NumPy computes."""
+    if not any(map(is_traced, operands)):
+        return op.reference(*operands, *p)
+    return op(*operands, params=p)
+
+
+_cumsum = linear("cumsum", _reference_cumsum, lambda s, y, x, p: (_run(_cumsum, (p[0], 1 - p[1]), s),))
 
 
 def _shifted(x: Any, axis: int, towards_end: bool, fill: float) -> Any:
@@ -53,7 +61,12 @@ def _shifted(x: Any, axis: int, towards_end: bool, fill: float) -> Any:
     n = x.shape[axis]
     if n == 0:
         return x
-    edge = _broadcast.record([constant(fill, x.dtype)], (*x.shape[:axis], 1, *x.shape[axis + 1 :]))
+    shape = (*x.shape[:axis], 1, *x.shape[axis + 1 :])
+    if not is_traced(x):
+        kept = np.take(x, np.arange(n - 1) + (0 if towards_end else 1), axis)
+        edge = np.full(shape, fill, x.dtype)
+        return np.concatenate([edge, kept] if towards_end else [kept, edge], axis)
+    edge = _broadcast.record([constant(fill, x.dtype)], shape)
     kept = slice_axis(x, axis, 0 if towards_end else 1, n - 1)
     return concatenate([edge, kept] if towards_end else [kept, edge], axis)
 
@@ -66,7 +79,7 @@ def _before(y: Any, p: tuple[int, ...], fill: float) -> Any:
 def _cotangents(s: Any, factors: Any, p: tuple[int, ...]) -> Any:
     """Those of the terms of a recurrence: the recurrence that runs backwards, over the factors of the step after."""
     after = _shifted(factors, p[0], bool(p[1]), 0.0)
-    return _recur.record([s._h, after._h], (p[0], 1 - p[1]))
+    return _run(_recur, (p[0], 1 - p[1]), s, after)
 
 
 def _recur_vjp(s: Any, y: Any, terms: Any, factors: Any, p: tuple[int, ...]) -> tuple[Any, Any]:
@@ -79,8 +92,8 @@ _recur = general(
     _reference_recur,
     _recur_vjp,
     (
-        lambda t, y, terms, factors, p: _recur.record([t._h, factors._h], p),
-        lambda t, y, terms, factors, p: _recur.record([(t * _before(y, p, 0.0))._h, factors._h], p),
+        lambda t, y, terms, factors, p: _run(_recur, p, t, factors),
+        lambda t, y, terms, factors, p: _run(_recur, p, t * _before(y, p, 0.0), factors),
     ),
 )
 
@@ -89,7 +102,7 @@ _cumprod = general(
     "cumprod",
     _reference_cumprod,
     lambda s, y, x, p: (_cotangents(s, x, p) * _before(y, p, 1.0),),
-    (lambda t, y, x, p: _recur.record([(t * _before(y, p, 1.0))._h, x._h], p),),
+    (lambda t, y, x, p: _run(_recur, p, t * _before(y, p, 1.0), x),),
 )
 
 # ---- functions ----

@@ -10,7 +10,7 @@ from pyad.array import dtype_of, is_traced, numpy_value
 from pyad.ops import elementwise as el
 from pyad.ops import shape as sh
 from pyad.ops.index import add_rows
-from pyad.ops.protocol import implements
+from pyad.ops.protocol import implements, refuse_out
 from pyad.ops.rearrange import gather, one_axis, take_axis
 from pyad.ops.shape import asarray, broadcast_to
 
@@ -29,8 +29,9 @@ def _places(name: str, indices: Any) -> np.ndarray:
 
 
 @implements(np.take)
-def take(a: Any, indices: Any, axis: int | None = None, *, mode: str = "raise") -> Any:
+def take(a: Any, indices: Any, axis: int | None = None, out: Any = None, mode: str = "raise") -> Any:
     """Entries along an axis (of the flattened array for none); `mode` says what happens to an index out of range."""
+    refuse_out("numpy.take", out)
     a = asarray(a)
     if isinstance(indices, list | tuple) and not len(indices):
         indices = np.zeros(0, np.int64)

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from pyad.array import is_traced, numpy_value
+from pyad.array import is_complex, is_traced, numpy_value
 from pyad.errors import ShapeError
 from pyad.ops import reduce
-from pyad.ops.complex import squared_magnitude
+from pyad.ops.complex import conjugate, imag, real, squared_magnitude
 from pyad.ops.elementwise import sqrt
 from pyad.ops.elementwise import where as select
 from pyad.ops.linalg import matmul
@@ -216,7 +216,8 @@ def cov(
         freedom = total - ddof * reduce.sum(w * asarray(aweights)) / total
     if numpy_value(freedom) <= 0:
         freedom = 0.0
-    product = matmul(centred, swapaxes(centred if w is None else centred * w, 0, 1))
+    across = swapaxes(centred if w is None else centred * w, 0, 1)
+    product = matmul(centred, conjugate(across))
     scaled = product / freedom
     return reshape(scaled, tuple(n for n in scaled.shape if n != 1))
 
@@ -230,8 +231,11 @@ def corrcoef(x: Any, y: Any = None, rowvar: bool = True, *, dtype: Any = None) -
     if c.ndim == 0:
         return c / c
     n = np.arange(c.shape[0])
-    deviation = sqrt(c[n, n])
-    return clip(c / deviation[:, None] / deviation[None, :], -1.0, 1.0)
+    deviation = sqrt(real(c[n, n]))
+    c = c / deviation[:, None] / deviation[None, :]
+    if not is_complex(c):
+        return clip(c, -1.0, 1.0)
+    return clip(real(c), -1.0, 1.0) + 1j * clip(imag(c), -1.0, 1.0)
 
 
 # ---- NaN passed over ----

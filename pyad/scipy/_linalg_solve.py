@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from pyad.array import numpy_value
 from pyad.errors import ShapeError
 from pyad.ops.shape import asarray
-from pyad.scipy._common import define, load, over, plain, refuse, run_by
+from pyad.scipy._common import define, load, over, plain, run_by
 from pyad.scipy._matrix import adjoint, check_square, flip, hermitian_part, lower_part, masked, upper_part
 
 _theirs = load("scipy.linalg")
@@ -339,6 +340,18 @@ def _symmetric_jvp(tangents: list[Any], y: Any, ab: Any, b: Any, lower: bool) ->
 _solveh_banded = define("solveh_banded", run_by(_theirs.solveh_banded), _symmetric_vjp, _symmetric_jvp)
 
 
+def _both_triangles(ab: Any, lower: bool) -> Any:
+    """The diagonals of a Hermitian matrix, of which the diagonals of one triangle are given."""
+    if lower:
+        # The upper triangle holds the conjugates, each diagonal aligned with its columns.
+        rows = [ab[k] for k in range(ab.shape[0])]
+        others = [np.concatenate([np.zeros(k), np.conj(row[: row.shape[0] - k])]) for k, row in enumerate(rows)]
+        return np.stack([*others[:0:-1], np.real(rows[0]), *rows[1:]])
+    rows = [ab[k] for k in range(ab.shape[0] - 1, -1, -1)]
+    others = [np.concatenate([np.conj(row[k:]), np.zeros(k)]) for k, row in enumerate(rows)]
+    return np.stack([*rows[:0:-1], np.real(rows[0]), *others[1:]])
+
+
 @over(_theirs.solveh_banded)
 def solveh_banded(
     ab: Any,
@@ -350,7 +363,7 @@ def solveh_banded(
 ) -> Any:
     """The solution x of a x = b for a positive definite banded matrix; see `scipy.linalg.solveh_banded`.
 
-    ab is (diagonals, n), of one triangle, and b is (n,) or (n, k); both are real.
+    ab is (diagonals, n), of one triangle, and b is (n,) or (n, k).
 
     Raises:
         numpy.linalg.LinAlgError: the matrix is not positive definite.
@@ -365,7 +378,9 @@ def solveh_banded(
     if ab.ndim != 2 or b.ndim not in (1, 2) or ab.shape[1] != b.shape[0]:
         raise ShapeError(f"solveh_banded: shapes {ab.shape} and {b.shape}; expected (m, n) and (n,) or (n, k)")
     if "c" in (ab.dtype.kind, b.dtype.kind):
-        raise refuse("solveh_banded", "a complex operand", "use solve_banded with both triangles")
+        _theirs.solveh_banded(numpy_value(ab), numpy_value(b), lower=lower)  # its error if it is not positive definite
+        side = ab.shape[0] - 1
+        return solve_banded((side, side), _both_triangles(ab, lower), b)
     out = _solveh_banded(ab, b[:, None] if b.ndim == 1 else b, lower=lower)
     return out[:, 0] if b.ndim == 1 else out
 

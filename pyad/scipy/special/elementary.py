@@ -9,6 +9,7 @@ import numpy as np
 import scipy.special as sp
 
 from pyad.array import is_traced, numpy_value
+from pyad.op import COMPLEX_FORMS
 from pyad.ops import elementwise as el
 from pyad.ops.protocol import implements
 from pyad.scipy.define import behind, by_parts, refuse, special
@@ -46,11 +47,16 @@ kl_div = special(
     sp.kl_div, x=lambda y, p, q: _entropy_slopes(p, q)[0] - 1.0, y=lambda y, p, q: _entropy_slopes(p, q)[1] + 1.0
 )
 wrightomega = special(sp.wrightomega, z=lambda y, x: y / (1.0 + y))
+COMPLEX_FORMS[el._erf.number] = by_parts(
+    "scipy.special.erf", sp.erf, x=lambda y, x: 2.0 / math.sqrt(math.pi) * el.exp(-(x * x))
+)
 spence = special(sp.spence, z=lambda y, x: -_log_quotient(x - 1.0))
 
 
 def _real_branch(z: Any, k: Any) -> Any:
     w = sp.lambertw(z, k)
+    if np.iscomplexobj(z):
+        return w
     return np.where(w.imag == 0, w.real, np.nan)
 
 
@@ -59,7 +65,7 @@ _lambertw = by_parts("scipy.special.lambertw", _real_branch, z=lambda w, z, k: e
 
 @implements(sp.lambertw)
 def lambertw(z: Any, k: Any = 0, tol: float = 1e-8) -> Any:
-    """The w with w exp(w) = z, real: NaN where it is not. The branch k is constant, 0 or -1."""
+    """The w with w exp(w) = z. Of real z it is real, NaN where it is not. The branch k is constant."""
     if is_traced(k):
         raise refuse("scipy.special.lambertw", "k")
     return _lambertw(z, k)

@@ -9,6 +9,7 @@ import numpy as np
 import scipy.special as sp
 
 from pyad.array import is_traced, numpy_value
+from pyad.errors import DTypeError
 from pyad.ops import elementwise as el
 from pyad.ops.dispatch import operand
 from pyad.ops.protocol import implements
@@ -22,6 +23,8 @@ def gammasgn(x: Any) -> Any:
 
 
 def _polygamma(n: Any, x: Any) -> Any:
+    if np.iscomplexobj(x):
+        raise DTypeError("scipy.special.polygamma and the derivative of digamma are there for real numbers only")
     return np.asarray(sp.polygamma(n, x), getattr(x, "dtype", None))[()]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pyad.array import is_traced, numpy_value
+from pyad.array import is_complex, is_traced, numpy_value
 from pyad.ops import elementwise as el
 from pyad.ops import reduce
 from pyad.ops.dispatch import plain
@@ -25,27 +25,31 @@ def logsumexp(a: Any, axis: Any = None, b: Any = None, keepdims: bool = False, r
     np.float64(0.6931471805599453)
     """
     a = plain("logsumexp", a)
-    if b is None and not return_sign:
+    if b is None and not return_sign and not is_complex(a):
         return reduce.logsumexp(a, axis, keepdims=keepdims)
     a = a if is_traced(a) else np.asarray(a)
     b = 1.0 if b is None else plain("logsumexp", b)
     # The mask is plain: which entries take part does not change with small changes of the weights.
     mask = np.not_equal(numpy_value(b), 0)
     a = el.where(mask, a, -np.inf)
-    shift = np.max(numpy_value(a), axis=axis, keepdims=True, initial=-np.inf)
+    shift = np.max(np.real(numpy_value(a)), axis=axis, keepdims=True, initial=-np.inf)
     # In the dtype of a: a scalar of float64 would widen.
-    shift = np.where(np.isfinite(shift), shift, 0).astype(a.dtype)
+    shift = np.where(np.isfinite(shift), shift, 0).astype(np.real(numpy_value(a)).dtype)
     total = reduce.sum(b * el.exp(a - shift), axis, keepdims=True)
-    sign = np.sign(numpy_value(total))
+    sign = el.sign(total) if is_complex(total) else np.sign(numpy_value(total))
     with np.errstate(divide="ignore", invalid="ignore"):
         out = el.log(el.absolute(total) if return_sign else total) + shift
     if not keepdims:
         axes = reduce.normalize_axes("logsumexp", axis, a.ndim)
         shape = tuple(n for d, n in enumerate(out.shape) if d not in axes)
-        out, sign = out.reshape(shape), np.reshape(sign, shape)
-    if not is_traced(out):
-        out = out[()]
-    return (out, sign[()]) if return_sign else out
+        out, sign = out.reshape(shape), sign.reshape(shape)
+    return (out[()], sign[()]) if return_sign else out[()]
+
+
+def _shifted(x: Any, axis: Any) -> Any:
+    """Complex x, shifted so that the exponentials do not overflow."""
+    top = np.max(numpy_value(x), axis=axis, keepdims=True)
+    return x - np.where(np.isfinite(top), top, 0)
 
 
 def softmax(x: Any, axis: Any = None) -> Any:
@@ -55,7 +59,11 @@ def softmax(x: Any, axis: Any = None) -> Any:
     >>> softmax(np.array([0.0, 0.0]))
     array([0.5, 0.5])
     """
-    return reduce.softmax(x, axis)
+    x = plain("softmax", x)
+    if not is_complex(x):
+        return reduce.softmax(x, axis)
+    powers = el.exp(_shifted(x, axis))
+    return powers / reduce.sum(powers, axis, keepdims=True)
 
 
 def log_softmax(x: Any, axis: Any = None) -> Any:
@@ -65,4 +73,8 @@ def log_softmax(x: Any, axis: Any = None) -> Any:
     >>> log_softmax(np.array([0.0, 0.0]))
     array([-0.69314718, -0.69314718])
     """
-    return reduce.log_softmax(x, axis)
+    x = plain("log_softmax", x)
+    if not is_complex(x):
+        return reduce.log_softmax(x, axis)
+    x = _shifted(x, axis)
+    return x - el.log(reduce.sum(el.exp(x), axis, keepdims=True))
