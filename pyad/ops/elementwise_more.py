@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from pyad.array import dtype_of, is_traced, numpy_value
+from pyad.array import dtype_of, is_complex, is_traced, numpy_value
 from pyad.host import host, host_elementwise, host_linear
 from pyad.op import elementwise
 from pyad.ops.dispatch import binary, operand, unary
@@ -44,9 +44,19 @@ _exp2 = elementwise("exp2", np.exp2, lambda s, y, x: (s * (y * _LN2),))
 _log2 = elementwise("log2", np.log2, lambda s, y, x: (_LOG2_E * s / x,), _POSITIVE)
 _log10 = elementwise("log10", np.log10, lambda s, y, x: (_LOG10_E * s / x,), _POSITIVE)
 _cbrt = elementwise("cbrt", np.cbrt, lambda s, y, x: (s * (1.0 / 3.0) / (y * y),), _POSITIVE)
-_arcsinh = elementwise("arcsinh", np.arcsinh, lambda s, y, x: (s / sqrt(x * x + 1.0),))
-# The products do not cancel near 1, as x * x - 1 does.
-_arccosh = elementwise("arccosh", np.arccosh, lambda s, y, x: (s / sqrt((x - 1.0) * (x + 1.0)),), ((1.2, 3.0),))
+# x - -1 and not x + 1: signed zeros of complex numbers choose the side of the branch cut, and 0 - -0 loses none.
+_arcsinh = elementwise("arcsinh", np.arcsinh, lambda s, y, x: (s / sqrt(x * x - -1.0),))
+
+
+def _hyperbola_root(x: Any) -> Any:
+    """sqrt(x * x - 1) by its factors, which do not cancel near 1; of complex numbers the product of their roots, which
+    has the sign that the branch of arccosh asks for."""
+    if not is_complex(x):
+        return sqrt((x - 1.0) * (x + 1.0))
+    return sqrt(x - 1.0) * sqrt(x - -1.0)
+
+
+_arccosh = elementwise("arccosh", np.arccosh, lambda s, y, x: (s / _hyperbola_root(x),), ((1.2, 3.0),))
 _arctanh = elementwise("arctanh", np.arctanh, lambda s, y, x: (s / ((1.0 - x) * (1.0 + x)),), ((-0.9, 0.9),))
 
 exp2 = unary(_exp2, "2 to the x.")
@@ -160,8 +170,10 @@ def divmod_(x1: Any, x2: Any, /) -> tuple[Any, Any]:
 
 @implements(np.float_power)
 def float_power(x1: Any, x2: Any, /) -> Any:
-    """x1 ** x2 in float64."""
-    return power(astype(asarray(x1), float), astype(asarray(x2), float))
+    """x1 ** x2 in float64, or complex128."""
+    x1, x2 = asarray(x1), asarray(x2)
+    dtype = np.result_type(x1.dtype, x2.dtype, float)
+    return power(astype(x1, dtype), astype(x2, dtype))
 
 
 @implements(np.heaviside)
@@ -262,7 +274,7 @@ def _reference_sinc(x: Any, order: int) -> Any:
     """
     if order == 0:
         return np.sinc(x)
-    u = np.pi * np.asarray(x, float)
+    u = np.pi * np.asarray(x, complex if np.iscomplexobj(x) else float)
     small = np.abs(u) < order + 1.0
     near = np.where(small, u, 0.0)
     series = np.zeros_like(u)

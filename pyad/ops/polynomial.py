@@ -13,14 +13,17 @@ from pyad.ops import elementwise as el
 from pyad.ops import reduce
 from pyad.ops import shape as sh
 from pyad.ops.build import vander
+from pyad.ops.complex import squared_magnitude
 from pyad.ops.contract import outer
+from pyad.ops.decompose import eigvals
 from pyad.ops.linalg import matmul
 from pyad.ops.protocol import implements
 from pyad.ops.rearrange import atleast_1d, trim_zeros
 from pyad.ops.shape import asarray, concatenate
 from pyad.ops.signal import convolve
+from pyad.ops.solve import inv, lstsq
 
-__all__ = ["poly", "polyadd", "polyder", "polydiv", "polyfit", "polyint", "polymul", "polysub", "polyval"]
+__all__ = ["poly", "polyadd", "polyder", "polydiv", "polyfit", "polyint", "polymul", "polysub", "polyval", "roots"]
 
 
 def _coefficients(p: Any) -> Any:
@@ -150,6 +153,28 @@ def poly(seq_of_zeros: Any) -> Any:
     return out
 
 
+@implements(np.roots)
+def roots(p: Any) -> Any:
+    """The roots of a polynomial, the eigenvalues of its companion matrix; NaN for the derivative of multiple ones.
+
+    Coefficients that are zero at either end are constant: without them the number of roots, or which are 0, is another.
+    """
+    p = atleast_1d(p)
+    if p.ndim != 1:
+        raise ValueError(f"roots: the coefficients must be a rank-1 array, got shape {p.shape}")
+    places = np.flatnonzero(numpy_value(p))
+    if len(places) == 0:
+        return np.zeros(0)
+    first, last = int(places[0]), int(places[-1])
+    zeros = len(p) - 1 - last
+    n = last - first
+    if n == 0:
+        return np.zeros(zeros)
+    top = -p[first + 1 : last + 1] / p[first]
+    found = eigvals(concatenate([sh.reshape(top, (1, n)), np.eye(n - 1, n, dtype=p.dtype)]))
+    return concatenate([found, np.zeros(zeros, found.dtype)]) if zeros else found
+
+
 # ---- least squares of full column rank ----
 
 
@@ -238,20 +263,25 @@ def polyfit(
     rank, singular, rcond = plain[2:]
     if rank != order:
         raise ValueError(f"polyfit: the points do not determine a polynomial of degree {deg} (rank {rank} of {order})")
-    scaled = _least_squares(left, columns)
+    # The rules above have no conjugates.
+    scaled = lstsq(left, columns, rcond)[0] if left.dtype.kind == "c" else _least_squares(left, columns)
     out = scaled / scale[:, None]
     out = out if y.ndim == 2 else out[:, 0]
     if full:
         misfit = matmul(left, scaled) - columns
-        residuals = reduce.sum(misfit * misfit, 0) if len(x) > order else plain[1]
+        residuals = reduce.sum(squared_magnitude(misfit), 0) if len(x) > order else plain[1]
         return out, residuals, rank, singular, rcond
     if not cov:
         return out
-    base = _gram_solve(left, np.eye(order, dtype=left.dtype)) / outer(scale, scale)
+    if left.dtype.kind == "c":
+        # NumPy's matrix has no conjugate in it.
+        base = inv(matmul(left.T, left)) / outer(scale, scale)
+    else:
+        base = _gram_solve(left, np.eye(order, dtype=left.dtype)) / outer(scale, scale)
     if cov == "unscaled":
         return out, base
     if len(x) <= order:
         raise ValueError("the number of data points must exceed order to scale the covariance matrix")
     misfit = matmul(left, scaled) - columns
-    factor = reduce.sum(misfit * misfit, 0) / (len(x) - order)
+    factor = reduce.sum(squared_magnitude(misfit), 0) / (len(x) - order)
     return out, base * factor[0] if y.ndim == 1 else base[:, :, None] * factor

@@ -12,7 +12,7 @@ import numpy as np
 
 from pyad.errors import ShapeError
 from pyad.ops.shape import asarray
-from pyad.scipy._common import define, load, over, plain, refuse, run_by
+from pyad.scipy._common import define, load, over, plain, run_by
 from pyad.scipy._matrix import adjoint, check_square, flip, hermitian_part, lower_part, masked, upper_part
 
 _theirs = load("scipy.linalg")
@@ -315,16 +315,17 @@ def solve_banded(
 
 
 def _half_diagonal(band: Any, lower: bool) -> Any:
-    """The band of one triangle, its diagonal halved, so that with its transpose it makes the whole matrix."""
+    """The band of one triangle, its diagonal halved, so that with its adjoint it makes the whole matrix."""
     scale = np.ones((band.shape[0], 1), band.dtype)
     scale[0 if lower else -1] = 0.5
     return band * scale
 
 
 def _symmetric_vjp(s: Any, y: Any, ab: Any, b: Any, lower: bool) -> tuple[Any, ...]:
-    w = _solveh_banded(ab, s, lower=lower)
+    # Of complex numbers the matrix is Hermitian: its transpose is its conjugate.
+    w = _solveh_banded(ab, s.conj(), lower=lower).conj()
     sides = (ab.shape[0] - 1, 0) if lower else (0, ab.shape[0] - 1)
-    return -_half_diagonal(_band_product(w, y, *sides) + _band_product(y, w, *sides), lower), w
+    return -_half_diagonal(_band_product(w, y, *sides) + _band_product(y, w, *sides).conj(), lower), w
 
 
 def _symmetric_jvp(tangents: list[Any], y: Any, ab: Any, b: Any, lower: bool) -> Any:
@@ -332,7 +333,7 @@ def _symmetric_jvp(tangents: list[Any], y: Any, ab: Any, b: Any, lower: bool) ->
     if da is not None:
         sides = (ab.shape[0] - 1, 0) if lower else (0, ab.shape[0] - 1)
         triangle = _banded_matrix(_half_diagonal(da, lower), *sides)
-        da = triangle + flip(triangle)
+        da = triangle + adjoint(triangle)
     return _solveh_banded(ab, _right_side(da, db, y), lower=lower)
 
 
@@ -350,7 +351,7 @@ def solveh_banded(
 ) -> Any:
     """The solution x of a x = b for a positive definite banded matrix; see `scipy.linalg.solveh_banded`.
 
-    ab is (diagonals, n), of one triangle, and b is (n,) or (n, k); both are real.
+    ab is (diagonals, n), of one triangle, and b is (n,) or (n, k).
 
     Raises:
         numpy.linalg.LinAlgError: the matrix is not positive definite.
@@ -364,8 +365,6 @@ def solveh_banded(
     ab, b = asarray(ab), asarray(b)
     if ab.ndim != 2 or b.ndim not in (1, 2) or ab.shape[1] != b.shape[0]:
         raise ShapeError(f"solveh_banded: shapes {ab.shape} and {b.shape}; expected (m, n) and (n,) or (n, k)")
-    if "c" in (ab.dtype.kind, b.dtype.kind):
-        raise refuse("solveh_banded", "a complex operand", "use solve_banded with both triangles")
     out = _solveh_banded(ab, b[:, None] if b.ndim == 1 else b, lower=lower)
     return out[:, 0] if b.ndim == 1 else out
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import scipy.special as sp
 
-from pyad.array import is_traced, numpy_value
+from pyad.array import is_complex, is_traced, numpy_value
 from pyad.ops import elementwise as el
 from pyad.ops.protocol import implements
 from pyad.scipy.define import behind, by_parts, refuse, special
@@ -51,6 +51,8 @@ spence = special(sp.spence, z=lambda y, x: -_log_quotient(x - 1.0))
 
 def _real_branch(z: Any, k: Any) -> Any:
     w = sp.lambertw(z, k)
+    if np.iscomplexobj(z):
+        return w
     return np.where(w.imag == 0, w.real, np.nan)
 
 
@@ -59,7 +61,7 @@ _lambertw = by_parts("scipy.special.lambertw", _real_branch, z=lambda w, z, k: e
 
 @implements(sp.lambertw)
 def lambertw(z: Any, k: Any = 0, tol: float = 1e-8) -> Any:
-    """The w with w exp(w) = z, real: NaN where it is not. The branch k is constant, 0 or -1."""
+    """The w with w exp(w) = z; of real z real: NaN where it is not. The branch k is constant, for real z 0 or -1."""
     if is_traced(k):
         raise refuse("scipy.special.lambertw", "k")
     return _lambertw(z, k)
@@ -158,8 +160,16 @@ _TWO_BY_ROOT_PI = 2.0 / math.sqrt(math.pi)
 _ROOT_PI_BY_TWO = 0.5 * math.sqrt(math.pi)
 _ROOT_TWO_PI = math.sqrt(2.0 * math.pi)
 
-implements(sp.erf)(el.erf)
 implements(sp.expit)(el.sigmoid)
+_complex_erf = by_parts("scipy.special.erf", sp.erf, z=lambda y, x: _TWO_BY_ROOT_PI * el.exp(-(x * x)))
+
+
+@implements(sp.erf)
+def erf(z: Any) -> Any:
+    """The error function, of complex numbers too."""
+    return _complex_erf(z) if is_complex(z) else el.erf(z)
+
+
 erfc = special(sp.erfc, x=lambda y, x: -_TWO_BY_ROOT_PI * el.exp(-(x * x)))
 erfcx = special(sp.erfcx, x=lambda y, x: 2.0 * x * y - _TWO_BY_ROOT_PI)
 erfi = special(sp.erfi, z=lambda y, x: _TWO_BY_ROOT_PI * el.exp(x * x))
