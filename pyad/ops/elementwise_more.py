@@ -150,16 +150,24 @@ def logaddexp2(x1: Any, x2: Any, /) -> Any:
     return _logaddexp2(operand("logaddexp2", x1), operand("logaddexp2", x2))
 
 
+def _real_operand(ufunc: np.ufunc, x: Any) -> Any:
+    """The operand as an array; NumPy's error where it is complex."""
+    x = array(x)
+    if x.dtype.kind == "c":
+        ufunc(numpy_value(x))
+    return x
+
+
 @implements(np.rad2deg, np.degrees)
 def rad2deg(x: Any, /) -> Any:
     """x radians in degrees."""
-    return array(x) * (180.0 / math.pi)
+    return _real_operand(np.rad2deg, x) * (180.0 / math.pi)
 
 
 @implements(np.deg2rad, np.radians)
 def deg2rad(x: Any, /) -> Any:
     """x degrees in radians."""
-    return array(x) * (math.pi / 180.0)
+    return _real_operand(np.deg2rad, x) * (math.pi / 180.0)
 
 
 @implements(np.divmod)
@@ -233,6 +241,10 @@ def nan_to_num(x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, ne
     """x with numbers in the places of NaN and infinities, where it is constant."""
     x = array(x)
     value = numpy_value(x)
+    if x.dtype.kind == "c" and not np.all(np.isfinite(value)):
+        # NumPy looks at the parts by themselves: that which is finite stays, with its derivative.
+        re, im = (nan_to_num(part, nan=nan, posinf=posinf, neginf=neginf) for part in (np.real(x), np.imag(x)))
+        return re + 1j * im
     return where(np.isfinite(value), x, np.nan_to_num(value, nan=nan, posinf=posinf, neginf=neginf))
 
 
