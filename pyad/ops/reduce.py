@@ -80,8 +80,8 @@ def _extremum_weights(y: Any, x: Any, p: tuple[int, ...]) -> Any:
 
 
 def _finite_zero(x: Any) -> Any:
-    """Zeros like x, also where x is not finite."""
-    return _select(_compare(_eq, x, x), 0.0, x * 0.0)
+    """Zeros like x, also where x is infinite; NaN where it is NaN."""
+    return _select(_compare(_eq, x, x), 0.0, x)
 
 
 def _extremum_vjp(s: Any, y: Any, x: Any, p: tuple[int, ...]) -> tuple[Any]:

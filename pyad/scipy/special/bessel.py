@@ -37,9 +37,7 @@ def _scaled(theirs: np.ufunc, slope: Callable[..., Any], part: Callable[..., Any
     """
     name = f"scipy.special.{theirs.__name__}"
     of_real = by_parts(name, theirs, **real)
-    of_complex = by_parts(
-        name, lambda v, z, r: theirs(v, z), v=None, z=slope, r=lambda y, v, z, r: -el.sign(r) * y
-    )
+    of_complex = by_parts(name, lambda v, z, r: theirs(v, z), v=None, z=slope, r=lambda y, v, z, r: -el.sign(r) * y)
 
     def function(v: Any, z: Any) -> Any:
         return of_complex(v, z, part(z)) if is_complex(z) else of_real(v, z)
