@@ -5,7 +5,6 @@ import warnings
 from functools import partial
 
 import numpy as np
-
 from calls import leaves
 
 import pyad

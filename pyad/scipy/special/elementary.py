@@ -160,8 +160,13 @@ _TWO_BY_ROOT_PI = 2.0 / math.sqrt(math.pi)
 _ROOT_PI_BY_TWO = 0.5 * math.sqrt(math.pi)
 _ROOT_TWO_PI = math.sqrt(2.0 * math.pi)
 
-implements(sp.expit)(el.sigmoid)
 _complex_erf = by_parts("scipy.special.erf", sp.erf, z=lambda y, x: _TWO_BY_ROOT_PI * el.exp(-(x * x)))
+
+
+@implements(sp.expit)
+def expit(x: Any) -> Any:
+    """1 / (1 + exp(-x)), without overflow; SciPy's error for complex numbers."""
+    return sp.expit(numpy_value(x)) if is_complex(x) else el.sigmoid(x)
 
 
 @implements(sp.erf)
