@@ -25,7 +25,13 @@ def agree(got, want, rtol=1e-13):
 
 
 def inner(xs, ys):
-    return sum(np.sum(x * y) for x, y in zip(xs, ys, strict=True))
+    """A real number, of complex arrays too."""
+    return sum(np.real(np.sum(x * y)) for x, y in zip(xs, ys, strict=True))
+
+
+def random_like(x, rng):
+    drawn = rng.normal(size=np.shape(x))
+    return drawn + 1j * rng.normal(size=np.shape(x)) if np.iscomplexobj(x) else drawn
 
 
 def check_derivatives(f, *args, step=1e-5, rtol=1e-6):
@@ -35,8 +41,8 @@ def check_derivatives(f, *args, step=1e-5, rtol=1e-6):
     """
     rng = np.random.default_rng(0)
     numbers = tuple(range(len(args)))
-    t = [rng.normal(size=np.shape(x)) for x in args]
-    weights = [rng.normal(size=np.shape(leaf)) for leaf in leaves(f(*args))]
+    t = [random_like(x, rng) for x in args]
+    weights = [random_like(leaf, rng) for leaf in leaves(f(*args))]
     ahead = [x + step * d for x, d in zip(args, t, strict=True)]
     behind = [x - step * d for x, d in zip(args, t, strict=True)]
 

@@ -226,12 +226,15 @@ def geomspace(start: Any, stop: Any, num: Any = 50, endpoint: bool = True, dtype
     signs = [np.sign(numpy_value(x)) for x in (start, stop)]
     if np.any(signs[0] == 0) or np.any(signs[1] == 0):
         raise ValueError("Geometric sequence cannot include zero")
-    if start.dtype.kind != "c" and np.any(signs[0] != signs[1]):
+    if start.dtype.kind == "c":
+        # Turned so that it starts on the positive real axis, as in NumPy, which says by which of the ways it goes.
+        turn = el.sign(start)
+    elif np.any(signs[0] != signs[1]):
         raise ValueError("geomspace: both ends must have one sign for real numbers")
-    # Seen from the direction of the first, complex ends wind around zero the short way.
-    direction = el.sign(start) if start.dtype.kind == "c" else signs[0]
-    logs, _ = _evenly(el.log(start / direction), el.log(stop / direction), num, endpoint)
-    y = el.exp(logs) * direction
+    else:
+        turn = signs[0]
+    logs, _ = _evenly(el.log(start / turn), el.log(stop / turn), num, endpoint)
+    y = el.exp(logs) * turn
     if num:
         y = _with_ends(y, {0: start, -1: stop} if endpoint and num > 1 else {0: start})
     return _placed(y, axis, dtype)

@@ -164,4 +164,4 @@ def _along(f: Any, axis: int, h: Any, order: int) -> Any:
         parts = _uneven(part, h, order, shaped)
     # NumPy's result has the dtype of f, whatever that of the coordinates.
     result = concatenate(parts, axis)
-    return astype(result, f.dtype) if f.dtype.kind == "f" else result
+    return astype(result, f.dtype) if f.dtype.kind in "fc" else result

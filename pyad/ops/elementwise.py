@@ -100,19 +100,6 @@ def _abs_partial(s: Any, y: Any, x: Any) -> Any:
     return s * (conjugate(x) / _select(_compare(_eq, y, 0.0), 1.0, y))
 
 
-def one_plus(x: Any) -> Any:
-    """1 + x for complex x, whose imaginary part keeps its sign where it is zero: it says on which side of a branch cut
-    x is."""
-    return -(-x - 1.0)
-
-
-def _unit_root(x: Any) -> Any:
-    """sqrt(1 - x^2)."""
-    if not is_complex(x):
-        return sqrt(1.0 - x * x)
-    return sqrt(-(x - 1.0)) * sqrt(one_plus(x))
-
-
 # ---- arithmetic ----
 
 _add = elementwise("add", np.add, lambda s, z, x, y: (s, s), _ANY * 2)
@@ -150,8 +137,17 @@ _tan = elementwise("tan", np.tan, lambda s, y, x: (s * (1.0 + y * y),), ((-1.2, 
 _sinh = elementwise("sinh", np.sinh, lambda s, y, x: (s * cosh(x),))
 _cosh = elementwise("cosh", np.cosh, lambda s, y, x: (s * sinh(x),))
 _tanh = elementwise("tanh", np.tanh, lambda s, y, x: (s * (1.0 - y * y),))
-_arcsin = elementwise("arcsin", np.arcsin, lambda s, y, x: (s / _unit_root(x),), _UNIT)
-_arccos = elementwise("arccos", np.arccos, lambda s, y, x: (-s / _unit_root(x),), _UNIT)
+
+
+def _circle_root(x: Any) -> Any:
+    """sqrt(1 - x * x); of complex numbers the factors, whose signed zeros choose the side of the branch cuts."""
+    if not is_complex(x):
+        return sqrt(1.0 - x * x)
+    return sqrt(-(x - 1.0)) * sqrt(x - -1.0)
+
+
+_arcsin = elementwise("arcsin", np.arcsin, lambda s, y, x: (s / _circle_root(x),), _UNIT)
+_arccos = elementwise("arccos", np.arccos, lambda s, y, x: (-s / _circle_root(x),), _UNIT)
 _arctan = elementwise("arctan", np.arctan, lambda s, y, x: (s / (1.0 + x * x),))
 
 

@@ -24,7 +24,6 @@ from pyad.ops.elementwise import (
     _tie,
     maximum,
     minimum,
-    one_plus,
     power,
     sigmoid,
     sqrt,
@@ -57,16 +56,19 @@ _exp2 = elementwise("exp2", np.exp2, lambda s, y, x: (s * (y * _LN2),))
 _log2 = elementwise("log2", np.log2, lambda s, y, x: (_LOG2_E * s / x,), _POSITIVE)
 _log10 = elementwise("log10", np.log10, lambda s, y, x: (_LOG10_E * s / x,), _POSITIVE)
 _cbrt = elementwise("cbrt", np.cbrt, lambda s, y, x: (s * (1.0 / 3.0) / (y * y),), _POSITIVE)
+# x - -1 and not x + 1: signed zeros of complex numbers choose the side of the branch cut, and 0 - -0 loses none.
+_arcsinh = elementwise("arcsinh", np.arcsinh, lambda s, y, x: (s / sqrt(x * x - -1.0),))
 
 
-def _hyperbolic_root(x: Any) -> Any:
-    """sqrt(x^2 - 1), as a product of roots where x is complex: the branch of the product is another one left of 0."""
-    return sqrt(x - 1.0) * sqrt(one_plus(x)) if is_complex(x) else sqrt((x - 1.0) * (x + 1.0))
+def _hyperbola_root(x: Any) -> Any:
+    """sqrt(x * x - 1) by its factors, which do not cancel near 1; of complex numbers the product of their roots, which
+    has the sign that the branch of arccosh asks for."""
+    if not is_complex(x):
+        return sqrt((x - 1.0) * (x + 1.0))
+    return sqrt(x - 1.0) * sqrt(x - -1.0)
 
 
-_arcsinh = elementwise("arcsinh", np.arcsinh, lambda s, y, x: (s / sqrt(x * x + 1.0),))
-# The products do not cancel near 1, as x * x - 1 does.
-_arccosh = elementwise("arccosh", np.arccosh, lambda s, y, x: (s / _hyperbolic_root(x),), ((1.2, 3.0),))
+_arccosh = elementwise("arccosh", np.arccosh, lambda s, y, x: (s / _hyperbola_root(x),), ((1.2, 3.0),))
 _arctanh = elementwise("arctanh", np.arctanh, lambda s, y, x: (s / ((1.0 - x) * (1.0 + x)),), ((-0.9, 0.9),))
 
 exp2 = unary(_exp2, "2 to the x.")
@@ -160,16 +162,24 @@ def logaddexp2(x1: Any, x2: Any, /) -> Any:
     return _logaddexp2(operand("logaddexp2", x1), operand("logaddexp2", x2))
 
 
+def _real_operand(ufunc: np.ufunc, x: Any) -> Any:
+    """The operand as an array; NumPy's error where it is complex."""
+    x = array(x)
+    if x.dtype.kind == "c":
+        ufunc(numpy_value(x))
+    return x
+
+
 @implements(np.rad2deg, np.degrees)
 def rad2deg(x: Any, /) -> Any:
     """x radians in degrees."""
-    return array(x) * (180.0 / math.pi)
+    return _real_operand(np.rad2deg, x) * (180.0 / math.pi)
 
 
 @implements(np.deg2rad, np.radians)
 def deg2rad(x: Any, /) -> Any:
     """x degrees in radians."""
-    return array(x) * (math.pi / 180.0)
+    return _real_operand(np.deg2rad, x) * (math.pi / 180.0)
 
 
 @implements(np.divmod)
@@ -180,7 +190,7 @@ def divmod_(x1: Any, x2: Any, /) -> tuple[Any, Any]:
 
 @implements(np.float_power)
 def float_power(x1: Any, x2: Any, /) -> Any:
-    """x1 ** x2 in float64 or complex128."""
+    """x1 ** x2 in float64, or complex128."""
     x1, x2 = asarray(x1), asarray(x2)
     dtype = np.result_type(x1.dtype, x2.dtype, float)
     return power(astype(x1, dtype), astype(x2, dtype))
@@ -243,6 +253,10 @@ def nan_to_num(x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, ne
     """x with numbers in the places of NaN and infinities, where it is constant."""
     x = array(x)
     value = numpy_value(x)
+    if x.dtype.kind == "c" and not np.all(np.isfinite(value)):
+        # NumPy looks at the parts by themselves: that which is finite stays, with its derivative.
+        re, im = (nan_to_num(part, nan=nan, posinf=posinf, neginf=neginf) for part in (np.real(x), np.imag(x)))
+        return re + 1j * im
     return where(np.isfinite(value), x, np.nan_to_num(value, nan=nan, posinf=posinf, neginf=neginf))
 
 
@@ -284,7 +298,7 @@ def _reference_sinc(x: Any, order: int) -> Any:
     """
     if order == 0:
         return np.sinc(x)
-    u = np.pi * np.asarray(x, np.result_type(x, float))
+    u = np.pi * np.asarray(x, complex if np.iscomplexobj(x) else float)
     small = np.abs(u) < order + 1.0
     near = np.where(small, u, 0.0)
     series = np.zeros_like(u)

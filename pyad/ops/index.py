@@ -99,6 +99,8 @@ def _index_handle(index: Any) -> int:
 
 def slice_axis(x: Any, axis: int, start: int, count: int) -> Any:
     """`count` entries along one axis, from `start`."""
+    if not is_traced(x):
+        return x[(slice(None),) * axis + (slice(start, start + count),)]
     p: list[int] = []
     for d, length in enumerate(x.shape):
         p += (start, 1, count) if d == axis else (0, 1, length)

@@ -11,7 +11,7 @@ from pyad._engine import INT64
 from pyad.array import constant, is_traced, numpy_value
 from pyad.ops.protocol import constant_in, implements
 from pyad.ops.reduce import normalize_axes
-from pyad.ops.shape import asarray, moveaxis, ravel
+from pyad.ops.shape import asarray, astype, moveaxis, ravel
 
 __all__ = ["along", "partition", "sort", "unique"]
 
@@ -61,6 +61,13 @@ def sort(a: Any, axis: int | None = -1, kind: Any = None, order: Any = None, *, 
         raise ValueError("sort: order= names fields, which arrays of numbers have not")
     # The order must not depend on the algorithm: of equal elements, each gets its own derivative.
     return along(a, np.argsort(value, axis, kind="stable"), axis)
+
+
+@implements(np.sort_complex)
+def sort_complex(a: Any) -> Any:
+    """The elements along the last axis sorted by their real parts, then by the imaginary ones; complex, as in NumPy."""
+    ordered = sort(a)
+    return ordered if ordered.dtype.kind == "c" else astype(ordered, complex)
 
 
 @implements(np.partition)
@@ -144,7 +151,5 @@ def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
     places = np.asarray(x).astype(np.int64)
     if weights.shape != places.shape:
         raise ValueError(f"bincount: weights of shape {weights.shape} for x of shape {places.shape}")
-    from pyad.ops.shape import astype
-
     weights = astype(weights, float)
     return _put.record([weights._h, constant(places, INT64)], (len(counts),))

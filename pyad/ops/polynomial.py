@@ -20,7 +20,7 @@ from pyad.ops.protocol import implements
 from pyad.ops.rearrange import atleast_1d, trim_zeros
 from pyad.ops.shape import asarray, concatenate
 from pyad.ops.signal import convolve
-from pyad.ops.solve import lstsq, solve
+from pyad.ops.solve import inv, lstsq, solve
 
 __all__ = ["poly", "polyadd", "polyder", "polydiv", "polyfit", "polyint", "polymul", "polysub", "polyval", "roots"]
 
@@ -244,7 +244,8 @@ def polyfit(
     rank, singular, rcond = plain[2:]
     if rank != order:
         raise ValueError(f"polyfit: the points do not determine a polynomial of degree {deg} (rank {rank} of {order})")
-    scaled = _least_squares(left, columns)
+    # The rules above have no conjugates.
+    scaled = lstsq(left, columns, rcond)[0] if left.dtype.kind == "c" else _least_squares(left, columns)
     out = scaled / scale[:, None]
     out = out if y.ndim == 2 else out[:, 0]
     if full:
@@ -253,7 +254,11 @@ def polyfit(
         return out, residuals, rank, singular, rcond
     if not cov:
         return out
-    base = _gram_solve(left, np.eye(order, dtype=left.dtype)) / outer(scale, scale)
+    if left.dtype.kind == "c":
+        # NumPy's matrix has no conjugate in it.
+        base = inv(matmul(left.T, left)) / outer(scale, scale)
+    else:
+        base = _gram_solve(left, np.eye(order, dtype=left.dtype)) / outer(scale, scale)
     if cov == "unscaled":
         return out, base
     if len(x) <= order:

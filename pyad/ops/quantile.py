@@ -168,6 +168,8 @@ class _Call:
         self.weights = weights
         self.method = method
         self.a = _float(a)
+        if self.a.dtype.kind == "c":
+            raise TypeError(f"{name}: a must be an array of real numbers, got {self.a.dtype}")
         # NumPy's answer depends on the method and on whether q is a number, an array or a list.
         weights = {} if weights is None else {"weights": np.ones(1)}
         one = np.zeros(1, self.a.dtype)

@@ -80,8 +80,8 @@ def _extremum_weights(y: Any, x: Any, p: tuple[int, ...]) -> Any:
 
 
 def _finite_zero(x: Any) -> Any:
-    """Zeros like x, also where x is not finite."""
-    return _select(_compare(_eq, x, x), 0.0, x * 0.0)
+    """Zeros like x, also where x is infinite; NaN where it is NaN."""
+    return _select(_compare(_eq, x, x), 0.0, x)
 
 
 def _extremum_vjp(s: Any, y: Any, x: Any, p: tuple[int, ...]) -> tuple[Any]:
@@ -237,9 +237,11 @@ def mean(
 
 
 def count_of(name: str, a: Any, axis: Axis, keepdims: bool, where: Any) -> Any:
-    """How many elements are reduced to one: a number, or an array of the operand's dtype where a mask is given."""
+    """How many elements are reduced to one: a number, or an array of the operand's dtype (that of the parts of complex
+    numbers) where a mask is given."""
     if where is not True:
-        return np.sum(mask_for(name, a, where), axis, a.dtype, keepdims=bool(keepdims))
+        dtype = np.finfo(a.dtype).dtype if a.dtype.kind == "c" else a.dtype
+        return np.sum(mask_for(name, a, where), axis, dtype, keepdims=bool(keepdims))
     if axis is None:
         return a.size
     shape = a.shape

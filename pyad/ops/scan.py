@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from pyad.array import constant, is_traced, numpy_value
-from pyad.op import Op, general, linear
+from pyad.op import general, linear
 from pyad.ops.protocol import implements, refuse_out
 from pyad.ops.reduce import normalize_axes
 from pyad.ops.shape import _broadcast, array, astype, concatenate, ravel
@@ -44,11 +44,11 @@ def _reference_recur(terms: Any, factors: Any, axis: int, reverse: int) -> Any:
 # ---- records ----
 
 
-def _run(op: Op, p: tuple[int, ...], *operands: Any) -> Any:
-    """Apply an op. The rules are given plain arrays where the values are complex, which NumPy computes."""
-    if not any(map(is_traced, operands)):
-        return op.reference(*operands, *p)
-    return op(*operands, params=p)
+def _run(op: Any, p: tuple[int, ...], *operands: Any) -> Any:
+    """A scan in a rule, whose operands are plain where Python runs the rule, as it does for complex numbers."""
+    if any(map(is_traced, operands)):
+        return op(*operands, params=p)
+    return op.reference(*operands, *p)
 
 
 _cumsum = linear("cumsum", _reference_cumsum, lambda s, y, x, p: (_run(_cumsum, (p[0], 1 - p[1]), s),))
@@ -62,11 +62,10 @@ def _shifted(x: Any, axis: int, towards_end: bool, fill: float) -> Any:
     if n == 0:
         return x
     shape = (*x.shape[:axis], 1, *x.shape[axis + 1 :])
-    if not is_traced(x):
-        kept = np.take(x, np.arange(n - 1) + (0 if towards_end else 1), axis)
+    if is_traced(x):
+        edge = _broadcast.record([constant(fill, x.dtype)], shape)
+    else:
         edge = np.full(shape, fill, x.dtype)
-        return np.concatenate([edge, kept] if towards_end else [kept, edge], axis)
-    edge = _broadcast.record([constant(fill, x.dtype)], shape)
     kept = slice_axis(x, axis, 0 if towards_end else 1, n - 1)
     return concatenate([edge, kept] if towards_end else [kept, edge], axis)
 
@@ -127,7 +126,7 @@ def _scan(name: str, op: Any, a: Any, axis: int | None, dtype: Any, out: Any) ->
     refuse_out(f"numpy.{name}", out)
     a = array(a)
     if dtype is not None:
-        if np.dtype(dtype).kind != "f":
+        if np.dtype(dtype).kind not in "fc":
             return getattr(np, name)(numpy_value(a), axis, dtype)
         a = astype(a, dtype)
     if not is_traced(a):

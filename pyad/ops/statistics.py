@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pyad.array import is_complex, is_traced, numpy_value
+from pyad.array import is_traced, numpy_value
 from pyad.errors import ShapeError
 from pyad.ops import reduce
 from pyad.ops.complex import conjugate, imag, real, squared_magnitude
@@ -152,7 +152,8 @@ def average(a: Any, axis: Axis = None, weights: Any = None, returned: bool = Fal
         weights = asarray(weights)
         if weights.shape != a.shape:
             weights = _aligned_weights(a, weights, axis)
-        scale = reduce.sum(weights * np.ones(a.shape, bool), axis, keepdims=keepdims)
+        dtype = np.result_type(a.dtype, weights.dtype)
+        scale = astype(reduce.sum(weights * np.ones(a.shape, bool), axis, keepdims=keepdims), dtype)
         if np.any(np.equal(numpy_value(scale), 0)):
             raise ZeroDivisionError("average: the weights sum to zero")
         mean = reduce.sum(a * weights, axis, keepdims=keepdims) / scale
@@ -216,8 +217,7 @@ def cov(
         freedom = total - ddof * reduce.sum(w * asarray(aweights)) / total
     if numpy_value(freedom) <= 0:
         freedom = 0.0
-    across = swapaxes(centred if w is None else centred * w, 0, 1)
-    product = matmul(centred, conjugate(across))
+    product = matmul(centred, conjugate(swapaxes(centred if w is None else centred * w, 0, 1)))
     scaled = product / freedom
     return reshape(scaled, tuple(n for n in scaled.shape if n != 1))
 
@@ -232,10 +232,10 @@ def corrcoef(x: Any, y: Any = None, rowvar: bool = True, *, dtype: Any = None) -
         return c / c
     n = np.arange(c.shape[0])
     deviation = sqrt(real(c[n, n]))
-    c = c / deviation[:, None] / deviation[None, :]
-    if not is_complex(c):
-        return clip(c, -1.0, 1.0)
-    return clip(real(c), -1.0, 1.0) + 1j * clip(imag(c), -1.0, 1.0)
+    scaled = c / deviation[:, None] / deviation[None, :]
+    if scaled.dtype.kind != "c":
+        return clip(scaled, -1.0, 1.0)
+    return clip(real(scaled), -1.0, 1.0) + 1j * clip(imag(scaled), -1.0, 1.0)
 
 
 # ---- NaN passed over ----

@@ -92,7 +92,8 @@ def pull(f: Callable[..., Any], inputs: Sequence[Any], s: Any) -> tuple[Any, tup
 
     def weighted(*xs: Any) -> Any:
         y = f(*xs)
-        return np.sum(s * y), y
+        # The real part, of which the gradient is the cotangent, of complex values too.
+        return np.real(np.sum(s * y)), y
 
     (_, y), cotangents = value_and_grad(weighted, tuple(range(len(inputs))), has_aux=True)(*inputs)
     return y, cotangents

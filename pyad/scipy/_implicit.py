@@ -25,8 +25,17 @@ Residual = Callable[..., Any]
 
 def implicit(residual: Residual, x: np.ndarray, operands: Sequence[Any]) -> Any:
     """The known solution x, a vector, of residual(x, *operands) = 0, as a function of the operands, one of which at
-    least is traced."""
-    return _solution(*operands, value=np.asarray(x, np.float64), residual=residual)
+    least is traced. Complex equations are solved as real ones for the parts, so they need not be holomorphic."""
+    if not np.iscomplexobj(x):
+        return _solution(*operands, value=np.asarray(x, np.float64), residual=residual)
+    n = len(x)
+
+    def parts(x: Any, *operands: Any) -> Any:
+        out = residual(x[:n] + 1j * x[n:], *operands)
+        return np.concatenate([np.real(out), np.imag(out)])
+
+    both = _solution(*operands, value=np.concatenate([x.real, x.imag]).astype(np.float64), residual=parts)
+    return both[:n] + 1j * both[n:]
 
 
 def _matrix(residual: Residual, x: Any, operands: Sequence[Any]) -> Any:

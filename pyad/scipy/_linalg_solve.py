@@ -316,16 +316,17 @@ def solve_banded(
 
 
 def _half_diagonal(band: Any, lower: bool) -> Any:
-    """The band of one triangle, its diagonal halved, so that with its transpose it makes the whole matrix."""
+    """The band of one triangle, its diagonal halved, so that with its adjoint it makes the whole matrix."""
     scale = np.ones((band.shape[0], 1), band.dtype)
     scale[0 if lower else -1] = 0.5
     return band * scale
 
 
 def _symmetric_vjp(s: Any, y: Any, ab: Any, b: Any, lower: bool) -> tuple[Any, ...]:
-    w = _solveh_banded(ab, s, lower=lower)
+    # Of complex numbers the matrix is Hermitian: its transpose is its conjugate.
+    w = _solveh_banded(ab, s.conj(), lower=lower).conj()
     sides = (ab.shape[0] - 1, 0) if lower else (0, ab.shape[0] - 1)
-    return -_half_diagonal(_band_product(w, y, *sides) + _band_product(y, w, *sides), lower), w
+    return -_half_diagonal(_band_product(w, y, *sides) + _band_product(y, w, *sides).conj(), lower), w
 
 
 def _symmetric_jvp(tangents: list[Any], y: Any, ab: Any, b: Any, lower: bool) -> Any:
@@ -333,7 +334,7 @@ def _symmetric_jvp(tangents: list[Any], y: Any, ab: Any, b: Any, lower: bool) ->
     if da is not None:
         sides = (ab.shape[0] - 1, 0) if lower else (0, ab.shape[0] - 1)
         triangle = _banded_matrix(_half_diagonal(da, lower), *sides)
-        da = triangle + flip(triangle)
+        da = triangle + adjoint(triangle)
     return _solveh_banded(ab, _right_side(da, db, y), lower=lower)
 
 

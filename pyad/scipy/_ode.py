@@ -186,6 +186,11 @@ class _Field(Closed):
         return out
 
 
+def _check_real(name: str, *given: Any) -> None:
+    if any(x.dtype.kind == "c" for x in given):
+        raise refuse(name, "a complex y0 or argument", "take the real and the imaginary parts as unknowns of their own")
+
+
 # ---- odeint ----
 
 _FIRST_ODEINT = ("Dfun", "col_deriv", "ml", "mu", "h0")
@@ -256,6 +261,7 @@ def odeint(
     if y0.ndim != 1 or t.ndim != 1 or not t.size:
         raise ShapeError(f"odeint: y0 has shape {y0.shape} and t {t.shape}, expected two vectors")
     f = _Field("odeint", func, args, not tfirst)
+    _check_real("odeint", y0, *f.operands)
     if Dfun is not None:
         fixed = Closed("odeint", Dfun, args)
         values = fixed.plain_operands()
@@ -324,6 +330,7 @@ def solve_ivp(
     if y0.ndim != 1 or t_span.shape != (2,):
         raise ShapeError(f"solve_ivp: t_span has shape {t_span.shape} and y0 {y0.shape}, expected (2,) and a vector")
     f = _Field("solve_ivp", fun, () if args is None else args, False)
+    _check_real("solve_ivp", y0, *f.operands)
     if callable(options.get("jac")):
         jacobian = Closed("solve_ivp", options["jac"], () if args is None else args)
         values = jacobian.plain_operands()

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pyad.array import numpy_value
+from pyad.array import is_complex, is_traced, numpy_value
 from pyad.scipy._closed import Closed
 from pyad.scipy._common import load, plain, refuse
 from pyad.scipy._implicit import implicit
@@ -82,6 +82,16 @@ def root(
     return found
 
 
+def _slope(f: Callable[..., Any]) -> Callable[..., Any]:
+    """The derivative of a function of one number; of a complex one, for which Newton's method is, the holomorphic."""
+    return lambda x: grad(f, holomorphic=bool(is_complex(x)))(_number(x))
+
+
+def _number(x: Any) -> Any:
+    """A plain x as Python's number."""
+    return x if is_traced(x) else complex(x) if np.iscomplexobj(x) else float(x)
+
+
 def root_scalar(
     f: Callable[..., Any],
     args: Any = (),
@@ -117,9 +127,9 @@ def root_scalar(
         return np.reshape(closed(x, *values), np.shape(x))
 
     if method in ("newton", "halley") and options["fprime"] is None:
-        options["fprime"] = lambda x: grad(at)(float(x))
+        options["fprime"] = lambda x: _slope(at)(x)
     if method == "halley" and options["fprime2"] is None:
-        options["fprime2"] = lambda x: grad(grad(at))(float(x))
+        options["fprime2"] = lambda x: _slope(_slope(at))(x)
     found = _theirs.root_scalar(at, method=method, **options)
     found.root = solution_of(closed, found.root)
     return found

@@ -99,7 +99,8 @@ def _held(x: Any, dtype: np.dtype, constant: bool) -> Any:
     """A plain argument as the rules see it; a constant Python number stays weak, and integers stay integers."""
     if constant and (type(x) in (int, float) or np.asarray(x).dtype.kind != "f"):
         return x if type(x) in (int, float) else np.array(x)[()]
-    return np.array(x, dtype)[()]
+    # What is constant is real also beside complex numbers: an order, a degree.
+    return np.array(x, np.finfo(dtype).dtype if constant else dtype)[()]
 
 
 def special(theirs: np.ufunc, **partials: Partial | None) -> Callable[..., Any]:

@@ -21,6 +21,7 @@ else:
     from pyad.ops.protocol import implements as _implements
     from pyad.ops.protocol import namespace as _namespace
     from pyad.scipy.special import bessel as _bessel  # noqa: F401
+    from pyad.scipy.special import complex_valued as _complex_valued  # noqa: F401
     from pyad.scipy.special import elementary as _elementary  # noqa: F401
     from pyad.scipy.special import incomplete as _incomplete  # noqa: F401
     from pyad.scipy.special import integrals as _integrals  # noqa: F401

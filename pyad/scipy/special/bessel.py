@@ -14,6 +14,7 @@ import scipy.special as sp
 
 from pyad.array import is_complex, is_traced
 from pyad.ops import elementwise as el
+from pyad.ops.complex import imag, real
 from pyad.ops.dispatch import operand
 from pyad.ops.protocol import implements
 from pyad.scipy.define import behind, by_parts, refuse, special
@@ -29,10 +30,41 @@ def _half_sum(family: Callable[[], Any]) -> Callable[..., Any]:
     return lambda y, v, x: 0.5 * (family()(v - 1, x) + family()(v + 1, x))
 
 
+def _scaled(theirs: np.ufunc, slope: Callable[..., Any], part: Callable[..., Any], **real: Any) -> Callable[..., Any]:
+    """A function times exp(-|part(z)|), which is not holomorphic.
+
+    Of complex numbers it is taken as a function of z and of that part by itself, r; `slope` is the derivative by z
+    where r stays. `real`: the partial derivatives of the function of real numbers.
+    """
+    name = f"scipy.special.{theirs.__name__}"
+    of_real = by_parts(name, theirs, **real)
+    of_complex = by_parts(name, lambda v, z, r: theirs(v, z), v=None, z=slope, r=lambda y, v, z, r: -el.sign(r) * y)
+
+    def function(v: Any, z: Any) -> Any:
+        return of_complex(v, z, part(z)) if is_complex(z) else of_real(v, z)
+
+    function.__name__ = function.__qualname__ = theirs.__name__
+    function.__doc__ = of_real.__doc__
+    return implements(theirs)(function)
+
+
+def _half_difference_scaled(family: Callable[[], Any]) -> Callable[..., Any]:
+    return lambda y, v, z, r: 0.5 * (family()(v - 1, z) - family()(v + 1, z))
+
+
 jv = special(sp.jv, v=None, z=_half_difference(lambda: jv))
+jve = _scaled(sp.jve, _half_difference_scaled(lambda: jve), imag, v=None, z=_half_difference(lambda: jve))
 yv = special(sp.yv, v=None, z=_half_difference(lambda: yv))
+yve = _scaled(sp.yve, _half_difference_scaled(lambda: yve), imag, v=None, z=_half_difference(lambda: yve))
 yn = special(sp.yn, n=None, x=_half_difference(lambda: yv))
 iv = special(sp.iv, v=None, z=_half_sum(lambda: iv))
+ive = _scaled(
+    sp.ive,
+    lambda y, v, z, r: 0.5 * (ive(v - 1, z) + ive(v + 1, z)),
+    real,
+    v=None,
+    z=lambda y, v, x: 0.5 * (ive(v - 1, x) + ive(v + 1, x)) - el.sign(x) * y,
+)
 kv = special(sp.kv, v=None, z=lambda y, v, x: -0.5 * (kv(v - 1, x) + kv(v + 1, x)))
 kve = special(sp.kve, v=None, z=lambda y, v, x: y - 0.5 * (kve(v - 1, x) + kve(v + 1, x)))
 kn = special(sp.kn, n=None, x=lambda y, v, x: -0.5 * (kv(v - 1, x) + kv(v + 1, x)))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import scipy.special as sp
 
-from pyad.array import is_traced, numpy_value
+from pyad.array import is_complex, is_traced, numpy_value
 from pyad.op import COMPLEX_FORMS
 from pyad.ops import elementwise as el
 from pyad.ops.protocol import implements
@@ -65,7 +65,7 @@ _lambertw = by_parts("scipy.special.lambertw", _real_branch, z=lambda w, z, k: e
 
 @implements(sp.lambertw)
 def lambertw(z: Any, k: Any = 0, tol: float = 1e-8) -> Any:
-    """The w with w exp(w) = z. Of real z it is real, NaN where it is not. The branch k is constant."""
+    """The w with w exp(w) = z; of real z real: NaN where it is not. The branch k is constant, for real z 0 or -1."""
     if is_traced(k):
         raise refuse("scipy.special.lambertw", "k")
     return _lambertw(z, k)
@@ -164,8 +164,21 @@ _TWO_BY_ROOT_PI = 2.0 / math.sqrt(math.pi)
 _ROOT_PI_BY_TWO = 0.5 * math.sqrt(math.pi)
 _ROOT_TWO_PI = math.sqrt(2.0 * math.pi)
 
-implements(sp.erf)(el.erf)
-implements(sp.expit)(el.sigmoid)
+_complex_erf = by_parts("scipy.special.erf", sp.erf, z=lambda y, x: _TWO_BY_ROOT_PI * el.exp(-(x * x)))
+
+
+@implements(sp.expit)
+def expit(x: Any) -> Any:
+    """1 / (1 + exp(-x)), without overflow; SciPy's error for complex numbers."""
+    return sp.expit(numpy_value(x)) if is_complex(x) else el.sigmoid(x)
+
+
+@implements(sp.erf)
+def erf(z: Any) -> Any:
+    """The error function, of complex numbers too."""
+    return _complex_erf(z) if is_complex(z) else el.erf(z)
+
+
 erfc = special(sp.erfc, x=lambda y, x: -_TWO_BY_ROOT_PI * el.exp(-(x * x)))
 erfcx = special(sp.erfcx, x=lambda y, x: 2.0 * x * y - _TWO_BY_ROOT_PI)
 erfi = special(sp.erfi, z=lambda y, x: _TWO_BY_ROOT_PI * el.exp(x * x))

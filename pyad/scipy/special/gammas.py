@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import scipy.special as sp
 
-from pyad.array import is_traced, numpy_value
-from pyad.errors import DTypeError
+from pyad.array import is_complex, is_traced, numpy_value
 from pyad.ops import elementwise as el
 from pyad.ops.dispatch import operand
 from pyad.ops.protocol import implements
 from pyad.scipy.define import behind, by_parts, refuse, special
+from pyad.scipy.special.polygamma import complex_polygamma
 
 
 @implements(sp.gammasgn)
@@ -24,12 +24,12 @@ def gammasgn(x: Any) -> Any:
 
 def _polygamma(n: Any, x: Any) -> Any:
     if np.iscomplexobj(x):
-        raise DTypeError("scipy.special.polygamma and the derivative of digamma are there for real numbers only")
+        return complex_polygamma(n, x)
     return np.asarray(sp.polygamma(n, x), getattr(x, "dtype", None))[()]
 
 
 _polygamma_by_parts = by_parts(
-    "scipy.special.polygamma", sp.polygamma, n=None, x=lambda y, n, x: _polygamma_by_parts(n + 1, x)
+    "scipy.special.polygamma", _polygamma, n=None, x=lambda y, n, x: _polygamma_by_parts(n + 1, x)
 )
 # float32 stays float32 here, where scipy.special.polygamma gives float64.
 _trigamma = by_parts("trigamma", lambda x: _polygamma(1, x), x=lambda y, x: _polygamma_by_parts(2, x))
@@ -58,6 +58,8 @@ def polygamma(n: Any, x: Any) -> Any:
     """The n-th derivative of digamma; n is constant."""
     if is_traced(n):
         raise refuse("scipy.special.polygamma", "n")
+    if is_complex(x):
+        raise TypeError("polygamma: x is complex; as in SciPy it is defined for real numbers only")
     return digamma(x) if type(n) is int and n == 0 else _polygamma_by_parts(n, x)
 
 
