@@ -15,6 +15,7 @@ import numpy as np
 from pyad.array import dtype_of, is_traced, numpy_value
 from pyad.host import host, host_elementwise, host_linear
 from pyad.op import elementwise
+from pyad.ops.assign import assign_all
 from pyad.ops.dispatch import binary, operand, unary
 from pyad.ops.elementwise import _compare, _eq, _ne, _select, _tie, maximum, minimum, power, sigmoid, sqrt, where
 from pyad.ops.protocol import constant_in, implements, refuse_out
@@ -160,8 +161,10 @@ def divmod_(x1: Any, x2: Any, /) -> tuple[Any, Any]:
 
 @implements(np.float_power)
 def float_power(x1: Any, x2: Any, /) -> Any:
-    """x1 ** x2 in float64."""
-    return power(astype(asarray(x1), float), astype(asarray(x2), float))
+    """x1 ** x2 in float64, or in complex128."""
+    x1, x2 = asarray(x1), asarray(x2)
+    dtype = complex if "c" in (x1.dtype.kind, x2.dtype.kind) else float
+    return power(astype(x1, dtype), astype(x2, dtype))
 
 
 @implements(np.heaviside)
@@ -219,9 +222,12 @@ def fix(x: Any, out: Any = None) -> Any:
 @implements(np.nan_to_num)
 def nan_to_num(x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
     """x with numbers in the places of NaN and infinities, where it is constant."""
-    x = array(x)
-    value = numpy_value(x)
-    return where(np.isfinite(value), x, np.nan_to_num(value, nan=nan, posinf=posinf, neginf=neginf))
+    value = numpy_value(array(x))
+    result = where(np.isfinite(value), array(x), np.nan_to_num(value, nan=nan, posinf=posinf, neginf=neginf))
+    if copy or not is_traced(x) or not x.ndim:
+        return result
+    assign_all(x, result)
+    return x
 
 
 _NONE = np._NoValue  # type: ignore[attr-defined]

@@ -87,7 +87,7 @@ class _Rows:
 
 def _float(a: Any) -> Any:
     a = asarray(a)
-    return a if a.dtype.kind == "f" else astype(a, float)
+    return a if a.dtype.kind in "fc" else astype(a, float)
 
 
 def _median(name: str, a: Any, axis: Axis, out: Any, keepdims: bool, skip_nan: bool) -> Any:

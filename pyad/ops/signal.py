@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from pyad.array import common_dtype, is_traced, numpy_value
+from pyad.errors import DTypeError
 from pyad.host import host_linear
 from pyad.ops import elementwise as el
 from pyad.ops import shape as sh
@@ -111,7 +112,12 @@ def _periodic(x: Any, xp: Any, fp: Any, period: Any) -> tuple[Any, Any, Any]:
 def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: Any = None) -> Any:
     """Linear interpolation between points (xp, fp) with xp increasing; constant outside them. At a point the slope is
     the one to its right, at the last the one to its left."""
-    x, xp, fp = (sh.astype(asarray(v), np.float64) for v in (x, xp, fp))
+    x, xp, fp = asarray(x), asarray(xp), asarray(fp)
+    for v in (x, xp):
+        if v.dtype.kind == "c":
+            raise DTypeError(f"interp: x and xp must be real numbers, got {v.dtype}")
+    x, xp = sh.astype(x, np.float64), sh.astype(xp, np.float64)
+    fp = sh.astype(fp, np.complex128 if fp.dtype.kind == "c" else np.float64)
     if xp.ndim != 1 or fp.ndim != 1:
         raise ValueError(f"Data points must be 1-D sequences, got shapes {xp.shape} and {fp.shape}")
     if len(xp) == 0:
