@@ -9,9 +9,9 @@ from functools import lru_cache
 from typing import NamedTuple
 
 __all__ = [
-    "Part",
     "IMAG",
     "REAL",
+    "Part",
     "broadcast",
     "component",
     "contiguous_strides",

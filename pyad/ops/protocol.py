@@ -17,7 +17,7 @@ from typing import Any
 from numpy import ufunc
 
 from pyad.array import Array, is_traced
-from pyad.errors import UnsupportedError
+from pyad.errors import EngineError, UnsupportedError
 from pyad.ops.dispatch import contains_traced
 
 __all__ = [
@@ -56,6 +56,8 @@ def implements(*theirs: Callable[..., Any]) -> Callable[[Callable[..., Any]], Ca
     def register(ours: Callable[..., Any]) -> Callable[..., Any]:
         for function in theirs:
             table: dict[Any, Any] = UFUNCS if isinstance(function, ufunc) else FUNCTIONS
+            if function in table:
+                raise EngineError(f"{function.__name__} has two implementations, one of them in {ours.__module__}")
             table[function] = ours
         return ours
 

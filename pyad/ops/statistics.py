@@ -216,7 +216,7 @@ def cov(
         freedom = total - ddof * reduce.sum(w * asarray(aweights)) / total
     if numpy_value(freedom) <= 0:
         freedom = 0.0
-    product = matmul(centred, swapaxes(centred if w is None else centred * w, 0, 1))
+    product = matmul(centred, swapaxes(np.conj(centred if w is None else centred * w), 0, 1))
     scaled = product / freedom
     return reshape(scaled, tuple(n for n in scaled.shape if n != 1))
 
@@ -230,8 +230,11 @@ def corrcoef(x: Any, y: Any = None, rowvar: bool = True, *, dtype: Any = None) -
     if c.ndim == 0:
         return c / c
     n = np.arange(c.shape[0])
-    deviation = sqrt(c[n, n])
-    return clip(c / deviation[:, None] / deviation[None, :], -1.0, 1.0)
+    deviation = sqrt(np.real(c[n, n]))
+    scaled = c / deviation[:, None] / deviation[None, :]
+    if scaled.dtype.kind == "c":
+        return clip(np.real(scaled), -1.0, 1.0) + 1j * clip(np.imag(scaled), -1.0, 1.0)
+    return clip(scaled, -1.0, 1.0)
 
 
 # ---- NaN passed over ----
