@@ -268,7 +268,7 @@ def _reference_sinc(x: Any, order: int) -> Any:
     """
     if order == 0:
         return np.sinc(x)
-    u = np.pi * np.asarray(x, float)
+    u = np.pi * np.asarray(x, complex if np.iscomplexobj(x) else float)
     small = np.abs(u) < order + 1.0
     near = np.where(small, u, 0.0)
     series = np.zeros_like(u)
