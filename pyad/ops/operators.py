@@ -376,7 +376,7 @@ def _install() -> None:
         "mod": more._mod,
     }
     for name, op in pairs.items():
-        setattr(Array, f"__{name}__", binary_method(op))
+        setattr(Array, f"__{name}__", binary_method(op, reflected=f"__r{name}__"))
         setattr(Array, f"__r{name}__", binary_method(op, swapped=True))
     Array.__divmod__ = lambda self, other: (self // other, self % other)
     Array.__rdivmod__ = lambda self, other: (other // self, other % self)
