@@ -369,8 +369,13 @@ def part_of(x: Array) -> parts.Part:
 
 def read_part(root: Array, part: parts.Part) -> int:
     """The elements of a part as they are now: a handle as the engine answers it."""
-    params = part.params
-    handle = lib.pyad_op(_WINDOW, 1, [root._h], len(params), params)
+    if part.overlapping:
+        # A window adds up what arrives only where strides are zero.
+        flat = wrap(lib.pyad_op(_RESHAPE, 1, [root._h], 1, (root.size,)))
+        handle = lib.pyad_op(_TAKE, 2, [flat._h, constant(part.places(), _engine.INT64)], 0, ())
+    else:
+        params = part.params
+        handle = lib.pyad_op(_WINDOW, 1, [root._h], len(params), params)
     if handle >= FAILED:
         raise _engine.error(handle, (root._h,))
     return take_component(wrap(handle), part.component) if part.component else handle
@@ -393,6 +398,8 @@ def _renew(x: View) -> None:
 
 
 _WINDOW = _engine.kernel("window")
+_RESHAPE = _engine.kernel("reshape")
+_TAKE = _engine.kernel("take")
 _IMAG = _engine.kernel("imag")
 _ASTYPE = _engine.kernel("astype")
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import NamedTuple
 
+import numpy as np
+
 __all__ = [
     "IMAG",
     "REAL",
@@ -38,6 +40,14 @@ class Part(NamedTuple):
     strides: tuple[int, ...]
     writable: bool = True
     component: int = 0
+    overlapping: bool = False  # an element may be in several places
+
+    def places(self) -> np.ndarray:
+        """Where in the array each element is, of the part's shape."""
+        at = np.full(self.shape, self.offset, np.int64)
+        for axis, (length, stride) in enumerate(zip(self.shape, self.strides, strict=True)):
+            at += (np.arange(length) * stride).reshape((-1,) + (1,) * (len(self.shape) - axis - 1))
+        return at
 
     @property
     def params(self) -> tuple[int, ...]:
@@ -67,7 +77,7 @@ def rows(part: Part, index: tuple[int, ...]) -> Part:
     for i, length, stride in zip(index, part.shape, part.strides, strict=False):
         offset += (i if i >= 0 else i + length) * stride
     n = len(index)
-    return Part(offset, part.shape[n:], part.strides[n:], part.writable, part.component)
+    return Part(offset, part.shape[n:], part.strides[n:], part.writable, part.component, part.overlapping)
 
 
 def sliced(part: Part, p: tuple[int, ...]) -> Part:
@@ -80,7 +90,7 @@ def sliced(part: Part, p: tuple[int, ...]) -> Part:
         if count >= 0:
             shape.append(count)
             strides.append(step * stride)
-    return Part(offset, tuple(shape), tuple(strides), part.writable, part.component)
+    return Part(offset, tuple(shape), tuple(strides), part.writable, part.component, part.overlapping)
 
 
 def first_axis(part: Part, index: slice) -> Part:
@@ -96,7 +106,9 @@ def first_axis(part: Part, index: slice) -> Part:
 def transposed(part: Part, order: tuple[int, ...]) -> Part:
     """The axes in another order."""
     shape = tuple(part.shape[d] for d in order)
-    return Part(part.offset, shape, tuple(part.strides[d] for d in order), part.writable, part.component)
+    return Part(
+        part.offset, shape, tuple(part.strides[d] for d in order), part.writable, part.component, part.overlapping
+    )
 
 
 def broadcast(part: Part, shape: Shape) -> Part:
@@ -105,7 +117,7 @@ def broadcast(part: Part, shape: Shape) -> Part:
     strides = [0] * extra
     for length, old, stride in zip(shape[extra:], part.shape, part.strides, strict=True):
         strides.append(stride if length == old else 0)
-    return Part(part.offset, shape, tuple(strides), False, part.component)
+    return Part(part.offset, shape, tuple(strides), False, part.component, part.overlapping)
 
 
 def diagonal(part: Part, where: tuple[int, int, int, int, int, bool]) -> Part:
@@ -116,7 +128,7 @@ def diagonal(part: Part, where: tuple[int, int, int, int, int, bool]) -> Part:
     offset = part.offset + (row * down + column * right if count else 0)
     shape = (*(part.shape[d] for d in rest), count)
     strides = (*(part.strides[d] for d in rest), down + right)
-    return Part(offset, shape, strides, part.writable and writable, part.component)
+    return Part(offset, shape, strides, part.writable and writable, part.component, part.overlapping)
 
 
 def windows(part: Part, sizes: tuple[tuple[int, int], ...]) -> Part:
@@ -126,7 +138,7 @@ def windows(part: Part, sizes: tuple[tuple[int, int], ...]) -> Part:
         shape[axis] -= length - 1
     shape += [length for _, length in sizes]
     strides = (*part.strides, *(part.strides[axis] for axis, _ in sizes))
-    return Part(part.offset, tuple(shape), strides, False, part.component)
+    return Part(part.offset, tuple(shape), strides, False, part.component, True)
 
 
 def component(part: Part, which: int) -> Part:
@@ -142,7 +154,7 @@ def same_but_ones(old: Shape, new: Shape) -> bool:
 def reshaped(part: Part, shape: Shape) -> Part | None:
     """The same elements in C order in another shape of that size; None where strides cannot say it (NumPy copies)."""
     if 0 in shape:
-        return Part(part.offset, shape, contiguous_strides(shape), part.writable, part.component)
+        return Part(part.offset, shape, contiguous_strides(shape), part.writable, part.component, part.overlapping)
     runs = _runs(part)
     strides = [0] * len(shape)
     length, stride = runs.pop() if runs else (1, 1)
@@ -157,7 +169,7 @@ def reshaped(part: Part, shape: Shape) -> Part | None:
         strides[d] = stride
         stride *= shape[d]
         length //= shape[d]
-    return Part(part.offset, shape, tuple(strides), part.writable, part.component)
+    return Part(part.offset, shape, tuple(strides), part.writable, part.component, part.overlapping)
 
 
 def _runs(part: Part) -> list[tuple[int, int]]:

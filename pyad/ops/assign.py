@@ -102,8 +102,8 @@ def _root(x: Array) -> Array:
 def _refuse_readonly(part: parts.Part) -> None:
     if not part.writable:
         raise ValueError(
-            "assignment destination is read-only: a view made by np.broadcast_to, np.diagonal or sliding_window_view (or "
-            "a part of it) cannot be written into; write into a copy, x.copy()"
+            "assignment destination is read-only: a view made by np.broadcast_to, np.diagonal or sliding_window_view "
+            "(or a part of it) cannot be written into; write into a copy, x.copy()"
         )
 
 

@@ -133,6 +133,8 @@ def _either(theirs: Callable[..., Any], ours: Callable[..., Any]) -> Callable[..
         return _either_ufunc(theirs, ours)
 
     def function(*args: Any, **keywords: Any) -> Any:
+        if keywords and keywords.get("out") is not None:
+            return theirs(*args, **keywords)  # which comes back through its protocol
         for x in args:
             if holds_traced(x):
                 return ours(*args, **keywords)
