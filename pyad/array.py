@@ -338,6 +338,16 @@ def view(parent: Array, handle: int, made: tuple[Any, Any]) -> View:
     return array
 
 
+def view_of(x: Array, part: parts.Part) -> View:
+    """The view that is this part of the root of x."""
+    root = x._root if type(x) is View else x
+    return view(root, read_part(root, part), (_as_found, part))
+
+
+def _as_found(_: parts.Part, part: parts.Part) -> parts.Part:
+    return part
+
+
 def is_stale(x: Array) -> bool:
     """Whether `x` is a view whose array has been written into since it was last read."""
     return type(x) is View and x._root._h is not x._at
@@ -362,11 +372,23 @@ def part_of(x: Array) -> parts.Part:
 
 def read_part(root: Array, part: parts.Part) -> int:
     """The elements of a part as they are now: a handle as the engine answers it."""
-    params = part.params
-    handle = lib.pyad_op(_WINDOW, 1, [root._h], len(params), params)
+    if part.overlapping:
+        # A window adds up what arrives only where strides are zero.
+        flat = wrap(lib.pyad_op(_RESHAPE, 1, [root._h], 1, (root.size,)))
+        handle = lib.pyad_op(_TAKE, 2, [flat._h, constant(part.places(), _engine.INT64)], 0, ())
+    else:
+        params = part.params
+        handle = lib.pyad_op(_WINDOW, 1, [root._h], len(params), params)
     if handle >= FAILED:
         raise _engine.error(handle, (root._h,))
-    return handle
+    return take_component(wrap(handle), part.component) if part.component else handle
+
+
+def take_component(x: Array, component: int) -> int:
+    """The real or the imaginary parts of a complex array: a handle as the engine answers it."""
+    if component == parts.IMAG:
+        return lib.pyad_op(_IMAG, 1, [x._h], -1, _engine.ffi.NULL)
+    return lib.pyad_op(_ASTYPE, 1, [x._h], 1, (lib.pyad_dtype_of(x._h) - 2,))
 
 
 def _renew(x: View) -> None:
@@ -379,6 +401,10 @@ def _renew(x: View) -> None:
 
 
 _WINDOW = _engine.kernel("window")
+_RESHAPE = _engine.kernel("reshape")
+_TAKE = _engine.kernel("take")
+_IMAG = _engine.kernel("imag")
+_ASTYPE = _engine.kernel("astype")
 
 
 def rebind(x: Array, handle: int) -> None:

@@ -29,7 +29,7 @@ from pyad._engine import CODES, FAILED, LARGE, lib
 from pyad.array import Array, _new, common_dtype, constant, is_traced, wrap
 from pyad.errors import EngineError, NeedsPython
 
-__all__ = ["REGISTRY", "Op", "elementwise", "general", "linear", "nondiff", "python_op"]
+__all__ = ["REGISTRY", "Op", "elementwise", "general", "linear", "nondiff", "python_op", "run"]
 
 Rule = Callable[..., tuple[Any, ...]]
 
@@ -378,10 +378,11 @@ def _forward_parts(op: Op, tangents: list[Any], y: Any, xs: list[Any], params: t
     if op.forward_kind == FORWARD_OWN:
         return [op.forward[k](t, y, *xs, params) for k, t in given]
     if op.forward_kind == FORWARD_LINEAR:
-        return [_run(op, [*xs[:k], t, *xs[k + 1 :]], params) for k, t in given]
+        return [run(op, [*xs[:k], t, *xs[k + 1 :]], params) for k, t in given]
     full = [np.zeros(np.shape(x)) if t is None else t for t, x in zip(tangents, xs, strict=True)]
-    return [_run(op, full, params)]
+    return [run(op, full, params)]
 
 
-def _run(op: Op, operands: list[Any], params: tuple[int, ...]) -> Any:
+def run(op: Op, operands: list[Any], params: tuple[int, ...]) -> Any:
+    """The op on traced or plain operands. Rules get plain ones where values are complex and NumPy computes the op."""
     return op(*operands, params=params) if any(map(is_traced, operands)) else op.reference(*operands, *params)

@@ -8,10 +8,16 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import NamedTuple
 
+import numpy as np
+
 __all__ = [
+    "IMAG",
+    "REAL",
     "Part",
     "broadcast",
+    "component",
     "contiguous_strides",
+    "diagonal",
     "first_axis",
     "reshaped",
     "rows",
@@ -19,9 +25,13 @@ __all__ = [
     "sliced",
     "transposed",
     "whole",
+    "windows",
 ]
 
 Shape = tuple[int, ...]
+
+# Of complex elements: all of each (0), or ...
+REAL, IMAG = 1, 2
 
 
 class Part(NamedTuple):
@@ -29,6 +39,15 @@ class Part(NamedTuple):
     shape: Shape
     strides: tuple[int, ...]
     writable: bool = True
+    component: int = 0
+    overlapping: bool = False  # an element may be in several places
+
+    def places(self) -> np.ndarray:
+        """Where in the array each element is, of the part's shape."""
+        at = np.full(self.shape, self.offset, np.int64)
+        for axis, (length, stride) in enumerate(zip(self.shape, self.strides, strict=True)):
+            at += (np.arange(length) * stride).reshape((-1,) + (1,) * (len(self.shape) - axis - 1))
+        return at
 
     @property
     def params(self) -> tuple[int, ...]:
@@ -58,7 +77,7 @@ def rows(part: Part, index: tuple[int, ...]) -> Part:
     for i, length, stride in zip(index, part.shape, part.strides, strict=False):
         offset += (i if i >= 0 else i + length) * stride
     n = len(index)
-    return Part(offset, part.shape[n:], part.strides[n:], part.writable)
+    return Part(offset, part.shape[n:], part.strides[n:], part.writable, part.component, part.overlapping)
 
 
 def sliced(part: Part, p: tuple[int, ...]) -> Part:
@@ -71,7 +90,7 @@ def sliced(part: Part, p: tuple[int, ...]) -> Part:
         if count >= 0:
             shape.append(count)
             strides.append(step * stride)
-    return Part(offset, tuple(shape), tuple(strides), part.writable)
+    return Part(offset, tuple(shape), tuple(strides), part.writable, part.component, part.overlapping)
 
 
 def first_axis(part: Part, index: slice) -> Part:
@@ -79,13 +98,17 @@ def first_axis(part: Part, index: slice) -> Part:
     start, stop, step = index.indices(part.shape[0])
     count = len(range(start, stop, step))
     offset = part.offset + (start * part.strides[0] if count else 0)
-    return Part(offset, (count, *part.shape[1:]), (step * part.strides[0], *part.strides[1:]), part.writable)
+    return Part(
+        offset, (count, *part.shape[1:]), (step * part.strides[0], *part.strides[1:]), part.writable, part.component
+    )
 
 
 def transposed(part: Part, order: tuple[int, ...]) -> Part:
     """The axes in another order."""
     shape = tuple(part.shape[d] for d in order)
-    return Part(part.offset, shape, tuple(part.strides[d] for d in order), part.writable)
+    return Part(
+        part.offset, shape, tuple(part.strides[d] for d in order), part.writable, part.component, part.overlapping
+    )
 
 
 def broadcast(part: Part, shape: Shape) -> Part:
@@ -94,7 +117,33 @@ def broadcast(part: Part, shape: Shape) -> Part:
     strides = [0] * extra
     for length, old, stride in zip(shape[extra:], part.shape, part.strides, strict=True):
         strides.append(stride if length == old else 0)
-    return Part(part.offset, shape, tuple(strides), False)
+    return Part(part.offset, shape, tuple(strides), False, part.component, part.overlapping)
+
+
+def diagonal(part: Part, where: tuple[int, int, int, int, int, bool]) -> Part:
+    """The `count` elements on a diagonal of two axes, from [row, column] on, as a new last axis."""
+    row_axis, column_axis, row, column, count, writable = where
+    rest = [d for d in range(len(part.shape)) if d not in (row_axis, column_axis)]
+    down, right = part.strides[row_axis], part.strides[column_axis]
+    offset = part.offset + (row * down + column * right if count else 0)
+    shape = (*(part.shape[d] for d in rest), count)
+    strides = (*(part.strides[d] for d in rest), down + right)
+    return Part(offset, shape, strides, part.writable and writable, part.component, part.overlapping)
+
+
+def windows(part: Part, sizes: tuple[tuple[int, int], ...]) -> Part:
+    """Windows of (axis, length) each, as new last axes; not to be written into, since windows overlap."""
+    shape = list(part.shape)
+    for axis, length in sizes:
+        shape[axis] -= length - 1
+    shape += [length for _, length in sizes]
+    strides = (*part.strides, *(part.strides[axis] for axis, _ in sizes))
+    return Part(part.offset, tuple(shape), strides, False, part.component, True)
+
+
+def component(part: Part, which: int) -> Part:
+    """The real or the imaginary parts of complex elements."""
+    return part._replace(component=which)
 
 
 def same_but_ones(old: Shape, new: Shape) -> bool:
@@ -105,7 +154,7 @@ def same_but_ones(old: Shape, new: Shape) -> bool:
 def reshaped(part: Part, shape: Shape) -> Part | None:
     """The same elements in C order in another shape of that size; None where strides cannot say it (NumPy copies)."""
     if 0 in shape:
-        return Part(part.offset, shape, contiguous_strides(shape), part.writable)
+        return Part(part.offset, shape, contiguous_strides(shape), part.writable, part.component, part.overlapping)
     runs = _runs(part)
     strides = [0] * len(shape)
     length, stride = runs.pop() if runs else (1, 1)
@@ -120,7 +169,7 @@ def reshaped(part: Part, shape: Shape) -> Part | None:
         strides[d] = stride
         stride *= shape[d]
         length //= shape[d]
-    return Part(part.offset, shape, tuple(strides), part.writable)
+    return Part(part.offset, shape, tuple(strides), part.writable, part.component, part.overlapping)
 
 
 def _runs(part: Part) -> list[tuple[int, int]]:

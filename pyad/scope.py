@@ -75,7 +75,7 @@ def bare(handle: int) -> Array:
 
 
 def _not_float(name: str, dtype: str) -> DTypeError:
-    if dtype[0] in "<>":
+    if dtype[0] in "<>" and dtype[1] in "fc":
         return DTypeError(
             f"{name}: an input of dtype {dtype} has foreign byte order; convert with x.astype(x.dtype.type)"
         )
@@ -278,6 +278,11 @@ class Scope:
         if self.opened is not None:
             opened, self.opened = self.opened, None
             self.engine.close(opened)
+
+    def __del__(self) -> None:
+        # An interrupt may come where no `finally` is waiting for it yet.
+        if getattr(self, "opened", None) is not None:
+            self.abandon()
 
 
 def _renewed(x: Array, handle: int) -> Array:

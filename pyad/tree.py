@@ -191,14 +191,43 @@ def flatten(tree: Any) -> tuple[list, Structure]:
     return found, _known(tokens, len(found))
 
 
+# How many tokens there may be before a container is looked for that is inside itself. Few trees are as large.
+_CHECK_FOR_CYCLE = 1 << 14
+
+
+def _refuse_cycle(tree: Any) -> None:
+    """Raise where a container is inside itself."""
+    inside: set[int] = set()  # the containers around the node
+    done: set[int] = set()
+    stack = [(tree, False)]
+    while stack:
+        node, is_leaving = stack.pop()
+        kind = _KINDS[type(node)]
+        if kind is not _DICT and kind is not _SEQUENCE:
+            continue
+        if is_leaving:
+            inside.discard(id(node))
+            done.add(id(node))
+        elif id(node) in inside:
+            raise TreeError(f"a {type(node).__name__} that contains itself cannot be taken apart")
+        elif id(node) not in done:
+            inside.add(id(node))
+            stack.append((node, True))
+            stack += [(child, False) for child in (node.values() if kind is _DICT else node)]
+
+
 def _walk(tree: Any) -> tuple[list, tuple]:
     """The leaves and the tokens of any tree."""
     kinds = _KINDS
     found: list = []
     tokens: list = []
     stack = [tree]
+    check = _CHECK_FOR_CYCLE
     while stack:
         node = stack.pop()
+        if len(tokens) == check:
+            _refuse_cycle(tree)
+            check *= 2
         cls = type(node)
         kind = kinds[cls]
         if kind is _DICT:

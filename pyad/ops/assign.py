@@ -17,19 +17,33 @@ from pyad._engine import FAILED, error, lend, lib
 from pyad.array import (
     Array,
     View,
+    is_complex,
     is_constant,
     is_traced,
     part_of,
+    read_part,
     rebind,
     refuse_subclass,
+    take_component,
+    wrap,
 )
 from pyad.errors import ConcretizationError, DTypeError, ShapeError
 from pyad.op import handle_of
+from pyad.ops.complex import with_component
 from pyad.ops.dispatch import contains_traced
 from pyad.ops.index import expand, is_array_index, place_index, select, take_rows
-from pyad.ops.shape import broadcast_to, reshape
+from pyad.ops.shape import broadcast_to, reshape, warn_of_imaginary_part
 
-__all__ = ["assign_all", "augmented", "need_traced", "refuse_plain_target", "setitem", "ufunc_at", "write_out"]
+__all__ = [
+    "assign_all",
+    "augmented",
+    "need_traced",
+    "refuse_cast",
+    "refuse_plain_target",
+    "setitem",
+    "ufunc_at",
+    "write_out",
+]
 
 _set_item = lib.pyad_set_item
 _set_number = lib.pyad_set_number
@@ -88,13 +102,13 @@ def _root(x: Array) -> Array:
 def _refuse_readonly(part: parts.Part) -> None:
     if not part.writable:
         raise ValueError(
-            "assignment destination is read-only: a view made by np.broadcast_to (or a part of it) shows one element "
-            "in many places; write into a copy, x.copy()"
+            "assignment destination is read-only: a view made by np.broadcast_to, np.diagonal or sliding_window_view "
+            "(or a part of it) cannot be written into; write into a copy, x.copy()"
         )
 
 
-def _operand(value: Any) -> Any:
-    """A value to be written: traced, or a plain number or array of real numbers."""
+def _operand(value: Any, dtype: np.dtype) -> Any:
+    """A value to be written into an array of a dtype: traced, or a plain number or array."""
     if is_traced(value):
         return value
     if type(value) in (list, tuple) and contains_traced(value):
@@ -105,9 +119,25 @@ def _operand(value: Any) -> Any:
         return value
     refuse_subclass("an assignment", value)
     given = np.asarray(value)
-    if given.dtype.kind not in "biuf":
-        raise DTypeError(f"a value of dtype {given.dtype} cannot be assigned into a traced array of real numbers")
+    if given.dtype.kind not in "biufc" or (type(value) is complex and dtype.kind != "c"):
+        raise DTypeError(f"a value of dtype {given.dtype} cannot be assigned into a traced array of {dtype}")
+    if given.dtype.kind == "c" and dtype.kind != "c":
+        warn_of_imaginary_part()
+        return given.real
     return given
+
+
+def _given(value: Any, dtype: np.dtype) -> int:
+    """The handle of a value to be written into an array of a dtype."""
+    if is_traced(value) and dtype.kind != "c" and is_complex(value):
+        warn_of_imaginary_part()
+    return handle_of(value, dtype)
+
+
+def refuse_cast(name: str, given: np.dtype, into: np.dtype) -> None:
+    """Raise where a result is not of the kind of the array that it is to be written into."""
+    if not np.can_cast(given, into, "same_kind"):
+        raise DTypeError(f"{name}: a result of dtype {given} cannot be written into an array of dtype {into}")
 
 
 def _fitted(value: Any, shape: tuple[int, ...]) -> Any:
@@ -127,9 +157,11 @@ def _write(x: Array, part: parts.Part, value: Any) -> None:
     """Replace a part of the root of x."""
     _refuse_readonly(part)
     root = _root(x)
-    if not is_traced(value) or value.shape != part.shape:
-        value = _fitted(_operand(value), part.shape)
-    given = handle_of(value, root.dtype)
+    if not is_traced(value) or value.shape != part.shape or part.component:
+        value = _fitted(_operand(value, x.dtype), part.shape)
+    if part.component:
+        value = with_component(wrap(read_part(root, part._replace(component=0))), part.component, value)
+    given = _given(value, root.dtype)
     params = part.params
     handle = lib.pyad_assign(root._h, given, len(params), params)
     if handle >= FAILED:
@@ -141,7 +173,7 @@ def _set_places(x: Array, found: tuple[np.ndarray, bool], value: Any) -> None:
     """Replace single elements of the root of x; where a place is named twice, the last value stays."""
     _refuse_readonly(part_of(x))
     places, distinct = found
-    value = _fitted(_operand(value), places.shape)
+    value = _fitted(_operand(value, x.dtype), places.shape)
     root = _root(x)
     if np.ndim(value) if not is_traced(value) else value.ndim:
         if value.shape != places.shape:
@@ -153,7 +185,10 @@ def _set_places(x: Array, found: tuple[np.ndarray, bool], value: Any) -> None:
         if last.size < flat.size:
             value = _rows(value, last)
             flat = flat[last]
-    given = handle_of(value, root.dtype)
+    component = part_of(x).component
+    if component:
+        value = with_component(take_rows(reshape(root, (-1,)), flat), component, value)
+    given = _given(value, root.dtype)
     index = lend(flat, 1)
     handle = lib.pyad_assign_at(root._h, given, index)
     if handle >= FAILED:
@@ -177,14 +212,14 @@ def assign_all(x: Array, value: Any) -> None:
         return setitem(x, ..., value)
     if type(x) is View:
         return _write(x, part_of(x), value)
-    value = _fitted(_operand(value), shape)
     dtype = x.dtype
+    value = _fitted(_operand(value, dtype), shape)
     if not is_traced(value):
         # A copy, since the caller may go on to change the array.
         return rebind(x, lend(np.array(np.broadcast_to(value, shape), dtype), 1))
     if value.shape != shape:
         value = broadcast_to(value, shape)
-    return rebind(x, lib.pyad_same(handle_of(value, dtype)))
+    return rebind(x, lib.pyad_same(_given(value, dtype)))
 
 
 def augmented(op: Callable[[Any, Any], Any], symbol: str) -> Callable[[Array, Any], Array]:
@@ -203,6 +238,7 @@ def augmented(op: Callable[[Any, Any], Any], symbol: str) -> Callable[[Array, An
                 f"{symbol}: the result has shape {given} and does not fit into the array of shape {shape}, which "
                 "cannot grow"
             )
+        refuse_cast(symbol, result.dtype, self.dtype)
         assign_all(self, result)
         return self
 
@@ -226,8 +262,7 @@ def write_out(name: str, out: Array, result: Any, where: Any = True, widen: bool
     shape = out.shape
     given = result.shape if is_traced(result) else np.shape(result)
     kind = result.dtype if is_traced(result) else np.asarray(result).dtype
-    if kind.kind not in "biuf":
-        raise DTypeError(f"{name}: a result of dtype {kind} cannot be written into out= of dtype {out.dtype}")
+    refuse_cast(name, kind, out.dtype)
     if given != shape and not (widen and _broadcasts(given, shape)):
         raise ShapeError(f"{name}: the result has shape {given}, out= has shape {shape}")
     if where is not True:
@@ -262,20 +297,27 @@ def ufunc_at(name: str, function: Callable[..., Any], x: Any, index: Any, *rest:
     if not any(map(is_array_index, items)):
         return setitem(x, index, function(x[index], *rest))
     places, distinct = place_index(part_of(x), items)
-    values = [_spread(name, value, places.shape) for value in rest]
-    root = _root(x)
+    values = [_spread(value, x.dtype, places.shape) for value in rest]
     flat = places.reshape(-1)
     for rows in [slice(None)] if distinct else _rounds(flat):
         at = flat if distinct else flat[rows]
-        old = take_rows(reshape(root, (-1,)) if root.size else root, at)
-        new = function(old, *(value if distinct else _rows(value, rows) for value in values))
-        _set_places(root, (at, True), new)
+        new = function(_read_places(x, at), *(value if distinct else _rows(value, rows) for value in values))
+        refuse_cast(name, new.dtype, x.dtype)
+        _set_places(x, (at, True), new)
     return None
 
 
-def _spread(name: str, value: Any, shape: tuple[int, ...]) -> Any:
+def _read_places(x: Array, flat: np.ndarray) -> Any:
+    """The elements of x at places of its root."""
+    root = _root(x)
+    elements = take_rows(reshape(root, (-1,)) if root.size else root, flat)
+    component = part_of(x).component
+    return wrap(take_component(elements, component)) if component else elements
+
+
+def _spread(value: Any, dtype: np.dtype, shape: tuple[int, ...]) -> Any:
     """One value for each index, or one for all, in one dimension."""
-    value = _fitted(_operand(value), shape)
+    value = _fitted(_operand(value, dtype), shape)
     if not (value.ndim if is_traced(value) else np.ndim(value)):
         return value
     return reshape(broadcast_to(value, shape), (int(np.prod(shape, dtype=int)),))

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from pyad.array import dtype_of, is_traced, numpy_value
+from pyad import parts
+from pyad.array import Array, dtype_of, is_traced, numpy_value, part_of, view_of
 from pyad.ops import elementwise as el
 from pyad.ops import reduce
 from pyad.ops import shape as sh
-from pyad.ops.index import _slice, _unslice
+from pyad.ops.index import _unslice
 from pyad.ops.protocol import implements
 from pyad.ops.rearrange import one_axis
 from pyad.ops.shape import asarray, broadcast_to, moveaxis
@@ -20,6 +21,7 @@ __all__ = [
     "diag",
     "diagflat",
     "diagonal",
+    "diagonal_view",
     "geomspace",
     "linspace",
     "logspace",
@@ -52,13 +54,15 @@ def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
         raise ValueError(f"diagonal: axis1 and axis2 cannot be the same, both are {axis1}")
     if not is_traced(a):
         return np.diagonal(a, offset, axis1, axis2)
-    rest = [d for d in range(a.ndim) if d not in (axis1, axis2)]
-    order = [*rest, axis1, axis2]
-    moved = a if order == list(range(a.ndim)) else sh.transpose(a, order)
-    *lead, rows, columns = moved.shape
-    flat = sh.reshape(moved, (*lead, rows * columns))
-    whole = [k for n in lead for k in (0, 1, n)]
-    return _slice.record([flat._h], (*whole, *_diagonal_steps(rows, columns, index(offset))))
+    return diagonal_view(a, index(offset), axis1, axis2, writable=False)
+
+
+def diagonal_view(a: Array, offset: int, axis1: int, axis2: int, writable: bool) -> Array:
+    """The diagonal of a traced array as a view; the axes are counted from the front."""
+    rows, columns = a.shape[axis1], a.shape[axis2]
+    count = _diagonal_steps(rows, columns, offset)[2]
+    where = (axis1, axis2, max(-offset, 0), max(offset, 0), count, writable)
+    return view_of(a, parts.diagonal(part_of(a), where))
 
 
 @implements(np.trace)
@@ -73,7 +77,7 @@ def diag(v: Any, k: int = 0) -> Any:
     """The k-th diagonal of a matrix, or the matrix with a vector as its k-th diagonal."""
     v = asarray(v)
     if v.ndim == 2:
-        return diagonal(v, k).copy()
+        return diagonal(v, k)
     if v.ndim != 1:
         raise ValueError(f"diag: the input must be 1- or 2-d, but has shape {v.shape}")
     n = len(v) + abs(k)

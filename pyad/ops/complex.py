@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from pyad import _engine
+from pyad import _engine, parts
 from pyad._engine import DTYPES
-from pyad.array import Array, is_complex, is_traced, numpy_value
+from pyad.array import Array, copy_of, is_complex, is_traced, numpy_value, take_component, view, wrap
 from pyad.errors import DTypeError
 from pyad.op import COMPLEX_FORMS, Op, linear
 from pyad.ops import elementwise as el
@@ -23,7 +23,7 @@ from pyad.ops.dispatch import plain
 from pyad.ops.protocol import implements
 from pyad.ops.shape import recast
 
-__all__ = ["angle", "conjugate", "imag", "real", "real_if_close", "squared_magnitude"]
+__all__ = ["angle", "conjugate", "imag", "real", "real_if_close", "squared_magnitude", "with_component"]
 
 _conj = linear("conj", np.conjugate, lambda s, y, x, p: (conjugate(s),))
 _imag = linear("imag", np.imag, lambda s, y, x, p: (_minus_i(s),))
@@ -41,8 +41,7 @@ def real(val: Any) -> Any:
     val = plain("real", val)
     if not is_traced(val):
         return np.real(val)
-    dtype = val.dtype
-    return recast(val, _part(dtype)) if dtype.kind == "c" else val
+    return _component(val, parts.REAL) if is_complex(val) else val
 
 
 @implements(np.imag)
@@ -51,16 +50,40 @@ def imag(val: Any) -> Any:
     val = plain("imag", val)
     if not is_traced(val):
         return np.imag(val)
-    return _imag.record([val._h], None) if is_complex(val) else np.zeros(val.shape, val.dtype)[()]
+    if is_complex(val):
+        return _component(val, parts.IMAG)
+    zeros = np.zeros(val.shape, val.dtype)
+    zeros.flags.writeable = False
+    return zeros[()]
+
+
+def _component(z: Array, which: int) -> Array:
+    """The parts of a complex array, as a view; of a number, as a number."""
+    handle = take_component(z, which)
+    return view(z, handle, (parts.component, which)) if z.ndim else wrap(handle)
+
+
+def with_component(z: Array, which: int, value: Any) -> Any:
+    """z with other real or imaginary parts, which broadcast to it."""
+    dtype = _part(z.dtype)
+    value = recast(value, dtype) if is_traced(value) else np.asarray(value, dtype)
+    if which == parts.REAL:
+        return _times_i(imag(z)) + recast(value, z.dtype)
+    return recast(real(z), z.dtype) + _times_i(value)
+
+
+def _times_i(x: Any) -> Any:
+    """i times a real x."""
+    return conjugate(_minus_i(x))
 
 
 @implements(np.conjugate)
 def conjugate(x: Any, /) -> Any:
-    """The complex conjugate; a real array as it is."""
+    """The complex conjugate; of a real array a copy."""
     x = plain("conjugate", x)
     if not is_traced(x):
         return np.conjugate(x)
-    return _conj.record([x._h], None) if is_complex(x) else x
+    return _conj.record([x._h], None) if is_complex(x) else copy_of(x)
 
 
 @implements(np.angle)

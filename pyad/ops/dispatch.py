@@ -57,8 +57,24 @@ def binary(op: Op, doc: str) -> Callable[[Any, Any], Any]:
     return _named(function, op, doc)
 
 
-def binary_method(op: Op, swapped: bool = False) -> Callable[[Array, Any], Any]:
-    """An operator of the Array class: op(self, other), or op(other, self) for the reflected one."""
+_NUMERIC = (int, float, complex, np.ndarray, np.generic, Array, list, tuple, str, bytes)
+
+
+def _is_foreign(kind: type, reflected: str) -> bool:
+    """Whether an operand on the right is of a class that is no number or array but has an operator of its own."""
+    return (
+        not issubclass(kind, _NUMERIC)
+        and not hasattr(kind, "__array__")
+        and not kind.__module__.startswith("scipy.sparse")
+        and hasattr(kind, reflected)
+    )
+
+
+def binary_method(op: Op, swapped: bool = False, reflected: str = "") -> Callable[[Array, Any], Any]:
+    """An operator of the Array class: op(self, other), or op(other, self) for the reflected one.
+
+    `reflected`: the method to which it leaves operands of classes that have it and are neither numbers nor arrays.
+    """
     number = op.number
     op2 = lib.pyad_op2
     op2n = lib.pyad_op2n
@@ -76,6 +92,8 @@ def binary_method(op: Op, swapped: bool = False) -> Callable[[Array, Any], Any]:
             handle = op2(number, given, self._h) if swapped else op2(number, self._h, given)
         elif kind is complex:
             handle = lib.pyad_op2z(number, self._h, other.real, other.imag, swapped)
+        elif reflected and _is_foreign(kind, reflected):
+            return NotImplemented
         else:
             return _slow_binary(op, other, self) if swapped else _slow_binary(op, self, other)
         result = _new(Array)

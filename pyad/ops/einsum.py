@@ -14,10 +14,11 @@ from typing import Any
 
 import numpy as np
 
+from pyad.array import is_traced
 from pyad.ops import elementwise as el
 from pyad.ops import reduce
 from pyad.ops import shape as sh
-from pyad.ops.build import diagonal
+from pyad.ops.build import diagonal_view
 from pyad.ops.linalg import matmul
 from pyad.ops.protocol import implements
 from pyad.ops.shape import asarray, transpose
@@ -201,7 +202,8 @@ def _prepared(term: Labels, shape: Shape, lengths: dict[int, int]) -> tuple[Labe
 
     def step(x: Any) -> Any:
         for first, second in pairs:
-            x = diagonal(x, 0, first, second)
+            # As in NumPy, a diagonal can be written into.
+            x = diagonal_view(x, 0, first, second, True) if is_traced(x) else np.diagonal(x, 0, first, second)
         return sh.reshape(x, final) if x.shape != final else x
 
     return tuple(labels[d] for d in kept), step

@@ -15,6 +15,7 @@ import numpy as np
 from pyad.array import dtype_of, is_complex, is_traced, numpy_value
 from pyad.host import host, host_elementwise, host_linear
 from pyad.op import elementwise
+from pyad.ops.assign import assign_all
 from pyad.ops.dispatch import binary, operand, unary
 from pyad.ops.elementwise import (
     _compare,
@@ -251,13 +252,20 @@ def fix(x: Any, out: Any = None) -> Any:
 @implements(np.nan_to_num)
 def nan_to_num(x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
     """x with numbers in the places of NaN and infinities, where it is constant."""
-    x = array(x)
+    result = _finite(array(x), {"nan": nan, "posinf": posinf, "neginf": neginf})
+    if copy or not is_traced(x) or not x.ndim:
+        return result
+    assign_all(x, result)
+    return x
+
+
+def _finite(x: Any, instead: dict[str, Any]) -> Any:
     value = numpy_value(x)
-    if x.dtype.kind == "c" and not np.all(np.isfinite(value)):
+    finite = np.isfinite(value)
+    if x.dtype.kind == "c" and not np.all(finite):
         # NumPy looks at the parts by themselves: that which is finite stays, with its derivative.
-        re, im = (nan_to_num(part, nan=nan, posinf=posinf, neginf=neginf) for part in (np.real(x), np.imag(x)))
-        return re + 1j * im
-    return where(np.isfinite(value), x, np.nan_to_num(value, nan=nan, posinf=posinf, neginf=neginf))
+        return _finite(np.real(x), instead) + 1j * _finite(np.imag(x), instead)
+    return where(finite, x, np.nan_to_num(value, **instead))
 
 
 _NONE = np._NoValue  # type: ignore[attr-defined]

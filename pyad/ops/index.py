@@ -11,7 +11,20 @@ import numpy as np
 
 from pyad import parts
 from pyad._engine import FAILED, INT64, LARGE, error, lib
-from pyad.array import Array, View, _new, constant, is_stale, is_traced, numpy_value, part_of, read_part, view, wrap
+from pyad.array import (
+    Array,
+    View,
+    _new,
+    constant,
+    is_stale,
+    is_traced,
+    numpy_value,
+    part_of,
+    read_part,
+    view,
+    view_of,
+    wrap,
+)
 from pyad.errors import ShapeError
 from pyad.op import linear
 from pyad.ops.shape import reshape, transpose
@@ -177,8 +190,7 @@ def _stale_getitem(x: View, index: Any) -> Any:
     part = select(x, index)
     if part is None:
         return _advanced(x, expand(index, x.ndim))
-    handle = read_part(x._root, part)
-    return view(x._root, handle, (_as_found, part)) if part.shape else wrap(handle)
+    return view_of(x, part) if part.shape else wrap(read_part(x._root, part))
 
 
 def select(x: Array, index: Any) -> parts.Part | None:
@@ -214,11 +226,6 @@ def simple_index(shape: tuple[int, ...], index: Any) -> tuple[int, ...] | None:
     for length in shape[len(items) :]:
         p += (0, 1, length)
     return tuple(p)
-
-
-def _as_found(_: parts.Part, part: parts.Part) -> parts.Part:
-    """A part of the root that has been worked out."""
-    return part
 
 
 def is_array_index(item: Any) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from pyad.array import is_traced, numpy_value
+from pyad.ops import assign
 from pyad.ops import shape as sh
 from pyad.ops.protocol import implements
 from pyad.ops.rearrange import along, atleast_1d, atleast_2d, atleast_3d, one_axis, take_axis
@@ -237,7 +238,10 @@ def _is_single(obj: Any, length: int) -> bool:
 @implements(np.insert)
 def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
     """With values put in before the given places of an axis."""
-    arr, values = asarray(arr), asarray(values)
+    arr = asarray(arr)
+    if type(values) is complex:
+        assign.refuse_cast("insert", np.dtype(complex), arr.dtype)
+    values = asarray(values)
     arr, axis = _flat_or_axis("insert", arr, axis)
     if not is_traced(arr) and arr.dtype.kind in "bui":
         return np.insert(arr, obj, numpy_value(values), axis)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from pyad.array import Array, is_traced, numpy_value
-from pyad.errors import ShapeError
+from pyad.errors import DTypeError, ShapeError
 from pyad.ops import assign
 from pyad.ops.dispatch import contains_traced
 from pyad.ops.elementwise import where as choose
@@ -58,6 +58,10 @@ def copyto(dst: Any, src: Any, casting: str = "same_kind", where: Any = True) ->
     """Write src, broadcast, into dst where the condition holds."""
     if not assign.need_traced("numpy.copyto", dst, src):
         return np.copyto(dst, _plain(src), casting, _plain(where))
+    if casting != "unsafe" and type(src) not in (int, float):
+        given = src.dtype if is_traced(src) else np.result_type(_plain(src))
+        if not np.can_cast(given, dst.dtype, casting):
+            raise DTypeError(f"numpy.copyto: {given} cannot be cast to {dst.dtype} by the rule {casting!r}")
     if where is True:
         return assign.assign_all(dst, src)
     mask = np.broadcast_to(_mask(where), dst.shape)

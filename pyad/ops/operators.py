@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from pyad.array import Array, _refusal, copy_of, is_constant, is_traced, numpy_value
+from pyad import parts
+from pyad.array import Array, View, _refusal, copy_of, is_complex, is_constant, is_traced, numpy_value
 from pyad.errors import UnsupportedError
 from pyad.ops import assign, index, linalg, mutate, reduce, scan, shape, statistics, ufunc
 from pyad.ops import complex as complex_numbers
@@ -241,7 +242,7 @@ def _function_into(self: Array, function: Callable[..., Any], types: Any, args: 
         result = array_function(self, function, types, args, keywords)
     else:
         result = function(*args, **keywords)
-    return _written(_function_name(function), out, result, True, False)
+    return _written(_function_name(function), out, result, True, function is np.clip)
 
 
 def _written(name: str, out: Any, result: Any, where: Any, widen: bool) -> Any:
@@ -318,7 +319,28 @@ def _iterate(self: Array) -> Any:
 
 
 def _contains(self: Array, item: Any) -> bool:
+    if not self.ndim:
+        raise TypeError("a traced 0-d value stands for a NumPy number, which is no container; compare it instead")
     return bool(np.any(numpy_value(self) == _values(item)))
+
+
+def _delete_item(self: Array, index: Any) -> None:
+    raise (ValueError if self.ndim else TypeError)("elements of an array cannot be deleted; use np.delete(x, index)")
+
+
+def _refuse_shape(self: Array, shape: Any) -> None:
+    raise AttributeError("the shape of a traced array cannot be set; write x = x.reshape(shape)")
+
+
+def _set_component(which: int) -> Callable[[Array, Any], None]:
+    def write(self: Array, value: Any) -> None:
+        if which == parts.REAL:
+            return assign.assign_all(complex_numbers.real(self), value)
+        if not is_complex(self):
+            raise TypeError("a real array has no imaginary part to be set")
+        return assign.assign_all(complex_numbers.imag(self), value)
+
+    return write
 
 
 # In place, through NumPy's functions where an operator of ours may be missing.
@@ -354,7 +376,7 @@ def _install() -> None:
         "mod": more._mod,
     }
     for name, op in pairs.items():
-        setattr(Array, f"__{name}__", binary_method(op))
+        setattr(Array, f"__{name}__", binary_method(op, reflected=f"__r{name}__"))
         setattr(Array, f"__r{name}__", binary_method(op, swapped=True))
     Array.__divmod__ = lambda self, other: (self // other, self % other)
     Array.__rdivmod__ = lambda self, other: (other // self, other % self)
@@ -372,6 +394,7 @@ def _install() -> None:
     Array.__setitem__ = assign.setitem
     for name, op in _AUGMENTED.items():
         setattr(Array, f"__i{name}__", assign.augmented(op, _SYMBOLS[name]))
+    Array.__delitem__ = _delete_item
     Array.__iter__ = _iterate
     Array.__contains__ = _contains
     Array.__round__ = _round
@@ -397,9 +420,11 @@ def _install_methods() -> None:
     ):
         setattr(Array, name, method_with_out(name, function))
     Array.T = property(shape.transpose)
-    Array.real = property(complex_numbers.real)
-    Array.imag = property(complex_numbers.imag)
-    Array.conj = Array.conjugate = lambda self: complex_numbers.conjugate(self)
+    Array.shape = Array.shape.setter(_refuse_shape)
+    View.shape = View.shape.setter(_refuse_shape)
+    Array.real = property(complex_numbers.real, _set_component(parts.REAL))
+    Array.imag = property(complex_numbers.imag, _set_component(parts.IMAG))
+    Array.conj = Array.conjugate = lambda self: complex_numbers.conjugate(self) if is_complex(self) else self
     Array.copy = lambda self, order="C": copy_of(self)
     Array.fill = assign.assign_all
     Array.put = mutate.put
@@ -420,7 +445,8 @@ def method_with_out(name: str, function: Callable[..., Any]) -> Callable[..., An
         if keywords:
             out = keywords.pop("out", None)
             if out is not None:
-                return _written(name, out, function(self, *args, **keywords), True, False)
+                widen = name == "clip"  # which is a ufunc
+                return _written(name, out, function(self, *args, **keywords), True, widen)
         return function(self, *args, **keywords)
 
     method.__name__ = name

@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pyad._engine import INT64
-from pyad.array import constant, is_traced, numpy_value
+from pyad.array import numpy_value
 from pyad.ops.protocol import constant_in, implements
 from pyad.ops.reduce import normalize_axes
 from pyad.ops.shape import asarray, astype, moveaxis, ravel
@@ -135,21 +134,3 @@ if hasattr(np, "unique_values"):
         x = asarray(x)
         found = np.unique_all(numpy_value(x))
         return found._replace(values=unique(x, equal_nan=False))
-
-
-@implements(np.bincount)
-def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
-    """The sums of the weights whose integer x is 0, 1, 2, ..., differentiable in the weights."""
-    from pyad.ops.index import _put
-
-    if is_traced(x):
-        raise TypeError("bincount: x must hold integers, but a traced floating value was given")
-    if weights is None:
-        return np.bincount(x, minlength=minlength)
-    counts = np.bincount(x, minlength=minlength)
-    weights = asarray(weights)
-    places = np.asarray(x).astype(np.int64)
-    if weights.shape != places.shape:
-        raise ValueError(f"bincount: weights of shape {weights.shape} for x of shape {places.shape}")
-    weights = astype(weights, float)
-    return _put.record([weights._h, constant(places, INT64)], (len(counts),))

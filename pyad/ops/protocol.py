@@ -17,7 +17,7 @@ from typing import Any
 from numpy import ufunc
 
 from pyad.array import Array, is_traced
-from pyad.errors import UnsupportedError
+from pyad.errors import EngineError, UnsupportedError
 from pyad.ops.dispatch import contains_traced
 
 __all__ = [
@@ -56,6 +56,8 @@ def implements(*theirs: Callable[..., Any]) -> Callable[[Callable[..., Any]], Ca
     def register(ours: Callable[..., Any]) -> Callable[..., Any]:
         for function in theirs:
             table: dict[Any, Any] = UFUNCS if isinstance(function, ufunc) else FUNCTIONS
+            if function in table:
+                raise EngineError(f"{function.__name__} has two implementations, one of them in {ours.__module__}")
             table[function] = ours
         return ours
 
@@ -131,6 +133,8 @@ def _either(theirs: Callable[..., Any], ours: Callable[..., Any]) -> Callable[..
         return _either_ufunc(theirs, ours)
 
     def function(*args: Any, **keywords: Any) -> Any:
+        if keywords and keywords.get("out") is not None:
+            return theirs(*args, **keywords)  # which comes back through its protocol
         for x in args:
             if holds_traced(x):
                 return ours(*args, **keywords)

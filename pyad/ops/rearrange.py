@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from pyad import _engine
-from pyad.array import Array, is_traced, numpy_value
+from pyad import _engine, parts
+from pyad.array import Array, is_traced, numpy_value, part_of, view_of
 from pyad.ops import shape as sh
 from pyad.ops.index import slice_axis, take_rows
 from pyad.ops.protocol import implements
@@ -24,7 +24,6 @@ __all__ = [
     "atleast_3d",
     "broadcast_arrays",
     "broadcast_to",
-    "copy",
     "expand_dims",
     "flip",
     "fliplr",
@@ -141,12 +140,6 @@ def ravel(a: Any, order: str = "C") -> Any:
     if order == "K":
         return sh.ravel(_in_memory_order(a))
     return sh.ravel(sh.transpose(a) if order == "F" else a)
-
-
-@implements(np.copy)
-def copy(a: Any, order: str = "K", subok: bool = False) -> Any:
-    """The same array, as one of its own."""
-    return asarray(a).copy()
 
 
 def astype(x: Any, dtype: Any, order: str = "K", casting: str = "unsafe", subok: bool = True, copy: bool = True) -> Any:
@@ -412,8 +405,12 @@ def resize(a: Any, new_shape: Any) -> Any:
 def sliding_window_view(
     x: Any, window_shape: Any, axis: Any = None, *, subok: bool = False, writeable: bool = False
 ) -> Any:
-    """Every window of the shape, as new last axes; a copy of its own where NumPy gives a view."""
-    return moved(lambda numbers: np.lib.stride_tricks.sliding_window_view(numbers, window_shape, axis), asarray(x))
+    """Every window of the shape, as new last axes: a view, which cannot be written into, since windows overlap."""
+    x = asarray(x)
+    # NumPy checks the arguments.
+    shape = np.lib.stride_tricks.sliding_window_view(np.broadcast_to(0.0, x.shape), window_shape, axis).shape
+    axes = range(x.ndim) if axis is None else normalize_axes("sliding_window_view", axis, x.ndim)
+    return view_of(x, parts.windows(part_of(x), tuple(zip(axes, shape[x.ndim :], strict=True))))
 
 
 @implements(np.trim_zeros)

@@ -46,6 +46,13 @@ def normalize_axes(name: str, axis: Axis, ndim: int) -> tuple[int, ...]:
     return tuple(sorted(axes))
 
 
+def reduced_axes(name: str, axis: Axis, ndim: int) -> tuple[int, ...]:
+    """The axes of a reduction: as `normalize_axes`, but a number may be reduced over its axis 0 or -1, as in NumPy."""
+    if ndim == 0 and isinstance(axis, int | np.integer) and axis in (0, -1):
+        return ()
+    return normalize_axes(name, axis, ndim)
+
+
 def _bits(axes: tuple[int, ...]) -> int:
     return builtins.sum(1 << a for a in axes)
 
@@ -168,7 +175,7 @@ _log_softmax = general("log_softmax", _reference_log_softmax, _log_softmax_vjp, 
 
 def _reduce(op: Any, x: Array, axis: Axis, keepdims: bool) -> Any:
     ndim = x.ndim
-    bits = (1 << ndim) - 1 if axis is None else _bits(normalize_axes(op.name, axis, ndim))
+    bits = (1 << ndim) - 1 if axis is None else _bits(reduced_axes(op.name, axis, ndim))
     return op.record([x._h], (bits, 1 if keepdims else 0))
 
 
@@ -246,7 +253,7 @@ def count_of(name: str, a: Any, axis: Axis, keepdims: bool, where: Any) -> Any:
         return a.size
     shape = a.shape
     count = 1
-    for one in normalize_axes(name, axis, len(shape)):
+    for one in reduced_axes(name, axis, len(shape)):
         count *= shape[one]
     return count
 
@@ -297,7 +304,7 @@ def _float_array(x: Any) -> np.ndarray:
 
 def _single_axis(name: str, x: Any, axis: Axis) -> tuple[Any, int, tuple[int, ...], tuple[int, ...]]:
     """x with the axes moved last and merged into one: (array, its axis, the axes, the shape before the merge)."""
-    axes = normalize_axes(name, axis, x.ndim)
+    axes = reduced_axes(name, axis, x.ndim)
     if len(axes) == 1:
         return x, axes[0], axes, x.shape
     rest = tuple(d for d in range(x.ndim) if d not in axes)

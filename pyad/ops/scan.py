@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from pyad.array import constant, is_traced, numpy_value
-from pyad.op import general, linear
+from pyad.op import general, linear, run
 from pyad.ops.protocol import implements, refuse_out
 from pyad.ops.reduce import normalize_axes
 from pyad.ops.shape import _broadcast, array, astype, concatenate, ravel
@@ -43,15 +43,7 @@ def _reference_recur(terms: Any, factors: Any, axis: int, reverse: int) -> Any:
 
 # ---- records ----
 
-
-def _run(op: Any, p: tuple[int, ...], *operands: Any) -> Any:
-    """A scan in a rule, whose operands are plain where Python runs the rule, as it does for complex numbers."""
-    if any(map(is_traced, operands)):
-        return op(*operands, params=p)
-    return op.reference(*operands, *p)
-
-
-_cumsum = linear("cumsum", _reference_cumsum, lambda s, y, x, p: (_run(_cumsum, (p[0], 1 - p[1]), s),))
+_cumsum = linear("cumsum", _reference_cumsum, lambda s, y, x, p: (run(_cumsum, [s], (p[0], 1 - p[1])),))
 
 
 def _shifted(x: Any, axis: int, towards_end: bool, fill: float) -> Any:
@@ -62,11 +54,13 @@ def _shifted(x: Any, axis: int, towards_end: bool, fill: float) -> Any:
     if n == 0:
         return x
     shape = (*x.shape[:axis], 1, *x.shape[axis + 1 :])
+    start = 0 if towards_end else 1
     if is_traced(x):
         edge = _broadcast.record([constant(fill, x.dtype)], shape)
+        kept = slice_axis(x, axis, start, n - 1)
     else:
         edge = np.full(shape, fill, x.dtype)
-    kept = slice_axis(x, axis, 0 if towards_end else 1, n - 1)
+        kept = x[(slice(None),) * axis + (slice(start, start + n - 1),)]
     return concatenate([edge, kept] if towards_end else [kept, edge], axis)
 
 
@@ -78,7 +72,7 @@ def _before(y: Any, p: tuple[int, ...], fill: float) -> Any:
 def _cotangents(s: Any, factors: Any, p: tuple[int, ...]) -> Any:
     """Those of the terms of a recurrence: the recurrence that runs backwards, over the factors of the step after."""
     after = _shifted(factors, p[0], bool(p[1]), 0.0)
-    return _run(_recur, (p[0], 1 - p[1]), s, after)
+    return run(_recur, [s, after], (p[0], 1 - p[1]))
 
 
 def _recur_vjp(s: Any, y: Any, terms: Any, factors: Any, p: tuple[int, ...]) -> tuple[Any, Any]:
@@ -91,8 +85,8 @@ _recur = general(
     _reference_recur,
     _recur_vjp,
     (
-        lambda t, y, terms, factors, p: _run(_recur, p, t, factors),
-        lambda t, y, terms, factors, p: _run(_recur, p, t * _before(y, p, 0.0), factors),
+        lambda t, y, terms, factors, p: run(_recur, [t, factors], p),
+        lambda t, y, terms, factors, p: run(_recur, [t * _before(y, p, 0.0), factors], p),
     ),
 )
 
@@ -101,7 +95,7 @@ _cumprod = general(
     "cumprod",
     _reference_cumprod,
     lambda s, y, x, p: (_cotangents(s, x, p) * _before(y, p, 1.0),),
-    (lambda t, y, x, p: _run(_recur, p, t * _before(y, p, 1.0), x),),
+    (lambda t, y, x, p: run(_recur, [t * _before(y, p, 1.0), x], p),),
 )
 
 # ---- functions ----

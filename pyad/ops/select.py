@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from pyad.array import dtype_of, is_traced, numpy_value
+from pyad.errors import DTypeError
 from pyad.ops import elementwise as el
 from pyad.ops import shape as sh
 from pyad.ops.index import add_rows
@@ -63,7 +64,10 @@ def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
     if is_traced(x) or weights is None:
         raise TypeError("bincount: x must be integers; a traced value may only be among the weights")
     places = np.asarray(x if len(x) else np.zeros(0, np.int64))
-    weights = sh.astype(asarray(weights), np.float64)
+    weights = asarray(weights)
+    if weights.dtype.kind == "c":
+        raise DTypeError(f"bincount: the weights must be real numbers, got {weights.dtype}")
+    weights = sh.astype(weights, np.float64)
     if places.ndim != 1 or weights.shape != places.shape:
         raise ValueError(
             f"bincount: x and weights must be 1-d and as long, got shapes {places.shape} and {weights.shape}"

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pyad.array import numpy_value
-from pyad.ops.order import bincount, sort, unique
+from pyad.ops.order import sort, unique
 from pyad.ops.protocol import implements
 from pyad.ops.shape import asarray, astype, concatenate, ravel
 
@@ -49,20 +49,6 @@ def setxor1d(ar1: Any, ar2: Any, assume_unique: bool = False) -> Any:
     value = numpy_value(both)
     differs = np.concatenate(([True], value[1:] != value[:-1], [True]))
     return both[differs[1:] & differs[:-1]]
-
-
-@implements(np.sort_complex)
-def sort_complex(a: Any) -> Any:
-    """The elements, sorted by the real part, then the imaginary one, as complex numbers."""
-    found = sort(a)
-    return found if found.dtype.kind == "c" else astype(found, np.result_type(found.dtype, np.complex64))
-
-
-def _sums(place: np.ndarray, w: Any, count: int) -> Any:
-    """The sums of the weights at each place, in their dtype."""
-    if w.dtype.kind == "c":
-        return _sums(place, np.real(w), count) + 1j * _sums(place, np.imag(w), count)
-    return astype(bincount(place, w, count), w.dtype)
 
 
 @implements(np.histogram_bin_edges)

@@ -224,10 +224,14 @@ def astype(x: Any, /, dtype: Any) -> Any:
     if dtype not in INEXACT:
         raise DTypeError(f"astype: traced values are float32 or float64, complex64 or complex128, not {dtype}")
     if dtype.kind == "f" and x.dtype.kind == "c":
-        warnings.warn(
-            "Casting complex values to real discards the imaginary part", np.exceptions.ComplexWarning, stacklevel=2
-        )
+        warn_of_imaginary_part()
     return copy_of(x) if x.dtype == dtype else recast(x, dtype)
+
+
+def warn_of_imaginary_part() -> None:
+    """NumPy's warning where complex values are made real."""
+    message = "Casting complex values to real discards the imaginary part"
+    warnings.warn(message, np.exceptions.ComplexWarning, stacklevel=3)
 
 
 def concatenate(arrays: Any, /, axis: int | None = 0) -> Any:

@@ -38,7 +38,7 @@ def prod(
     if is_traced(a):
         total = _product(masked("prod", a, where, 1.0), axis, keepdims)
     else:
-        total = np.prod(a, axis, keepdims=keepdims, where=numpy_value(where))
+        total = np.prod(a, axis, dtype, keepdims=keepdims, where=numpy_value(where))
     return total if initial is None else total * initial
 
 
