@@ -12,7 +12,7 @@ from pyad.ops.order import sort, unique
 from pyad.ops.protocol import implements
 from pyad.ops.shape import asarray, astype, concatenate, ravel
 
-__all__ = ["histogram", "histogram_bin_edges", "intersect1d", "setdiff1d", "setxor1d", "sort_complex", "union1d"]
+__all__ = ["histogram", "histogram_bin_edges", "intersect1d", "setdiff1d", "setxor1d", "union1d"]
 
 
 def _row(x: Any) -> Any:
@@ -80,6 +80,13 @@ def histogram(a: Any, bins: Any = 10, range: Any = None, density: Any = None, we
     else:
         counts = _sums(_bins(numpy_value(a).ravel(), value), ravel(w), len(value))[:-1]
     return (counts / astype(np.diff(edges), float) / np.sum(counts) if density else counts), edges
+
+
+def _sums(place: np.ndarray, w: Any, count: int) -> Any:
+    """The sums of the weights at each place, in their dtype."""
+    if w.dtype.kind == "c":
+        return _sums(place, np.real(w), count) + 1j * _sums(place, np.imag(w), count)
+    return astype(bincount(place, w, count), w.dtype)
 
 
 def _bins(x: np.ndarray, edges: np.ndarray) -> np.ndarray:
