@@ -146,9 +146,7 @@ NOT_TRIED = {
 }
 
 # What is to be said of functions that do not do all.
-NOTES = {
-    "scipy.special.digamma": "of complex numbers it has a value and no derivative, for SciPy has no trigamma of them.",
-}
+NOTES = {}
 
 SAMPLES: dict[str, Sample] = {
     # numpy: element by element

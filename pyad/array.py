@@ -177,7 +177,7 @@ class Array:
         if asked:
             raise ConcretizationError(
                 f"{asked} was given a traced {self._text()} value, of which SciPy knows nothing; take the function "
-                "from pyad.scipy, where it has a derivative, or pass pyad.stop_gradient(x)"
+                f"from {_ours(asked)}, where it has a derivative, or pass pyad.stop_gradient(x)"
             )
         raise ConcretizationError(
             f"a traced {self._text()} value cannot be made a plain NumPy array: the derivative would be lost. "
@@ -227,6 +227,12 @@ def _function_of_scipy(frame: Any) -> str:
             name = ".".join([*(part for part in parts if not part.startswith("_")), frame.f_code.co_name])
         frame = frame.f_back
     return name
+
+
+def _ours(name: str) -> str:
+    """The module that stands for that of a function of SciPy."""
+    parts = name.split(".")
+    return f"pyad.{'.'.join(parts[:2])}" if len(parts) > 2 else "pyad.scipy"
 
 
 def _refusal(what: str, x: Array) -> ConcretizationError:

@@ -6,7 +6,6 @@ import scipy.special
 
 import pyad
 import pyad.scipy.special
-from pyad.errors import DTypeError
 
 RNG = np.random.default_rng(5)
 Z = RNG.standard_normal(5) + 1j * RNG.standard_normal(5)
@@ -116,10 +115,3 @@ def test_large_exponents_do_not_overflow():
     for name in ("softmax", "logsumexp", "log_softmax"):
         value, _ = pyad.vjp(getattr(pyad.scipy.special, name), large)
         np.testing.assert_allclose(value, getattr(scipy.special, name)(large), rtol=1e-11)
-
-
-def test_digamma_has_no_derivative_by_complex_numbers():
-    value, pullback = pyad.vjp(pyad.scipy.special.digamma, Z)
-    np.testing.assert_allclose(value, scipy.special.digamma(Z))
-    with pytest.raises(DTypeError, match=r"derivative of digamma are there for real numbers only"):
-        pullback(np.ones(5, complex))

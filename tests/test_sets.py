@@ -63,7 +63,7 @@ def test_sort_complex_gives_complex_numbers():
     same(found, np.sort_complex(V))
     assert pullback(np.arange(4) + 0j)[0].tolist() == [2.0, 0.0, 3.0, 1.0]
     single, _ = pyad.vjp(np.sort_complex, V.astype(np.float32))
-    assert single.dtype == np.complex64
+    assert single.dtype == np.complex128
 
 
 # ---- histograms ----

@@ -13,7 +13,7 @@ import numpy as np
 from pyad.errors import ShapeError
 from pyad.ops import linalg, reduce
 from pyad.ops import shape as sh
-from pyad.ops.protocol import implements
+from pyad.ops.protocol import implements, product_of
 from pyad.ops.rearrange import one_axis
 from pyad.ops.shape import asarray, moveaxis, reshape, transpose
 
@@ -67,6 +67,9 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
 @implements(np.dot)
 def dot(a: Any, b: Any) -> Any:
     """NumPy's dot: a product of numbers, vectors and matrices; for more dimensions over the last and last but one."""
+    product = product_of(a, b)
+    if product is not None:
+        return product(a, b)
     a, b = asarray(a), asarray(b)
     if not a.ndim or not b.ndim:
         return a * b

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pyad.array import numpy_value
+from pyad.array import is_traced, numpy_value
 from pyad.errors import ShapeError
 from pyad.ops.protocol import implements
 from pyad.ops.reduce import normalize_axes
@@ -102,7 +102,10 @@ def _spacings(f: Any, given: tuple[Any, ...], axes: tuple[int, ...]) -> list[Any
             raise ValueError("gradient: distances must be numbers or one-dimensional arrays of coordinates")
         if one.shape[0] != f.shape[axis]:
             raise ShapeError(f"gradient: {one.shape[0]} coordinates for axis {axis} of shape {f.shape}")
-        steps.append(one[1:] - one[:-1])
+        between = one[1:] - one[:-1]
+        # As in NumPy, equal steps are one number, unless they are to be differentiated one by one.
+        even = not is_traced(between) and between.size and np.all(between == between[0])
+        steps.append(between[0] if even else between)
     return steps
 
 

@@ -229,6 +229,10 @@ def _ufunc_into(self: Array, ufunc: np.ufunc, method: str, inputs: Any, keywords
         result = getattr(ufunc, method)(*inputs, **keywords)
     results = result if type(result) is tuple else (result,)
     widen = method == "__call__"
+    if len(outs) > 1:
+        # As in NumPy all results have one shape, that of what is written into.
+        shape = np.broadcast_shapes(*(o.shape for o in outs if o is not None), *(np.shape(r) for r in results))
+        results = tuple(r if np.shape(r) == shape else np.broadcast_to(r, shape).copy() for r in results)
     written = tuple(_written(name, o, r, where, widen) for o, r in zip(outs, results, strict=True))
     return written if len(written) > 1 else written[0]
 

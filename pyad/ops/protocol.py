@@ -152,7 +152,7 @@ def _either_ufunc(theirs: ufunc, ours: Callable[..., Any]) -> Callable[..., Any]
     def either(*args: Any, **keywords: Any) -> Any:
         if not any(map(holds_traced, args)):
             return theirs(*args, **keywords)
-        if not keywords and len(args) == theirs.nin:
+        if not keywords and len(args) <= theirs.nin:
             return ours(*args)
         # NumPy sorts the arguments out and comes back through its protocol, for which a list must be an array.
         from pyad.ops.shape import array
@@ -164,10 +164,10 @@ def _either_ufunc(theirs: ufunc, ours: Callable[..., Any]) -> Callable[..., Any]
             return ours(x)
         return either(x, *rest, **keywords)
 
-    def binary(x: Any, y: Any, /, *rest: Any, **keywords: Any) -> Any:
-        if (type(x) is Array or type(y) is Array) and not rest and not keywords:
-            return ours(x, y)
-        return either(x, y, *rest, **keywords)
+    def binary(*args: Any, **keywords: Any) -> Any:
+        if len(args) == 2 and not keywords and (type(args[0]) is Array or type(args[1]) is Array):
+            return ours(*args)
+        return either(*args, **keywords)
 
     function = _dressed(unary if theirs.nin == 1 else binary if theirs.nin == 2 else either, theirs)
     # What NumPy's ufuncs have besides the call; their methods find traced operands by themselves.

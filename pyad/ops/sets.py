@@ -10,6 +10,7 @@ import numpy as np
 from pyad.array import numpy_value
 from pyad.ops.order import sort, unique
 from pyad.ops.protocol import implements
+from pyad.ops.select import bincount
 from pyad.ops.shape import asarray, astype, concatenate, ravel
 
 __all__ = ["histogram", "histogram_bin_edges", "intersect1d", "setdiff1d", "setxor1d", "union1d"]

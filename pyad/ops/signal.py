@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from pyad.array import common_dtype, is_traced, numpy_value
+from pyad.errors import DTypeError
 from pyad.host import host_linear
 from pyad.ops import elementwise as el
 from pyad.ops import shape as sh
@@ -114,7 +115,7 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
     x, xp, fp = map(asarray, (x, xp, fp))
     for name, v in (("x", x), ("xp", xp)):
         if v.dtype.kind == "c":
-            raise TypeError(f"interp: {name} must be real, got {v.dtype}")
+            raise DTypeError(f"interp: {name} must hold real numbers, got {v.dtype}")
     fp = sh.astype(fp, np.complex128 if fp.dtype.kind == "c" else np.float64)
     x, xp = sh.astype(x, np.float64), sh.astype(xp, np.float64)
     if xp.ndim != 1 or fp.ndim != 1:

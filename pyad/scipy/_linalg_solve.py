@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from pyad.array import numpy_value
 from pyad.errors import ShapeError
 from pyad.ops.shape import asarray
 from pyad.scipy._common import define, load, over, plain, run_by
@@ -341,18 +340,6 @@ def _symmetric_jvp(tangents: list[Any], y: Any, ab: Any, b: Any, lower: bool) ->
 _solveh_banded = define("solveh_banded", run_by(_theirs.solveh_banded), _symmetric_vjp, _symmetric_jvp)
 
 
-def _both_triangles(ab: Any, lower: bool) -> Any:
-    """The diagonals of a Hermitian matrix, of which the diagonals of one triangle are given."""
-    if lower:
-        # The upper triangle holds the conjugates, each diagonal aligned with its columns.
-        rows = [ab[k] for k in range(ab.shape[0])]
-        others = [np.concatenate([np.zeros(k), np.conj(row[: row.shape[0] - k])]) for k, row in enumerate(rows)]
-        return np.stack([*others[:0:-1], np.real(rows[0]), *rows[1:]])
-    rows = [ab[k] for k in range(ab.shape[0] - 1, -1, -1)]
-    others = [np.concatenate([np.conj(row[k:]), np.zeros(k)]) for k, row in enumerate(rows)]
-    return np.stack([*rows[:0:-1], np.real(rows[0]), *others[1:]])
-
-
 @over(_theirs.solveh_banded)
 def solveh_banded(
     ab: Any,
@@ -378,10 +365,6 @@ def solveh_banded(
     ab, b = asarray(ab), asarray(b)
     if ab.ndim != 2 or b.ndim not in (1, 2) or ab.shape[1] != b.shape[0]:
         raise ShapeError(f"solveh_banded: shapes {ab.shape} and {b.shape}; expected (m, n) and (n,) or (n, k)")
-    if "c" in (ab.dtype.kind, b.dtype.kind):
-        _theirs.solveh_banded(numpy_value(ab), numpy_value(b), lower=lower)  # its error if it is not positive definite
-        side = ab.shape[0] - 1
-        return solve_banded((side, side), _both_triangles(ab, lower), b)
     out = _solveh_banded(ab, b[:, None] if b.ndim == 1 else b, lower=lower)
     return out[:, 0] if b.ndim == 1 else out
 

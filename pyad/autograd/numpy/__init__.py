@@ -15,6 +15,8 @@ from pyad.autograd.numpy.numpy_wrapper import metadata as metadata
 from pyad.autograd.numpy.numpy_wrapper import numpy_version as numpy_version
 
 globals().update({name: getattr(_ours, name) for name in _ours.__all__})
+# With autograd it is NumPy's own class, which programs compare types with.
+ndarray = _theirs.ndarray
 
 # For the star import, which here as with autograd brings NumPy's names.
 __all__ = sorted({*_theirs.__all__, *_ours.__all__, "make_diagonal", "numpy_version"} - {"fft", "linalg", "random"})

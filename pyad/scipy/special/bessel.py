@@ -15,7 +15,6 @@ import scipy.special as sp
 from pyad.array import is_complex, is_traced
 from pyad.ops import elementwise as el
 from pyad.ops.complex import imag, real
-from pyad.ops.dispatch import operand
 from pyad.ops.protocol import implements
 from pyad.scipy.define import behind, by_parts, refuse, special
 
@@ -68,35 +67,6 @@ ive = _scaled(
 kv = special(sp.kv, v=None, z=lambda y, v, x: -0.5 * (kv(v - 1, x) + kv(v + 1, x)))
 kve = special(sp.kve, v=None, z=lambda y, v, x: y - 0.5 * (kve(v - 1, x) + kve(v + 1, x)))
 kn = special(sp.kn, n=None, x=lambda y, v, x: -0.5 * (kv(v - 1, x) + kv(v + 1, x)))
-
-
-def _scaled(theirs: np.ufunc, of_real: Callable[..., Any], upper: float, part: Callable[[Any], Any]) -> Any:
-    """A function that is scaled by exp(-|part of z|), of order v. Of complex z it is not holomorphic, but it is in z
-    for a scale of its own."""
-    name = f"scipy.special.{theirs.__name__}"
-    real_form = by_parts(name, theirs, v=None, z=of_real)
-    complex_form = by_parts(
-        name,
-        lambda v, z, scale: theirs(v, z),
-        v=None,
-        z=lambda y, v, z, scale: 0.5 * (complex_form(v - 1, z, scale) + upper * complex_form(v + 1, z, scale)),
-        scale=lambda y, v, z, scale: -y,
-    )
-
-    def function(v: Any, z: Any) -> Any:
-        z = operand(name, z)
-        if not is_complex(z):
-            return real_form(v, z)
-        return complex_form(v, z, el.absolute(part(z)) if is_traced(z) else abs(part(z)))
-
-    function.__name__ = function.__qualname__ = theirs.__name__
-    function.__doc__ = real_form.__doc__
-    return implements(theirs)(function)
-
-
-jve = _scaled(sp.jve, _half_difference(lambda: jve), -1.0, np.imag)
-yve = _scaled(sp.yve, _half_difference(lambda: yve), -1.0, np.imag)
-ive = _scaled(sp.ive, lambda y, v, x: 0.5 * (ive(v - 1, x) + ive(v + 1, x)) - el.sign(x) * y, 1.0, np.real)
 
 # ---- of order 0 and 1 ----
 
