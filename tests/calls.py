@@ -4,6 +4,9 @@ import numpy as np
 
 import pyad
 
+# What NumPy does differently in its first releases of version 2 is compared with the newer ones.
+NEW_NUMPY = np.lib.NumpyVersion(np.__version__) >= "2.4.0"
+
 
 def leaves(result):
     """The arrays of a result that may be a list or tuple of them."""

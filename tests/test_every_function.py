@@ -6,6 +6,7 @@ import warnings
 
 import numpy as np
 import pytest
+from calls import NEW_NUMPY
 
 import pyad
 from pyad import tree
@@ -32,7 +33,7 @@ SKIPPED = words(
 # What NumPy lets nobody stand in for, at least in some of the arguments: the error is that of a conversion.
 CONVERSIONS = words(
     "array asarray asanyarray asarray_chkfinite ascontiguousarray asfortranarray asmatrix require full full_like "
-    "from_dlpack frombuffer fill_diagonal matrix_rank roll"
+    "from_dlpack frombuffer fromstring fill_diagonal matrix_rank roll"
 )
 # What has results of floating point that do not depend on one of the arguments, but by steps: conditions, tolerances,
 # the set that is only compared with, angles of real numbers.
@@ -185,6 +186,7 @@ def numpy_functions():
             yield pytest.param(theirs, ours, id=f"{theirs.__module__}.{theirs.__name__}")
 
 
+@pytest.mark.skipif(not NEW_NUMPY, reason="the arguments are those of the newest NumPy")
 @pytest.mark.parametrize(("theirs", "ours"), list(numpy_functions()))
 def test_a_function_takes_the_arguments_of_numpys(theirs, ours):
     asked = inspect.signature(theirs).parameters

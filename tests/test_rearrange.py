@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from calls import agree, check_call
+from calls import NEW_NUMPY, agree, check_call
 
 import pyad
 import pyad.numpy as pnp
@@ -143,10 +143,11 @@ CALLS = {
     "insert twice at one place": lambda x: np.insert(x[0], [2, 2, -1], [6.0, 7.0, 8.0]),
     "insert slice": lambda x: np.insert(x, slice(0, 3, 2), 7.0, axis=1),
     "insert slice of one": lambda x: np.insert(x, slice(1, 2), 7.0, axis=1),
-    "insert mask": lambda x: np.insert(x[0], np.array([True, False, True]), [6.0, 7.0]),
     "insert into a plain array": lambda x: np.insert(np.zeros(3), [1, 2], x[0, :2]),
     "insert at the end": lambda x: np.insert(x, x.shape[0], 4.0, axis=0),
 }
+if NEW_NUMPY:
+    CALLS["insert mask"] = lambda x: np.insert(x[0], np.array([True, False, True]), [6.0, 7.0])
 
 
 @pytest.mark.parametrize("name", CALLS)
@@ -214,7 +215,7 @@ def test_empty_and_0_d_arrays_come_through(shape):
         (lambda x: np.resize(x, (-1, 2)), ValueError),
         (lambda x: np.broadcast_arrays(x, np.ones(2)), ValueError),
         (lambda x: np.matrix_transpose(x[0]), ValueError),
-        (lambda x: np.trim_zeros(x[0], "q"), ValueError),
+        *([(lambda x: np.trim_zeros(x[0], "q"), ValueError)] if NEW_NUMPY else []),
         (lambda x: np.split(x, 2, axis=1), ValueError),
         (lambda x: np.array_split(x, 0), ValueError),
         (lambda x: np.vsplit(x[0], 1), ValueError),

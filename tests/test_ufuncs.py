@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from calls import NEW_NUMPY
 from oracles import assert_ulps
 
 import pyad
@@ -296,8 +297,9 @@ def test_operators_in_both_orders_have_numpys_value_and_dtype(symbol, other, dty
     for call in (lambda x: OPERATORS[symbol](x, other), lambda x: OPERATORS[symbol](other, x)):
         want = call(x)
         got = traced(call, x)
-        assert got.dtype == want.dtype
-        np.testing.assert_allclose(got, want, rtol=2e-7 if got.dtype == np.float32 else 1e-15)
+        if NEW_NUMPY or symbol != "**":  # float32 ** int64 was float32
+            assert got.dtype == want.dtype
+        np.testing.assert_allclose(got, want, rtol=2e-7 if np.float32 in (got.dtype, want.dtype) else 1e-15)
 
 
 def test_comparisons_take_every_type():
