@@ -24,7 +24,6 @@ __all__ = [
     "is_constant",
     "is_traced",
     "numpy_value",
-    "numpy_view",
     "part_of",
     "rebind",
     "view",
@@ -490,11 +489,6 @@ def constant(x: Any, dtype: np.dtype) -> int:
 def numpy_value(x: Any) -> Any:
     """The value of a traced array as a NumPy array or scalar; anything else as it is."""
     return _engine.materialize(x._h, share=False) if is_traced(x) else x
-
-
-def numpy_view(x: Any) -> Any:
-    """As `numpy_value`, read-only and over the engine's own memory where that can be; not to be kept."""
-    return _engine.view(x._h) if is_traced(x) else x
 
 
 def _with_number(x: Any, y: Any) -> np.dtype | None:

@@ -3,7 +3,6 @@ what an array is. Each works, or says why it does not."""
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,7 +13,7 @@ from pyad.errors import ConcretizationError, UnsupportedError
 from pyad.ops import assign, build, contract, mutate, rearrange, select
 from pyad.ops import shape as sh
 from pyad.ops.operators import method_with_out
-from pyad.ops.protocol import CONSTANT_FUNCTIONS, constant_in, implementation, implements
+from pyad.ops.protocol import constant_in, implements
 from pyad.ops.rearrange import layout
 from pyad.ops.shape import asarray
 
@@ -105,21 +104,13 @@ def may_share_memory(a: Any, b: Any, /, max_work: int | None = None) -> bool:
 
 
 constant_in(
-    np.argwhere,
-    np.flatnonzero,
-    np.around,
     np.ix_,
     np.tril_indices_from,
     np.triu_indices_from,
     np.diag_indices_from,
-    np.array_equiv,
-    np.isin,
     np.iscomplex,
     np.isreal,
     np.isfortran,
-    np.isposinf,
-    np.isneginf,
-    np.digitize,
     np.einsum_path,
 )
 
@@ -182,23 +173,6 @@ def _attribute_refusal(name: str, advice: str) -> property:
 
 
 # ---- methods ----
-
-
-def _method_of(function: Any, name: str) -> property:
-    """The method that is a function of NumPy, as soon as and as far as that is implemented."""
-
-    def get(self: Array) -> Any:
-        ours = implementation(function)
-        if ours is not None:
-            return functools.partial(ours, self)
-        if function in CONSTANT_FUNCTIONS:
-            return functools.partial(function, self)
-        raise AttributeError(
-            f"ndarray.{name} has no derivative in pyad; write it with supported functions, define it with "
-            "pyad.custom_vjp or pyad.custom_jvp, or take pyad.stop_gradient(x) if it is constant"
-        )
-
-    return property(get)
 
 
 def _value_refusal(name: str) -> Callable[..., Any]:
@@ -271,8 +245,6 @@ def _install() -> None:
     Array.astype = rearrange.astype
     Array.compress = method_with_out("compress", _compress_method)
     Array.flat = property(FlatView, assign.assign_all)
-    for name in ("argpartition", "searchsorted", "clip", "cumsum", "cumprod", "prod"):
-        _provide(name, _method_of(getattr(np, name), name))
     _provide("view", _view)
     _provide("strides", property(_strides))
     _provide("flags", property(_flags))
