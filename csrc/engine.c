@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "blas.h"
+#include "graph.h"
 #include "kernels/kernels.h"
 
 static _Thread_local pyad_engine *here;
@@ -64,6 +65,7 @@ void pyad_engine_free(pyad_engine *engine)
     pyad_tape_finish(&engine->tape);
     pyad_tape_finish(&engine->rule_tape);
     pyad_rules_finish(&engine->rules);
+    pyad_mem_free(&engine->mem, engine->guards, engine->guard_capacity * sizeof *engine->guards);
     pyad_mem_free(&engine->mem, engine->index, engine->index_capacity * sizeof *engine->index);
     pyad_mem_finish(&engine->mem);
     pyad_hook_default.resize(NULL, engine, sizeof *engine, 0);
@@ -201,6 +203,8 @@ int pyad_is_outer(int64_t handle, int64_t floor)
     if (pyad_engine_node(here, handle, &node) != PYAD_OK)
         return 0;
     bool is_const = here->tape.flags[node] & PYAD_NODE_CONST;
+    if (here->tape.flags[node] & PYAD_NODE_STAGED)
+        return 1;
     return !is_const && here->tape.oldest[node] < floor;
 }
 
@@ -265,7 +269,9 @@ int64_t pyad_leaf_number(int flags, double number, int dtype)
     if (value.data == NULL)
         return pyad_engine_failed(PYAD_ERR_MEMORY);
     pyad_copy(pyad_value_view(&value), (pyad_view){pyad_layout_scalar(PYAD_F64), &number});
-    uint8_t kind = flags & PYAD_LEND_CONST ? PYAD_NODE_CONST : 0;
+    uint16_t kind = flags & PYAD_LEND_CONST ? PYAD_NODE_CONST : 0;
+    if (flags & PYAD_LEND_STAGED)
+        kind |= PYAD_NODE_STAGED;
     pyad_status status = pyad_tape_reserve(&here->tape, 0);
     if (status == PYAD_OK)
         node = pyad_tape_push(&here->tape, PYAD_KERNEL_ALIAS, kind | PYAD_NODE_LEAF, 0, NULL, NULL, value);

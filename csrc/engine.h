@@ -20,6 +20,9 @@ struct pyad_engine {
     pyad_recorder recorder;
     pyad_sweep *sweep;  /* the innermost one under way */
     pyad_sweep *spare;  /* one that is over, with its memory */
+    struct pyad_gsink *guards; /* of the program that is being recorded */
+    size_t guard_count;
+    size_t guard_capacity;
     uint32_t *index;    /* scratch for handles turned into nodes */
     size_t index_capacity;
 };

@@ -38,7 +38,7 @@ static pyad_status spread(const pyad_env *env, const pyad_layout *shape, const p
 }
 
 /* `out` has its memory. */
-static pyad_status exec_complex(const pyad_env *env, int loop, int nargs, const pyad_value *in, const pyad_value *out)
+static pyad_status run_complex(const pyad_env *env, int loop, int nargs, const pyad_value *in, const pyad_value *out)
 {
     pyad_value full[3] = {{NULL, NULL, NULL}, {NULL, NULL, NULL}, {NULL, NULL, NULL}};
     const void *data[3] = {NULL, NULL, NULL};
@@ -55,18 +55,15 @@ static pyad_status exec_complex(const pyad_env *env, int loop, int nargs, const 
         if (full[k].buffer != NULL)
             pyad_buffer_release(env->mem, full[k].buffer);
     }
-    if (status != PYAD_OK && out->buffer != NULL)
-        pyad_buffer_release(env->mem, out->buffer);
     return status;
 }
 
-static pyad_status exec_loop(const pyad_env *env, int loop, int nargs, const pyad_value *in, pyad_value *out)
+/* `out` has its memory. */
+static pyad_status run_loop(const pyad_env *env, int loop, int nargs, const pyad_value *in, const pyad_value *out)
 {
-    const pyad_layout *layout;
-    PYAD_TRY(pyad_infer_loop(env, loop, nargs, in, &layout));
-    PYAD_TRY(pyad_exec_alloc(env, layout, out));
+    const pyad_layout *layout = out->layout;
     if (pyad_dtype_is_complex(in[nargs - 1].layout->dtype))
-        return exec_complex(env, loop, nargs, in, out);
+        return run_complex(env, loop, nargs, in, out);
     int wide = in[nargs - 1].layout->dtype == PYAD_F64;
     pyad_step step = {
         .loop = (uint8_t)loop,
@@ -85,7 +82,15 @@ static pyad_status exec_loop(const pyad_env *env, int loop, int nargs, const pya
         views[k] = pyad_value_view(&in[k]);
     pyad_sink sink = {.reg = (uint16_t)nargs, .data = out->data};
     pyad_blocks blocks = {&step, 1, nargs, views, 1, &sink, layout};
-    pyad_status status = pyad_blocks_run(env->mem, &blocks);
+    return pyad_blocks_run(env->mem, &blocks);
+}
+
+static pyad_status exec_loop(const pyad_env *env, int loop, int nargs, const pyad_value *in, pyad_value *out)
+{
+    const pyad_layout *layout;
+    PYAD_TRY(pyad_infer_loop(env, loop, nargs, in, &layout));
+    PYAD_TRY(pyad_exec_alloc(env, layout, out));
+    pyad_status status = run_loop(env, loop, nargs, in, out);
     if (status != PYAD_OK && out->buffer != NULL)
         pyad_buffer_release(env->mem, out->buffer);
     return status;
@@ -228,7 +233,8 @@ static pyad_status run_concatenate(const int64_t *values, int nargs, const pyad_
 
 static pyad_status run_affine(const pyad_env *env, const pyad_value *in, const pyad_value *out)
 {
-    pyad_copy(pyad_value_view(out), pyad_value_view(&in[2]));
+    if (in[2].data != out->data)
+        pyad_copy(pyad_value_view(out), pyad_value_view(&in[2]));
     return pyad_matmul(env->mem, pyad_value_view(out), pyad_value_view(&in[0]), pyad_value_view(&in[1]), 1);
 }
 
@@ -253,7 +259,8 @@ static pyad_status run_fresh(const pyad_env *env, int kernel, const int64_t *par
         return run_unslice(values, in, out);
     case PYAD_KERNEL_ASSIGN:
     case PYAD_KERNEL_ASSIGN_AT:
-        pyad_copy(dst, src);
+        if (src.data != dst.data)
+            pyad_copy(dst, src);
         return pyad_exec_write(env, kernel, values, in, dst);
     case PYAD_KERNEL_CAST:
         pyad_copy(dst, src);
@@ -344,4 +351,32 @@ pyad_status pyad_exec(const pyad_env *env, int kernel, const int64_t *params, in
     if (status != PYAD_OK && out->buffer != NULL)
         pyad_buffer_release(env->mem, out->buffer);
     return status;
+}
+
+/* A view whose operand's memory cannot show it: the operand's elements in C order. */
+static pyad_status copy_view(const pyad_env *env, int kernel, const int64_t *params, const pyad_value *in,
+                             const pyad_value *out)
+{
+    pyad_layout_any flat;
+    if (kernel == PYAD_KERNEL_RESHAPE) {
+        PYAD_TRY(pyad_layout_fill(&flat, in->layout->dtype, in->layout->ndim, pyad_shape(in->layout)));
+        pyad_copy((pyad_view){&flat.layout, out->data}, pyad_value_view(in));
+        return PYAD_OK;
+    }
+    pyad_value made;
+    PYAD_TRY(pyad_exec(env, kernel, params, 1, in, &made));
+    pyad_copy(pyad_value_view(out), pyad_value_view(&made));
+    if (made.buffer != NULL)
+        pyad_buffer_release(env->mem, made.buffer);
+    return PYAD_OK;
+}
+
+pyad_status pyad_exec_into(const pyad_env *env, int kernel, const int64_t *params, int nargs, const pyad_value *in,
+                           const pyad_value *out)
+{
+    if (pyad_kernel_is_loop(kernel))
+        return run_loop(env, kernel, nargs, in, out);
+    if (pyad_kernel_is_view(kernel))
+        return copy_view(env, kernel, params, in, out);
+    return run_fresh(env, kernel, params, nargs, in, out);
 }

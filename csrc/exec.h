@@ -52,6 +52,11 @@ pyad_status pyad_infer(pyad_message *message, int kernel, const int64_t *params,
 pyad_status pyad_exec(const pyad_env *env, int kernel, const int64_t *params, int nargs, const pyad_value *in,
                       pyad_value *out);
 
+/* The same into contiguous memory of the result's layout, which pyad_infer has said. Operand 0 of a write, and operand 2
+ * of AFFINE, may be that very memory; other operands do not overlap it. */
+pyad_status pyad_exec_into(const pyad_env *env, int kernel, const int64_t *params, int nargs, const pyad_value *in,
+                           const pyad_value *out);
+
 /* The common layout of element-wise operands: one of theirs when it already is C-contiguous and of that shape, else a new
  * one in the arena. */
 pyad_status pyad_infer_loop(const pyad_env *env, int loop, int nargs, const pyad_value *in, const pyad_layout **out);

@@ -86,6 +86,19 @@ static inline const uint32_t *pyad_graph_args(const pyad_graph *graph, uint32_t 
 /* Whether the node is a constant 0-d number, and which. */
 bool pyad_graph_is_number(const pyad_graph *graph, uint32_t node, double *value);
 
+/* ---- from a tape ---- */
+
+/* What to take off a tape: the leaves that are arguments, and sinks whose nodes are the tape's. */
+typedef struct pyad_lift {
+    int input_count;
+    const uint32_t *inputs;
+    int sink_count;
+    const pyad_gsink *sinks;
+} pyad_lift;
+
+/* Fills an empty graph with what the sinks need. csrc/graph_tape.c */
+pyad_status pyad_graph_lift(pyad_graph *graph, const pyad_tape *tape, const pyad_lift *what);
+
 /* ---- passes ---- */
 
 /* What a pass does with one node of the old graph, whose operands are `args` in the new one: adds what it likes to the
@@ -95,7 +108,7 @@ typedef pyad_status (*pyad_rewrite)(void *context, const pyad_graph *old, uint32
 
 /* Makes `graph` (initialised, empty) out of `old`, node by node. Sinks and inputs are taken over. */
 pyad_status pyad_graph_rewrite(const pyad_graph *old, pyad_graph *graph, pyad_rewrite rewrite, void *context);
-/* The rewrite that changes nothing. */
+/* Copies one node. */
 pyad_status pyad_graph_copy_node(const pyad_graph *old, uint32_t node, pyad_graph *graph, const uint32_t *args,
                                  uint32_t *number);
 /* How often each node is an operand or a sink, into `uses` (one entry per node). */

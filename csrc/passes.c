@@ -7,11 +7,7 @@
 static const pyad_pass passes[] = {
     {"dead code", pyad_pass_dead},
     {"constants", pyad_pass_fold},
-    {"algebra", pyad_pass_algebra},
     {"common subexpressions", pyad_pass_common},
-    {"parts", pyad_pass_parts},
-    {"products", pyad_pass_products},
-    {"algebra again", pyad_pass_algebra},
     {"common subexpressions again", pyad_pass_common},
     {"dead code again", pyad_pass_dead},
 };

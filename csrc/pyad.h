@@ -75,7 +75,8 @@ void pyad_saved_tape_free(pyad_saved_tape *saved);
 
 /* ---- recording ---- */
 
-enum { PYAD_LEND_CONST = 1 };
+/* STAGED: an argument of the program that is being recorded. */
+enum { PYAD_LEND_CONST = 1, PYAD_LEND_STAGED = 2 };
 /* A leaf over the caller's memory, which must be aligned and stay until the mark is cut. strides NULL: C-contiguous. */
 int64_t pyad_lend(int flags, int dtype, int ndim, const int64_t *shape, const int64_t *strides, void *data);
 /* A leaf for one number, by value. */
@@ -128,8 +129,9 @@ int64_t pyad_assign_at(int64_t old, int64_t x, int64_t index);
 /* 1 where nothing can be differentiated through the value, 0 where it can, -1 where the handle is stale. */
 int pyad_is_const(int64_t handle);
 
-/* ---- looking at a node ---- */
+/* ---- compiled programs ---- */
 
+/* A value. */
 typedef struct pyad_info {
     int dtype;
     int ndim;
@@ -143,6 +145,90 @@ typedef struct pyad_info {
     int is_contiguous;
     const int64_t *params;
 } pyad_info;
+
+typedef struct pyad_compiled pyad_compiled;
+typedef struct pyad_instance pyad_instance;
+
+/* While a program is being recorded (on = 1), what depends on memory that is lent is noted. Forgets all guards. */
+int pyad_stage(int on);
+/* 1 where the value depends on an argument of the program that is being recorded, or on memory that it was lent. */
+int pyad_is_staged(int64_t handle);
+/* The value decides what is recorded: the program is right only where it is the same again. */
+int pyad_guard(int64_t handle);
+/* A node that has the value of `of`, through which nothing is differentiated. */
+int64_t pyad_constant_of(int64_t of);
+
+/* Which nodes of the tape a program takes and gives. */
+typedef struct pyad_interface {
+    int input_count;
+    const int64_t *inputs; /* leaves */
+    int result_count;
+    const int64_t *results;
+    int store_count; /* inputs that are written when the program is done: the value, and which input */
+    const int64_t *stores;
+    const int64_t *stored;
+} pyad_interface;
+
+/* The program of what has been recorded, optimised; NULL for a failure (see pyad_last_message). It holds no reference to
+ * the tape; memory that was lent has to stay. */
+pyad_compiled *pyad_compile(const pyad_interface *what);
+/* All instances are freed before. */
+void pyad_compiled_free(pyad_compiled *compiled);
+
+typedef struct pyad_compiled_info {
+    int64_t recorded;     /* nodes, before ... */
+    int64_t optimised;    /* ... and after all passes */
+    int64_t actions;
+    int64_t guards;
+    int64_t calls;        /* nodes that only Python can run */
+    int64_t arena_bytes;
+    int64_t stores;       /* inputs that are written in place, ... */
+    int64_t reused;       /* ... and other values that took over an operand's memory */
+    int64_t passes;
+} pyad_compiled_info;
+
+void pyad_compiled_count(const pyad_compiled *compiled, pyad_compiled_info *info);
+/* A pass: its name, and the nodes that were left after it. */
+const char *pyad_compiled_pass(const pyad_compiled *compiled, int pass, int64_t *nodes);
+
+typedef struct pyad_node_info {
+    int kind; /* 0 input, 1 constant, 2 kernel, 3 Python's */
+    int op;
+    int number;
+    int nargs;
+    const uint32_t *args;
+    const int64_t *params;
+    int dtype;
+    int ndim;
+    const int64_t *shape;
+    const void *data; /* of a constant */
+    int64_t action;   /* which runs it, -1 for none */
+    int base;         /* where it lies: 0 a constant, 1 the arena, 2 nowhere, from 3 on inputs and then results */
+    int64_t offset;
+    int64_t root;     /* the node whose memory it is */
+} pyad_node_info;
+
+/* Node `node` of the program as it was recorded (optimised = 0) or as it runs; 0 where there is none. */
+int pyad_compiled_node(const pyad_compiled *compiled, int optimised, int64_t node, pyad_node_info *info);
+/* What a node is for: 0 a result, 1 a store, 2 a guard. 0 where there is no such sink. */
+int pyad_compiled_sink(const pyad_compiled *compiled, int sink, int64_t *node, int *kind, int *number);
+
+/* A program with memory to run in. NULL when out of memory. */
+pyad_instance *pyad_instance_new(const pyad_compiled *compiled);
+void pyad_instance_free(pyad_instance *instance);
+/* Runs the program: an address for each input (NULL for memory that was lent) and each result. 0 when done;
+ * PYAD_CALL_PYTHON (32) where Python has to run a node, after which pyad_instance_go goes on; PYAD_GUARD_FAILED (33)
+ * where another path has to be recorded. Nothing has been written into inputs before a 0. */
+int pyad_instance_run(pyad_instance *instance, void *const *outside);
+int pyad_instance_go(pyad_instance *instance);
+/* The node to be called, or the sink of the guard. */
+int64_t pyad_instance_stopped(const pyad_instance *instance);
+/* The memory of a node's value. */
+void *pyad_instance_data(const pyad_instance *instance, int64_t node, pyad_info *info);
+const char *pyad_instance_message(const pyad_instance *instance);
+
+/* ---- looking at a node ---- */
+
 
 int pyad_look(int64_t handle, pyad_info *info);
 /* Parts of the same, for when there is no need of all: -1 (NULL) where the handle is stale. */

@@ -14,7 +14,8 @@ typedef enum pyad_status {
     PYAD_ERR_STALE = 5,    /* a handle that is not on this thread's tape (any more) */
     PYAD_ERR_MUTATED = 6,  /* memory lent by the user changed since it was recorded */
     PYAD_ERR_STATE = 7,    /* a call out of order, such as a sweep without outputs */
-    PYAD_CALL_PYTHON = 32  /* not a failure: a sweep stopped for something only Python can do */
+    PYAD_CALL_PYTHON = 32, /* not a failure: a sweep or a replay stopped for something only Python can do */
+    PYAD_GUARD_FAILED = 33 /* a replay stopped, since a value decides otherwise than when it was recorded */
 } pyad_status;
 
 enum { PYAD_MESSAGE_SIZE = 512 };

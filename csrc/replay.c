@@ -1,0 +1,347 @@
+/* Replays. */
+#include "replay.h"
+
+#include <string.h>
+
+#include "kernels/kernels.h"
+
+/* The steps of an element-wise action, with addresses. */
+typedef struct pyad_line {
+    pyad_blocks blocks;         /* LOOPS */
+    pyad_number_step *numbers;  /* NUMBERS */
+    uint32_t count;
+} pyad_line;
+
+/* ---- making one ---- */
+
+typedef struct maker {
+    pyad_replay *replay;
+    pyad_arena *arena; /* for steps, views and sinks */
+    uint32_t *reg;     /* per node: its register in the action being made, and in which action */
+    uint32_t *stamp;
+} maker;
+
+/* The address of a node's value goes to *where, now if it is known, else before each run. */
+static pyad_status bind(maker *m, uint32_t node, void **where)
+{
+    pyad_replay *r = m->replay;
+    const pyad_place *place = &r->plan->places[node];
+    if (place->base == PYAD_BASE_FIXED) {
+        *where = (void *)(intptr_t)place->offset;
+        return PYAD_OK;
+    }
+    if (place->base == PYAD_BASE_ARENA) {
+        *where = (char *)r->memory->data + place->offset;
+        return PYAD_OK;
+    }
+    *where = NULL;
+    if (place->base == PYAD_BASE_NONE)
+        return PYAD_OK;
+    PYAD_TRY(pyad_mem_grow(r->mem, (void **)&r->patches, &r->patch_capacity, r->patch_count + 1, sizeof *r->patches));
+    r->patches[r->patch_count++] = (pyad_patch){where, place->base - PYAD_BASE_OUTSIDE, place->offset};
+    return PYAD_OK;
+}
+
+static pyad_status make_numbers(maker *m, const pyad_action *action, pyad_line *line)
+{
+    const pyad_graph *graph = m->replay->plan->graph;
+    line->count = action->count;
+    line->numbers = pyad_arena_alloc(m->arena, action->count * sizeof *line->numbers);
+    if (line->numbers == NULL)
+        return PYAD_ERR_MEMORY;
+    for (uint32_t i = 0; i < action->count; i++) {
+        uint32_t node = m->replay->plan->members[action->first + i];
+        const pyad_gnode *n = &graph->nodes[node];
+        const uint32_t *args = pyad_graph_args(graph, node);
+        pyad_number_step *step = &line->numbers[i];
+        bool wide = graph->nodes[args[n->nargs - 1]].layout->dtype == PYAD_F64;
+        memset(step, 0, sizeof *step);
+        step->loop = pyad_isa()->loop[n->op][wide];
+        PYAD_TRY(bind(m, node, &step->out));
+        for (uint32_t k = 0; k < n->nargs; k++)
+            PYAD_TRY(bind(m, args[k], (void **)(uintptr_t)&step->in[k]));
+    }
+    return PYAD_OK;
+}
+
+/* Gives every operand from outside the action a register, and every step the one after those. */
+static int number_registers(maker *m, uint32_t a, const pyad_action *action)
+{
+    const pyad_plan *plan = m->replay->plan;
+    int inputs = 0;
+    for (uint32_t i = 0; i < action->count; i++)
+        m->stamp[plan->members[action->first + i]] = UINT32_MAX; /* a step, numbered below */
+    for (uint32_t i = 0; i < action->count; i++) {
+        uint32_t node = plan->members[action->first + i];
+        for (uint32_t k = 0; k < plan->graph->nodes[node].nargs; k++) {
+            uint32_t of = pyad_graph_args(plan->graph, node)[k];
+            if (m->stamp[of] == UINT32_MAX || m->stamp[of] == a + 1)
+                continue;
+            m->stamp[of] = a + 1;
+            m->reg[of] = (uint32_t)inputs++;
+        }
+    }
+    for (uint32_t i = 0; i < action->count; i++) {
+        uint32_t node = plan->members[action->first + i];
+        m->stamp[node] = a + 1;
+        m->reg[node] = (uint32_t)inputs + i;
+    }
+    return inputs;
+}
+
+static pyad_status fill_inputs(maker *m, const pyad_action *action, int inputs, pyad_view *views)
+{
+    const pyad_plan *plan = m->replay->plan;
+    for (uint32_t i = 0; i < action->count; i++) {
+        uint32_t node = plan->members[action->first + i];
+        for (uint32_t k = 0; k < plan->graph->nodes[node].nargs; k++) {
+            uint32_t of = pyad_graph_args(plan->graph, node)[k];
+            uint32_t reg = m->reg[of];
+            if (reg >= (uint32_t)inputs || views[reg].layout != NULL)
+                continue;
+            views[reg].layout = plan->places[of].layout;
+            PYAD_TRY(bind(m, of, &views[reg].data));
+        }
+    }
+    return PYAD_OK;
+}
+
+static pyad_status make_loops(maker *m, uint32_t a, const pyad_action *action, pyad_line *line)
+{
+    const pyad_plan *plan = m->replay->plan;
+    const pyad_graph *graph = plan->graph;
+    int inputs = number_registers(m, a, action);
+    pyad_step *steps = pyad_arena_alloc(m->arena, action->count * sizeof *steps);
+    pyad_view *views = pyad_arena_alloc(m->arena, (size_t)inputs * sizeof *views);
+    pyad_sink *sinks = pyad_arena_alloc(m->arena, action->count * sizeof *sinks);
+    if (steps == NULL || views == NULL || sinks == NULL)
+        return PYAD_ERR_MEMORY;
+    memset(views, 0, (size_t)inputs * sizeof *views);
+    PYAD_TRY(fill_inputs(m, action, inputs, views));
+    int sink_count = 0;
+    for (uint32_t i = 0; i < action->count; i++) {
+        uint32_t node = plan->members[action->first + i];
+        const pyad_gnode *n = &graph->nodes[node];
+        const uint32_t *args = pyad_graph_args(graph, node);
+        memset(&steps[i], 0, sizeof steps[i]);
+        steps[i].loop = (uint8_t)n->op;
+        steps[i].arity = (uint8_t)n->nargs;
+        steps[i].bytes = (uint8_t)pyad_dtype_size(n->layout->dtype);
+        steps[i].wide = graph->nodes[args[n->nargs - 1]].layout->dtype == PYAD_F64;
+        for (uint32_t k = 0; k < n->nargs; k++)
+            steps[i].in[k] = (uint16_t)m->reg[args[k]];
+        if (plan->places[node].base == PYAD_BASE_NONE)
+            continue;
+        sinks[sink_count] = (pyad_sink){.reg = (uint16_t)m->reg[node]};
+        PYAD_TRY(bind(m, node, &sinks[sink_count].data));
+        sink_count++;
+    }
+    line->blocks = (pyad_blocks){steps, (int)action->count, inputs, views, sink_count, sinks,
+                                 graph->nodes[plan->members[action->first]].layout};
+    return PYAD_OK;
+}
+
+static pyad_status make_lines(maker *m)
+{
+    const pyad_plan *plan = m->replay->plan;
+    for (uint32_t a = 0; a < plan->action_count; a++) {
+        const pyad_action *action = &plan->actions[a];
+        if (action->kind == PYAD_ACTION_NUMBERS)
+            PYAD_TRY(make_numbers(m, action, &m->replay->lines[a]));
+        if (action->kind == PYAD_ACTION_LOOPS)
+            PYAD_TRY(make_loops(m, a, action, &m->replay->lines[a]));
+    }
+    for (uint32_t node = 0; node < plan->graph->count; node++) {
+        m->replay->values[node].layout = plan->places[node].layout;
+        PYAD_TRY(bind(m, node, &m->replay->values[node].data));
+    }
+    return PYAD_OK;
+}
+
+static size_t outside_count(const pyad_plan *plan)
+{
+    return plan->graph->input_count + plan->result_count;
+}
+
+/* Brings the patches into the order of their bases: a counting sort. */
+static pyad_status sort_patches(pyad_replay *r)
+{
+    size_t bases = outside_count(r->plan);
+    size_t bytes = r->patch_count * sizeof *r->patches;
+    pyad_patch *sorted = pyad_mem_calloc(r->mem, bytes);
+    if (sorted == NULL && bytes > 0)
+        return PYAD_ERR_MEMORY;
+    for (size_t k = 0; k < r->patch_count; k++)
+        r->patch_first[r->patches[k].base + 1]++;
+    for (size_t b = 0; b < bases; b++)
+        r->patch_first[b + 1] += r->patch_first[b];
+    for (size_t k = 0; k < r->patch_count; k++)
+        sorted[r->patch_first[r->patches[k].base]++] = r->patches[k];
+    for (size_t b = bases; b > 0; b--)
+        r->patch_first[b] = r->patch_first[b - 1];
+    r->patch_first[0] = 0;
+    if (bytes > 0)
+        memcpy(r->patches, sorted, bytes);
+    pyad_mem_free(r->mem, sorted, bytes);
+    return PYAD_OK;
+}
+
+static pyad_status fill(pyad_replay *r)
+{
+    const pyad_plan *plan = r->plan;
+    size_t nodes = plan->graph->count;
+    maker m = {.replay = r, .arena = &r->steps};
+    r->values = pyad_mem_calloc(r->mem, (nodes + 1) * sizeof *r->values);
+    r->outside = pyad_mem_calloc(r->mem, (outside_count(plan) + 1) * sizeof *r->outside);
+    r->patch_first = pyad_mem_calloc(r->mem, (outside_count(plan) + 2) * sizeof *r->patch_first);
+    r->lines = pyad_mem_calloc(r->mem, (plan->action_count + 1) * sizeof *r->lines);
+    if (r->values == NULL || r->outside == NULL || r->patch_first == NULL || r->lines == NULL)
+        return PYAD_ERR_MEMORY;
+    PYAD_TRY(pyad_buffer_new(r->mem, plan->arena_bytes + 1, &r->memory));
+    size_t bytes = 2 * (nodes + 1) * sizeof *m.reg;
+    m.reg = pyad_mem_calloc(r->mem, bytes);
+    if (m.reg == NULL)
+        return PYAD_ERR_MEMORY;
+    m.stamp = m.reg + nodes + 1;
+    pyad_status status = make_lines(&m);
+    pyad_mem_free(r->mem, m.reg, bytes);
+    PYAD_TRY(status);
+    return sort_patches(r);
+}
+
+pyad_status pyad_replay_make(pyad_replay *replay, pyad_mem *mem, const pyad_plan *plan)
+{
+    memset(replay, 0, sizeof *replay);
+    replay->plan = plan;
+    replay->mem = mem;
+    pyad_arena_init(&replay->scratch, mem);
+    pyad_arena_init(&replay->steps, mem);
+    pyad_status status = fill(replay);
+    if (status != PYAD_OK)
+        pyad_replay_finish(replay);
+    return status;
+}
+
+void pyad_replay_finish(pyad_replay *replay)
+{
+    const pyad_plan *plan = replay->plan;
+    if (plan == NULL)
+        return;
+    pyad_mem *mem = replay->mem;
+    pyad_mem_free(mem, replay->values, (plan->graph->count + 1) * sizeof *replay->values);
+    pyad_mem_free(mem, replay->outside, (outside_count(plan) + 1) * sizeof *replay->outside);
+    pyad_mem_free(mem, replay->patch_first, (outside_count(plan) + 2) * sizeof *replay->patch_first);
+    pyad_mem_free(mem, replay->lines, (plan->action_count + 1) * sizeof *replay->lines);
+    pyad_mem_free(mem, replay->patches, replay->patch_capacity * sizeof *replay->patches);
+    if (replay->memory != NULL)
+        pyad_buffer_release(mem, replay->memory);
+    pyad_arena_finish(&replay->scratch);
+    pyad_arena_finish(&replay->steps);
+    memset(replay, 0, sizeof *replay);
+}
+
+/* ---- running it ---- */
+
+void pyad_replay_start(pyad_replay *replay, void *const *outside)
+{
+    size_t bases = outside_count(replay->plan);
+    for (size_t b = 0; b < bases; b++) {
+        if (replay->outside[b] == outside[b])
+            continue;
+        replay->outside[b] = outside[b];
+        for (uint32_t k = replay->patch_first[b]; k < replay->patch_first[b + 1]; k++)
+            *replay->patches[k].where = (char *)outside[b] + replay->patches[k].offset;
+    }
+    replay->at = 0;
+}
+
+static pyad_status run_kernel(pyad_replay *r, uint32_t node)
+{
+    enum { FEW = 8 };
+    const pyad_graph *graph = r->plan->graph;
+    const pyad_gnode *n = &graph->nodes[node];
+    const uint32_t *args = pyad_graph_args(graph, node);
+    const pyad_env env = {r->mem, &r->scratch, &r->message};
+    pyad_value few[FEW];
+    pyad_value *in = few;
+    size_t bytes = n->nargs * sizeof *in;
+    if (n->nargs > FEW) {
+        in = pyad_mem_calloc(r->mem, bytes);
+        if (in == NULL)
+            return PYAD_ERR_MEMORY;
+    }
+    for (uint32_t k = 0; k < n->nargs; k++)
+        in[k] = r->values[args[k]];
+    pyad_arena_mark mark = pyad_arena_position(&r->scratch);
+    pyad_status status = pyad_exec_into(&env, n->op, n->params, (int)n->nargs, in, &r->values[node]);
+    pyad_arena_cut(&r->scratch, mark);
+    if (in != few)
+        pyad_mem_free(r->mem, in, bytes);
+    return status;
+}
+
+static void run_numbers(const pyad_line *line)
+{
+    for (uint32_t i = 0; i < line->count; i++) {
+        const pyad_number_step *step = &line->numbers[i];
+        step->loop(1, step->out, step->in, 0);
+    }
+}
+
+/* NaN is equal to itself here: it is the same bits. */
+static pyad_status check_guard(pyad_replay *r, const pyad_gsink *sink)
+{
+    const pyad_value *value = &r->values[sink->node];
+    const pyad_env env = {r->mem, &r->scratch, &r->message};
+    size_t bytes = pyad_layout_bytes(value->layout);
+    if (value->layout->contiguous)
+        return memcmp(value->data, sink->expected, bytes) == 0 ? PYAD_OK : PYAD_GUARD_FAILED;
+    pyad_value flat;
+    pyad_arena_mark mark = pyad_arena_position(&r->scratch);
+    PYAD_TRY(pyad_exec_copy(&env, value, &flat));
+    bool holds = memcmp(flat.data, sink->expected, bytes) == 0;
+    if (flat.buffer != NULL)
+        pyad_buffer_release(r->mem, flat.buffer);
+    pyad_arena_cut(&r->scratch, mark);
+    return holds ? PYAD_OK : PYAD_GUARD_FAILED;
+}
+
+static void copy_out(pyad_replay *r, const pyad_gsink *sink)
+{
+    const pyad_graph *graph = r->plan->graph;
+    bool result = sink->kind == PYAD_G_RESULT;
+    void *to = r->outside[(result ? graph->input_count : 0) + sink->number];
+    const pyad_layout *layout = result ? graph->nodes[sink->node].layout : graph->inputs[sink->number].layout;
+    pyad_copy((pyad_view){layout, to}, pyad_value_view(&r->values[sink->node]));
+}
+
+pyad_status pyad_replay_go(pyad_replay *r)
+{
+    const pyad_plan *plan = r->plan;
+    for (; r->at < plan->action_count; r->at++) {
+        const pyad_action *action = &plan->actions[r->at];
+        switch ((pyad_action_kind)action->kind) {
+        case PYAD_ACTION_RUN:
+            PYAD_TRY(run_kernel(r, plan->members[action->first]));
+            break;
+        case PYAD_ACTION_LOOPS:
+            PYAD_TRY(pyad_blocks_run(r->mem, &r->lines[r->at].blocks));
+            break;
+        case PYAD_ACTION_NUMBERS:
+            run_numbers(&r->lines[r->at]);
+            break;
+        case PYAD_ACTION_CALL:
+            r->stopped = plan->members[action->first];
+            r->at++;
+            return PYAD_CALL_PYTHON;
+        case PYAD_ACTION_GUARD:
+            r->stopped = action->sink;
+            PYAD_TRY(check_guard(r, &plan->graph->sinks[action->sink]));
+            break;
+        case PYAD_ACTION_COPY:
+            copy_out(r, &plan->graph->sinks[action->sink]);
+            break;
+        }
+    }
+    return PYAD_OK;
+}

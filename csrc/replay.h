@@ -1,0 +1,51 @@
+/* Replays: a plan with memory, ready to run.
+ *
+ * All addresses are worked out once. What lies outside (inputs and results) is patched in before a run, where it is not
+ * where it was the last time. A run goes from action to action; it stops where Python has something to do, and where a
+ * guard does not hold. Nothing is written into inputs before the last guard has held and the last call is done. */
+#ifndef PYAD_REPLAY_H
+#define PYAD_REPLAY_H
+
+#include "plan.h"
+
+typedef struct pyad_patch {
+    void **where;
+    uint32_t base; /* counted from PYAD_BASE_OUTSIDE */
+    int64_t offset;
+} pyad_patch;
+
+/* One element-wise node over single elements. */
+typedef struct pyad_number_step {
+    pyad_loop loop;
+    void *out;
+    const void *in[3];
+} pyad_number_step;
+
+typedef struct pyad_replay {
+    const pyad_plan *plan;
+    pyad_mem *mem;
+    pyad_buffer *memory;
+    pyad_arena scratch;
+    pyad_arena steps;
+    pyad_message message;
+    pyad_value *values;      /* per node */
+    void **outside;          /* inputs, then results, as of the last run */
+    pyad_patch *patches;     /* sorted by base */
+    size_t patch_count;
+    size_t patch_capacity;
+    uint32_t *patch_first;   /* per base: where its patches begin; one more at the end */
+    struct pyad_line *lines; /* per action: for LOOPS and NUMBERS */
+    size_t at;               /* the action whose turn it is */
+    uint32_t stopped;        /* the node to call, or the sink of the guard */
+} pyad_replay;
+
+pyad_status pyad_replay_make(pyad_replay *replay, pyad_mem *mem, const pyad_plan *plan);
+void pyad_replay_finish(pyad_replay *replay);
+
+/* Begins a run: `outside` has an address for each input (NULL for those that are read where they are) and result. */
+void pyad_replay_start(pyad_replay *replay, void *const *outside);
+/* Runs until done (PYAD_OK), a call (PYAD_CALL_PYTHON, to be called again after it), or a guard that does not hold
+ * (PYAD_GUARD_FAILED). */
+pyad_status pyad_replay_go(pyad_replay *replay);
+
+#endif
