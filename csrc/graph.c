@@ -141,6 +141,7 @@ static pyad_status rewrite_nodes(const pyad_graph *old, pyad_graph *graph, pyad_
     }
     for (size_t k = 0; k < old->input_count; k++)
         PYAD_TRY(pyad_graph_add_input(graph, old->inputs[k]));
+    graph->argument_count = old->argument_count;
     return PYAD_OK;
 }
 

@@ -61,6 +61,7 @@ typedef struct pyad_graph {
     pyad_ginput *inputs;
     size_t input_count;
     size_t input_capacity;
+    size_t argument_count; /* the first inputs are arguments, the others were closed over */
 } pyad_graph;
 
 void pyad_graph_init(pyad_graph *graph, pyad_mem *mem, pyad_arena *arena);

@@ -99,6 +99,7 @@ static pyad_status lift_inputs(lifting *l, int count, const uint32_t *inputs)
         PYAD_TRY(pyad_graph_add(l->graph, &made, NULL, &l->map[node]));
         l->needed[node] = 0;
     }
+    l->graph->argument_count = (size_t)count;
     return PYAD_OK;
 }
 

@@ -14,7 +14,7 @@ typedef enum pyad_base {
     PYAD_BASE_FIXED, /* a constant: the offset is the address */
     PYAD_BASE_ARENA,
     PYAD_BASE_NONE,    /* between the steps of one action only */
-    PYAD_BASE_OUTSIDE /* and from here on: the inputs, then the results */
+    PYAD_BASE_OUTSIDE /* and from here on: the arguments, then the results */
 } pyad_base;
 
 typedef struct pyad_place {
@@ -70,7 +70,7 @@ pyad_status pyad_plan_memory(pyad_plan *plan);
 /* The base of a result's memory. */
 static inline uint32_t pyad_plan_result_base(const pyad_plan *plan, uint32_t result)
 {
-    return PYAD_BASE_OUTSIDE + (uint32_t)plan->graph->input_count + result;
+    return PYAD_BASE_OUTSIDE + (uint32_t)plan->graph->argument_count + result;
 }
 
 #endif

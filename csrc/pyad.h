@@ -216,7 +216,7 @@ int pyad_compiled_sink(const pyad_compiled *compiled, int sink, int64_t *node, i
 /* A program with memory to run in. NULL when out of memory. */
 pyad_instance *pyad_instance_new(const pyad_compiled *compiled);
 void pyad_instance_free(pyad_instance *instance);
-/* Runs the program: an address for each input (NULL for memory that was lent) and each result. 0 when done;
+/* Runs the program: an address for each input that pyad_compile was told of, and each result. 0 when done;
  * PYAD_CALL_PYTHON (32) where Python has to run a node, after which pyad_instance_go goes on; PYAD_GUARD_FAILED (33)
  * where another path has to be recorded. Nothing has been written into inputs before a 0. */
 int pyad_instance_run(pyad_instance *instance, void *const *outside);

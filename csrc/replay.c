@@ -160,7 +160,7 @@ static pyad_status make_lines(maker *m)
 
 static size_t outside_count(const pyad_plan *plan)
 {
-    return plan->graph->input_count + plan->result_count;
+    return plan->graph->argument_count + plan->result_count;
 }
 
 /* Brings the patches into the order of their bases: a counting sort. */
@@ -310,7 +310,7 @@ static void copy_out(pyad_replay *r, const pyad_gsink *sink)
 {
     const pyad_graph *graph = r->plan->graph;
     bool result = sink->kind == PYAD_G_RESULT;
-    void *to = r->outside[(result ? graph->input_count : 0) + sink->number];
+    void *to = r->outside[(result ? graph->argument_count : 0) + sink->number];
     const pyad_layout *layout = result ? graph->nodes[sink->node].layout : graph->inputs[sink->number].layout;
     pyad_copy((pyad_view){layout, to}, pyad_value_view(&r->values[sink->node]));
 }

@@ -29,7 +29,7 @@ typedef struct pyad_replay {
     pyad_arena steps;
     pyad_message message;
     pyad_value *values;      /* per node */
-    void **outside;          /* inputs, then results, as of the last run */
+    void **outside;          /* arguments, then results, as of the last run */
     pyad_patch *patches;     /* sorted by base */
     size_t patch_count;
     size_t patch_capacity;
@@ -42,7 +42,7 @@ typedef struct pyad_replay {
 pyad_status pyad_replay_make(pyad_replay *replay, pyad_mem *mem, const pyad_plan *plan);
 void pyad_replay_finish(pyad_replay *replay);
 
-/* Begins a run: `outside` has an address for each input (NULL for those that are read where they are) and result. */
+/* Begins a run: `outside` has an address for each argument, and then for each result. */
 void pyad_replay_start(pyad_replay *replay, void *const *outside);
 /* Runs until done (PYAD_OK), a call (PYAD_CALL_PYTHON, to be called again after it), or a guard that does not hold
  * (PYAD_GUARD_FAILED). */
