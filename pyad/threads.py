@@ -31,6 +31,7 @@ def set_num_threads(n: int) -> None:
         TypeError: `n` is not an integer.
         ValueError: `n` is less than 1.
 
+    >>> import pyad
     >>> before = pyad.get_num_threads()
     >>> pyad.set_num_threads(1)
     >>> pyad.get_num_threads()
@@ -49,6 +50,7 @@ def set_num_threads(n: int) -> None:
 def get_num_threads() -> int:
     """Return how many threads, the calling one among them, may work on one operation on large arrays.
 
+    >>> import pyad
     >>> pyad.get_num_threads() >= 1
     True
     """

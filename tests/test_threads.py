@@ -280,3 +280,38 @@ assert settles_at(alone)
 def test_threads_are_started_when_needed_and_end_when_there_are_too_many():
     done = subprocess.run([sys.executable, "-P", "-c", LISTED], capture_output=True, text=True, timeout=120)
     assert (done.stdout, done.stderr, done.returncode) == ("", "", 0)
+
+
+# Room for one or two stacks of threads, and not for 99.
+REFUSED = """
+import os, resource
+import numpy as np
+import pyad
+from pyad import _engine
+
+times = np.zeros(10**5, np.int64)
+cells = _engine.ffi.from_buffer("int64_t[]", times)
+alone = len(os.listdir("/proc/self/task"))
+pages = int(open("/proc/self/statm").read().split()[0])
+limit = pages * resource.getpagesize() + 3 * 2**23
+resource.setrlimit(resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
+pyad.set_num_threads(100)
+for _ in range(5):
+    assert _engine.lib.pyad_count_tasks(len(times), cells) == 0
+assert (times == 5).all()
+assert len(os.listdir("/proc/self/task")) - alone < 20
+resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+pyad.set_num_threads(30)
+assert _engine.lib.pyad_count_tasks(len(times), cells) == 0
+assert (times == 6).all()
+assert len(os.listdir("/proc/self/task")) - alone == 29
+"""
+
+
+@needs_threads
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit on memory works like this on Linux")
+def test_where_the_system_refuses_threads_there_are_fewer():
+    environment = os.environ | {"OPENBLAS_NUM_THREADS": "1"}
+    command = [sys.executable, "-P", "-c", REFUSED]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment)
+    assert (done.stdout, done.stderr, done.returncode) == ("", "", 0)
