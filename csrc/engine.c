@@ -6,6 +6,7 @@
 #include "blas.h"
 #include "graph.h"
 #include "kernels/kernels.h"
+#include "pool.h"
 
 static _Thread_local pyad_engine *here;
 
@@ -109,6 +110,16 @@ const char *pyad_bind_blas(const char *library)
 const char *pyad_isa_name(void)
 {
     return pyad_isa()->name;
+}
+
+int pyad_set_num_threads(int64_t count)
+{
+    return pyad_pool_set_threads(count);
+}
+
+int pyad_num_threads(void)
+{
+    return pyad_pool_threads();
 }
 
 /* ---- handles ---- */
@@ -568,6 +579,17 @@ void pyad_fail_after(int64_t after)
     pyad_mem_trim(&here->mem);
     here->fail_after = after;
     here->mem.hook = after >= 0 ? (pyad_hook){counting_resize, here} : pyad_hook_default;
+}
+
+static pyad_status add_one(void *times, int64_t k)
+{
+    ((int64_t *)times)[k]++;
+    return PYAD_OK;
+}
+
+int pyad_count_tasks(int64_t count, int64_t *times)
+{
+    return pyad_pool_run(add_one, times, count);
 }
 
 void pyad_axpy(int count, const int *dtype, const int64_t *n, double a, const void *const *x, void *const *y)

@@ -54,6 +54,13 @@ const char *pyad_bind_blas(const char *library);
 /* "base", "v3" or "v4". */
 const char *pyad_isa_name(void);
 
+/* ---- threads, of which all engines share a pool ---- */
+
+/* With the one that asks, at most so many threads work on what is spread over several; 0: one to each usable core.
+ * PYAD_ERR_VALUE below 0. */
+int pyad_set_num_threads(int64_t count);
+int pyad_num_threads(void);
+
 /* ---- the tape ---- */
 
 /* keep_all: a forward sweep may follow; what it reads is kept too. */
@@ -315,6 +322,8 @@ void pyad_reset_peak(void);
 void pyad_trim(void);
 /* The next `after` allocations of this engine succeed, the one after them fails; -1 for never. For tests. */
 void pyad_fail_after(int64_t after);
+/* Adds one to times[0] to times[count - 1], each as a task of its own of the pool of threads. For tests. */
+int pyad_count_tasks(int64_t count, int64_t *times);
 /* y[k] += a * x[k] for `count` pairs of arrays of n[k] elements and dtype[k] (9 or 10). */
 void pyad_axpy(int count, const int *dtype, const int64_t *n, double a, const void *const *x, void *const *y);
 #endif

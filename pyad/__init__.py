@@ -22,6 +22,7 @@ from pyad import errors, extend, numpy, ops
 from pyad.array import Array
 from pyad.custom import custom_jvp, custom_vjp
 from pyad.derived import checkpoint, fixed_point
+from pyad.threads import get_num_threads, set_num_threads
 from pyad.transforms import grad, hessian, hvp, jacobian, jvp, stop_gradient, value_and_grad, vjp
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "errors",
     "extend",
     "fixed_point",
+    "get_num_threads",
     "grad",
     "hessian",
     "hvp",
@@ -42,6 +44,7 @@ __all__ = [
     "numpy",
     "ops",
     "scipy",
+    "set_num_threads",
     "stop_gradient",
     "testing",
     "value_and_grad",

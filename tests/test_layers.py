@@ -17,7 +17,7 @@ PACKAGE = ROOT / "pyad"
 # From the top. A name that ends in / stands for all files below that folder, and any other for the files it was split
 # into as well: exec for exec_loops.
 C_LAYERS = [
-    ("memory, status", ["mem", "status"]),
+    ("memory, status, threads", ["mem", "status", "pool"]),
     ("arrays", ["array"]),
     # blocks runs straight lines of element-wise loops. Like the other kernels it knows arrays, and nothing of tapes.
     ("kernels", ["kernels/", "blas", "blocks"]),
@@ -27,7 +27,7 @@ C_LAYERS = [
 ]
 
 PYTHON_LAYERS = [
-    ("binding", ["pyad.errors", "pyad._ext", "pyad._engine"]),
+    ("binding", ["pyad.errors", "pyad._ext", "pyad._engine", "pyad.threads"]),
     ("arrays and ops", ["pyad.parts", "pyad.array", "pyad.op", "pyad.host", "pyad.ops"]),
     (
         "transforms",
