@@ -197,6 +197,9 @@ def _refusal(what: str, x: Array) -> ConcretizationError:
 
 
 _new = Array.__new__
+# Calls of the engine that take and answer objects; see csrc/bridge_ops.h. Each answers None in all but the common case.
+CALLS = _engine.object_calls(Array)
+_value = CALLS["value"]
 
 
 def wrap(handle: int) -> Array:
@@ -273,7 +276,10 @@ def constant(x: Any, dtype: np.dtype) -> int:
 
 def numpy_value(x: Any) -> Any:
     """The value of a traced array as a NumPy array or scalar; anything else as it is."""
-    return _engine.materialize(x._h, share=False) if type(x) is Array else x
+    if type(x) is not Array:
+        return x
+    value = _value(x._h)
+    return _engine.materialize(x._h, share=False) if value is None else value
 
 
 def numpy_view(x: Any) -> Any:

@@ -17,7 +17,7 @@ placeholders, and from then on runs it without Python. What a rule reads is what
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import FunctionType
 from typing import Any
@@ -26,12 +26,14 @@ import numpy as np
 
 from pyad import _engine
 from pyad._engine import CODES, FAILED, LARGE, lib
-from pyad.array import Array, _new, common_dtype, constant, is_traced, wrap
+from pyad.array import CALLS, Array, _new, common_dtype, constant, is_traced, wrap
 from pyad.errors import EngineError, NeedsPython
 
 __all__ = ["REGISTRY", "Op", "elementwise", "general", "linear", "nondiff", "python_op"]
 
 Rule = Callable[..., tuple[Any, ...]]
+
+_value, _visit, _given = CALLS["value"], CALLS["visit"], CALLS["give"]
 
 # By the engine's number.
 REGISTRY: dict[int, Op] = {}
@@ -58,7 +60,7 @@ class Op:
     # Its backward rule takes, as `needed`, for which operands a cotangent is asked.
     selective: bool = False
     # The plain value and operands of a node by its params, where Python has kept them; None for operands it has not.
-    recall: Callable[[tuple[int, ...]], tuple[Any, list[Any] | None]] | None = None
+    recall: Callable[[tuple[int, ...]], tuple[Any, Sequence[Any] | None]] | None = None
     # For messages: what a node of this op is called, by its params. The name, where there is none.
     label: Callable[[tuple[int, ...]], str] | None = None
     # For the tests: from where each operand is drawn, and the derivative order that exists there.
@@ -101,7 +103,7 @@ COMPLEX_FORMS: dict[int, Callable[..., Any]] = {}
 def _record_given(op: Op, handles: list[int], params: tuple[int, ...] | None) -> Array:
     """Record a native op whose value NumPy computes; its rule is run by Python too."""
     given = () if params is None else params
-    value = op.reference(*map(_engine.peek, handles), *given)
+    value = op.reference(*map(_glimpse, handles), *given)
     if type(value) is not np.ndarray:
         value = np.asarray(value)
     count = -1 if params is None else len(params)
@@ -111,6 +113,12 @@ def _record_given(op: Op, handles: list[int], params: tuple[int, ...] | None) ->
     else:
         _engine.current().keep.append(value)
     return wrap(handle)
+
+
+def _glimpse(handle: int) -> Any:
+    """The value of a node for the call it is fetched for."""
+    value = _value(handle)
+    return _engine.peek(handle) if value is None else value
 
 
 _CAST = _engine.kernel("astype")
@@ -177,7 +185,7 @@ def python_op(
     label: Callable[[tuple[int, ...]], str] | None = None,
     views: bool = False,
     selective: bool = False,
-    recall: Callable[[tuple[int, ...]], tuple[Any, list[Any] | None]] | None = None,
+    recall: Callable[[tuple[int, ...]], tuple[Any, Sequence[Any] | None]] | None = None,
 ) -> Op:
     """Register an op that only Python can run."""
     global _next_number
@@ -282,6 +290,27 @@ def supply_rule(node: int) -> None:
 
 def run_rule(node: int, forward: bool, recorded: bool) -> None:
     """Apply a rule that only Python can run, on traced values in a recorded sweep and on plain arrays otherwise."""
+    found = None if recorded else _visit(node, forward)
+    if found is None:
+        found = _visit_slowly(node, forward)
+    number, params, operands, targets, arrived = found
+    op = REGISTRY[number]
+    outside = _traced if recorded else _seen if op.views or not op.in_python else _plain
+    if forward:
+        _run_forward(op, node, operands, params, [_brought(t, outside) for t in arrived], outside)
+    else:
+        seed = _brought(arrived, outside)
+        if seed is not None:
+            _run_backward(op, node, operands, params, seed, targets, outside)
+
+
+# What a rule is given: the engine's number of the op, its params, the operands, the same with None for those that the
+# sweep wants nothing for, and what has arrived at the node, or (forward) at each operand: nothing, a value or a handle.
+_Visit = tuple[int, tuple[int, ...], Sequence[int], Sequence[int | None], Any]
+
+
+def _visit_slowly(node: int, forward: bool) -> _Visit:
+    """A visit with handles for all that has arrived; raises where there can be none."""
     info = _engine.look(node)
     op = REGISTRY[info.op]
     params = _engine.params_of(info)
@@ -289,11 +318,10 @@ def run_rule(node: int, forward: bool, recorded: bool) -> None:
     status = lib.pyad_sweep_verify(node, (op.name if op.label is None else op.label(params)).encode())
     if status:
         raise _engine.error(status, tuple(operands))
-    outside = _traced if recorded else _seen if op.views or not op.in_python else _plain
-    if forward:
-        _run_forward(op, node, operands, params, outside)
-    else:
-        _run_backward(op, node, operands, params, outside)
+    targets = [h if lib.pyad_sweep_needs(h) else None for h in operands]
+    if not forward:
+        return op.number, params, operands, targets, lib.pyad_sweep_value(node)
+    return op.number, params, operands, targets, [None if h is None else lib.pyad_sweep_value(h) for h in targets]
 
 
 def _traced(handle: int) -> Array:
@@ -303,13 +331,25 @@ def _traced(handle: int) -> Array:
 
 
 def _plain(handle: int) -> Any:
-    return _engine.materialize(handle, share=False)
+    value = _value(handle)
+    return _engine.materialize(handle, share=False) if value is None else value
 
 
-_seen = _engine.view
+def _seen(handle: int) -> Any:
+    value = _value(handle)
+    return _engine.view(handle) if value is None else value
 
 
-def _around(op: Op, node: int, operands: list[int], params: tuple[int, ...], outside: Any) -> tuple[Any, list[Any]]:
+def _brought(arrived: Any, outside: Callable[[int], Any]) -> Any:
+    """The cotangent or tangent that has arrived somewhere, or None."""
+    if type(arrived) is not int:
+        return arrived
+    if arrived >= FAILED:
+        raise _engine.error(arrived)
+    return outside(arrived & (LARGE - 1)) if arrived else None
+
+
+def _around(op: Op, node: int, operands: Sequence[int], params: tuple[int, ...], outside: Any) -> tuple[Any, Any]:
     """The value of a node and its operands."""
     if op.recall is None or outside is not _seen:
         return outside(node), [outside(h) for h in operands]
@@ -317,15 +357,9 @@ def _around(op: Op, node: int, operands: list[int], params: tuple[int, ...], out
     return y, [outside(h) for h in operands] if xs is None else xs
 
 
-def _value_at(node: int, outside: Callable[[int], Any]) -> Any:
-    """The cotangent or tangent that has arrived at a node, or None."""
-    handle = lib.pyad_sweep_value(node)
-    if handle >= FAILED:
-        raise _engine.error(handle)
-    return outside(handle & (LARGE - 1)) if handle else None
-
-
-def _give(op: Op, node: int, value: Any) -> None:
+def _give(node: int, value: Any) -> None:
+    if _given(node, value, _engine.current().keep):
+        return
     dtype = _engine.DTYPES[lib.pyad_dtype_of(node)]
     if dtype.kind != "c" and not is_traced(value) and np.iscomplexobj(value):
         # A real operand of a complex operation moves it along the real axis only.
@@ -338,23 +372,29 @@ def _give(op: Op, node: int, value: Any) -> None:
         raise _engine.error(status)
 
 
-def _run_backward(op: Op, node: int, operands: list[int], params: tuple[int, ...], outside: Any) -> None:
-    seed = _value_at(node, outside)
-    if seed is None:
-        return
+def _run_backward(
+    op: Op,
+    node: int,
+    operands: Sequence[int],
+    params: tuple[int, ...],
+    seed: Any,
+    targets: Sequence[int | None],
+    outside: Any,
+) -> None:
     rule = op.backward
     if op.selective:
-        rule = functools.partial(rule, needed=[bool(lib.pyad_sweep_needs(h)) for h in operands])
+        rule = functools.partial(rule, needed=[h is not None for h in targets])
     y, xs = _around(op, node, operands, params, outside)
     outputs = call_rule(op, rule, seed, y, xs, params)
-    for handle, out in zip(operands, outputs, strict=True):
+    for handle, out in zip(targets, outputs, strict=True):
         # A function in the place of a cotangent is called only where it is needed.
-        if out is not None and lib.pyad_sweep_needs(handle):
-            _give(op, handle, out() if type(out) is FunctionType else out)
+        if out is not None and handle is not None:
+            _give(handle, out() if type(out) is FunctionType else out)
 
 
-def _run_forward(op: Op, node: int, operands: list[int], params: tuple[int, ...], outside: Any) -> None:
-    tangents = [_value_at(h, outside) if lib.pyad_sweep_needs(h) else None for h in operands]
+def _run_forward(
+    op: Op, node: int, operands: Sequence[int], params: tuple[int, ...], tangents: list[Any], outside: Any
+) -> None:
     if all(t is None for t in tangents):
         return
     y, xs = _around(op, node, operands, params, outside)
@@ -364,7 +404,7 @@ def _run_forward(op: Op, node: int, operands: list[int], params: tuple[int, ...]
         parts = _forward_parts(op, tangents, y, xs, params)
     for part in parts:
         if part is not None:
-            _give(op, node, part)
+            _give(node, part)
 
 
 def _forward_parts(op: Op, tangents: list[Any], y: Any, xs: list[Any], params: tuple[int, ...]) -> list[Any]:
