@@ -20,7 +20,7 @@ from pyad import _engine
 from pyad._engine import CODE_F32, CODES, VIEW_BYTES, lib, view
 from pyad.array import CALLS, Array, common_dtype, constant, is_traced, wrap
 from pyad.errors import DTypeError
-from pyad.op import Op, _traced, handle_of, python_op
+from pyad.op import Op, _traced, cast, handle_of, python_op
 
 __all__ = ["host", "host_elementwise", "host_linear"]
 
@@ -197,8 +197,15 @@ def _long_way(op: Op, operands: tuple[Any, ...]) -> tuple[tuple[Array, ...], lis
     """The operands as traced values of their common dtype, and their plain values; raises for what cannot be one."""
     dtype = common_dtype(op.name, operands)
     same = [x if is_traced(x) else np.asarray(x, dtype) for x in operands]
-    traced = tuple(_traced(handle_of(x, dtype)) for x in same)
-    return traced, [view(h._h) if is_traced(x) else x for x, h in zip(same, traced, strict=True)]
+    traced = tuple(_in_dtype(x, dtype) for x in same)
+    return traced, [view(t._h) if is_traced(x) else x for x, t in zip(same, traced, strict=True)]
+
+
+def _in_dtype(x: Any, dtype: np.dtype) -> Array:
+    """An operand as a traced value, which the engine keeps for as long as there is this Array of it."""
+    if not is_traced(x):
+        return _traced(constant(x, dtype))
+    return x if x.dtype == dtype else cast(x, dtype)
 
 
 def _as_array(value: Any) -> tuple[np.ndarray, _Outputs | None]:
