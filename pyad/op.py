@@ -138,7 +138,11 @@ def handle_of(x: Any, dtype: np.dtype) -> int:
         return x._h
     if code < 0:
         raise _engine.error(5, (x._h,))
-    return cast(x, dtype)._h
+    # No Array of this value is made: where it is large, its end would give the value back before the op has run on it.
+    handle = lib.pyad_op(_CAST, 1, [x._h], 1, [CODES[dtype]])
+    if handle >= FAILED:
+        raise _engine.error(handle, (x._h,))
+    return handle & (LARGE - 1)
 
 
 def _register(op: Op) -> Op:

@@ -11,7 +11,7 @@ from pyad import _engine, tree
 from pyad._engine import DTYPES, ffi, lib
 from pyad.array import Array, constant
 from pyad.errors import DTypeError, ShapeError
-from pyad.op import cast
+from pyad.op import handle_of
 from pyad.scope import FORWARD, RECORDED, RETAIN, input_avals, sweep
 
 
@@ -132,7 +132,7 @@ def seed_of(name: str, node: int, value: Any) -> int:
         raise ShapeError(f"{name}: got a derivative of shape {given} for a value of shape {shape}")
     if type(value) is Array:
         if value.dtype != dtype and np.result_type(value.dtype, np.complex64) == dtype:
-            return cast(value, dtype)._h
+            return handle_of(value, dtype)
         if value.dtype != dtype:
             raise DTypeError(f"{name}: got a derivative of dtype {value.dtype} for a value of dtype {dtype}")
         return value._h

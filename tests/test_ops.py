@@ -219,3 +219,18 @@ def test_an_operand_used_in_every_place_gets_the_sum_of_its_derivatives(op):
 
     parts = pyad.grad(apart, tuple(range(count)))(*[x] * count)
     np.testing.assert_allclose(pyad.grad(both)(x), sum(parts), rtol=1e-14)
+
+
+@pytest.mark.parametrize("function", [np.multiply, lambda a, b: np.concatenate([a, b])], ids=["multiply", "concatenate"])
+def test_large_operands_of_another_dtype_live_until_the_op_has_run(function):
+    """Their conversion is a value of its own, which nobody but the op holds."""
+    single, double = np.arange(1000, dtype=np.float32), np.arange(1000.0)
+
+    def run(a, b):
+        return np.sum(function(2.0 * a, 3.0 * b) ** 2)
+
+    numeric = pyad.grad(run, (0, 1))(single.astype(np.float64), double)
+    gradients = pyad.grad(run, (0, 1))(single, double)
+    assert [x.dtype for x in gradients] == [np.float32, np.float64]
+    for got, expected in zip(gradients, numeric, strict=True):
+        np.testing.assert_allclose(got, expected, rtol=1e-6)
