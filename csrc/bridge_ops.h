@@ -127,6 +127,17 @@ static PyObject *pyad_py_value(PyObject *context, PyObject *const *args, Py_ssiz
     return pyad_value_of(context, handle, &dtype);
 }
 
+/* shape(handle): the shape of a node; None where it is not on the tape. */
+static PyObject *pyad_py_shape(PyObject *context, PyObject *const *args, Py_ssize_t count)
+{
+    (void)context;
+    int64_t handle = count == 1 ? PyLong_AsLongLong(args[0]) : -1;
+    if (handle == -1)
+        return PyErr_Occurred() ? NULL : pyad_none();
+    int ndim = pyad_ndim_of(handle);
+    return ndim < 0 ? pyad_none() : pyad_integers(ndim, pyad_shape_of(handle));
+}
+
 /* The plain value of an operand, and its dtype; None for one that is neither traced nor a plain array. */
 static PyObject *pyad_operand_value(PyObject *context, PyObject *operand, int *dtype)
 {
@@ -201,7 +212,8 @@ static PyObject *pyad_traced(PyObject *context, int64_t handle)
     /* A failed handle is answered as a number, which is not a traced array. */
     if (number == NULL || handle >= pyad_large_handle)
         return number;
-    PyObject *array = PyObject_CallFunctionObjArgs(PyTuple_GetItem(context, PYAD_CTX_ARRAY), NULL);
+    /* What calling the class would come to: it has no constructor of its own. */
+    PyObject *array = PyType_GenericAlloc((PyTypeObject *)PyTuple_GetItem(context, PYAD_CTX_ARRAY), 0);
     if (array != NULL && PyObject_SetAttr(array, PyTuple_GetItem(context, PYAD_CTX_HANDLE), number) != 0)
         Py_CLEAR(array);
     Py_DECREF(number);
@@ -335,6 +347,7 @@ static int pyad_bridge_ops(uintptr_t context, uintptr_t functions)
 {
     static const PyMethodDef table[] = {
         {"value", (PyCFunction)(void (*)(void))pyad_py_value, METH_FASTCALL, NULL},
+        {"shape", (PyCFunction)(void (*)(void))pyad_py_shape, METH_FASTCALL, NULL},
         {"values", (PyCFunction)(void (*)(void))pyad_py_values, METH_FASTCALL, NULL},
         {"record", (PyCFunction)(void (*)(void))pyad_py_record, METH_FASTCALL, NULL},
         {"visit", (PyCFunction)(void (*)(void))pyad_py_visit, METH_FASTCALL, NULL},

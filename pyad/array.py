@@ -18,9 +18,6 @@ from pyad.errors import ConcretizationError, DTypeError
 __all__ = ["Array", "constant", "dtype_of", "is_traced", "numpy_value", "numpy_view", "wrap"]
 
 
-unpack = _engine.ffi.unpack
-
-
 def _scalar_shape(handle: int, ndim: int) -> tuple[int, ...]:
     """The shape of a 0-d value; raises where the handle is stale."""
     if ndim < 0:
@@ -58,10 +55,8 @@ class Array:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        ndim = lib.pyad_ndim_of(self._h)
-        if ndim <= 0:
-            return _scalar_shape(self._h, ndim)
-        return tuple(unpack(lib.pyad_shape_of(self._h), ndim))
+        shape = _shape(self._h)
+        return _scalar_shape(self._h, -1) if shape is None else shape
 
     @property
     def dtype(self) -> np.dtype:
@@ -199,7 +194,7 @@ def _refusal(what: str, x: Array) -> ConcretizationError:
 _new = Array.__new__
 # Calls of the engine that take and answer objects; see csrc/bridge_ops.h. Each answers None in all but the common case.
 CALLS = _engine.object_calls(Array)
-_value = CALLS["value"]
+_value, _shape = CALLS["value"], CALLS["shape"]
 
 
 def wrap(handle: int) -> Array:

@@ -94,9 +94,10 @@ def _length(name: str, a: Any, axis: int) -> int:
     Raises:
         numpy.exceptions.AxisError: there is no such axis.
     """
-    if not -a.ndim <= axis < a.ndim:
-        raise np.exceptions.AxisError(f"{name}: axis {axis} is out of bounds for an array of dimension {a.ndim}")
-    return a.shape[axis]
+    shape = a.shape
+    if not -len(shape) <= axis < len(shape):
+        raise np.exceptions.AxisError(f"{name}: axis {axis} is out of bounds for an array of dimension {len(shape)}")
+    return shape[axis]
 
 
 def _check_norm(name: str, norm: Norm) -> None:
@@ -106,7 +107,8 @@ def _check_norm(name: str, norm: Norm) -> None:
 
 def _one(name: str, run: Callable[..., Any], a: Any, n: int | None, axis: int, norm: Norm, halved: bool = False) -> Any:
     """One transform along an axis; `halved`: the array is half a spectrum, of which n is twice as long."""
-    a = array(a)
+    if not is_traced(a):
+        a = array(a)
     _check_norm(name, norm)
     length = _length(name, a, axis)
     if n is None:

@@ -38,6 +38,9 @@ def by_parts(name: str, reference: Callable[..., Any], **partials: Partial | Non
     """
     rules = tuple(partials.values())
     names = tuple(partials)
+    has_constants = None in rules
+    every = tuple(range(len(rules)))
+    nothing = (None,) * len(rules)
 
     def merged(traced: tuple[Any, ...], places: tuple[int, ...], fixed: tuple[Any, ...]) -> list[Any]:
         arguments = list(fixed)
@@ -46,7 +49,9 @@ def by_parts(name: str, reference: Callable[..., Any], **partials: Partial | Non
         return arguments
 
     def value(*traced: Any, places: tuple[int, ...], fixed: tuple[Any, ...]) -> Any:
-        return np.asarray(reference(*merged(traced, places, fixed)), traced[0].dtype)[()]
+        out = reference(*(traced if places is every else merged(traced, places, fixed)))
+        dtype = traced[0].dtype
+        return out if type(out) is np.ndarray and out.dtype is dtype else np.asarray(out, dtype)[()]
 
     def vjp(s: Any, y: Any, *traced: Any, places: tuple[int, ...], fixed: tuple[Any, ...]) -> tuple[Any, ...]:
         arguments = merged(traced, places, fixed)
@@ -66,6 +71,8 @@ def by_parts(name: str, reference: Callable[..., Any], **partials: Partial | Non
     op = host(name, value, vjp, jvp)
 
     def function(*given: Any) -> Any:
+        if len(given) == len(names) and not has_constants and all(map(is_traced, given)):
+            return op(*given, places=every, fixed=nothing)
         if len(given) != len(names):
             raise TypeError(f"{name} takes {len(names)} positional arguments ({', '.join(names)}), got {len(given)}")
         arguments = [operand(name, x) for x in given]
