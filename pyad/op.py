@@ -59,8 +59,9 @@ class Op:
     views: bool = False
     # Its backward rule takes, as `needed`, for which operands a cotangent is asked.
     selective: bool = False
-    # The plain value and operands of a node by its params, where Python has kept them; None for operands it has not.
-    recall: Callable[[tuple[int, ...]], tuple[Any, Sequence[Any] | None]] | None = None
+    # The same rules on plain arrays, as rule(s or tangents, params, handles of the operands), where Python has kept
+    # what they read.
+    on_kept: tuple[Rule, Rule] | None = None
     # For messages: what a node of this op is called, by its params. The name, where there is none.
     label: Callable[[tuple[int, ...]], str] | None = None
     # For the tests: from where each operand is drawn, and the derivative order that exists there.
@@ -189,7 +190,7 @@ def python_op(
     label: Callable[[tuple[int, ...]], str] | None = None,
     views: bool = False,
     selective: bool = False,
-    recall: Callable[[tuple[int, ...]], tuple[Any, Sequence[Any] | None]] | None = None,
+    on_kept: tuple[Rule, Rule] | None = None,
 ) -> Op:
     """Register an op that only Python can run."""
     global _next_number
@@ -205,7 +206,7 @@ def python_op(
         in_python=True,
         views=views,
         selective=selective,
-        recall=recall,
+        on_kept=on_kept,
         label=label,
     )
     _next_number += 1
@@ -253,8 +254,12 @@ def _record_forward(op: Op, k: int, infos: list[Any], params: tuple[int, ...]) -
 def call_rule(op: Op, rule: Rule, s: Any, y: Any, operands: list[Any], params: tuple[int, ...]) -> tuple[Any, ...]:
     outputs = rule(s, y, *operands) if op.is_elementwise else rule(s, y, *operands, params)
     if len(outputs) != len(operands):
-        raise EngineError(f"op {op.name}: the rule gave {len(outputs)} derivatives for {len(operands)} operands")
+        raise _wrong_count(op, len(outputs), len(operands))
     return outputs
+
+
+def _wrong_count(op: Op, given: int, operands: int) -> EngineError:
+    return EngineError(f"op {op.name}: the rule gave {given} derivatives for {operands} operands")
 
 
 def supply_rule(node: int) -> None:
@@ -353,24 +358,19 @@ def _brought(arrived: Any, outside: Callable[[int], Any]) -> Any:
     return outside(arrived & (LARGE - 1)) if arrived else None
 
 
-def _around(op: Op, node: int, operands: Sequence[int], params: tuple[int, ...], outside: Any) -> tuple[Any, Any]:
-    """The value of a node and its operands."""
-    if op.recall is None or outside is not _seen:
-        return outside(node), [outside(h) for h in operands]
-    y, xs = op.recall(params)
-    return y, [outside(h) for h in operands] if xs is None else xs
-
-
 def _give(node: int, value: Any) -> None:
-    if _given(node, value, _engine.current().keep):
+    keep = _engine.current().keep
+    if _given(node, value, keep):
         return
     dtype = _engine.DTYPES[lib.pyad_dtype_of(node)]
     if dtype.kind != "c" and not is_traced(value) and np.iscomplexobj(value):
         # A real operand of a complex operation moves it along the real axis only.
         value = np.real(value)
-    if type(value) is np.ndarray and value.nbytes <= _engine.VIEW_BYTES:
-        # To lend a transposed array takes longer than to copy a small one.
-        value = np.ascontiguousarray(value) if value.ndim > 1 else value
+    if type(value) is np.ndarray and value.ndim and value.nbytes <= _engine.VIEW_BYTES:
+        # To lend an array with gaps takes longer than to copy a small one.
+        value = np.ascontiguousarray(value)
+        if _given(node, value, keep):
+            return
     status = lib.pyad_sweep_give(node, handle_of(value, dtype))
     if status:
         raise _engine.error(status)
@@ -385,11 +385,15 @@ def _run_backward(
     targets: Sequence[int | None],
     outside: Any,
 ) -> None:
-    rule = op.backward
-    if op.selective:
-        rule = functools.partial(rule, needed=[h is not None for h in targets])
-    y, xs = _around(op, node, operands, params, outside)
-    outputs = call_rule(op, rule, seed, y, xs, params)
+    if op.on_kept is not None and outside is _seen:
+        outputs = op.on_kept[0](seed, params, operands)
+        if len(outputs) != len(operands):
+            raise _wrong_count(op, len(outputs), len(operands))
+    else:
+        rule = op.backward
+        if op.selective:
+            rule = functools.partial(rule, needed=[h is not None for h in targets])
+        outputs = call_rule(op, rule, seed, outside(node), [outside(h) for h in operands], params)
     for handle, out in zip(targets, outputs, strict=True):
         # A function in the place of a cotangent is called only where it is needed.
         if out is not None and handle is not None:
@@ -401,11 +405,11 @@ def _run_forward(
 ) -> None:
     if all(t is None for t in tangents):
         return
-    y, xs = _around(op, node, operands, params, outside)
-    if op.in_python:
-        parts = [op.forward(tangents, y, *xs, params)]
+    if op.on_kept is not None and outside is _seen:
+        parts = [op.on_kept[1](tangents, params, operands)]
     else:
-        parts = _forward_parts(op, tangents, y, xs, params)
+        y, xs = outside(node), [outside(h) for h in operands]
+        parts = [op.forward(tangents, y, *xs, params)] if op.in_python else _forward_parts(op, tangents, y, xs, params)
     for part in parts:
         if part is not None:
             _give(node, part)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pyad.array import common_dtype, is_traced
+from pyad.array import Array, common_dtype, is_traced
 from pyad.errors import UnsupportedError
 from pyad.host import host
 from pyad.ops.dispatch import operand
@@ -41,6 +41,7 @@ def by_parts(name: str, reference: Callable[..., Any], **partials: Partial | Non
     has_constants = None in rules
     every = tuple(range(len(rules)))
     nothing = (None,) * len(rules)
+    all_traced, all_plain = {Array}, {np.ndarray}
 
     def merged(traced: tuple[Any, ...], places: tuple[int, ...], fixed: tuple[Any, ...]) -> list[Any]:
         arguments = list(fixed)
@@ -54,12 +55,14 @@ def by_parts(name: str, reference: Callable[..., Any], **partials: Partial | Non
         return out if type(out) is np.ndarray and out.dtype is dtype else np.asarray(out, dtype)[()]
 
     def vjp(s: Any, y: Any, *traced: Any, places: tuple[int, ...], fixed: tuple[Any, ...]) -> tuple[Any, ...]:
-        arguments = merged(traced, places, fixed)
+        arguments = traced if places is every else merged(traced, places, fixed)
         with np.errstate(all="ignore"):
+            if len(places) == 1:
+                return (s * rules[places[0]](y, *arguments),)
             return tuple(s * rules[k](y, *arguments) for k in places)
 
     def jvp(tangents: list[Any], y: Any, *traced: Any, places: tuple[int, ...], fixed: tuple[Any, ...]) -> Any:
-        arguments = merged(traced, places, fixed)
+        arguments = traced if places is every else merged(traced, places, fixed)
         total = None
         with np.errstate(all="ignore"):
             for k, t in zip(places, tangents, strict=True):
@@ -71,8 +74,13 @@ def by_parts(name: str, reference: Callable[..., Any], **partials: Partial | Non
     op = host(name, value, vjp, jvp)
 
     def function(*given: Any) -> Any:
-        if len(given) == len(names) and not has_constants and all(map(is_traced, given)):
-            return op(*given, places=every, fixed=nothing)
+        # The common cases first, without calls: each costs as much as a small operation.
+        if len(given) == len(every):
+            kinds = {type(x) for x in given}
+            if kinds == all_traced and not has_constants:
+                return op(*given, places=every, fixed=nothing)
+            if kinds == all_plain:
+                return reference(*given)
         if len(given) != len(names):
             raise TypeError(f"{name} takes {len(names)} positional arguments ({', '.join(names)}), got {len(given)}")
         arguments = [operand(name, x) for x in given]
