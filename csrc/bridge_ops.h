@@ -41,6 +41,17 @@ static int pyad_is_kind(PyObject *object, PyObject *context, int kind)
     return (PyObject *)Py_TYPE(object) == PyTuple_GetItem(context, kind);
 }
 
+/* The engine's number of an operation, -1 for one that can be none. Not 0 with an exception set where it is no number. */
+static int pyad_read_op(PyObject *object, int64_t *op)
+{
+    *op = PyLong_AsLongLong(object);
+    if (*op == -1 && PyErr_Occurred() != NULL)
+        return -1;
+    if (*op < 0 || *op > UINT16_MAX)
+        *op = -1;
+    return 0;
+}
+
 /* The handle of a traced array. Not 0 with an exception set where it has none. */
 static int pyad_handle_in(PyObject *context, PyObject *array, int64_t *handle)
 {
@@ -228,13 +239,13 @@ static PyObject *pyad_py_record(PyObject *context, PyObject *const *args, Py_ssi
     if (count != 5 || !PyTuple_Check(args[1]) || !PyList_Check(args[3]) ||
         !pyad_is_kind(args[2], context, PYAD_CTX_NDARRAY))
         return pyad_none();
-    int op = (int)PyLong_AsLong(args[0]);
-    if (op == -1 && PyErr_Occurred())
+    int64_t op;
+    if (pyad_read_op(args[0], &op) != 0)
         return NULL;
     Py_ssize_t operands = PyTuple_Size(args[1]);
     int64_t handles[PYAD_BRIDGE_OPERANDS];
     pyad_plain plain;
-    if (operands > PYAD_BRIDGE_OPERANDS || pyad_plain_read(args[2], 0, &plain) != 0)
+    if (op < 0 || operands > PYAD_BRIDGE_OPERANDS || pyad_plain_read(args[2], 0, &plain) != 0)
         return pyad_none();
     int found = pyad_handles_of(context, args[1], args[3], handles);
     if (found <= 0)
@@ -243,7 +254,50 @@ static PyObject *pyad_py_record(PyObject *context, PyObject *const *args, Py_ssi
     if (PyList_Append(args[3], args[4]) != 0)
         return NULL;
     return pyad_traced(
-        context, pyad_op_ran(op, (int)operands, handles, place, plain.dtype, plain.ndim, plain.shape, plain.data));
+        context, pyad_op_ran((int)op, (int)operands, handles, place, plain.dtype, plain.ndim, plain.shape, plain.data));
+}
+
+/* As many integers as the sequence has, at most `most`, into `out`. Their number, or -1 with an exception set, or -2. */
+static Py_ssize_t pyad_read_integers(PyObject *sequence, Py_ssize_t most, int64_t *out)
+{
+    Py_ssize_t count = PyTuple_Check(sequence)  ? PyTuple_Size(sequence)
+                       : PyList_Check(sequence) ? PyList_Size(sequence)
+                                                : -2;
+    if (count > most)
+        return -2;
+    for (Py_ssize_t k = 0; k < count; k++) {
+        out[k] =
+            PyLong_AsLongLong(PyTuple_Check(sequence) ? PyTuple_GetItem(sequence, k) : PyList_GetItem(sequence, k));
+        if (out[k] == -1 && PyErr_Occurred() != NULL)
+            return -1;
+    }
+    return count;
+}
+
+/* given(op, handles, params, value, keep): the traced value of a kernel's operation that the caller ran on traced
+ * operands, as pyad_op_given. params: integers, or None. `keep` holds the value. */
+static PyObject *pyad_py_given(PyObject *context, PyObject *const *args, Py_ssize_t count)
+{
+    int64_t handles[PYAD_BRIDGE_OPERANDS];
+    int64_t params[PYAD_BRIDGE_MOST];
+    pyad_plain plain;
+    if (count != 5 || !PyList_Check(args[4]) || !pyad_is_kind(args[3], context, PYAD_CTX_NDARRAY))
+        return pyad_none();
+    int64_t op = -1;
+    Py_ssize_t operands = -2;
+    if (pyad_read_op(args[0], &op) == 0)
+        operands = pyad_read_integers(args[1], PYAD_BRIDGE_OPERANDS, handles);
+    Py_ssize_t param_count = args[2] == Py_None ? -1 : pyad_read_integers(args[2], PYAD_BRIDGE_MOST, params);
+    if (PyErr_Occurred() != NULL)
+        return NULL;
+    if (op < 0 || operands < 0 || param_count == -2 || pyad_plain_read(args[3], 0, &plain) != 0)
+        return pyad_none();
+    if (PyList_Append(args[4], args[3]) != 0)
+        return NULL;
+    int64_t value = pyad_lend(PYAD_LEND_CONST, plain.dtype, plain.ndim, plain.shape, NULL, plain.data);
+    if (value < pyad_failed_handle)
+        value = pyad_op_given((int)op, (int)operands, handles, (int)param_count, params, value);
+    return pyad_traced(context, value);
 }
 
 /* What has arrived at a node of the sweep under way: None for nothing, a small value, or a handle. */
@@ -350,6 +404,7 @@ static int pyad_bridge_ops(uintptr_t context, uintptr_t functions)
         {"shape", (PyCFunction)(void (*)(void))pyad_py_shape, METH_FASTCALL, NULL},
         {"values", (PyCFunction)(void (*)(void))pyad_py_values, METH_FASTCALL, NULL},
         {"record", (PyCFunction)(void (*)(void))pyad_py_record, METH_FASTCALL, NULL},
+        {"given", (PyCFunction)(void (*)(void))pyad_py_given, METH_FASTCALL, NULL},
         {"visit", (PyCFunction)(void (*)(void))pyad_py_visit, METH_FASTCALL, NULL},
         {"give", (PyCFunction)(void (*)(void))pyad_py_give, METH_FASTCALL, NULL},
     };

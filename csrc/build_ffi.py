@@ -50,8 +50,6 @@ ASKING = {
 # csrc/bridge.h and csrc/bridge_ops.h, which cffi cannot read, declare these.
 BRIDGE = """
 int pyad_lend_list(uintptr_t list, int64_t *handles);
-int64_t pyad_op_given_array(int op, int nargs, const int64_t *args, int param_count, const int64_t *params,
-                            uintptr_t array);
 int pyad_sweep_copy_list(const int64_t *handles, uintptr_t list);
 int pyad_axpy_lists(double a, uintptr_t x_list, uintptr_t y_list);
 int pyad_bridge_ops(uintptr_t context, uintptr_t functions);

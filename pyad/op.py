@@ -33,7 +33,7 @@ __all__ = ["REGISTRY", "Op", "elementwise", "general", "linear", "nondiff", "pyt
 
 Rule = Callable[..., tuple[Any, ...]]
 
-_value, _visit, _given = CALLS["value"], CALLS["visit"], CALLS["give"]
+_value, _given, _visit, _give_array = (CALLS[name] for name in ("value", "given", "visit", "give"))
 
 # By the engine's number.
 REGISTRY: dict[int, Op] = {}
@@ -103,23 +103,23 @@ COMPLEX_FORMS: dict[int, Callable[..., Any]] = {}
 
 def _record_given(op: Op, handles: list[int], params: tuple[int, ...] | None) -> Array:
     """Record a native op whose value NumPy computes; its rule is run by Python too."""
-    given = () if params is None else params
-    value = op.reference(*map(_glimpse, handles), *given)
+    plain = []
+    for handle in handles:
+        x = _value(handle)
+        plain.append(_engine.peek(handle) if x is None else x)
+    value = op.reference(*plain) if params is None else op.reference(*plain, *params)
     if type(value) is not np.ndarray:
         value = np.asarray(value)
-    count = -1 if params is None else len(params)
-    handle = lib.pyad_op_given_array(op.number, len(handles), handles, count, given, id(value))
-    if handle < 0:  # booleans, or memory with gaps
-        handle = lib.pyad_op_given(op.number, len(handles), handles, count, given, _engine.lend(value, 1))
-    else:
-        _engine.current().keep.append(value)
-    return wrap(handle)
-
-
-def _glimpse(handle: int) -> Any:
-    """The value of a node for the call it is fetched for."""
-    value = _value(handle)
-    return _engine.peek(handle) if value is None else value
+    result = _given(op.number, handles, params, value, _engine.current().keep)
+    if type(result) is Array:
+        return result
+    if result is not None:
+        raise _engine.error(result, tuple(handles))
+    # Booleans, or memory with gaps.
+    count, given = (-1, ()) if params is None else (len(params), params)
+    return wrap(
+        lib.pyad_op_given(op.number, len(handles), handles, count, given, _engine.lend(value, 1))
+    )
 
 
 _CAST = _engine.kernel("astype")
@@ -360,7 +360,7 @@ def _brought(arrived: Any, outside: Callable[[int], Any]) -> Any:
 
 def _give(node: int, value: Any) -> None:
     keep = _engine.current().keep
-    if _given(node, value, keep):
+    if _give_array(node, value, keep):
         return
     dtype = _engine.DTYPES[lib.pyad_dtype_of(node)]
     if dtype.kind != "c" and not is_traced(value) and np.iscomplexobj(value):
@@ -369,7 +369,7 @@ def _give(node: int, value: Any) -> None:
     if type(value) is np.ndarray and value.ndim and value.nbytes <= _engine.VIEW_BYTES:
         # To lend an array with gaps takes longer than to copy a small one.
         value = np.ascontiguousarray(value)
-        if _given(node, value, keep):
+        if _give_array(node, value, keep):
             return
     status = lib.pyad_sweep_give(node, handle_of(value, dtype))
     if status:

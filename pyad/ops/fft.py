@@ -50,6 +50,7 @@ def _either(op: Callable[..., Any]) -> Callable[..., Any]:
     def function(x: Any, n: int, axis: int, norm: Norm) -> Any:
         return (op if is_traced(x) else op.op.reference)(x, n=n, axis=axis, norm=norm)  # type: ignore[attr-defined]
 
+    function.traced = op  # type: ignore[attr-defined]
     return function
 
 
@@ -115,6 +116,8 @@ def _one(name: str, run: Callable[..., Any], a: Any, n: int | None, axis: int, n
         n = (length - 1) * 2 if halved else length
     if n < 1:
         raise ValueError(f"{name}: the number of points along axis {axis} is {n}, expected at least 1")
+    if is_traced(a):
+        return run.traced(a, n=n, axis=axis, norm=norm)  # type: ignore[attr-defined]
     return run(a, n, axis, norm)
 
 

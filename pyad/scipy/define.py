@@ -37,6 +37,8 @@ def by_parts(name: str, reference: Callable[..., Any], **partials: Partial | Non
     float64.
     """
     rules = tuple(partials.values())
+    if len(rules) == 1 and rules[0] is not None:
+        return _by_one(name, reference, *partials, rules[0])
     names = tuple(partials)
     has_constants = None in rules
     every = tuple(range(len(rules)))
@@ -74,9 +76,9 @@ def by_parts(name: str, reference: Callable[..., Any], **partials: Partial | Non
     op = host(name, value, vjp, jvp)
 
     def function(*given: Any) -> Any:
-        # The common cases first, without calls: each costs as much as a small operation.
+        # The common cases first: to find the others takes as long as a small operation.
+        kinds = set(map(type, given))
         if len(given) == len(every):
-            kinds = {type(x) for x in given}
             if kinds == all_traced and not has_constants:
                 return op(*given, places=every, fixed=nothing)
             if kinds == all_plain:
@@ -100,6 +102,41 @@ def by_parts(name: str, reference: Callable[..., Any], **partials: Partial | Non
     function.__name__ = function.__qualname__ = name.rpartition(".")[2]
     function.__doc__ = f"`{name}` of ({', '.join(names)})."
     return function
+
+
+def _by_one(name: str, reference: Callable[..., Any], argument: str, partial: Partial) -> Callable[..., Any]:
+    """`by_parts` for a function of one argument."""
+
+    def value(x: Any) -> Any:
+        out = reference(x)
+        return out if type(out) is np.ndarray and out.dtype is x.dtype else np.asarray(out, x.dtype)[()]
+
+    def vjp(s: Any, y: Any, x: Any) -> tuple[Any]:
+        with np.errstate(all="ignore"):
+            return (s * partial(y, x),)
+
+    def jvp(tangents: list[Any], y: Any, x: Any) -> Any:
+        return vjp(tangents[0], y, x)[0]
+
+    op = host(name, reference if _keeps_dtype(reference) else value, vjp, jvp)
+
+    def function(*given: Any) -> Any:
+        if len(given) != 1:
+            raise TypeError(f"{name} takes 1 positional argument ({argument}), got {len(given)}")
+        x = given[0] if type(given[0]) is Array else operand(name, given[0])
+        return op(x) if is_traced(x) else reference(x)
+
+    function.__name__ = function.__qualname__ = name.rpartition(".")[2]
+    function.__doc__ = f"`{name}` of ({argument})."
+    return function
+
+
+def _keeps_dtype(reference: Callable[..., Any]) -> bool:
+    """Whether a function gives each dtype that is differentiated as it gets it, or refuses it."""
+    if not isinstance(reference, np.ufunc):
+        return False
+    types = set(reference.types)
+    return {"f->f", "d->d"} <= types and ("D->D" not in types or "F->F" in types)
 
 
 def behind(name: str, ours: Callable[..., Any]) -> None:
