@@ -1,4 +1,5 @@
-/* The only C that looks at Python objects: lists of NumPy arrays, through the buffer protocol.
+/* The only C that looks at Python objects: here lists of NumPy arrays, through the buffer protocol; bridge_ops.h has what
+ * single operations call.
  *
  * It is compiled into the extension module, not into the engine. Reading six arrays here costs as much as one array costs
  * through cffi. A list is passed as its address (Python's id), which its holder keeps valid for the call. Each function

@@ -193,28 +193,40 @@ static PyObject *pyad_py_values(PyObject *context, PyObject *const *args, Py_ssi
     return values;
 }
 
-/* The handles of operands: of plain arrays as constants, which the list `keep` holds from then on. -1: an exception is
- * set; 0: one of them is of no kind that can be handled here; 1: all well. */
+/* A constant over a plain operand, which the list `keep` holds from then on. -1: an exception is set; 0: it is of no kind
+ * that can be handled here; 1: all well. */
+static int pyad_constant_of(PyObject *context, PyObject *operand, PyObject *keep, int64_t *handle)
+{
+    pyad_plain plain;
+    if (!pyad_is_kind(operand, context, PYAD_CTX_NDARRAY) || pyad_plain_read(operand, 0, &plain) != 0)
+        return 0;
+    if (PyList_Append(keep, operand) != 0)
+        return -1;
+    *handle = pyad_lend(PYAD_LEND_CONST, plain.dtype, plain.ndim, plain.shape, NULL, plain.data);
+    return *handle < pyad_failed_handle;
+}
+
+/* The handles of operands, plain ones as constants; answers as pyad_constant_of. Traced ones are looked at first: nothing
+ * would drop what is lent after their transform has ended. */
 static int pyad_handles_of(PyObject *context, PyObject *operands, PyObject *keep, int64_t *handles)
 {
     Py_ssize_t count = PyTuple_Size(operands);
     for (Py_ssize_t k = 0; k < count; k++) {
         PyObject *operand = PyTuple_GetItem(operands, k);
-        if (pyad_is_kind(operand, context, PYAD_CTX_ARRAY)) {
-            if (pyad_handle_in(context, operand, &handles[k]) != 0)
-                return -1;
+        handles[k] = -1;
+        if (!pyad_is_kind(operand, context, PYAD_CTX_ARRAY))
             continue;
-        }
-        pyad_plain plain;
-        if (!pyad_is_kind(operand, context, PYAD_CTX_NDARRAY) || pyad_plain_read(operand, 0, &plain) != 0)
-            return 0;
-        if (PyList_Append(keep, operand) != 0)
+        if (pyad_handle_in(context, operand, &handles[k]) != 0)
             return -1;
-        handles[k] = pyad_lend(PYAD_LEND_CONST, plain.dtype, plain.ndim, plain.shape, NULL, plain.data);
-        if (handles[k] >= pyad_failed_handle)
+        if (pyad_dtype_of(handles[k]) < 0)
             return 0;
     }
-    return 1;
+    int status = 1;
+    for (Py_ssize_t k = 0; status == 1 && k < count; k++) {
+        if (handles[k] < 0)
+            status = pyad_constant_of(context, PyTuple_GetItem(operands, k), keep, &handles[k]);
+    }
+    return status;
 }
 
 static PyObject *pyad_traced(PyObject *context, int64_t handle)
@@ -292,6 +304,10 @@ static PyObject *pyad_py_given(PyObject *context, PyObject *const *args, Py_ssiz
         return NULL;
     if (op < 0 || operands < 0 || param_count == -2 || pyad_plain_read(args[3], 0, &plain) != 0)
         return pyad_none();
+    for (Py_ssize_t k = 0; k < operands; k++) {
+        if (pyad_dtype_of(handles[k]) < 0)
+            return pyad_none();
+    }
     if (PyList_Append(args[4], args[3]) != 0)
         return NULL;
     int64_t value = pyad_lend(PYAD_LEND_CONST, plain.dtype, plain.ndim, plain.shape, NULL, plain.data);

@@ -117,9 +117,7 @@ def _record_given(op: Op, handles: list[int], params: tuple[int, ...] | None) ->
         raise _engine.error(result, tuple(handles))
     # Booleans, or memory with gaps.
     count, given = (-1, ()) if params is None else (len(params), params)
-    return wrap(
-        lib.pyad_op_given(op.number, len(handles), handles, count, given, _engine.lend(value, 1))
-    )
+    return wrap(lib.pyad_op_given(op.number, len(handles), handles, count, given, _engine.lend(value, 1)))
 
 
 _CAST = _engine.kernel("astype")

@@ -221,7 +221,9 @@ def test_an_operand_used_in_every_place_gets_the_sum_of_its_derivatives(op):
     np.testing.assert_allclose(pyad.grad(both)(x), sum(parts), rtol=1e-14)
 
 
-@pytest.mark.parametrize("function", [np.multiply, lambda a, b: np.concatenate([a, b])], ids=["multiply", "concatenate"])
+@pytest.mark.parametrize(
+    "function", [np.multiply, lambda a, b: np.concatenate([a, b])], ids=["multiply", "concatenate"]
+)
 def test_large_operands_of_another_dtype_live_until_the_op_has_run(function):
     """Their conversion is a value of its own, which nobody but the op holds."""
     single, double = np.arange(1000, dtype=np.float32), np.arange(1000.0)

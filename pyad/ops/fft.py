@@ -110,7 +110,8 @@ def _one(name: str, run: Callable[..., Any], a: Any, n: int | None, axis: int, n
     """One transform along an axis; `halved`: the array is half a spectrum, of which n is twice as long."""
     if not is_traced(a):
         a = array(a)
-    _check_norm(name, norm)
+    if norm is not None:
+        _check_norm(name, norm)
     length = _length(name, a, axis)
     if n is None:
         n = (length - 1) * 2 if halved else length
