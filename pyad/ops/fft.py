@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from pyad.array import is_traced
+from pyad.array import Array, is_traced
 from pyad.host import host_linear
 from pyad.ops.complex import conjugate, real
 from pyad.ops.protocol import implements
@@ -108,18 +108,17 @@ def _check_norm(name: str, norm: Norm) -> None:
 
 def _one(name: str, run: Callable[..., Any], a: Any, n: int | None, axis: int, norm: Norm, halved: bool = False) -> Any:
     """One transform along an axis; `halved`: the array is half a spectrum, of which n is twice as long."""
-    if not is_traced(a):
+    if type(a) is not Array:
         a = array(a)
-    if norm is not None:
+    if norm not in _OPPOSITE:
         _check_norm(name, norm)
     length = _length(name, a, axis)
     if n is None:
         n = (length - 1) * 2 if halved else length
     if n < 1:
         raise ValueError(f"{name}: the number of points along axis {axis} is {n}, expected at least 1")
-    if is_traced(a):
-        return run.traced(a, n=n, axis=axis, norm=norm)  # type: ignore[attr-defined]
-    return run(a, n, axis, norm)
+    # Not through `run`, whose call would cost as much again as the checks here.
+    return run.traced(a, n=n, axis=axis, norm=norm) if type(a) is Array else run(a, n, axis, norm)  # type: ignore[attr-defined]
 
 
 @implements(np.fft.fft)
