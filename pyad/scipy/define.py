@@ -136,7 +136,8 @@ def _keeps_dtype(reference: Callable[..., Any]) -> bool:
     if not isinstance(reference, np.ufunc):
         return False
     types = set(reference.types)
-    return {"f->f", "d->d"} <= types and ("D->D" not in types or "F->F" in types)
+    of_complex = {form for form in types if form[0] in "FD"}
+    return {"f->f", "d->d"} <= types and of_complex in (set(), {"F->F", "D->D"})
 
 
 def behind(name: str, ours: Callable[..., Any]) -> None:
