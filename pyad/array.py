@@ -31,21 +31,8 @@ __all__ = [
 ]
 
 
-unpack = _engine.ffi.unpack
-
-
-def _scalar_shape(handle: int, ndim: int) -> tuple[int, ...]:
-    """The shape of a 0-d value; raises where the handle is stale."""
-    if ndim < 0:
-        raise _engine.error(5, (handle,))
-    return ()
-
-
-def _shape_of(handle: int) -> tuple[int, ...]:
-    ndim = lib.pyad_ndim_of(handle)
-    if ndim <= 0:
-        return _scalar_shape(handle, ndim)
-    return tuple(unpack(lib.pyad_shape_of(handle), ndim))
+def _stale(handle: int) -> Any:
+    raise _engine.error(5, (handle,))
 
 
 def _dtype_of(handle: int) -> np.dtype:
@@ -57,7 +44,7 @@ def _dtype_of(handle: int) -> np.dtype:
 
 def _ndim_of(handle: int) -> int:
     ndim = lib.pyad_ndim_of(handle)
-    return ndim if ndim >= 0 else len(_scalar_shape(handle, ndim))
+    return ndim if ndim >= 0 else _stale(handle)
 
 
 def _size_of(handle: int) -> int:
@@ -97,7 +84,9 @@ class Array:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return _shape_of(self._h)
+        handle = self._h
+        shape = _shape(handle)
+        return _stale(handle) if shape is None else shape
 
     @property
     def dtype(self) -> np.dtype:
@@ -308,7 +297,8 @@ class View(Array):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return _shape_of(self._node)
+        shape = _shape(self._node)
+        return _stale(self._node) if shape is None else shape
 
     @property
     def dtype(self) -> np.dtype:
@@ -324,6 +314,9 @@ class View(Array):
 
 
 _new_view = View.__new__
+# Calls of the engine that take and answer objects; see csrc/bridge_ops.h. Each answers None in all but the common case.
+CALLS = _engine.object_calls(Array, View)
+_value, _shape = CALLS["value"], CALLS["shape"]
 
 
 def view(parent: Array, handle: int, made: tuple[Any, Any]) -> View:
@@ -488,7 +481,11 @@ def constant(x: Any, dtype: np.dtype) -> int:
 
 def numpy_value(x: Any) -> Any:
     """The value of a traced array as a NumPy array or scalar; anything else as it is."""
-    return _engine.materialize(x._h, share=False) if is_traced(x) else x
+    if not is_traced(x):
+        return x
+    handle = x._h
+    value = _value(handle)
+    return _engine.materialize(handle, share=False) if value is None else value
 
 
 def _with_number(x: Any, y: Any) -> np.dtype | None:

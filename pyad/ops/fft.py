@@ -50,6 +50,7 @@ def _either(op: Callable[..., Any]) -> Callable[..., Any]:
     def function(x: Any, n: int, axis: int, norm: Norm) -> Any:
         return (op if is_traced(x) else op.op.reference)(x, n=n, axis=axis, norm=norm)  # type: ignore[attr-defined]
 
+    function.traced = op  # type: ignore[attr-defined]
     return function
 
 
@@ -94,9 +95,10 @@ def _length(name: str, a: Any, axis: int) -> int:
     Raises:
         numpy.exceptions.AxisError: there is no such axis.
     """
-    if not -a.ndim <= axis < a.ndim:
-        raise np.exceptions.AxisError(f"{name}: axis {axis} is out of bounds for an array of dimension {a.ndim}")
-    return a.shape[axis]
+    shape = a.shape
+    if not -len(shape) <= axis < len(shape):
+        raise np.exceptions.AxisError(f"{name}: axis {axis} is out of bounds for an array of dimension {len(shape)}")
+    return shape[axis]
 
 
 def _check_norm(name: str, norm: Norm) -> None:
@@ -106,14 +108,19 @@ def _check_norm(name: str, norm: Norm) -> None:
 
 def _one(name: str, run: Callable[..., Any], a: Any, n: int | None, axis: int, norm: Norm, halved: bool = False) -> Any:
     """One transform along an axis; `halved`: the array is half a spectrum, of which n is twice as long."""
-    a = array(a)
-    _check_norm(name, norm)
+    traced = is_traced(a)
+    if not traced:
+        a = array(a)
+        traced = is_traced(a)
+    if norm not in _OPPOSITE:
+        _check_norm(name, norm)
     length = _length(name, a, axis)
     if n is None:
         n = (length - 1) * 2 if halved else length
     if n < 1:
         raise ValueError(f"{name}: the number of points along axis {axis} is {n}, expected at least 1")
-    return run(a, n, axis, norm)
+    # Not through `run`, whose call would cost as much again as the checks here.
+    return run.traced(a, n=n, axis=axis, norm=norm) if traced else run(a, n, axis, norm)  # type: ignore[attr-defined]
 
 
 @implements(np.fft.fft)

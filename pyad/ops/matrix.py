@@ -42,9 +42,9 @@ __all__ = [
 
 def as_array(x: Any) -> Any:
     """A list that holds traced values as a traced array, other lists as NumPy's, and arrays as they are."""
-    if type(x) in (list, tuple):
-        return array(x) if contains_traced(x) else np.asarray(x)
-    return x if is_traced(x) else np.asarray(x)
+    if is_traced(x):
+        return x
+    return array(x) if type(x) in (list, tuple) and contains_traced(x) else np.asarray(x)
 
 
 def is_complex(x: Any) -> bool:

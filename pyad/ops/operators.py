@@ -189,11 +189,17 @@ def array_ufunc(self: Array, theirs: np.ufunc, method: str, *inputs: Any, **keyw
 
 def array_function(self: Array, function: Callable[..., Any], types: Any, args: Any, keywords: Any) -> Any:
     """NumPy's hook: a function was called with a traced argument."""
-    if keywords.get("out") is not None:
+    if keywords and keywords.get("out") is not None:
         return _function_into(self, function, types, args, keywords)
     ours = FUNCTIONS.get(function) or implementation(function)
     if ours is not None:
-        return _call(ours, function, args, keywords)
+        # No function of its own for this: each costs as much as a small operation.
+        given = _without_defaults(keywords) if keywords else keywords
+        try:
+            return ours(*args, **given)
+        except TypeError as problem:
+            _explain(problem, function, given)
+            raise
     if function in CONSTANT_FUNCTIONS or _all_constant(args, keywords):
         return function(*_values(args), **_values(keywords))
     raise _unsupported(_function_name(function))
@@ -273,23 +279,23 @@ def _ufunc_at(ufunc: np.ufunc, x: Any, at: Any, *rest: Any) -> None:
     return assign.ufunc_at(name, ufunc, x, at, *rest)
 
 
-def _call(ours: Callable[..., Any], function: Callable[..., Any], args: Any, keywords: dict[str, Any]) -> Any:
-    """Call one of ours with NumPy's arguments; those at their NumPy default may be left out."""
-    given = {
+def _without_defaults(keywords: dict[str, Any]) -> dict[str, Any]:
+    """NumPy's keyword arguments without those at their NumPy default, which ours need not have."""
+    return {
         key: value
         for key, value in keywords.items()
         if value is not np._NoValue and not (value is None and key in ("dtype", "out"))
     }
-    try:
-        return ours(*args, **given)
-    except TypeError as problem:
-        name = _function_name(function)
-        unknown = re.search(r"unexpected keyword argument '(\w+)'", str(problem))
-        if unknown:
-            _refuse_keywords(name, {unknown[1]: given.get(unknown[1])})
-        if unknown or "positional argument" in str(problem):
-            raise UnsupportedError(f"{name}: {problem}, for traced values") from None
-        raise
+
+
+def _explain(problem: TypeError, function: Callable[..., Any], given: dict[str, Any]) -> None:
+    """Raise with other words where one of ours has been called with arguments that it does not have."""
+    name = _function_name(function)
+    unknown = re.search(r"unexpected keyword argument '(\w+)'", str(problem))
+    if unknown:
+        _refuse_keywords(name, {unknown[1]: given.get(unknown[1])})
+    if unknown or "positional argument" in str(problem):
+        raise UnsupportedError(f"{name}: {problem}, for traced values") from None
 
 
 def _comparison(compare: Callable[[Any, Any], Any]) -> Callable[[Array, Any], Any]:

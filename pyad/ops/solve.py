@@ -60,8 +60,11 @@ _inv = host("inv", np.linalg.inv, _inv_vjp, _inv_jvp)
 @implements(np.linalg.inv)
 def inv(a: Any) -> Any:
     """The inverses of a stack of matrices."""
-    a = as_array(a)
-    return _inv(a) if is_traced(a) else np.linalg.inv(a)
+    if not is_traced(a):
+        a = as_array(a)
+        if not is_traced(a):
+            return np.linalg.inv(a)
+    return _inv(a)
 
 
 def _solve_vjp(s: Any, y: Any, a: Any, b: Any) -> tuple[Any, Any]:
