@@ -292,34 +292,100 @@ static Py_ssize_t pyad_read_integers(PyObject *sequence, Py_ssize_t most, int64_
     return count;
 }
 
+/* An operation of a kernel that the caller runs: its number, its traced operands, its parameters (-1: none). */
+typedef struct pyad_native {
+    int64_t op;
+    Py_ssize_t operands;
+    Py_ssize_t param_count;
+    int64_t handles[PYAD_BRIDGE_OPERANDS];
+    int64_t params[PYAD_BRIDGE_MOST];
+} pyad_native;
+
+/* Answers as pyad_constant_of. */
+static int pyad_read_native(PyObject *op, PyObject *handles, PyObject *params, pyad_native *out)
+{
+    out->operands = -2;
+    if (pyad_read_op(op, &out->op) == 0)
+        out->operands = pyad_read_integers(handles, PYAD_BRIDGE_OPERANDS, out->handles);
+    out->param_count = params == Py_None ? -1 : pyad_read_integers(params, PYAD_BRIDGE_MOST, out->params);
+    if (PyErr_Occurred() != NULL)
+        return -1;
+    return out->op >= 0 && out->operands >= 0 && out->param_count != -2;
+}
+
+/* The traced value of an operation whose plain value this is; None for a value or operands of another kind. */
+static PyObject *pyad_record_given(PyObject *context, const pyad_native *native, PyObject *value, PyObject *keep)
+{
+    pyad_plain plain;
+    if (!pyad_is_kind(value, context, PYAD_CTX_NDARRAY) || pyad_plain_read(value, 0, &plain) != 0)
+        return pyad_none();
+    for (Py_ssize_t k = 0; k < native->operands; k++) {
+        if (pyad_dtype_of(native->handles[k]) < 0)
+            return pyad_none();
+    }
+    if (PyList_Append(keep, value) != 0)
+        return NULL;
+    int64_t handle = pyad_lend(PYAD_LEND_CONST, plain.dtype, plain.ndim, plain.shape, NULL, plain.data);
+    if (handle < pyad_failed_handle)
+        handle = pyad_op_given((int)native->op, (int)native->operands, native->handles, (int)native->param_count,
+                               native->params, handle);
+    return pyad_traced(context, handle);
+}
+
 /* given(op, handles, params, value, keep): the traced value of a kernel's operation that the caller ran on traced
  * operands, as pyad_op_given. params: integers, or None. `keep` holds the value. */
 static PyObject *pyad_py_given(PyObject *context, PyObject *const *args, Py_ssize_t count)
 {
-    int64_t handles[PYAD_BRIDGE_OPERANDS];
-    int64_t params[PYAD_BRIDGE_MOST];
-    pyad_plain plain;
-    if (count != 5 || !PyList_Check(args[4]) || !pyad_is_kind(args[3], context, PYAD_CTX_NDARRAY))
+    pyad_native native;
+    if (count != 5 || !PyList_Check(args[4]))
         return pyad_none();
-    int64_t op = -1;
-    Py_ssize_t operands = -2;
-    if (pyad_read_op(args[0], &op) == 0)
-        operands = pyad_read_integers(args[1], PYAD_BRIDGE_OPERANDS, handles);
-    Py_ssize_t param_count = args[2] == Py_None ? -1 : pyad_read_integers(args[2], PYAD_BRIDGE_MOST, params);
-    if (PyErr_Occurred() != NULL)
-        return NULL;
-    if (op < 0 || operands < 0 || param_count == -2 || pyad_plain_read(args[3], 0, &plain) != 0)
-        return pyad_none();
-    for (Py_ssize_t k = 0; k < operands; k++) {
-        if (pyad_dtype_of(handles[k]) < 0)
-            return pyad_none();
+    int status = pyad_read_native(args[0], args[1], args[2], &native);
+    if (status <= 0)
+        return status < 0 ? NULL : pyad_none();
+    return pyad_record_given(context, &native, args[3], args[4]);
+}
+
+/* What a function gives for the plain values of the operands, and the parameters; None where one of the values is none
+ * that pyad_value_of knows. */
+static PyObject *pyad_call_on_values(PyObject *context, const pyad_native *native, PyObject *function)
+{
+    Py_ssize_t params = native->param_count > 0 ? native->param_count : 0;
+    PyObject *values = PyTuple_New(native->operands + params);
+    int found = values != NULL;
+    for (Py_ssize_t k = 0; found && values != NULL && k < native->operands + params; k++) {
+        int dtype;
+        PyObject *value = k < native->operands ? pyad_value_of(context, native->handles[k], &dtype)
+                                               : PyLong_FromLongLong(native->params[k - native->operands]);
+        found = value != Py_None;
+        if (value == NULL || PyTuple_SetItem(values, k, value) != 0)
+            Py_CLEAR(values);
     }
-    if (PyList_Append(args[4], args[3]) != 0)
-        return NULL;
-    int64_t value = pyad_lend(PYAD_LEND_CONST, plain.dtype, plain.ndim, plain.shape, NULL, plain.data);
-    if (value < pyad_failed_handle)
-        value = pyad_op_given((int)op, (int)operands, handles, (int)param_count, params, value);
-    return pyad_traced(context, value);
+    PyObject *result = values == NULL ? NULL : found ? PyObject_CallObject(function, values) : pyad_none();
+    Py_XDECREF(values);
+    return result;
+}
+
+/* compute(op, function, handles, params, keep): as given, of the value that the function gives for the operands' plain
+ * values and the parameters. The plain value, where it is none that can be handled here; None where the function has not
+ * been called. */
+static PyObject *pyad_py_compute(PyObject *context, PyObject *const *args, Py_ssize_t count)
+{
+    pyad_native native;
+    if (count != 5 || !PyList_Check(args[4]))
+        return pyad_none();
+    int status = pyad_read_native(args[0], args[2], args[3], &native);
+    if (status <= 0)
+        return status < 0 ? NULL : pyad_none();
+    PyObject *value = pyad_call_on_values(context, &native, args[1]);
+    if (value == NULL || value == Py_None)
+        return value;
+    PyObject *traced = pyad_record_given(context, &native, value, args[4]);
+    if (traced != Py_None) {
+        Py_DECREF(value);
+        return traced;
+    }
+    Py_DECREF(traced);
+    return value;
 }
 
 /* What has arrived at a node of the sweep under way: None for nothing, a small value, or a handle. */
@@ -427,6 +493,7 @@ static int pyad_bridge_ops(uintptr_t context, uintptr_t functions)
         {"values", (PyCFunction)(void (*)(void))pyad_py_values, METH_FASTCALL, NULL},
         {"record", (PyCFunction)(void (*)(void))pyad_py_record, METH_FASTCALL, NULL},
         {"given", (PyCFunction)(void (*)(void))pyad_py_given, METH_FASTCALL, NULL},
+        {"compute", (PyCFunction)(void (*)(void))pyad_py_compute, METH_FASTCALL, NULL},
         {"visit", (PyCFunction)(void (*)(void))pyad_py_visit, METH_FASTCALL, NULL},
         {"give", (PyCFunction)(void (*)(void))pyad_py_give, METH_FASTCALL, NULL},
     };

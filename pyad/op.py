@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from pyad import _engine
-from pyad._engine import CODES, FAILED, LARGE, lib
+from pyad._engine import CODE_F64, CODES, FAILED, LARGE, lib
 from pyad.array import CALLS, Array, _new, common_dtype, constant, is_traced, wrap
 from pyad.errors import EngineError, NeedsPython
 
@@ -33,10 +33,13 @@ __all__ = ["REGISTRY", "Op", "elementwise", "general", "linear", "nondiff", "pyt
 
 Rule = Callable[..., tuple[Any, ...]]
 
-_value, _given, _visit, _give_array = (CALLS[name] for name in ("value", "given", "visit", "give"))
+_value, _given, _compute = CALLS["value"], CALLS["given"], CALLS["compute"]
+_visit, _give_array = CALLS["visit"], CALLS["give"]
 
 # By the engine's number.
 REGISTRY: dict[int, Op] = {}
+
+_WRONG_DTYPE = FAILED + _engine.ERR_DTYPE
 
 FORWARD_SAME, FORWARD_LINEAR, FORWARD_JOINT, FORWARD_OWN = range(4)
 
@@ -88,7 +91,7 @@ class Op:
     def refused(self, failure: int, handles: list[int], params: tuple[int, ...] | None) -> Any:
         """What happens where the engine has refused to run the op: complex operands that it has no kernel for are
         NumPy's to compute, and anything else is an error."""
-        if failure != FAILED + _engine.ERR_DTYPE or lib.pyad_dtype_of(handles[-1]) <= _engine.CODE_F64:
+        if failure != _WRONG_DTYPE or lib.pyad_dtype_of(handles[-1]) <= CODE_F64:
             raise _engine.error(failure, tuple(handles))
         form = COMPLEX_FORMS.get(self.number)
         if form is not None:
@@ -103,14 +106,16 @@ COMPLEX_FORMS: dict[int, Callable[..., Any]] = {}
 
 def _record_given(op: Op, handles: list[int], params: tuple[int, ...] | None) -> Array:
     """Record a native op whose value NumPy computes; its rule is run by Python too."""
-    plain = []
-    for handle in handles:
-        x = _value(handle)
-        plain.append(_engine.peek(handle) if x is None else x)
-    value = op.reference(*plain) if params is None else op.reference(*plain, *params)
-    if type(value) is not np.ndarray:
+    keep = _engine.current().keep
+    result = _compute(op.number, op.reference, handles, params, keep)
+    if type(result) is Array:
+        return result
+    if type(result) is not int:
+        value = result
+        if value is None:
+            value = op.reference(*[_engine.peek(handle) for handle in handles], *(params or ()))
         value = np.asarray(value)
-    result = _given(op.number, handles, params, value, _engine.current().keep)
+        result = _given(op.number, handles, params, value, keep)
     if type(result) is Array:
         return result
     if result is not None:

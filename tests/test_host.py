@@ -236,6 +236,11 @@ def inverse_number():
         ("given", (1, [1], [1] * 300, VECTOR, [])),
         ("given", (1, [1], "text", VECTOR, [])),
         ("given", (1, [1], None, VECTOR, ())),
+        ("compute", (1, np.exp, [])),
+        ("compute", (1 << 40, np.exp, [], None, [])),
+        ("compute", (1, np.exp, None, None, [])),
+        ("compute", (1, np.exp, [1], None, ())),
+        ("compute", (1, np.exp, [1], None, [])),
         ("visit", ()),
         ("visit", (-1, False)),
         ("give", (1,)),
@@ -256,6 +261,8 @@ def test_calls_answer_none_for_arguments_of_another_kind(name, args):
         ("given", (None, [], None, VECTOR, [])),
         ("given", (1, ["text"], None, VECTOR, [])),
         ("given", (1, [1], ["text"], VECTOR, [])),
+        ("compute", ("text", np.exp, [], None, [])),
+        ("compute", (1, np.exp, ["text"], None, [])),
         ("visit", ("text", False)),
         ("give", (None, VECTOR, [])),
     ],
@@ -263,12 +270,9 @@ def test_calls_answer_none_for_arguments_of_another_kind(name, args):
 def test_calls_raise_for_what_is_no_number(name, args):
     with pytest.raises(TypeError):
         CALLS[name](*args)
-    numbers = [
-        1 << 70 if x in ("text", None) and k == 0 else x for k, x in enumerate(args) if type(x) is not np.ndarray
-    ]
-    if len(numbers) == len(args):
+    if args[0] in ("text", None) and not any(type(x) is np.ndarray for x in args):
         with pytest.raises(OverflowError):
-            CALLS[name](*numbers)
+            CALLS[name](1 << 70, *args[1:])
 
 
 def test_an_array_without_a_handle_is_an_error():
@@ -361,9 +365,17 @@ def test_calls_take_views_as_they_take_arrays():
     assert (first.tolist(), second.tolist(), shape) == ([2.0, 4.0], [7.0, 2.0], (2,))
 
 
+@pytest.mark.parametrize("other", [np.float64(1.0), *OTHERS.values()], ids=["a scalar", *OTHERS])
+def test_a_computed_value_that_cannot_be_recorded_is_given_back(other):
+    keep = []
+    assert within(lambda x: CALLS["compute"](_engine.kernel("exp"), lambda value: other, [x._h], None, keep)) is other
+    assert keep == []
+
+
 def test_large_values_and_transposed_ones():
     assert within(lambda x: CALLS["value"](x._h), np.ones(1000)) is None
     assert within(lambda x: CALLS["values"]((x, np.ones(1000)))) is None
+    assert within(lambda x: CALLS["compute"](1, np.exp, [x._h], None, []), np.ones(1000)) is None
     np.testing.assert_array_equal(within(lambda x: CALLS["value"](x.T._h), X), X.T)
 
 
@@ -381,6 +393,10 @@ def test_nothing_is_left_behind():
             CALLS["record"](op, (x, other), other, keep, item)
             CALLS["given"](exp, [x._h], None, other, keep)
             CALLS["give"](x._h, other, keep)
+            CALLS["compute"](exp, lambda value, other=other: other, [x._h], None, keep)
+            CALLS["compute"](exp, np.multiply, [x._h], [3], keep)
+        with pytest.raises(ZeroDivisionError):
+            CALLS["compute"](exp, lambda value: 1 / 0, [x._h], None, keep)
         with pytest.raises(TypeError):
             CALLS["given"](exp, [x._h, "text"], None, VECTOR, keep)
 

@@ -158,6 +158,11 @@ def _function_name(function: Callable[..., Any]) -> str:
 
 def array_ufunc(self: Array, theirs: np.ufunc, method: str, *inputs: Any, **keywords: Any) -> Any:
     """NumPy's hook: a ufunc was called with a traced operand."""
+    if method == "__call__" and not keywords:
+        # The common case first: to find the others takes as long as a small operation.
+        function = UFUNCS.get(theirs)
+        if function is not None:
+            return function(*inputs)
     if keywords and keywords.get("out") is not None:
         return _ufunc_into(self, theirs, method, inputs, keywords)
     if method == "at":
