@@ -18,14 +18,17 @@ from pyad.errors import ConcretizationError, DTypeError
 __all__ = [
     "Array",
     "View",
+    "all_constant",
     "constant",
+    "contains_traced",
     "copy_of",
+    "dropped",
     "dtype_of",
     "is_constant",
     "is_traced",
     "numpy_value",
-    "numpy_view",
     "part_of",
+    "plain_values",
     "rebind",
     "view",
     "wrap",
@@ -156,7 +159,7 @@ class Array:
         return complex(_constant_value("complex()", self))
 
     def __index__(self) -> int:
-        raise _refusal("an index (or int())", self)
+        raise dropped("an index (or int())", self)
 
     def __bool__(self) -> bool:
         if is_constant(self):
@@ -226,7 +229,8 @@ def _function_of_scipy(frame: Any) -> str:
     return name
 
 
-def _refusal(what: str, x: Array) -> ConcretizationError:
+def dropped(what: str, x: Array) -> ConcretizationError:
+    """The error for what would make a plain value of a traced one."""
     return ConcretizationError(
         f"{what} of a traced {x._text()} value would drop its derivative; leave it an array (of a floating dtype), or "
         f"write pyad.stop_gradient(x) first if that is what you want"
@@ -254,6 +258,18 @@ def is_traced(x: Any) -> bool:
     return kind is Array or kind is View
 
 
+def contains_traced(x: Any) -> bool:
+    """Whether a (nested) list or tuple holds a traced array."""
+    stack = [x]
+    while stack:
+        item = stack.pop()
+        if is_traced(item):
+            return True
+        if type(item) in (list, tuple):
+            stack.extend(item)
+    return False
+
+
 def is_constant(x: Any) -> bool:
     """Whether a traced array is constant: nothing can be differentiated through it."""
     return lib.pyad_is_const(x._h) == 1
@@ -261,8 +277,23 @@ def is_constant(x: Any) -> bool:
 
 def _constant_value(what: str, x: Array) -> Any:
     if not is_constant(x):
-        raise _refusal(what, x)
+        raise dropped(what, x)
     return numpy_value(x)
+
+
+def all_constant(*given: Any) -> bool:
+    """Whether no derivative is lost where all traced values in the arguments become plain ones."""
+    stack: list[Any] = list(given)
+    while stack:
+        x = stack.pop()
+        if is_traced(x):
+            if not is_constant(x):
+                return False
+        elif type(x) in (list, tuple):
+            stack.extend(x)
+        elif type(x) is dict:
+            stack.extend(x.values())
+    return True
 
 
 def copy_of(x: Array) -> Array:
@@ -457,9 +488,15 @@ def numpy_value(x: Any) -> Any:
     return _engine.materialize(x._h, share=False) if is_traced(x) else x
 
 
-def numpy_view(x: Any) -> Any:
-    """As `numpy_value`, read-only and over the engine's own memory where that can be; not to be kept."""
-    return _engine.view(x._h) if is_traced(x) else x
+def plain_values(x: Any) -> Any:
+    """The same with plain values for traced ones, inside lists, tuples and dicts too."""
+    if is_traced(x):
+        return numpy_value(x)
+    if type(x) in (list, tuple):
+        return type(x)(plain_values(item) for item in x)
+    if type(x) is dict:
+        return {key: plain_values(item) for key, item in x.items()}
+    return x
 
 
 def _with_number(x: Any, y: Any) -> np.dtype | None:

@@ -10,7 +10,7 @@ import pyad
 import pyad.numpy as pnp
 from pyad import _engine
 from pyad.errors import ConcretizationError, UnsupportedError
-from pyad.ops.operators import CONSTANT_FUNCTIONS, CONSTANT_UFUNCS, FUNCTIONS, UFUNCS
+from pyad.ops.protocol import CONSTANT_FUNCTIONS, CONSTANT_UFUNCS, FUNCTIONS, UFUNCS
 
 X = np.array([[0.3, 0.7, 0.2], [0.9, 0.5, 0.4]])
 Y = np.array([[0.6, 0.1, 0.8], [0.25, 0.35, 0.45]])

@@ -17,6 +17,7 @@ from pyad._engine import FAILED, error, lend, lib
 from pyad.array import (
     Array,
     View,
+    contains_traced,
     is_constant,
     is_traced,
     part_of,
@@ -25,7 +26,6 @@ from pyad.array import (
 )
 from pyad.errors import ConcretizationError, DTypeError, ShapeError
 from pyad.op import handle_of
-from pyad.ops.dispatch import contains_traced
 from pyad.ops.index import expand, is_array_index, place_index, select, take_rows
 from pyad.ops.shape import broadcast_to, reshape
 

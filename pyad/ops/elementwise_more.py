@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from pyad.array import dtype_of, is_traced, numpy_value
+from pyad.array import copy_of, dtype_of, is_traced, numpy_value
 from pyad.host import host, host_elementwise, host_linear
 from pyad.op import elementwise
 from pyad.ops.dispatch import binary, operand, unary
 from pyad.ops.elementwise import _compare, _eq, _ne, _select, _tie, maximum, minimum, power, sigmoid, sqrt, where
-from pyad.ops.protocol import constant_in, implements, refuse_out
+from pyad.ops.protocol import implements, refuse_out
 from pyad.ops.shape import array, asarray, astype
 
 _ANY = ((-2.0, 2.0),)
@@ -107,31 +107,11 @@ copysign = binary(_copysign, "x with the sign of y, which is constant for deriva
 
 # ---- ufuncs by those above ----
 
-implements(np.trunc)(trunc)
-implements(np.rint)(rint)
-implements(np.floor_divide)(floor_divide)
-implements(np.exp2)(exp2)
-implements(np.log2)(log2)
-implements(np.log10)(log10)
-implements(np.cbrt)(cbrt)
-implements(np.arcsinh)(arcsinh)
-implements(np.arccosh)(arccosh)
-implements(np.arctanh)(arctanh)
-implements(np.hypot)(hypot)
-implements(np.logaddexp)(logaddexp)
-implements(np.fmod)(fmod)
-implements(np.mod)(mod)
-implements(np.fmax)(fmax)
-implements(np.fmin)(fmin)
-implements(np.copysign)(copysign)
 
-constant_in(
-    np.nextafter,
-    np.spacing,
-    np.isposinf,
-    np.isneginf,
-    np.array_equiv,
-)
+@implements(np.positive)
+def positive(x: Any, /) -> Any:
+    """A copy of x."""
+    return copy_of(asarray(x))
 
 
 @implements(np.logaddexp2)
@@ -207,13 +187,6 @@ def frexp(x: Any, /) -> tuple[Any, Any]:
 
 
 # ---- functions ----
-
-
-@implements(np.fix)
-def fix(x: Any, out: Any = None) -> Any:
-    """x rounded towards zero; constant for derivatives."""
-    refuse_out("numpy.fix", out)
-    return trunc(x)
 
 
 @implements(np.nan_to_num)

@@ -13,8 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from pyad.array import is_traced, numpy_value
-from pyad.ops.dispatch import contains_traced
+from pyad.array import contains_traced, is_traced, numpy_value
 from pyad.ops.elementwise import where
 from pyad.ops.shape import array, swapaxes
 

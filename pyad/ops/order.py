@@ -9,24 +9,11 @@ import numpy as np
 
 from pyad._engine import INT64
 from pyad.array import constant, is_traced, numpy_value
-from pyad.ops.protocol import constant_in, implements
+from pyad.ops.protocol import implements
 from pyad.ops.reduce import normalize_axes
 from pyad.ops.shape import asarray, moveaxis, ravel
 
 __all__ = ["along", "partition", "sort", "unique"]
-
-constant_in(
-    np.argpartition,
-    np.lexsort,
-    np.digitize,
-    np.nanargmax,
-    np.nanargmin,
-    np.argwhere,
-    np.flatnonzero,
-    np.isin,
-    np.histogram_bin_edges,
-    np.around,
-)
 
 
 def along(x: Any, index: np.ndarray, axis: int) -> Any:

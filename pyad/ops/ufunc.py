@@ -22,7 +22,7 @@ from pyad.ops.shape import asarray, astype, concatenate, expand_dims, moveaxis, 
 _WITHOUT_EFFECT = ("order", "subok")
 
 
-def with_keywords(name: str, ufunc: np.ufunc, function: Callable[..., Any], inputs: Any, keywords: Any) -> Any:
+def with_keywords(name: str, function: Callable[..., Any], inputs: Any, keywords: Any) -> Any:
     """A ufunc called with keyword arguments other than out=."""
     dtype = keywords.pop("dtype", None)
     casting = keywords.pop("casting", "same_kind")
@@ -208,7 +208,7 @@ def _places_of_extrema(ufunc: np.ufunc, value: np.ndarray, axis: int) -> np.ndar
 def _outer(name: str, ufunc: np.ufunc, function: Callable[..., Any], a: Any, b: Any, **keywords: Any) -> Any:
     a, b = asarray(a), asarray(b)
     spread = reshape(a, (*a.shape, *(1,) * b.ndim))
-    return with_keywords(name, ufunc, function, (spread, b), keywords) if keywords else function(spread, b)
+    return with_keywords(name, function, (spread, b), keywords) if keywords else function(spread, b)
 
 
 def _reduceat(
