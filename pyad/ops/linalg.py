@@ -11,24 +11,21 @@ from pyad.array import common_dtype, is_traced, wrap
 from pyad.errors import ShapeError
 from pyad.op import general, handle_of, linear
 from pyad.ops.dispatch import operand, plain
+from pyad.ops.matrix import transposed
 from pyad.ops.protocol import product_of
-from pyad.ops.shape import broadcast_to, reshape, swapaxes, transpose
+from pyad.ops.shape import broadcast_to, reshape, transpose
 
 __all__ = ["affine", "dot", "matmul", "outer"]
 
-
-def _flip(x: Any) -> Any:
-    """The transposed matrices of a stack."""
-    return transpose(x) if x.ndim == 2 else swapaxes(x, -1, -2)
-
-
-_matmul = linear("matmul", np.matmul, lambda s, y, a, b, p: (matmul(s, _flip(b)), matmul(_flip(a), s)), arity=2)
+_matmul = linear(
+    "matmul", np.matmul, lambda s, y, a, b, p: (matmul(s, transposed(b)), matmul(transposed(a), s)), arity=2
+)
 
 # x @ w + b in one pass: the bias is what the product is added to.
 _affine = general(
     "affine",
     lambda x, w, b: np.matmul(x, w) + b,
-    lambda s, y, x, w, b, p: (matmul(s, _flip(w)), matmul(_flip(x), s), s),
+    lambda s, y, x, w, b, p: (matmul(s, transposed(w)), matmul(transposed(x), s), s),
     (
         lambda t, y, x, w, b, p: matmul(t, w),
         lambda t, y, x, w, b, p: matmul(x, t),

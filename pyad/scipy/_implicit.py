@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from pyad.ops.matrix import transposed
 from pyad.scipy._closed import pull, push
 from pyad.scipy._common import define
 from pyad.scipy._linalg_solve import solve
-from pyad.scipy._matrix import flip
 from pyad.transforms import jacobian
 
 __all__ = ["columns", "implicit"]
@@ -34,7 +34,7 @@ def _matrix(residual: Residual, x: Any, operands: Sequence[Any]) -> Any:
 
 
 def _vjp(s: Any, x: Any, *operands: Any, residual: Residual, value: Any) -> tuple[Any, ...]:
-    w = solve(flip(_matrix(residual, x, operands)), s)
+    w = solve(transposed(_matrix(residual, x, operands)), s)
     return pull(lambda *p: residual(x, *p), operands, -w)[1]
 
 

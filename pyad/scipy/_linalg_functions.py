@@ -12,10 +12,10 @@ import numpy as np
 
 from pyad.array import is_traced
 from pyad.errors import DTypeError
+from pyad.ops.matrix import check_square, transposed
 from pyad.ops.shape import asarray
 from pyad.scipy._common import Function, define, load, over, run_by
 from pyad.scipy._linalg_solve import _in_stacks, _solve_sylvester
-from pyad.scipy._matrix import check_square, flip
 
 _theirs = load("scipy.linalg")
 
@@ -39,7 +39,7 @@ def _matrix_function(name: str, theirs: Function, along: Function | None = None)
     f = define(
         name,
         run_by(_real(name, theirs)),
-        lambda s, y, a: (derivative(flip(a), s),),
+        lambda s, y, a: (derivative(transposed(a), s),),
         lambda tangents, y, a: derivative(a, tangents[0]),
     )
     return f
@@ -79,7 +79,7 @@ _logm = _matrix_function("logm", _in_stacks(_logm_reference))
 _sqrtm = define(
     "sqrtm",
     run_by(_real("sqrtm", _in_stacks(_theirs.sqrtm))),
-    lambda s, y, a: (_solve_sylvester(flip(y), flip(y), s),),
+    lambda s, y, a: (_solve_sylvester(transposed(y), transposed(y), s),),
     lambda tangents, y, a: _solve_sylvester(y, y, tangents[0]),
 )
 
