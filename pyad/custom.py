@@ -83,7 +83,7 @@ def _check_nondiff(name: str, nondiff: tuple[int, ...], args: tuple[Any, ...]) -
             raise ValueError(
                 f"{name}: nondiff_argnums {k} is out of range, the function was called with {len(args)} arguments"
             )
-        if _has_traced((args[k],)):
+        if tree.any_traced(args[k]):
             raise ConcretizationError(
                 f"{name}: argument {k} is in nondiff_argnums and was given a traced value, whose derivative would be "
                 "lost; "
@@ -196,10 +196,6 @@ def _name_of(params: tuple[int, ...]) -> str:
     return _find(params).function._name()
 
 
-def _has_traced(args: tuple[Any, ...]) -> bool:
-    return any(is_traced(x) for x in tree.leaves(args))
-
-
 def _check_closure(name: str, outputs: list[Any], operands: list[int], floor: int) -> None:
     """Raise where an output depends on a traced value that is no argument: the rule says nothing of its derivative.
 
@@ -261,7 +257,7 @@ class custom_vjp:
 
     def __call__(self, *args: Any) -> Any:
         diff = tuple(x for k, x in enumerate(args) if k not in self.nondiff)
-        if not _has_traced(diff):
+        if not tree.any_traced(diff):
             return self.function(*args)
         if self.fwd is None:
             raise AttributeError(f"{self._name()} has no rule yet; call {self._name()}.defvjp(fwd, bwd) first")
@@ -387,7 +383,7 @@ class custom_jvp:
 
     def __call__(self, *args: Any) -> Any:
         diff = tuple(x for k, x in enumerate(args) if k not in self.nondiff)
-        if not _has_traced(diff):
+        if not tree.any_traced(diff):
             return self.function(*args)
         if self.rule is None:
             raise AttributeError(f"{self._name()} has no rule yet; call {self._name()}.defjvp(rule) first")

@@ -13,7 +13,7 @@ import numpy as np
 from pyad.errors import ShapeError
 from pyad.ops import linalg, reduce
 from pyad.ops import shape as sh
-from pyad.ops.protocol import implements
+from pyad.ops.protocol import implements, product_of
 from pyad.ops.rearrange import one_axis
 from pyad.ops.shape import asarray, moveaxis, reshape, transpose
 
@@ -67,15 +67,16 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
 @implements(np.dot)
 def dot(a: Any, b: Any) -> Any:
     """NumPy's dot: a product of numbers, vectors and matrices; for more dimensions over the last and last but one."""
+    product = product_of(a, b)
+    if product is not None:
+        return product(a, b)
     a, b = asarray(a), asarray(b)
     if not a.ndim or not b.ndim:
         return a * b
-    if a.ndim == b.ndim == 2:
-        return linalg.matmul(a, b)
     over = max(b.ndim - 2, 0)
     if a.shape[-1] != b.shape[over]:
         raise ShapeError(f"dot: shapes {a.shape} and {b.shape} do not contract: {a.shape[-1]} != {b.shape[over]}")
-    return _contracted(a, b, [a.ndim - 1], [over])
+    return linalg.matmul(a, b) if b.ndim <= 2 else _contracted(a, b, [a.ndim - 1], [over])
 
 
 @implements(np.inner)

@@ -2,32 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 
-from pyad._engine import INT64
-from pyad.array import constant, is_traced, numpy_value
+from pyad.array import numpy_value
 from pyad.ops.protocol import implements
 from pyad.ops.reduce import normalize_axes
-from pyad.ops.shape import asarray, moveaxis, ravel
+from pyad.ops.select import take, take_along_axis
+from pyad.ops.shape import asarray, ravel
 
-__all__ = ["along", "partition", "sort", "unique"]
-
-
-def along(x: Any, index: np.ndarray, axis: int) -> Any:
-    """x[..., index, ...] along an axis, for an index array that has the shape of x in all other axes; x is traced.
-
-    The entries are integers in [0, x.shape[axis]).
-    """
-    axis %= x.ndim
-    rows, places = moveaxis(x, axis, -1), np.moveaxis(index, axis, -1)
-    n = rows.shape[-1]
-    outer = places.shape[:-1]
-    starts = n * np.arange(math.prod(outer)).reshape(*outer, 1)
-    picked = ravel(rows)[(places + starts).astype(np.int64)]
-    return moveaxis(picked, -1, axis)
+__all__ = ["partition", "sort", "unique"]
 
 
 def _sortable(name: str, a: Any, axis: int | None) -> tuple[Any, Any, int]:
@@ -48,14 +33,14 @@ def sort(a: Any, axis: int | None = -1, kind: Any = None, order: Any = None, *, 
     if order is not None:
         raise ValueError("sort: order= names fields, which arrays of numbers have not")
     # The order must not depend on the algorithm: of equal elements, each gets its own derivative.
-    return along(a, np.argsort(value, axis, kind="stable"), axis)
+    return take_along_axis(a, np.argsort(value, axis, kind="stable"), axis)
 
 
 @implements(np.partition)
 def partition(a: Any, kth: Any, axis: int | None = -1, kind: str = "introselect", order: Any = None) -> Any:
     """The elements along an axis with the kth where sorting would put it, smaller ones before it, larger behind."""
     a, value, axis = _sortable("partition", a, axis)
-    return along(a, np.argpartition(value, kth, axis, kind, order), axis)
+    return take_along_axis(a, np.argpartition(value, kth, axis, kind, order), axis)
 
 
 @implements(np.unique)
@@ -70,14 +55,9 @@ def unique(
     """The different elements in order; of equal ones, the first gets the derivative. Indices and counts are plain."""
     ar = asarray(ar)
     found = np.unique(numpy_value(ar), True, return_inverse, return_counts, axis, **keywords)
-    values = ravel(ar)[found[1]] if axis is None else _picked_rows(ar, found[1], axis)
+    values = ravel(ar)[found[1]] if axis is None else take(ar, found[1], axis)
     rest = found[1:] if return_index else found[2:]
     return (values, *rest) if rest else values
-
-
-def _picked_rows(x: Any, index: np.ndarray, axis: int) -> Any:
-    (axis,) = normalize_axes("unique", axis, x.ndim)
-    return moveaxis(moveaxis(x, axis, 0)[index], 0, axis)
 
 
 if hasattr(np, "unique_values"):
@@ -111,23 +91,3 @@ if hasattr(np, "unique_values"):
         """(values, indices, inverse_indices, counts), as a named tuple; see `unique`."""
         found = np.unique_all(numpy_value(x))
         return found._replace(values=unique(x, equal_nan=False))
-
-
-@implements(np.bincount)
-def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
-    """The sums of the weights whose integer x is 0, 1, 2, ..., differentiable in the weights."""
-    from pyad.ops.index import _put
-
-    if is_traced(x):
-        raise TypeError("bincount: x must hold integers, but a traced floating value was given")
-    if weights is None:
-        return np.bincount(x, minlength=minlength)
-    counts = np.bincount(x, minlength=minlength)
-    weights = asarray(weights)
-    places = np.asarray(x).astype(np.int64)
-    if weights.shape != places.shape:
-        raise ValueError(f"bincount: weights of shape {weights.shape} for x of shape {places.shape}")
-    from pyad.ops.shape import astype
-
-    weights = astype(weights, float)
-    return _put.record([weights._h, constant(places, INT64)], (len(counts),))

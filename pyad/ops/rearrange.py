@@ -24,7 +24,6 @@ __all__ = [
     "atleast_3d",
     "broadcast_arrays",
     "broadcast_to",
-    "copy",
     "expand_dims",
     "flip",
     "fliplr",
@@ -141,12 +140,6 @@ def ravel(a: Any, order: str = "C") -> Any:
     if order == "K":
         return sh.ravel(_in_memory_order(a))
     return sh.ravel(sh.transpose(a) if order == "F" else a)
-
-
-@implements(np.copy)
-def copy(a: Any, order: str = "K", subok: bool = False) -> Any:
-    """The same array, as one of its own."""
-    return asarray(a).copy()
 
 
 def astype(x: Any, dtype: Any, order: str = "K", casting: str = "unsafe", subok: bool = True, copy: bool = True) -> Any:

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from pyad import tree
 from pyad.array import is_traced, numpy_value
 from pyad.errors import ShapeError
 from pyad.ops.shape import asarray
-from pyad.scipy._closed import Closed, any_traced, guarded, packed, pull, push, split
+from pyad.scipy._closed import Closed, guarded, packed, pull, push, split
 from pyad.scipy._common import define, load, over, refuse
 
 _theirs = load("scipy.integrate")
@@ -114,7 +115,7 @@ def quad(
     np.float64(-0.25)
     """
     options.update(epsabs=epsabs, epsrel=epsrel, limit=limit, points=points)
-    if not any_traced(a, b, args):
+    if not tree.any_traced(a, b, args):
         return _theirs.quad(guarded("quad", func), a, b, args, full_output, **options)
     for name, given in (("full_output", full_output), *((k, options.get(k)) for k in ("weight", "complex_func"))):
         if given:
