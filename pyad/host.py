@@ -11,7 +11,8 @@ y and of its cotangent. On the tape they are one vector, of which each output is
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from pyad.array import Array, common_dtype, constant, is_traced, wrap
 from pyad.errors import DTypeError
 from pyad.op import Op, handle_of, python_op
 
-__all__ = ["host", "host_elementwise", "host_linear"]
+__all__ = ["Packing", "host", "host_elementwise", "host_linear"]
 
 _FLOATS = " or ".join(str(dtype) for dtype, code in CODES.items() if code >= CODE_F32)
 HostOp = Callable[..., Any]
@@ -94,30 +95,32 @@ def _zeros_like(x: Any) -> np.ndarray:
     return np.zeros(x.shape, x.dtype)
 
 
-class _Outputs:
-    """How several outputs lie in one vector."""
+class Packing:
+    """How several arrays lie in one vector."""
 
-    __slots__ = ("dtypes", "shapes", "sizes")
+    __slots__ = ("dtype", "dtypes", "shapes")
 
-    def __init__(self, outputs: tuple[np.ndarray, ...]) -> None:
-        self.shapes = [x.shape for x in outputs]
-        self.sizes = [x.size for x in outputs]
-        self.dtypes = [x.dtype for x in outputs]
+    def __init__(self, shapes: Sequence[tuple[int, ...]], dtypes: Sequence[np.dtype]) -> None:
+        self.shapes = shapes
+        self.dtypes = dtypes
+        self.dtype = np.result_type(*dtypes)
 
-    def pack(self, outputs: tuple[Any, ...]) -> Any:
+    def pack(self, arrays: Sequence[Any]) -> Any:
+        """The vector, traced or plain."""
         from pyad.ops.shape import concatenate, ravel, recast
 
-        dtype = np.result_type(*self.dtypes)
-        return concatenate([recast(ravel(x), dtype) for x in outputs])
+        return concatenate([recast(ravel(x), self.dtype) for x in arrays])
 
     def unpack(self, packed: Any) -> tuple[Any, ...]:
+        """The arrays, each in its shape and dtype."""
         from pyad.ops.shape import recast
 
         part_of = _traced_part if is_traced(packed) else _plain_part
         mixed = len(set(self.dtypes)) > 1
         parts = []
         start = 0
-        for shape, size, dtype in zip(self.shapes, self.sizes, self.dtypes, strict=True):
+        for shape, dtype in zip(self.shapes, self.dtypes, strict=True):
+            size = math.prod(shape)
             part = part_of(packed, start, size, shape)
             parts.append(recast(part, dtype) if mixed else part)
             start += size
@@ -139,7 +142,7 @@ def _traced_part(packed: Array, start: int, size: int, shape: tuple[int, ...]) -
 # What is kept of one call: parameters, outputs, the value as it is on the tape, and the operands where they are small.
 # The keep list holds it as long as the tape has the node, so a rule on plain arrays need not read these out of the
 # engine.
-_Run = tuple[dict[str, Any], _Outputs | None, np.ndarray, list[Any] | None]
+_Run = tuple[dict[str, Any], Packing | None, np.ndarray, list[Any] | None]
 
 
 def _run_of(number: tuple[int, ...]) -> _Run:
@@ -209,7 +212,7 @@ def _record(op: Op, operands: tuple[Any, ...], params: dict[str, Any]) -> Any:
         raise _named(op, problem, plain) from None
     outputs = None
     if type(value) is tuple:
-        outputs = _Outputs(value)
+        outputs = Packing([x.shape for x in value], [x.dtype for x in value])
         value = np.concatenate([np.ravel(x) for x in value])
     value = np.asarray(value)
     own = small = True
