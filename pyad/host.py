@@ -1,9 +1,9 @@
 """Ops that NumPy runs: what the engine has no kernel for.
 
-A host op is called with arrays, of which at least one is traced, and keyword parameters of any kind. NumPy computes the
-value from plain arrays, and a node is recorded that only Python can differentiate: the sweep stops there, the rule runs
-on plain arrays (on traced values where a higher derivative is asked for), and the sweep goes on. Rules are written with
-pyad's own functions, so they can be differentiated in turn.
+A host op is called with arrays and keyword parameters of any kind. Where none of the arrays is traced, it is its
+reference and nothing else. Otherwise NumPy computes the value from plain arrays, and a node is recorded that only
+Python can differentiate: the sweep stops there, the rule runs on plain arrays (on traced values where a higher derivative is
+asked for), and the sweep goes on. Rules are written with pyad's own functions, so they can be differentiated in turn.
 
 Where there are several outputs (a decomposition), the reference returns a tuple, and rules see tuples in the places of
 y and of its cotangent. On the tape they are one vector, of which each output is a slice.
@@ -42,7 +42,10 @@ def host(name: str, reference: Callable[..., Any], vjp: Callable[..., Any], jvp:
     op = _define(name, reference, vjp, jvp)
 
     def call(*operands: Any, **params: Any) -> Any:
-        return _record(op, operands, params)
+        for x in operands:
+            if is_traced(x):
+                return _record(op, operands, params)
+        return reference(*operands, **params)
 
     call.op = op  # type: ignore[attr-defined]
     call.__name__ = call.__qualname__ = name
@@ -58,19 +61,15 @@ def host_linear(name: str, reference: Callable[..., Any], transpose: Callable[..
     def jvp(tangents: list[Any], y: Any, *operands: Any, **params: Any) -> Any:
         if joint:
             full = [_zeros_like(x) if t is None else t for t, x in zip(tangents, operands, strict=True)]
-            return apply(*full, **params)
+            return call(*full, **params)
         total = None
         for k, t in enumerate(tangents):
             if t is not None:
-                part = apply(*operands[:k], t, *operands[k + 1 :], **params)
+                part = call(*operands[:k], t, *operands[k + 1 :], **params)
                 total = part if total is None else total + part
         return total
 
     call = host(name, reference, lambda s, y, *rest, **params: transpose(s, *rest, **params), jvp)
-
-    def apply(*operands: Any, **params: Any) -> Any:
-        return call(*operands, **params) if any(map(is_traced, operands)) else reference(*operands, **params)
-
     return call
 
 

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from pyad.errors import ShapeError
+from pyad.host import host
 from pyad.ops.matrix import adjoint, check_square, transposed, tril, triu
 from pyad.ops.shape import asarray
-from pyad.scipy._common import define, load, over, plain, refuse
+from pyad.scipy._common import load, over, plain, refuse
 from pyad.scipy._linalg_solve import _permutation, _rows, solve_triangular
 
 _theirs = load("scipy.linalg")
@@ -62,7 +63,7 @@ def _packed_jvp(tangents: list[Any], y: Any, a: Any, value: Any) -> Any:
     return _unit_lower(y) @ tril(inner, -1) + triu(inner) @ triu(y)
 
 
-_packed_lu = define("lu", lambda a, value: value, _packed_vjp, _packed_jvp)
+_packed_lu = host("lu", lambda a, value: value, _packed_vjp, _packed_jvp)
 
 
 def _factor(name: str, a: Any) -> tuple[Any, np.ndarray]:

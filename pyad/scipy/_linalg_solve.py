@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from pyad.errors import ShapeError
+from pyad.host import host
 from pyad.ops.matrix import adjoint, check_square, hermitian_part, masked, transposed, tril, triu
 from pyad.ops.shape import asarray
-from pyad.scipy._common import define, load, over, plain, refuse, run_by
+from pyad.scipy._common import load, over, plain, refuse, run_by
 
 _theirs = load("scipy.linalg")
 
@@ -71,7 +72,7 @@ def _right_side(da: Any, db: Any, y: Any) -> Any:
     return -(da @ y) if db is None else db - da @ y
 
 
-_solve = define("solve", run_by(_solve_reference), _solve_vjp, _solve_jvp)
+_solve = host("solve", run_by(_solve_reference), _solve_vjp, _solve_jvp)
 
 
 def _with_columns(name: str, a: Any, b: Any, solver: Any) -> Any:
@@ -138,7 +139,7 @@ def _triangular_jvp(tangents: list[Any], y: Any, a: Any, b: Any, trans: int, low
     return _solve_triangular(a, right, trans=trans, lower=lower, unit_diagonal=unit_diagonal)
 
 
-_solve_triangular = define("solve_triangular", run_by(_theirs.solve_triangular), _triangular_vjp, _triangular_jvp)
+_solve_triangular = host("solve_triangular", run_by(_theirs.solve_triangular), _triangular_vjp, _triangular_jvp)
 
 
 @over(_theirs.solve_triangular)
@@ -281,7 +282,7 @@ def _banded_jvp(tangents: list[Any], y: Any, ab: Any, b: Any, lower: int, upper:
     return _solve_banded(ab, _right_side(da, db, y), lower=lower, upper=upper)
 
 
-_solve_banded = define("solve_banded", run_by(_banded_reference), _banded_vjp, _banded_jvp)
+_solve_banded = host("solve_banded", run_by(_banded_reference), _banded_vjp, _banded_jvp)
 
 
 @over(_theirs.solve_banded)
@@ -336,7 +337,7 @@ def _symmetric_jvp(tangents: list[Any], y: Any, ab: Any, b: Any, lower: bool) ->
     return _solveh_banded(ab, _right_side(da, db, y), lower=lower)
 
 
-_solveh_banded = define("solveh_banded", run_by(_theirs.solveh_banded), _symmetric_vjp, _symmetric_jvp)
+_solveh_banded = host("solveh_banded", run_by(_theirs.solveh_banded), _symmetric_vjp, _symmetric_jvp)
 
 
 @over(_theirs.solveh_banded)
@@ -402,9 +403,7 @@ def _in_stacks(function: Any) -> Any:
     return run
 
 
-_solve_sylvester = define(
-    "solve_sylvester", run_by(_in_stacks(_theirs.solve_sylvester)), _sylvester_vjp, _sylvester_jvp
-)
+_solve_sylvester = host("solve_sylvester", run_by(_in_stacks(_theirs.solve_sylvester)), _sylvester_vjp, _sylvester_jvp)
 
 
 @over(_theirs.solve_sylvester)
@@ -466,7 +465,7 @@ def _stein_reference(a: Any, b: Any, q: Any, method: str | None) -> Any:
     return _theirs.solve_discrete_lyapunov(a, q, method=method)
 
 
-_stein = define("solve_discrete_lyapunov", run_by(_stein_reference), _stein_vjp, _stein_jvp)
+_stein = host("solve_discrete_lyapunov", run_by(_stein_reference), _stein_vjp, _stein_jvp)
 
 
 @over(_theirs.solve_discrete_lyapunov)

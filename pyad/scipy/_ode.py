@@ -20,9 +20,10 @@ import numpy as np
 from pyad import tree
 from pyad.array import is_traced, numpy_value
 from pyad.errors import ShapeError
+from pyad.host import host
 from pyad.ops.shape import asarray
 from pyad.scipy._closed import Closed, guarded, packed, pull, push, split
-from pyad.scipy._common import define, load, refuse
+from pyad.scipy._common import load, refuse
 
 _theirs = load("scipy.integrate")
 
@@ -166,7 +167,7 @@ def _backward_again(
     return costate, parts
 
 
-_solution = define("ode", lambda *operands, value, **_: value, _backward, _forward)
+_solution = host("ode", lambda *operands, value, **_: value, _backward, _forward)
 
 
 class _Field(Closed):

@@ -10,9 +10,10 @@ import numpy as np
 from pyad import tree
 from pyad.array import is_traced, numpy_value
 from pyad.errors import ShapeError
+from pyad.host import host
 from pyad.ops.shape import asarray
 from pyad.scipy._closed import Closed, guarded, packed, pull, push, split
-from pyad.scipy._common import define, load, over, refuse
+from pyad.scipy._common import load, over, refuse
 
 _theirs = load("scipy.integrate")
 
@@ -84,7 +85,7 @@ def _quadrature_jvp(tangents: list[Any], y: Any, a: Any, b: Any, *operands: Any,
     return total + _integral(along, a, b, [*operands, *dots], options)
 
 
-_quadrature = define("quad", lambda *operands, value, **_: value, _quadrature_vjp, _quadrature_jvp)
+_quadrature = host("quad", lambda *operands, value, **_: value, _quadrature_vjp, _quadrature_jvp)
 
 
 def quad(
