@@ -2,8 +2,9 @@
 
 A host op is called with arrays and keyword parameters of any kind. Where none of the arrays is traced, it is its
 reference and nothing else. Otherwise NumPy computes the value from plain arrays, and a node is recorded that only
-Python can differentiate: the sweep stops there, the rule runs on plain arrays (on traced values where a higher derivative is
-asked for), and the sweep goes on. Rules are written with pyad's own functions, so they can be differentiated in turn.
+Python can differentiate: the sweep stops there, the rule runs on plain arrays (on traced values where a higher
+derivative is asked for), and the sweep goes on. Rules are written with pyad's own functions, so they can be
+differentiated in turn.
 
 Where there are several outputs (a decomposition), the reference returns a tuple, and rules see tuples in the places of
 y and of its cotangent. On the tape they are one vector, of which each output is a slice.

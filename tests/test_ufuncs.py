@@ -370,7 +370,6 @@ def test_dtype_and_signature_cast_the_operands():
         (lambda x: np.hypot(x, x, signature="df->d"), r"numpy\.hypot: signature="),
         (lambda x: np.hypot(x, x, out=np.zeros(3)), r"numpy\.hypot: out="),
         (lambda x: np.add.reduce(x, out=np.zeros(())), r"out="),
-        (lambda x: np.add.at(x, [0], 1.0), r"numpy\.add\.at"),
     ],
 )
 def test_keywords_that_cannot_be_honoured_are_refused_by_name(call, words):
