@@ -180,7 +180,7 @@ class Array:
         if asked:
             raise ConcretizationError(
                 f"{asked} was given a traced {self._text()} value, of which SciPy knows nothing; take the function "
-                "from pyad.scipy, where it has a derivative, or pass pyad.stop_gradient(x)"
+                f"from pyad.{_module_of(asked)}, where it has a derivative, or pass pyad.stop_gradient(x)"
             )
         raise ConcretizationError(
             f"a traced {self._text()} value cannot be made a plain NumPy array: the derivative would be lost. "
@@ -212,7 +212,9 @@ class Array:
 
 def _in_sparse_product(frame: Any) -> bool:
     """Whether SciPy asks on behalf of a sparse matrix that stands left of @. Where it is answered with an object that
-    is no array of numbers, it leaves the product to the right operand, as it does for other libraries."""
+    is no array of numbers, it leaves the product to the right operand. It has no other test: neither a priority nor
+    __array_ufunc__ matters to it, and it asks in the same way as everybody else, so only the caller tells.
+    """
     return frame.f_code.co_name == "_matmul_dispatch" and frame.f_globals.get("__name__", "").startswith("scipy.sparse")
 
 
@@ -227,6 +229,12 @@ def _function_of_scipy(frame: Any) -> str:
             name = ".".join([*(part for part in parts if not part.startswith("_")), frame.f_code.co_name])
         frame = frame.f_back
     return name
+
+
+def _module_of(function: str) -> str:
+    """The module of a function of SciPy, as far as its name says it."""
+    module = function.rpartition(".")[0]
+    return module if module.startswith("scipy") else "scipy"
 
 
 def dropped(what: str, x: Array) -> ConcretizationError:

@@ -141,14 +141,17 @@ def _either(theirs: Callable[..., Any], ours: Callable[..., Any]) -> Callable[..
     return _dressed(function, theirs)
 
 
+_ABSENT: Any = object()
+
+
 def _either_ufunc(theirs: ufunc, ours: Callable[..., Any]) -> Callable[..., Any]:
     """The short way for one or two traced operands without keywords, which is what loops call."""
 
     def either(*args: Any, **keywords: Any) -> Any:
         if not any(map(holds_traced, args)):
             return theirs(*args, **keywords)
-        if not keywords and len(args) == theirs.nin:
-            return ours(*args)
+        if not keywords and len(args) <= theirs.nin:
+            return ours(*args)  # which says so where there are too few
         # NumPy sorts the arguments out and comes back through its protocol, for which a list must be an array.
         from pyad.ops.shape import array
 
@@ -159,7 +162,9 @@ def _either_ufunc(theirs: ufunc, ours: Callable[..., Any]) -> Callable[..., Any]
             return ours(x)
         return either(x, *rest, **keywords)
 
-    def binary(x: Any, y: Any, /, *rest: Any, **keywords: Any) -> Any:
+    def binary(x: Any, y: Any = _ABSENT, /, *rest: Any, **keywords: Any) -> Any:
+        if y is _ABSENT:
+            return either(x, **keywords)
         if (type(x) is Array or type(y) is Array) and not rest and not keywords:
             return ours(x, y)
         return either(x, y, *rest, **keywords)
