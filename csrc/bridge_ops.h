@@ -171,13 +171,19 @@ static PyObject *pyad_operand_value(PyObject *context, PyObject *operand, int *d
     return operand;
 }
 
-/* values(operands): the plain values of traced operands and of arrays beside them, all of one dtype, as a tuple. */
+/* values(operands): the plain values of traced operands and of arrays beside them, all of one dtype, as a tuple. None where
+ * no operand is traced. */
 static PyObject *pyad_py_values(PyObject *context, PyObject *const *args, Py_ssize_t count)
 {
     if (count != 1 || !PyTuple_Check(args[0]))
         return pyad_none();
     Py_ssize_t operands = PyTuple_Size(args[0]);
     if (operands == 0 || operands > PYAD_BRIDGE_OPERANDS)
+        return pyad_none();
+    int traced = 0;
+    for (Py_ssize_t k = 0; !traced && k < operands; k++)
+        traced = pyad_is_traced(PyTuple_GetItem(args[0], k), context);
+    if (!traced)
         return pyad_none();
     PyObject *values = PyTuple_New(operands);
     int common = 0;

@@ -18,13 +18,17 @@ from pyad.errors import ConcretizationError, DTypeError
 __all__ = [
     "Array",
     "View",
+    "all_constant",
     "constant",
+    "contains_traced",
     "copy_of",
+    "dropped",
     "dtype_of",
     "is_constant",
     "is_traced",
     "numpy_value",
     "part_of",
+    "plain_values",
     "rebind",
     "view",
     "wrap",
@@ -144,7 +148,7 @@ class Array:
         return complex(_constant_value("complex()", self))
 
     def __index__(self) -> int:
-        raise _refusal("an index (or int())", self)
+        raise dropped("an index (or int())", self)
 
     def __bool__(self) -> bool:
         if is_constant(self):
@@ -176,7 +180,7 @@ class Array:
         )
 
     def __dlpack__(self, **_keywords: Any) -> Any:
-        raise _refusal("an exchange of the memory (DLPack)", self)
+        raise dropped("an exchange of the memory (DLPack)", self)
 
     def item(self, *args: Any) -> Any:
         return np.asarray(_constant_value("item()", self)).item(*args)
@@ -200,7 +204,9 @@ class Array:
 
 def _in_sparse_product(frame: Any) -> bool:
     """Whether SciPy asks on behalf of a sparse matrix that stands left of @. Where it is answered with an object that
-    is no array of numbers, it leaves the product to the right operand, as it does for other libraries."""
+    is no array of numbers, it leaves the product to the right operand. It has no other test: neither a priority nor
+    __array_ufunc__ matters to it, and it asks in the same way as everybody else, so only the caller tells.
+    """
     return frame.f_code.co_name == "_matmul_dispatch" and frame.f_globals.get("__name__", "").startswith("scipy.sparse")
 
 
@@ -223,7 +229,8 @@ def _ours(name: str) -> str:
     return f"pyad.{'.'.join(parts[:2])}" if len(parts) > 2 else "pyad.scipy"
 
 
-def _refusal(what: str, x: Array) -> ConcretizationError:
+def dropped(what: str, x: Array) -> ConcretizationError:
+    """The error for what would make a plain value of a traced one."""
     return ConcretizationError(
         f"{what} of a traced {x._text()} value would drop its derivative; leave it an array (of a floating dtype), or "
         f"write pyad.stop_gradient(x) first if that is what you want"
@@ -251,6 +258,18 @@ def is_traced(x: Any) -> bool:
     return kind is Array or kind is View
 
 
+def contains_traced(x: Any) -> bool:
+    """Whether a (nested) list or tuple holds a traced array."""
+    stack = [x]
+    while stack:
+        item = stack.pop()
+        if is_traced(item):
+            return True
+        if type(item) in (list, tuple):
+            stack.extend(item)
+    return False
+
+
 def is_constant(x: Any) -> bool:
     """Whether a traced array is constant: nothing can be differentiated through it."""
     return lib.pyad_is_const(x._h) == 1
@@ -258,8 +277,23 @@ def is_constant(x: Any) -> bool:
 
 def _constant_value(what: str, x: Array) -> Any:
     if not is_constant(x):
-        raise _refusal(what, x)
+        raise dropped(what, x)
     return numpy_value(x)
+
+
+def all_constant(*given: Any) -> bool:
+    """Whether no derivative is lost where all traced values in the arguments become plain ones."""
+    stack: list[Any] = list(given)
+    while stack:
+        x = stack.pop()
+        if is_traced(x):
+            if not is_constant(x):
+                return False
+        elif type(x) in (list, tuple):
+            stack.extend(x)
+        elif type(x) is dict:
+            stack.extend(x.values())
+    return True
 
 
 def copy_of(x: Array) -> Array:
@@ -486,6 +520,17 @@ def numpy_value(x: Any) -> Any:
     handle = x._h
     value = _value(handle)
     return _engine.materialize(handle, share=False) if value is None else value
+
+
+def plain_values(x: Any) -> Any:
+    """The same with plain values for traced ones, inside lists, tuples and dicts too."""
+    if is_traced(x):
+        return numpy_value(x)
+    if type(x) in (list, tuple):
+        return type(x)(plain_values(item) for item in x)
+    if type(x) is dict:
+        return {key: plain_values(item) for key, item in x.items()}
+    return x
 
 
 def _with_number(x: Any, y: Any) -> np.dtype | None:

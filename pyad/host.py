@@ -1,9 +1,10 @@
 """Ops that NumPy runs: what the engine has no kernel for.
 
-A host op is called with arrays, of which at least one is traced, and keyword parameters of any kind. NumPy computes the
-value from plain arrays, and a node is recorded that only Python can differentiate: the sweep stops there, the rule runs
-on plain arrays (on traced values where a higher derivative is asked for), and the sweep goes on. Rules are written with
-pyad's own functions, so they can be differentiated in turn.
+A host op is called with arrays and keyword parameters of any kind. Where none of the arrays is traced, it is its
+reference and nothing else. Otherwise NumPy computes the value from plain arrays, and a node is recorded that only
+Python can differentiate: the sweep stops there, the rule runs on plain arrays (on traced values where a higher
+derivative is asked for), and the sweep goes on. Rules are written with pyad's own functions, so they can be
+differentiated in turn.
 
 Where there are several outputs (a decomposition), the reference returns a tuple, and rules see tuples in the places of
 y and of its cotangent. On the tape they are one vector, of which each output is a slice.
@@ -11,6 +12,7 @@ y and of its cotangent. On the tape they are one vector, of which each output is
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -22,7 +24,7 @@ from pyad.array import CALLS, Array, common_dtype, constant, is_traced, wrap
 from pyad.errors import DTypeError
 from pyad.op import Op, _traced, cast, handle_of, python_op
 
-__all__ = ["host", "host_elementwise", "host_linear"]
+__all__ = ["Packing", "host", "host_elementwise", "host_linear"]
 
 _FLOATS = " or ".join(str(dtype) for dtype, code in CODES.items() if code >= CODE_F32)
 HostOp = Callable[..., Any]
@@ -47,6 +49,8 @@ def host(name: str, reference: Callable[..., Any], vjp: Callable[..., Any], jvp:
     def call(*operands: Any, **params: Any) -> Any:
         plain = kept = _values(operands)
         if plain is None:
+            if not any(map(is_traced, operands)):
+                return reference(*operands, **params)
             operands, plain = _long_way(op, operands)
         try:
             value = reference(*plain, **params)
@@ -79,19 +83,15 @@ def host_linear(name: str, reference: Callable[..., Any], transpose: Callable[..
     def jvp(tangents: list[Any], y: Any, *operands: Any, **params: Any) -> Any:
         if joint:
             full = [_zeros_like(x) if t is None else t for t, x in zip(tangents, operands, strict=True)]
-            return apply(*full, **params)
+            return call(*full, **params)
         total = None
         for k, t in enumerate(tangents):
             if t is not None:
-                part = apply(*operands[:k], t, *operands[k + 1 :], **params)
+                part = call(*operands[:k], t, *operands[k + 1 :], **params)
                 total = part if total is None else total + part
         return total
 
     call = host(name, reference, lambda s, y, *rest, **params: transpose(s, *rest, **params), jvp)
-
-    def apply(*operands: Any, **params: Any) -> Any:
-        return call(*operands, **params) if any(map(is_traced, operands)) else reference(*operands, **params)
-
     return call
 
 
@@ -116,30 +116,32 @@ def _zeros_like(x: Any) -> np.ndarray:
     return np.zeros(x.shape, x.dtype)
 
 
-class _Outputs:
-    """How several outputs lie in one vector."""
+class Packing:
+    """How several arrays lie in one vector."""
 
-    __slots__ = ("dtypes", "shapes", "sizes")
+    __slots__ = ("dtype", "dtypes", "shapes")
 
-    def __init__(self, outputs: tuple[np.ndarray, ...]) -> None:
-        self.shapes = [x.shape for x in outputs]
-        self.sizes = [x.size for x in outputs]
-        self.dtypes = [x.dtype for x in outputs]
+    def __init__(self, shapes: Sequence[tuple[int, ...]], dtypes: Sequence[np.dtype]) -> None:
+        self.shapes = shapes
+        self.dtypes = dtypes
+        self.dtype = np.result_type(*dtypes)
 
-    def pack(self, outputs: tuple[Any, ...]) -> Any:
+    def pack(self, arrays: Sequence[Any]) -> Any:
+        """The vector, traced or plain."""
         from pyad.ops.shape import concatenate, ravel, recast
 
-        dtype = np.result_type(*self.dtypes)
-        return concatenate([recast(ravel(x), dtype) for x in outputs])
+        return concatenate([recast(ravel(x), self.dtype) for x in arrays])
 
     def unpack(self, packed: Any) -> tuple[Any, ...]:
+        """The arrays, each in its shape and dtype."""
         from pyad.ops.shape import recast
 
         part_of = _traced_part if is_traced(packed) else _plain_part
         mixed = len(set(self.dtypes)) > 1
         parts = []
         start = 0
-        for shape, size, dtype in zip(self.shapes, self.sizes, self.dtypes, strict=True):
+        for shape, dtype in zip(self.shapes, self.dtypes, strict=True):
+            size = math.prod(shape)
             part = part_of(packed, start, size, shape)
             parts.append(recast(part, dtype) if mixed else part)
             start += size
@@ -161,7 +163,7 @@ def _traced_part(packed: Array, start: int, size: int, shape: tuple[int, ...]) -
 # What is kept of one call: parameters, outputs, the value as it is on the tape, and the operands where they are small.
 # The keep list holds it as long as the tape has the node, so a rule on plain arrays need not read these out of the
 # engine.
-_Run = tuple[dict[str, Any], _Outputs | None, np.ndarray, Sequence[Any] | None]
+_Run = tuple[dict[str, Any], Packing | None, np.ndarray, Sequence[Any] | None]
 
 
 def _run_of(number: tuple[int, ...]) -> _Run:
@@ -224,11 +226,12 @@ def _in_dtype(x: Any, dtype: np.dtype) -> Array:
     return x if x.dtype == dtype else cast(x, dtype)
 
 
-def _as_array(value: Any) -> tuple[np.ndarray, _Outputs | None]:
+def _as_array(value: Any) -> tuple[np.ndarray, Packing | None]:
     """What a reference gave as one array: a scalar, or several outputs one behind the other."""
     if type(value) is not tuple:
         return np.asarray(value), None
-    return np.concatenate([np.ravel(x) for x in value]), _Outputs(value)
+    outputs = Packing([x.shape for x in value], [x.dtype for x in value])
+    return np.concatenate([np.ravel(x) for x in value]), outputs
 
 
 def _kept(value: np.ndarray, operands: list[Any]) -> list[Any] | None:

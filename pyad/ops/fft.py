@@ -17,6 +17,7 @@ from pyad.array import is_traced
 from pyad.host import host_linear
 from pyad.ops.complex import conjugate, real
 from pyad.ops.protocol import implements
+from pyad.ops.rearrange import along
 from pyad.ops.shape import array, concatenate
 
 Norm = str | None
@@ -25,20 +26,13 @@ Norm = str | None
 _OPPOSITE = {None: "forward", "backward": "forward", "ortho": "ortho", "forward": "backward"}
 
 
-def _along(axis: int, ndim: int, item: slice) -> tuple[slice, ...]:
-    """The index that takes `item` along one axis and everything along the others."""
-    index = [slice(None)] * ndim
-    index[axis] = item
-    return tuple(index)
-
-
 def _fit(x: Any, axis: int, length: int) -> Any:
     """x cut off, or padded with zeros, to `length` along an axis."""
     have = x.shape[axis]
     if have == length:
         return x
     if have > length:
-        return x[_along(axis, x.ndim, slice(0, length))]
+        return x[along(axis % x.ndim, slice(0, length))]
     shape = list(x.shape)
     shape[axis] = length - have
     return concatenate([x, np.zeros(shape, x.dtype)], axis)
@@ -275,7 +269,7 @@ def _shifted(name: str, x: Any, axes: Any, start_of: Callable[[int], int]) -> An
         axes = range(x.ndim)
     for axis in (axes,) if isinstance(axes, int | np.integer) else axes:
         start = start_of(_length(name, x, axis))
-        parts = [x[_along(axis, x.ndim, part)] for part in (slice(start, None), slice(0, start))]
+        parts = [x[along(axis % x.ndim, part)] for part in (slice(start, None), slice(0, start))]
         x = concatenate(parts, axis)
     return x
 
