@@ -1,10 +1,15 @@
-"""Measures the choices that docs/measurements.md tells of: `python benchmarks/decisions.py`."""
+"""Measures the choices that docs/measurements.md tells of: `python benchmarks/decisions.py`, or one section by its
+title: `python benchmarks/decisions.py "host ops"`."""
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
+import sys
 import time
 from collections.abc import Callable
 from statistics import median
+from typing import Any
 
 import numpy as np
 
@@ -100,18 +105,85 @@ def lock() -> None:
     print(f"  kept {kept * 1e9:.0f} ns, given up {given_up * 1e9:.0f} ns")
 
 
+MATRIX = np.array([[1.0, 0.2, -0.3], [0.4, 2.0, 0.1], [0.3, -0.2, 1.5]])
+VECTOR = np.linspace(0.5, 2.0, 16)
+COMPLEX = VECTOR + 1j * VECTOR[::-1]
+
+# Operations on small arrays, which NumPy runs, but for the product and the quotient, for which there are kernels.
+HOST_OPS: dict[str, tuple[Callable[[Any], Any], np.ndarray]] = {
+    "inv 3x3": (np.linalg.inv, MATRIX),
+    "fft 16": (np.fft.fft, VECTOR),
+    "complex a * a": (lambda z: z * z, COMPLEX),
+    "complex a / a": (lambda z: z / z, COMPLEX),
+    "complex exp": (np.exp, COMPLEX),
+}
+if importlib.util.find_spec("scipy"):
+    HOST_OPS["gammaln 16"] = (importlib.import_module("scipy.special").gammaln, VECTOR)
+
+
+def least(function: Callable[[], object], number: int) -> float:
+    """Seconds of one call, in one round."""
+    start = time.perf_counter()
+    for _ in range(number):
+        function()
+    return (time.perf_counter() - start) / number
+
+
+def forward_cost(function: Callable[[Any], Any], x: np.ndarray, rounds: int = 400) -> tuple[float, float]:
+    """Least seconds of a call with a traced and with a plain argument, measured in turn."""
+    traced, plain = [], []
+
+    def run(a: pyad.Array) -> pyad.Array:
+        traced.append(least(lambda: function(a), 20))
+        return np.real(np.sum(a))
+
+    for _ in range(rounds):
+        pyad.grad(run)(x)
+        plain.append(least(lambda: function(x), 20))
+    return min(traced), min(plain)
+
+
+def backward_cost(function: Callable[[Any], Any], x: np.ndarray, nodes: int = 20, rounds: int = 200) -> float:
+    """Least seconds that a sweep takes for one node of `function`, over a sweep that has none."""
+
+    def total(a: pyad.Array, function: Callable[[Any], Any]) -> Any:
+        parts = [np.real(np.sum(function(a))) for _ in range(nodes)]
+        return sum(parts, 0.0)
+
+    def swept(function: Callable[[Any], Any]) -> float:
+        _, pullback = pyad.vjp(lambda a: total(a, function), x)
+        return least(lambda: pullback(1.0), 1)
+
+    pairs = [(swept(function), swept(lambda a: a)) for _ in range(rounds)]
+    return (min(a for a, _ in pairs) - min(b for _, b in pairs)) / nodes
+
+
+def host_ops() -> None:
+    """What a traced argument costs over NumPy's own call, forward and backward."""
+    for name, (function, x) in HOST_OPS.items():
+        traced, plain = forward_cost(function, x)
+        backward = backward_cost(function, x)
+        print(
+            f"  {name:14s} NumPy {plain * 1e6:5.2f} us, traced {traced * 1e6:5.2f} us, "
+            f"more {(traced - plain) * 1e6:5.2f} us; backward {backward * 1e6:5.2f} us a node"
+        )
+
+
 def main() -> None:
     """Print all."""
     print(f"NumPy {np.__version__}, kernels {ffi.string(lib.pyad_isa_name()).decode()}")
-    for title, run in (
+    sections = (
         ("results leaving", leaving),
         ("fingerprints", fingerprint),
         ("buffers", buffers),
         ("lists of arrays", lists),
         ("the interpreter's lock", lock),
-    ):
-        print(title)
-        run()
+        ("host ops", host_ops),
+    )
+    for title, run in sections:
+        if not sys.argv[1:] or title in sys.argv[1:]:
+            print(title)
+            run()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-/* The only C that looks at Python objects: lists of NumPy arrays, through the buffer protocol.
+/* The only C that looks at Python objects: here lists of NumPy arrays, through the buffer protocol; bridge_ops.h has what
+ * single operations call.
  *
  * It is compiled into the extension module, not into the engine. Reading six arrays here costs as much as one array costs
  * through cffi. A list is passed as its address (Python's id), which its holder keeps valid for the call. Each function
@@ -74,17 +75,6 @@ static int pyad_lend_list(uintptr_t list, int64_t *handles)
             return (int)(handles[k] - ((int64_t)3 << 61));
     }
     return 0;
-}
-
-/* As pyad_op_given over the memory of an array, which the caller keeps alive; PYAD_NOT_PLAIN for one of another kind. */
-static int64_t pyad_op_given_array(int op, int nargs, const int64_t *args, int param_count, const int64_t *params,
-                                   uintptr_t array)
-{
-    pyad_plain plain;
-    if (pyad_plain_read((PyObject *)array, 0, &plain) != 0)
-        return PYAD_NOT_PLAIN;
-    int64_t value = pyad_lend(1, plain.dtype, plain.ndim, plain.shape, NULL, plain.data);
-    return value < ((int64_t)3 << 61) ? pyad_op_given(op, nargs, args, param_count, params, value) : value;
 }
 
 /* The results of the sweep under way at `handles`, into the arrays of a list (None: left out). */

@@ -211,8 +211,9 @@ def _recorded(y: Any) -> set[str]:
             continue
         seen.add(handle)
         info = _engine.look(handle)
-        if info.nargs:
-            found.add("NumPy" if REGISTRY[info.op].in_python else "C")
+        op = REGISTRY.get(info.op)  # none for a copy, for which nothing is computed
+        if info.nargs and op is not None:
+            found.add("NumPy" if op.in_python else "C")
         waiting += [lib.pyad_operand(handle, k) for k in range(info.nargs)]
     return found
 

@@ -398,6 +398,19 @@ def _sweep_pair(handle: int, dtype: np.dtype) -> Any:
     return pair[()]
 
 
+# ---- calls that take and answer objects ----
+
+
+def object_calls(array_type: type, view_type: type) -> dict[str, Any]:
+    """The functions of csrc/bridge_ops.h, by name, for traced arrays of these classes."""
+    floats = [dtype for dtype in DTYPES if dtype in INEXACT]
+    context = (array_type, view_type, "_h", np.ndarray, np.empty, *floats, *(dtype.type for dtype in floats))
+    functions: dict[str, Any] = {}
+    if lib.pyad_bridge_ops(id(context), id(functions)):
+        raise MemoryError("out of memory while binding the engine")
+    return functions
+
+
 # ---- plain kernels ----
 
 

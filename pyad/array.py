@@ -18,34 +18,25 @@ from pyad.errors import ConcretizationError, DTypeError
 __all__ = [
     "Array",
     "View",
+    "all_constant",
     "constant",
+    "contains_traced",
     "copy_of",
+    "dropped",
     "dtype_of",
     "is_constant",
     "is_traced",
     "numpy_value",
     "part_of",
+    "plain_values",
     "rebind",
     "view",
     "wrap",
 ]
 
 
-unpack = _engine.ffi.unpack
-
-
-def _scalar_shape(handle: int, ndim: int) -> tuple[int, ...]:
-    """The shape of a 0-d value; raises where the handle is stale."""
-    if ndim < 0:
-        raise _engine.error(5, (handle,))
-    return ()
-
-
-def _shape_of(handle: int) -> tuple[int, ...]:
-    ndim = lib.pyad_ndim_of(handle)
-    if ndim <= 0:
-        return _scalar_shape(handle, ndim)
-    return tuple(unpack(lib.pyad_shape_of(handle), ndim))
+def _stale(handle: int) -> Any:
+    raise _engine.error(5, (handle,))
 
 
 def _dtype_of(handle: int) -> np.dtype:
@@ -57,7 +48,7 @@ def _dtype_of(handle: int) -> np.dtype:
 
 def _ndim_of(handle: int) -> int:
     ndim = lib.pyad_ndim_of(handle)
-    return ndim if ndim >= 0 else len(_scalar_shape(handle, ndim))
+    return ndim if ndim >= 0 else _stale(handle)
 
 
 def _size_of(handle: int) -> int:
@@ -97,7 +88,9 @@ class Array:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return _shape_of(self._h)
+        handle = self._h
+        shape = _shape(handle)
+        return _stale(handle) if shape is None else shape
 
     @property
     def dtype(self) -> np.dtype:
@@ -155,7 +148,7 @@ class Array:
         return complex(_constant_value("complex()", self))
 
     def __index__(self) -> int:
-        raise _refusal("an index (or int())", self)
+        raise dropped("an index (or int())", self)
 
     def __bool__(self) -> bool:
         if is_constant(self):
@@ -187,7 +180,7 @@ class Array:
         )
 
     def __dlpack__(self, **_keywords: Any) -> Any:
-        raise _refusal("an exchange of the memory (DLPack)", self)
+        raise dropped("an exchange of the memory (DLPack)", self)
 
     def item(self, *args: Any) -> Any:
         return np.asarray(_constant_value("item()", self)).item(*args)
@@ -211,7 +204,9 @@ class Array:
 
 def _in_sparse_product(frame: Any) -> bool:
     """Whether SciPy asks on behalf of a sparse matrix that stands left of @. Where it is answered with an object that
-    is no array of numbers, it leaves the product to the right operand, as it does for other libraries."""
+    is no array of numbers, it leaves the product to the right operand. It has no other test: neither a priority nor
+    __array_ufunc__ matters to it, and it asks in the same way as everybody else, so only the caller tells.
+    """
     return frame.f_code.co_name == "_matmul_dispatch" and frame.f_globals.get("__name__", "").startswith("scipy.sparse")
 
 
@@ -234,7 +229,8 @@ def _ours(name: str) -> str:
     return f"pyad.{'.'.join(parts[:2])}" if len(parts) > 2 else "pyad.scipy"
 
 
-def _refusal(what: str, x: Array) -> ConcretizationError:
+def dropped(what: str, x: Array) -> ConcretizationError:
+    """The error for what would make a plain value of a traced one."""
     return ConcretizationError(
         f"{what} of a traced {x._text()} value would drop its derivative; leave it an array (of a floating dtype), or "
         f"write pyad.stop_gradient(x) first if that is what you want"
@@ -262,6 +258,18 @@ def is_traced(x: Any) -> bool:
     return kind is Array or kind is View
 
 
+def contains_traced(x: Any) -> bool:
+    """Whether a (nested) list or tuple holds a traced array."""
+    stack = [x]
+    while stack:
+        item = stack.pop()
+        if is_traced(item):
+            return True
+        if type(item) in (list, tuple):
+            stack.extend(item)
+    return False
+
+
 def is_constant(x: Any) -> bool:
     """Whether a traced array is constant: nothing can be differentiated through it."""
     return lib.pyad_is_const(x._h) == 1
@@ -269,8 +277,23 @@ def is_constant(x: Any) -> bool:
 
 def _constant_value(what: str, x: Array) -> Any:
     if not is_constant(x):
-        raise _refusal(what, x)
+        raise dropped(what, x)
     return numpy_value(x)
+
+
+def all_constant(*given: Any) -> bool:
+    """Whether no derivative is lost where all traced values in the arguments become plain ones."""
+    stack: list[Any] = list(given)
+    while stack:
+        x = stack.pop()
+        if is_traced(x):
+            if not is_constant(x):
+                return False
+        elif type(x) in (list, tuple):
+            stack.extend(x)
+        elif type(x) is dict:
+            stack.extend(x.values())
+    return True
 
 
 def copy_of(x: Array) -> Array:
@@ -308,7 +331,8 @@ class View(Array):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return _shape_of(self._node)
+        shape = _shape(self._node)
+        return _stale(self._node) if shape is None else shape
 
     @property
     def dtype(self) -> np.dtype:
@@ -324,6 +348,9 @@ class View(Array):
 
 
 _new_view = View.__new__
+# Calls of the engine that take and answer objects; see csrc/bridge_ops.h. Each answers None in all but the common case.
+CALLS = _engine.object_calls(Array, View)
+_value, _shape = CALLS["value"], CALLS["shape"]
 
 
 def view(parent: Array, handle: int, made: tuple[Any, Any]) -> View:
@@ -488,7 +515,22 @@ def constant(x: Any, dtype: np.dtype) -> int:
 
 def numpy_value(x: Any) -> Any:
     """The value of a traced array as a NumPy array or scalar; anything else as it is."""
-    return _engine.materialize(x._h, share=False) if is_traced(x) else x
+    if not is_traced(x):
+        return x
+    handle = x._h
+    value = _value(handle)
+    return _engine.materialize(handle, share=False) if value is None else value
+
+
+def plain_values(x: Any) -> Any:
+    """The same with plain values for traced ones, inside lists, tuples and dicts too."""
+    if is_traced(x):
+        return numpy_value(x)
+    if type(x) in (list, tuple):
+        return type(x)(plain_values(item) for item in x)
+    if type(x) is dict:
+        return {key: plain_values(item) for key, item in x.items()}
+    return x
 
 
 def _with_number(x: Any, y: Any) -> np.dtype | None:

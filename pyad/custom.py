@@ -17,8 +17,9 @@ from pyad import _engine, tree
 from pyad._engine import F64, ffi, lib
 from pyad.array import constant, is_traced, numpy_value, wrap
 from pyad.errors import ConcretizationError, DTypeError, ShapeError
+from pyad.host import Packing
 from pyad.op import Op, python_op
-from pyad.ops.shape import concatenate, recast, reshape
+from pyad.ops.shape import reshape
 
 __all__ = ["custom_jvp", "custom_vjp"]
 
@@ -28,44 +29,27 @@ _INDEX = (1 << _engine.INDEX_BITS) - 1
 _LATER = object()
 
 
-class _Outputs:
-    """How several outputs lie in one vector."""
+class _Outputs(Packing):
+    """How the outputs of a function lie in one vector, and in which containers they were; a single one stays itself."""
 
-    __slots__ = ("dtype", "dtypes", "shapes", "structure")
+    __slots__ = ("single", "structure")
 
     def __init__(self, name: str, leaves: list[Any], structure: Any) -> None:
         if not leaves:
             raise TypeError(f"{name}: the function must return an array or a container of arrays, got {structure}")
         for x in leaves:
             _check_numbers(name, "returned", x)
+        super().__init__([x.shape if is_traced(x) else np.shape(x) for x in leaves], [_float_dtype(x) for x in leaves])
+        self.single = len(leaves) == 1
         self.structure = structure
-        self.shapes = [x.shape if is_traced(x) else np.shape(x) for x in leaves]
-        self.dtypes = [_float_dtype(x) for x in leaves]
-        self.dtype = np.result_type(*self.dtypes) if leaves else F64
 
-    @property
-    def single(self) -> bool:
-        return len(self.shapes) == 1
-
-    def pack(self, leaves: list[Any]) -> Any:
+    def pack(self, arrays: Sequence[Any]) -> Any:
         """One traced or plain array of all outputs."""
-        if self.single:
-            return leaves[0]
-        flat = [recast(reshape(x, (-1,) if _size(x) else (0,)), self.dtype) for x in leaves]
-        return concatenate(flat)
+        return arrays[0] if self.single else super().pack(arrays)
 
     def unpack(self, packed: Any) -> Any:
         """The outputs in their containers."""
-        if self.single:
-            return self.structure.unflatten([packed])
-        leaves = []
-        start = 0
-        for shape, dtype in zip(self.shapes, self.dtypes, strict=True):
-            size = int(np.prod(shape, dtype=int))
-            part = reshape(packed[start : start + size], shape)
-            leaves.append(recast(part, dtype))
-            start += size
-        return self.structure.unflatten(leaves)
+        return self.structure.unflatten([packed] if self.single else super().unpack(packed))
 
 
 def _check_numbers(name: str, did: str, x: Any) -> None:
@@ -83,7 +67,7 @@ def _check_nondiff(name: str, nondiff: tuple[int, ...], args: tuple[Any, ...]) -
             raise ValueError(
                 f"{name}: nondiff_argnums {k} is out of range, the function was called with {len(args)} arguments"
             )
-        if _has_traced((args[k],)):
+        if tree.any_traced(args[k]):
             raise ConcretizationError(
                 f"{name}: argument {k} is in nondiff_argnums and was given a traced value, whose derivative would be "
                 "lost; "
@@ -104,10 +88,6 @@ def _check_rules(name: str, *rules: Any) -> None:
     for rule in rules:
         if not callable(rule):
             raise TypeError(f"{name}: a rule must be a function, got {type(rule).__name__}")
-
-
-def _size(x: Any) -> int:
-    return x.size if is_traced(x) else np.size(x)
 
 
 def _float_dtype(x: Any) -> np.dtype:
@@ -196,10 +176,6 @@ def _name_of(params: tuple[int, ...]) -> str:
     return _find(params).function._name()
 
 
-def _has_traced(args: tuple[Any, ...]) -> bool:
-    return any(is_traced(x) for x in tree.leaves(args))
-
-
 def _check_closure(name: str, outputs: list[Any], operands: list[int], floor: int) -> None:
     """Raise where an output depends on a traced value that is no argument: the rule says nothing of its derivative.
 
@@ -261,7 +237,7 @@ class custom_vjp:
 
     def __call__(self, *args: Any) -> Any:
         diff = tuple(x for k, x in enumerate(args) if k not in self.nondiff)
-        if not _has_traced(diff):
+        if not tree.any_traced(diff):
             return self.function(*args)
         if self.fwd is None:
             raise AttributeError(f"{self._name()} has no rule yet; call {self._name()}.defvjp(fwd, bwd) first")
@@ -387,7 +363,7 @@ class custom_jvp:
 
     def __call__(self, *args: Any) -> Any:
         diff = tuple(x for k, x in enumerate(args) if k not in self.nondiff)
-        if not _has_traced(diff):
+        if not tree.any_traced(diff):
             return self.function(*args)
         if self.rule is None:
             raise AttributeError(f"{self._name()} has no rule yet; call {self._name()}.defjvp(rule) first")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -133,19 +134,15 @@ fixed_point.__doc__ = """The x with x = f(a)(x), found by iterating from x0 unti
     """
 
 
-def _add(x: Any, y: Any) -> Any:
-    return x + y
-
-
 def _backward_step(params: Any) -> Callable[[Any], Any]:
     """The iteration whose fixed point w has w = g + (its pullback through one step)."""
     f, a, x, g = params
-    return lambda w: tree.map(_add, _pull(f(a), (0,), (x,), w)[0], g)
+    return lambda w: tree.map(operator.add, _pull(f(a), (0,), (x,), w)[0], g)
 
 
 def _forward_step(params: Any) -> Callable[[Any], Any]:
     f, a, x, g = params
-    return lambda w: tree.map(_add, _push(f(a), (0,), (x,), [w]), g)
+    return lambda w: tree.map(operator.add, _push(f(a), (0,), (x,), [w]), g)
 
 
 def _zeros(x: Any) -> Any:

@@ -26,6 +26,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import operator
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -33,7 +34,7 @@ import numpy as np
 
 from pyad import tree
 from pyad.array import is_traced, numpy_value
-from pyad.custom import _Call, _find, _has_traced, _name_of, _Outputs, _plain_values, _record
+from pyad.custom import _Call, _find, _name_of, _Outputs, _plain_values, _record
 from pyad.errors import ConcretizationError, ShapeError
 from pyad.op import python_op
 from pyad.ops.shape import broadcast_to
@@ -176,7 +177,7 @@ def defjvp_argnum(fun: Any, jvpmaker: Rule) -> None:
     def several(argnums: Sequence[int], gs: Sequence[Any], *rest: Any) -> Any:
         parts = [jvpmaker(argnum, g, *rest) for argnum, g in zip(argnums, gs, strict=True)]
         parts = [part for part in parts if part is not None]
-        return functools.reduce(functools.partial(tree.map, _add), parts) if parts else None
+        return functools.reduce(functools.partial(tree.map, operator.add), parts) if parts else None
 
     defjvp_argnums(fun, several)
 
@@ -200,10 +201,6 @@ def _nothing(g: Any) -> None:
     return None
 
 
-def _add(x: Any, y: Any) -> Any:
-    return x + y
-
-
 def _checked(asked: str, rule: Any) -> Rule:
     if not callable(rule):
         raise TypeError(f"{asked}: a rule must be a function, got {rule!r}")
@@ -225,7 +222,7 @@ def _call(rules: _Rules, function: Callable[..., Any], args: tuple[Any, ...], ke
     if not any(map(is_traced, given)):
         return function(*args, **keywords)
     for key, value in keywords.items():
-        if _has_traced((value,)):
+        if tree.any_traced(value):
             raise ConcretizationError(
                 f"{rules.name}: the keyword argument {key!r} holds a traced value, and rules are for positional "
                 "arguments only; pass it by position, or take pyad.stop_gradient of it if it is constant"

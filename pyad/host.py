@@ -1,9 +1,10 @@
 """Ops that NumPy runs: what the engine has no kernel for.
 
-A host op is called with arrays, of which at least one is traced, and keyword parameters of any kind. NumPy computes the
-value from plain arrays, and a node is recorded that only Python can differentiate: the sweep stops there, the rule runs
-on plain arrays (on traced values where a higher derivative is asked for), and the sweep goes on. Rules are written with
-pyad's own functions, so they can be differentiated in turn.
+A host op is called with arrays and keyword parameters of any kind. Where none of the arrays is traced, it is its
+reference and nothing else. Otherwise NumPy computes the value from plain arrays, and a node is recorded that only
+Python can differentiate: the sweep stops there, the rule runs on plain arrays (on traced values where a higher
+derivative is asked for), and the sweep goes on. Rules are written with pyad's own functions, so they can be
+differentiated in turn.
 
 Where there are several outputs (a decomposition), the reference returns a tuple, and rules see tuples in the places of
 y and of its cotangent. On the tape they are one vector, of which each output is a slice.
@@ -11,21 +12,25 @@ y and of its cotangent. On the tape they are one vector, of which each output is
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from pyad import _engine
-from pyad._engine import CODE_F32, CODES, VIEW_BYTES, ffi, lib, view
-from pyad.array import Array, common_dtype, constant, is_traced, wrap
+from pyad._engine import CODE_F32, CODES, VIEW_BYTES, lib, view
+from pyad.array import CALLS, Array, common_dtype, constant, is_traced, wrap
 from pyad.errors import DTypeError
-from pyad.op import Op, handle_of, python_op
+from pyad.op import Op, _traced, cast, handle_of, python_op
 
-__all__ = ["host", "host_elementwise", "host_linear"]
+__all__ = ["Packing", "host", "host_elementwise", "host_linear"]
 
 _FLOATS = " or ".join(str(dtype) for dtype, code in CODES.items() if code >= CODE_F32)
 HostOp = Callable[..., Any]
+# In the place of many empty dicts.
+_NONE: dict[str, Any] = {}
+_values, _record = CALLS["values"], CALLS["record"]
 
 
 def host(name: str, reference: Callable[..., Any], vjp: Callable[..., Any], jvp: Callable[..., Any]) -> HostOp:
@@ -39,9 +44,30 @@ def host(name: str, reference: Callable[..., Any], vjp: Callable[..., Any], jvp:
     jvp(tangents, y, *operands, **params): the tangent of the value; an operand's tangent is None where it has none.
     """
     op = _define(name, reference, vjp, jvp)
+    number = op.number
 
     def call(*operands: Any, **params: Any) -> Any:
-        return _record(op, operands, params)
+        plain = kept = _values(operands)
+        if plain is None:
+            if not any(map(is_traced, operands)):
+                return reference(*operands, **params)
+            operands, plain = _long_way(op, operands)
+        try:
+            value = reference(*plain, **params)
+        except (ValueError, TypeError) as problem:
+            raise _named(op, problem, plain) from None
+        outputs = None
+        if type(value) is not np.ndarray:
+            value, outputs = _as_array(value)
+        if kept is None:
+            kept = _kept(value, plain)
+        run = (params or _NONE, outputs, value, kept)
+        result = _record(number, operands, value, _engine.current().keep, run)
+        if type(result) is not Array:
+            if result is not None:
+                raise _engine.error(result, tuple(x._h for x in operands if is_traced(x)))
+            result = _ran(op, operands, run)
+        return result if outputs is None else outputs.unpack(result)
 
     call.op = op  # type: ignore[attr-defined]
     call.__name__ = call.__qualname__ = name
@@ -57,19 +83,15 @@ def host_linear(name: str, reference: Callable[..., Any], transpose: Callable[..
     def jvp(tangents: list[Any], y: Any, *operands: Any, **params: Any) -> Any:
         if joint:
             full = [_zeros_like(x) if t is None else t for t, x in zip(tangents, operands, strict=True)]
-            return apply(*full, **params)
+            return call(*full, **params)
         total = None
         for k, t in enumerate(tangents):
             if t is not None:
-                part = apply(*operands[:k], t, *operands[k + 1 :], **params)
+                part = call(*operands[:k], t, *operands[k + 1 :], **params)
                 total = part if total is None else total + part
         return total
 
     call = host(name, reference, lambda s, y, *rest, **params: transpose(s, *rest, **params), jvp)
-
-    def apply(*operands: Any, **params: Any) -> Any:
-        return call(*operands, **params) if any(map(is_traced, operands)) else reference(*operands, **params)
-
     return call
 
 
@@ -94,30 +116,32 @@ def _zeros_like(x: Any) -> np.ndarray:
     return np.zeros(x.shape, x.dtype)
 
 
-class _Outputs:
-    """How several outputs lie in one vector."""
+class Packing:
+    """How several arrays lie in one vector."""
 
-    __slots__ = ("dtypes", "shapes", "sizes")
+    __slots__ = ("dtype", "dtypes", "shapes")
 
-    def __init__(self, outputs: tuple[np.ndarray, ...]) -> None:
-        self.shapes = [x.shape for x in outputs]
-        self.sizes = [x.size for x in outputs]
-        self.dtypes = [x.dtype for x in outputs]
+    def __init__(self, shapes: Sequence[tuple[int, ...]], dtypes: Sequence[np.dtype]) -> None:
+        self.shapes = shapes
+        self.dtypes = dtypes
+        self.dtype = np.result_type(*dtypes)
 
-    def pack(self, outputs: tuple[Any, ...]) -> Any:
+    def pack(self, arrays: Sequence[Any]) -> Any:
+        """The vector, traced or plain."""
         from pyad.ops.shape import concatenate, ravel, recast
 
-        dtype = np.result_type(*self.dtypes)
-        return concatenate([recast(ravel(x), dtype) for x in outputs])
+        return concatenate([recast(ravel(x), self.dtype) for x in arrays])
 
     def unpack(self, packed: Any) -> tuple[Any, ...]:
+        """The arrays, each in its shape and dtype."""
         from pyad.ops.shape import recast
 
         part_of = _traced_part if is_traced(packed) else _plain_part
         mixed = len(set(self.dtypes)) > 1
         parts = []
         start = 0
-        for shape, size, dtype in zip(self.shapes, self.sizes, self.dtypes, strict=True):
+        for shape, dtype in zip(self.shapes, self.dtypes, strict=True):
+            size = math.prod(shape)
             part = part_of(packed, start, size, shape)
             parts.append(recast(part, dtype) if mixed else part)
             start += size
@@ -139,17 +163,11 @@ def _traced_part(packed: Array, start: int, size: int, shape: tuple[int, ...]) -
 # What is kept of one call: parameters, outputs, the value as it is on the tape, and the operands where they are small.
 # The keep list holds it as long as the tape has the node, so a rule on plain arrays need not read these out of the
 # engine.
-_Run = tuple[dict[str, Any], _Outputs | None, np.ndarray, list[Any] | None]
+_Run = tuple[dict[str, Any], Packing | None, np.ndarray, Sequence[Any] | None]
 
 
 def _run_of(number: tuple[int, ...]) -> _Run:
     return _engine.current().keep[number[0]]
-
-
-def _recall(number: tuple[int, ...]) -> tuple[Any, list[Any] | None]:
-    """Value and operands of a node as plain arrays; None for operands that have not been kept."""
-    _, _, value, operands = _run_of(number)
-    return value, operands
 
 
 def _define(name: str, reference: Any, vjp: Any, jvp: Any) -> Op:
@@ -167,76 +185,84 @@ def _define(name: str, reference: Any, vjp: Any, jvp: Any) -> Op:
             return jvp(tangents, y, *operands, **params)
         return outputs.pack(jvp(tangents, outputs.unpack(y), *operands, **params))
 
-    return python_op(name, reference, backward, forward, views=True, recall=_recall)
+    # The same on what has been kept. They find it themselves: the calls saved are as long as some rules.
+
+    def backward_on_kept(s: Any, number: tuple[int, ...], handles: Sequence[int]) -> tuple[Any, ...]:
+        params, outputs, y, operands = _engine.current().keep[number[0]]
+        if operands is None:
+            operands = [view(h) for h in handles]
+        elif y.flags.writeable:
+            _freeze(y, operands)
+        if outputs is not None:
+            s, y = outputs.unpack(s), outputs.unpack(y)
+        return vjp(s, y, *operands, **params)
+
+    def forward_on_kept(tangents: list[Any], number: tuple[int, ...], handles: Sequence[int]) -> Any:
+        params, outputs, y, operands = _engine.current().keep[number[0]]
+        if operands is None:
+            operands = [view(h) for h in handles]
+        elif y.flags.writeable:
+            _freeze(y, operands)
+        if outputs is None:
+            return jvp(tangents, y, *operands, **params)
+        return outputs.pack(jvp(tangents, outputs.unpack(y), *operands, **params))
+
+    on_kept = (backward_on_kept, forward_on_kept)
+    return python_op(name, reference, backward, forward, views=True, on_kept=on_kept)
 
 
-def _operands_of(op: Op, operands: tuple[Any, ...]) -> tuple[list[int], list[Any]]:
-    """Handles and plain values of the operands, all of their common dtype."""
-    common = -1
-    handles = []
-    plain = []
-    for x in operands:
-        if is_traced(x):
-            handle = x._h
-            code = lib.pyad_dtype_of(handle)
-            x = view(handle) if code >= CODE_F32 else x
-        elif type(x) is np.ndarray:
-            code = CODES.get(x.dtype, -1)
-            handle = constant(x, x.dtype) if code >= CODE_F32 else -1
-        else:
-            return _converted(op, operands)
-        if code < CODE_F32 or code != common != -1:
-            return _converted(op, operands)
-        common = code
-        handles.append(handle)
-        plain.append(x)
-    return handles, plain
-
-
-def _converted(op: Op, operands: tuple[Any, ...]) -> tuple[list[int], list[Any]]:
-    """The same for operands of several dtypes, and for what has none; raises for what cannot be an operand."""
+def _long_way(op: Op, operands: tuple[Any, ...]) -> tuple[tuple[Array, ...], list[Any]]:
+    """The operands as traced values of their common dtype, and their plain values; raises for what cannot be one."""
     dtype = common_dtype(op.name, operands)
     same = [x if is_traced(x) else np.asarray(x, dtype) for x in operands]
-    handles = [handle_of(x, dtype) for x in same]
-    return handles, [view(h) if is_traced(x) else x for x, h in zip(same, handles, strict=True)]
+    traced = tuple(_in_dtype(x, dtype) for x in same)
+    return traced, [view(t._h) if is_traced(x) else x for x, t in zip(same, traced, strict=True)]
 
 
-def _record(op: Op, operands: tuple[Any, ...], params: dict[str, Any]) -> Any:
-    handles, plain = _operands_of(op, operands)
-    try:
-        value = op.reference(*plain, **params)
-    except (ValueError, TypeError) as problem:
-        raise _named(op, problem, plain) from None
-    outputs = None
-    if type(value) is tuple:
-        outputs = _Outputs(value)
-        value = np.concatenate([np.ravel(x) for x in value])
-    value = np.asarray(value)
-    own = small = True
-    for x in plain:
-        own = own and x is not value
-        small = small and x.nbytes <= VIEW_BYTES
-    if own:
-        # Rules see the value and may not write it. Where it is an operand itself, it may be the user's array.
-        value.setflags(write=False)
-    keep = _engine.current().keep
-    number = len(keep)
-    # Small operands are copies. To keep a larger one would keep the engine's memory from being used again.
-    keep.append((params, outputs, value, plain if small else None))
-    result = wrap(_ran(op, handles, number, value))
-    return result if outputs is None else outputs.unpack(result)
+def _in_dtype(x: Any, dtype: np.dtype) -> Array:
+    """An operand as a traced value, which the engine keeps for as long as there is this Array of it."""
+    if not is_traced(x):
+        return _traced(constant(x, dtype))
+    return x if x.dtype == dtype else cast(x, dtype)
 
 
-def _ran(op: Op, handles: list[int], number: int, value: Any) -> int:
-    """The handle of the node of a value, which the keep list holds."""
-    code = CODES.get(value.dtype, -1)
-    if code >= CODE_F32 and value.shape and value.flags.c_contiguous:
-        data = ffi.from_buffer(value)
-        return lib.pyad_op_ran(op.number, len(handles), handles, number, code, value.ndim, value.shape, data)
-    if code < 0:
+def _as_array(value: Any) -> tuple[np.ndarray, Packing | None]:
+    """What a reference gave as one array: a scalar, or several outputs one behind the other."""
+    if type(value) is not tuple:
+        return np.asarray(value), None
+    outputs = Packing([x.shape for x in value], [x.dtype for x in value])
+    return np.concatenate([np.ravel(x) for x in value]), outputs
+
+
+def _kept(value: np.ndarray, operands: list[Any]) -> list[Any] | None:
+    """The operands to be kept: small ones, which are copies. To keep a larger one would keep the engine's memory from
+    being used again."""
+    for x in operands:
+        if x.nbytes > VIEW_BYTES:
+            _freeze(value, operands)
+            return None
+    return operands
+
+
+def _freeze(value: np.ndarray, operands: Iterable[Any]) -> None:
+    """Rules see the value and may not write it. Where it is an operand itself, it may be the user's array."""
+    for x in operands:
+        if x is value:
+            return
+    value.setflags(write=False)
+
+
+def _ran(op: Op, operands: tuple[Any, ...], run: _Run) -> Array:
+    """The node of a value that the engine cannot have as it lies there; raises for what cannot be traced."""
+    value = run[2]
+    if value.dtype not in CODES:
         raise DTypeError(f"{op.name} gave {value.dtype}, which traced values cannot be; they are {_FLOATS}")
+    handles = [handle_of(x, x.dtype) for x in operands]
+    keep = _engine.current().keep
+    keep.append(run)
+    number = len(keep) - 1
     node = constant(value, value.dtype)
-    return lib.pyad_op_ran_node(op.number, len(handles), handles, number, node)
+    return wrap(lib.pyad_op_ran_node(op.number, len(handles), handles, number, node))
 
 
 def _named(op: Op, problem: Exception, operands: list[Any]) -> Exception:

@@ -17,7 +17,7 @@ placeholders, and from then on runs it without Python. What a rule reads is what
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import FunctionType
 from typing import Any
@@ -25,16 +25,21 @@ from typing import Any
 import numpy as np
 
 from pyad import _engine
-from pyad._engine import CODES, FAILED, LARGE, lib
-from pyad.array import Array, _new, common_dtype, constant, is_traced, wrap
+from pyad._engine import CODE_F64, CODES, FAILED, LARGE, lib
+from pyad.array import CALLS, Array, _new, common_dtype, constant, is_traced, wrap
 from pyad.errors import EngineError, NeedsPython
 
 __all__ = ["REGISTRY", "Op", "elementwise", "general", "linear", "nondiff", "python_op", "run"]
 
 Rule = Callable[..., tuple[Any, ...]]
 
+_value, _given, _compute = CALLS["value"], CALLS["given"], CALLS["compute"]
+_visit, _give_array = CALLS["visit"], CALLS["give"]
+
 # By the engine's number.
 REGISTRY: dict[int, Op] = {}
+
+_WRONG_DTYPE = FAILED + _engine.ERR_DTYPE
 
 FORWARD_SAME, FORWARD_LINEAR, FORWARD_JOINT, FORWARD_OWN = range(4)
 
@@ -57,8 +62,9 @@ class Op:
     views: bool = False
     # Its backward rule takes, as `needed`, for which operands a cotangent is asked.
     selective: bool = False
-    # The plain value and operands of a node by its params, where Python has kept them; None for operands it has not.
-    recall: Callable[[tuple[int, ...]], tuple[Any, list[Any] | None]] | None = None
+    # The same rules on plain arrays, as rule(s or tangents, params, handles of the operands), where Python has kept
+    # what they read.
+    on_kept: tuple[Rule, Rule] | None = None
     # For messages: what a node of this op is called, by its params. The name, where there is none.
     label: Callable[[tuple[int, ...]], str] | None = None
     # For the tests: from where each operand is drawn, and the derivative order that exists there.
@@ -85,7 +91,7 @@ class Op:
     def refused(self, failure: int, handles: list[int], params: tuple[int, ...] | None) -> Any:
         """What happens where the engine has refused to run the op: complex operands that it has no kernel for are
         NumPy's to compute, and anything else is an error."""
-        if failure != FAILED + _engine.ERR_DTYPE or lib.pyad_dtype_of(handles[-1]) <= _engine.CODE_F64:
+        if failure != _WRONG_DTYPE or lib.pyad_dtype_of(handles[-1]) <= CODE_F64:
             raise _engine.error(failure, tuple(handles))
         form = COMPLEX_FORMS.get(self.number)
         if form is not None:
@@ -100,17 +106,23 @@ COMPLEX_FORMS: dict[int, Callable[..., Any]] = {}
 
 def _record_given(op: Op, handles: list[int], params: tuple[int, ...] | None) -> Array:
     """Record a native op whose value NumPy computes; its rule is run by Python too."""
-    given = () if params is None else params
-    value = op.reference(*[_engine.peek(handle) for handle in handles], *given)
-    if type(value) is not np.ndarray:
+    keep = _engine.current().keep
+    result = _compute(op.number, op.reference, handles, params, keep)
+    if type(result) is Array:
+        return result
+    if type(result) is not int:
+        value = result
+        if value is None:
+            value = op.reference(*[_engine.peek(handle) for handle in handles], *(params or ()))
         value = np.asarray(value)
-    count = -1 if params is None else len(params)
-    handle = lib.pyad_op_given_array(op.number, len(handles), handles, count, given, id(value))
-    if handle < 0:  # booleans, or memory with gaps
-        handle = lib.pyad_op_given(op.number, len(handles), handles, count, given, _engine.lend(value, 1))
-    else:
-        _engine.current().keep.append(value)
-    return wrap(handle)
+        result = _given(op.number, handles, params, value, keep)
+    if type(result) is Array:
+        return result
+    if result is not None:
+        raise _engine.error(result, tuple(handles))
+    # Booleans, or memory with gaps.
+    count, given = (-1, ()) if params is None else (len(params), params)
+    return wrap(lib.pyad_op_given(op.number, len(handles), handles, count, given, _engine.lend(value, 1)))
 
 
 _CAST = _engine.kernel("astype")
@@ -181,7 +193,7 @@ def python_op(
     label: Callable[[tuple[int, ...]], str] | None = None,
     views: bool = False,
     selective: bool = False,
-    recall: Callable[[tuple[int, ...]], tuple[Any, list[Any] | None]] | None = None,
+    on_kept: tuple[Rule, Rule] | None = None,
 ) -> Op:
     """Register an op that only Python can run."""
     global _next_number
@@ -197,7 +209,7 @@ def python_op(
         in_python=True,
         views=views,
         selective=selective,
-        recall=recall,
+        on_kept=on_kept,
         label=label,
     )
     _next_number += 1
@@ -245,8 +257,12 @@ def _record_forward(op: Op, k: int, infos: list[Any], params: tuple[int, ...]) -
 def call_rule(op: Op, rule: Rule, s: Any, y: Any, operands: list[Any], params: tuple[int, ...]) -> tuple[Any, ...]:
     outputs = rule(s, y, *operands) if op.is_elementwise else rule(s, y, *operands, params)
     if len(outputs) != len(operands):
-        raise EngineError(f"op {op.name}: the rule gave {len(outputs)} derivatives for {len(operands)} operands")
+        raise _wrong_count(op, len(outputs), len(operands))
     return outputs
+
+
+def _wrong_count(op: Op, given: int, operands: int) -> EngineError:
+    return EngineError(f"op {op.name}: the rule gave {given} derivatives for {operands} operands")
 
 
 def supply_rule(node: int) -> None:
@@ -286,6 +302,27 @@ def supply_rule(node: int) -> None:
 
 def run_rule(node: int, forward: bool, recorded: bool) -> None:
     """Apply a rule that only Python can run, on traced values in a recorded sweep and on plain arrays otherwise."""
+    found = None if recorded else _visit(node, forward)
+    if found is None:
+        found = _visit_slowly(node, forward)
+    number, params, operands, targets, arrived = found
+    op = REGISTRY[number]
+    outside = _traced if recorded else _seen if op.views or not op.in_python else _plain
+    if forward:
+        _run_forward(op, node, operands, params, [_brought(t, outside) for t in arrived], outside)
+    else:
+        seed = _brought(arrived, outside)
+        if seed is not None:
+            _run_backward(op, node, operands, params, seed, targets, outside)
+
+
+# What a rule is given: the engine's number of the op, its params, the operands, the same with None for those that the
+# sweep wants nothing for, and what has arrived at the node, or (forward) at each operand: nothing, a value or a handle.
+_Visit = tuple[int, tuple[int, ...], Sequence[int], Sequence[int | None], Any]
+
+
+def _visit_slowly(node: int, forward: bool) -> _Visit:
+    """A visit with handles for all that has arrived; raises where there can be none."""
     info = _engine.look(node)
     op = REGISTRY[info.op]
     params = _engine.params_of(info)
@@ -293,11 +330,10 @@ def run_rule(node: int, forward: bool, recorded: bool) -> None:
     status = lib.pyad_sweep_verify(node, (op.name if op.label is None else op.label(params)).encode())
     if status:
         raise _engine.error(status, tuple(operands))
-    outside = _traced if recorded else _seen if op.views or not op.in_python else _plain
-    if forward:
-        _run_forward(op, node, operands, params, outside)
-    else:
-        _run_backward(op, node, operands, params, outside)
+    targets = [h if lib.pyad_sweep_needs(h) else None for h in operands]
+    if not forward:
+        return op.number, params, operands, targets, lib.pyad_sweep_value(node)
+    return op.number, params, operands, targets, [None if h is None else lib.pyad_sweep_value(h) for h in targets]
 
 
 def _traced(handle: int) -> Array:
@@ -307,71 +343,82 @@ def _traced(handle: int) -> Array:
 
 
 def _plain(handle: int) -> Any:
-    return _engine.materialize(handle, share=False)
+    value = _value(handle)
+    return _engine.materialize(handle, share=False) if value is None else value
 
 
-_seen = _engine.view
+def _seen(handle: int) -> Any:
+    value = _value(handle)
+    return _engine.view(handle) if value is None else value
 
 
-def _around(op: Op, node: int, operands: list[int], params: tuple[int, ...], outside: Any) -> tuple[Any, list[Any]]:
-    """The value of a node and its operands."""
-    if op.recall is None or outside is not _seen:
-        return outside(node), [outside(h) for h in operands]
-    y, xs = op.recall(params)
-    return y, [outside(h) for h in operands] if xs is None else xs
-
-
-def _value_at(node: int, outside: Callable[[int], Any]) -> Any:
-    """The cotangent or tangent that has arrived at a node, or None."""
-    handle = lib.pyad_sweep_value(node)
-    if handle >= FAILED:
-        raise _engine.error(handle)
-    if not handle:
+def _brought(arrived: Any, outside: Callable[[int], Any]) -> Any:
+    """The cotangent or tangent that has arrived somewhere, or None."""
+    if type(arrived) is not int:
+        return arrived
+    if arrived >= FAILED:
+        raise _engine.error(arrived)
+    if not arrived:
         return None
     # A rule may write into the traced array that it is given, but not into the sweep's own value.
-    return wrap(lib.pyad_same(handle)) if outside is _traced else outside(handle & (LARGE - 1))
+    return wrap(lib.pyad_same(arrived)) if outside is _traced else outside(arrived & (LARGE - 1))
 
 
-def _give(op: Op, node: int, value: Any) -> None:
+def _give(node: int, value: Any) -> None:
+    keep = _engine.current().keep
+    if _give_array(node, value, keep):
+        return
     dtype = _engine.DTYPES[lib.pyad_dtype_of(node)]
     if dtype.kind != "c" and not is_traced(value) and np.iscomplexobj(value):
         # A real operand of a complex operation moves it along the real axis only.
         value = np.real(value)
-    if type(value) is np.ndarray and value.nbytes <= _engine.VIEW_BYTES:
-        # To lend a transposed array takes longer than to copy a small one.
-        value = np.ascontiguousarray(value) if value.ndim > 1 else value
+    if type(value) is np.ndarray and value.ndim and value.nbytes <= _engine.VIEW_BYTES:
+        # To lend an array with gaps takes longer than to copy a small one.
+        value = np.ascontiguousarray(value)
+        if _give_array(node, value, keep):
+            return
     status = lib.pyad_sweep_give(node, handle_of(value, dtype))
     if status:
         raise _engine.error(status)
 
 
-def _run_backward(op: Op, node: int, operands: list[int], params: tuple[int, ...], outside: Any) -> None:
-    seed = _value_at(node, outside)
-    if seed is None:
-        return
-    rule = op.backward
-    if op.selective:
-        rule = functools.partial(rule, needed=[bool(lib.pyad_sweep_needs(h)) for h in operands])
-    y, xs = _around(op, node, operands, params, outside)
-    outputs = call_rule(op, rule, seed, y, xs, params)
-    for handle, out in zip(operands, outputs, strict=True):
+def _run_backward(
+    op: Op,
+    node: int,
+    operands: Sequence[int],
+    params: tuple[int, ...],
+    seed: Any,
+    targets: Sequence[int | None],
+    outside: Any,
+) -> None:
+    if op.on_kept is not None and outside is _seen:
+        outputs = op.on_kept[0](seed, params, operands)
+        if len(outputs) != len(operands):
+            raise _wrong_count(op, len(outputs), len(operands))
+    else:
+        rule = op.backward
+        if op.selective:
+            rule = functools.partial(rule, needed=[h is not None for h in targets])
+        outputs = call_rule(op, rule, seed, outside(node), [outside(h) for h in operands], params)
+    for handle, out in zip(targets, outputs, strict=True):
         # A function in the place of a cotangent is called only where it is needed.
-        if out is not None and lib.pyad_sweep_needs(handle):
-            _give(op, handle, out() if type(out) is FunctionType else out)
+        if out is not None and handle is not None:
+            _give(handle, out() if type(out) is FunctionType else out)
 
 
-def _run_forward(op: Op, node: int, operands: list[int], params: tuple[int, ...], outside: Any) -> None:
-    tangents = [_value_at(h, outside) if lib.pyad_sweep_needs(h) else None for h in operands]
+def _run_forward(
+    op: Op, node: int, operands: Sequence[int], params: tuple[int, ...], tangents: list[Any], outside: Any
+) -> None:
     if all(t is None for t in tangents):
         return
-    y, xs = _around(op, node, operands, params, outside)
-    if op.in_python:
-        parts = [op.forward(tangents, y, *xs, params)]
+    if op.on_kept is not None and outside is _seen:
+        parts = [op.on_kept[1](tangents, params, operands)]
     else:
-        parts = _forward_parts(op, tangents, y, xs, params)
+        y, xs = outside(node), [outside(h) for h in operands]
+        parts = [op.forward(tangents, y, *xs, params)] if op.in_python else _forward_parts(op, tangents, y, xs, params)
     for part in parts:
         if part is not None:
-            _give(op, node, part)
+            _give(node, part)
 
 
 def _forward_parts(op: Op, tangents: list[Any], y: Any, xs: list[Any], params: tuple[int, ...]) -> list[Any]:

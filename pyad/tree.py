@@ -279,6 +279,11 @@ def paths(tree: Any) -> list[str]:
     return flatten(tree)[1].paths()
 
 
+def any_traced(*args: Any) -> bool:
+    """Whether one of the arguments is traced or is a container of traced arrays."""
+    return any(is_traced(x) for x in leaves(args))
+
+
 def map(f: Callable, tree: Any, *rest: Any) -> Any:
     """Apply `f` leaf by leaf: to the leaves of `tree` and, as further arguments, those of the same place in `rest`.
 

@@ -257,6 +257,14 @@ def own_rule():
     return pyad.grad(lambda x: np.sum(own(x)))(X)
 
 
+def through_numpy():
+    plain = np.ones((3, 3))
+    value, pullback = pyad.vjp(
+        lambda x: np.linalg.inv(np.outer(x, x) + np.eye(3)) @ np.linalg.solve(plain + np.eye(3), x), X
+    )
+    return value, pullback(X), pyad.jvp(lambda x: np.fft.ifft(np.exp(np.fft.fft(x))), (X,), (X,))
+
+
 @pytest.fixture
 def few_objects():
     """What there is so far is no concern of the collector, which else takes most of the time."""
@@ -267,7 +275,7 @@ def few_objects():
 
 
 @pytest.mark.parametrize(
-    "work", [network, small, large, second_order, forward, pulled, gathered, complex_numbers, own_rule]
+    "work", [network, small, large, second_order, forward, pulled, gathered, complex_numbers, own_rule, through_numpy]
 )
 @pytest.mark.usefixtures("few_objects")
 def test_every_allocation_fails_in_turn(work):

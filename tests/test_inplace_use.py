@@ -168,6 +168,7 @@ def test_a_saved_value_is_not_written_over():
         (lambda a, x: a.__imul__(np.ones(3)), ShapeError, "do not broadcast"),
         (lambda a, x: np.add(x, 1.0, out=np.zeros(4)), UnsupportedError, "plain array"),
         (lambda a, x: np.sum(x, out=np.zeros(())), UnsupportedError, "plain array"),
+        (lambda a, x: np.clip(x, 0.0, 1.0, a), UnsupportedError, "numpy.clip: give the array .* by its name"),
         (lambda a, x: np.zeros(4).__iadd__(x), UnsupportedError, r"out= \(or an operator such as \+=\)"),
         (lambda a, x: np.add(x, 1.0, out=a[:2]), ShapeError, r"numpy.add: the result has shape \(4,\), out= has"),
         (lambda a, x: np.sum(x, out=a), ShapeError, r"numpy.sum: the result has shape \(\), out= has shape \(4,\)"),
@@ -386,3 +387,14 @@ def test_random_programs_give_numpys_values_and_derivatives_that_agree(steps):
     rr = pyad.grad(lambda x: np.sum(pyad.grad(scalar)(x) * way))(x)
     fr = pyad.jvp(pyad.grad(scalar), (x,), (way,))[1]
     np.testing.assert_allclose(rr, fr, rtol=1e-9, atol=1e-9)
+
+
+def test_out_may_be_given_to_functions_of_pyad_numpy_as_to_numpys():
+    def written(x, np):
+        out = pnp.zeros(4)
+        np.clip(x, 0.0, 1.0, out=out)
+        np.cumsum(out * 2.0, out=out)
+        return np.sum(out)
+
+    for name in (np, pnp):
+        check_grads(lambda x, name=name: written(x, name), (np.array([0.2, 0.5, 0.7, 3.0]),))

@@ -17,6 +17,7 @@ from pyad._engine import FAILED, error, lend, lib
 from pyad.array import (
     Array,
     View,
+    contains_traced,
     is_complex,
     is_constant,
     is_traced,
@@ -30,7 +31,6 @@ from pyad.array import (
 from pyad.errors import ConcretizationError, DTypeError, ShapeError
 from pyad.op import handle_of
 from pyad.ops.complex import with_component
-from pyad.ops.dispatch import contains_traced
 from pyad.ops.index import expand, is_array_index, place_index, select, take_rows
 from pyad.ops.shape import broadcast_to, reshape, warn_of_imaginary_part
 

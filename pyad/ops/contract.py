@@ -73,12 +73,10 @@ def dot(a: Any, b: Any) -> Any:
     a, b = asarray(a), asarray(b)
     if not a.ndim or not b.ndim:
         return a * b
-    if a.ndim == b.ndim == 2:
-        return linalg.matmul(a, b)
     over = max(b.ndim - 2, 0)
     if a.shape[-1] != b.shape[over]:
         raise ShapeError(f"dot: shapes {a.shape} and {b.shape} do not contract: {a.shape[-1]} != {b.shape[over]}")
-    return _contracted(a, b, [a.ndim - 1], [over])
+    return linalg.matmul(a, b) if b.ndim <= 2 else _contracted(a, b, [a.ndim - 1], [over])
 
 
 @implements(np.inner)

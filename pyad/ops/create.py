@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 
 from pyad import _engine
-from pyad.array import Array, constant, copy_of, is_traced, wrap
+from pyad.array import Array, constant, contains_traced, copy_of, is_traced, wrap
 from pyad.ops import shape as shapes
-from pyad.ops.dispatch import contains_traced
 from pyad.ops.protocol import implements
 
 __all__ = ["CREATORS"]

@@ -31,9 +31,9 @@ from pyad.ops.matrix import (
     quotient,
     real,
     row,
+    transposed,
     tril,
     triu,
-    turned,
     vanishes,
 )
 from pyad.ops.protocol import implements
@@ -88,7 +88,7 @@ def cholesky(a: Any, /, *, upper: bool = False) -> Any:
 
 def _over(x: Any, r: Any) -> Any:
     """x r^-1 for an upper triangular r."""
-    return turned(solve(turned(r), turned(x)))
+    return transposed(solve(transposed(r), transposed(x)))
 
 
 def _split(x: Any, k: int) -> tuple[Any, Any]:
@@ -284,7 +284,7 @@ def _svd_vjp(g: Any, y: Any, a: Any, full_matrices: bool) -> tuple[Any]:
         return (conj(matmul(u1 * row(gs), vh[..., :k, :])),)
     v1, v2 = _split(adjoint(vh), k)
     gu1, gu2 = _split(conj(gu), k)
-    gv1, gv2 = _split(turned(gvh), k)
+    gv1, gv2 = _split(transposed(gvh), k)
     mu, mv = matmul(adjoint(u1), gu1), matmul(adjoint(v1), gv1)
     gaps = _svd_gaps(s)
     by_u, by_v = over_gaps(mu, gaps), over_gaps(mv, gaps)

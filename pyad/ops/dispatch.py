@@ -1,4 +1,7 @@
-"""How a function of arrays becomes a call of the engine: the short way for traced operands, NumPy for plain ones."""
+"""How a function of arrays becomes a call of the engine: the short way for traced operands, NumPy for plain ones.
+
+A function made here stands for the ufunc that is its reference, where it is one, unless another is to (`registered`).
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from pyad._engine import FAILED, LARGE, lend, lib
-from pyad.array import Array, View, _Held, _new, is_traced, refuse_subclass
+from pyad.array import Array, View, _Held, _new, contains_traced, is_traced, refuse_subclass
 from pyad.op import Op
+from pyad.ops.protocol import implements
 
-__all__ = ["binary", "binary_method", "contains_traced", "unary"]
+__all__ = ["binary", "binary_method", "operand", "plain", "unary"]
 
 
 def unary(op: Op, doc: str) -> Callable[[Any], Any]:
@@ -42,7 +46,7 @@ def _slow_binary(op: Op, x: Any, y: Any) -> Any:
     return op(operand(op.name, x), operand(op.name, y))
 
 
-def binary(op: Op, doc: str) -> Callable[[Any, Any], Any]:
+def binary(op: Op, doc: str, registered: bool = True) -> Callable[[Any, Any], Any]:
     """A function of two arrays."""
     forward = binary_method(op)
     backward = binary_method(op, swapped=True)
@@ -54,7 +58,7 @@ def binary(op: Op, doc: str) -> Callable[[Any, Any], Any]:
             return backward(y, x)
         return _slow_binary(op, x, y)
 
-    return _named(function, op, doc)
+    return _named(function, op, doc, registered)
 
 
 _NUMERIC = (int, float, complex, np.ndarray, np.generic, Array, list, tuple, str, bytes)
@@ -108,23 +112,13 @@ def binary_method(op: Op, swapped: bool = False, reflected: str = "") -> Callabl
     return method
 
 
-def _named(function: Callable[..., Any], op: Op, doc: str) -> Any:
+def _named(function: Callable[..., Any], op: Op, doc: str, registered: bool = True) -> Any:
     function.__name__ = op.name
     function.__qualname__ = op.name
     function.__doc__ = doc
+    if registered and isinstance(op.reference, np.ufunc):
+        implements(op.reference)(function)
     return function
-
-
-def contains_traced(x: Any) -> bool:
-    """Whether a (nested) list or tuple holds a traced array."""
-    stack = [x]
-    while stack:
-        item = stack.pop()
-        if is_traced(item):
-            return True
-        if type(item) in (list, tuple):
-            stack.extend(item)
-    return False
 
 
 def plain(name: str, x: Any) -> Any:

@@ -13,6 +13,7 @@ import numpy as np
 from pyad.array import Array, common_dtype, constant, is_complex, is_traced, numpy_value, refuse_subclass
 from pyad.op import elementwise, handle_of, nondiff
 from pyad.ops.dispatch import binary, operand, unary
+from pyad.ops.protocol import implements
 
 _ANY = ((-2.0, 2.0),)
 _POSITIVE = ((0.1, 3.0),)
@@ -174,7 +175,7 @@ divide = true_divide = binary(_div, "x / y, element by element.")
 negative = unary(_neg, "-x.")
 maximum = binary(_maximum, "The larger of x and y; a tie shares the derivative; NaN wins.")
 minimum = binary(_minimum, "The smaller of x and y; a tie shares the derivative; NaN wins.")
-absolute = abs = fabs = unary(_abs, "|x|; its derivative at 0 is 1.")
+absolute = abs = unary(_abs, "|x|; its derivative at 0 is 1.")
 square = unary(_square, "x * x.")
 reciprocal = unary(_reciprocal, "1 / x.")
 sqrt = unary(_sqrt, "The square root.")
@@ -201,6 +202,10 @@ ceil = unary(_ceil, "The smallest integer not below x; constant for derivatives.
 sign = unary(_sign, "-1, 0 or 1; constant for derivatives.")
 
 
+_power = binary(_pow, "x ** y.", registered=False)
+
+
+@implements(np.power)
 def power(x: Any, y: Any, /) -> Any:
     """x ** y, element by element; 0 ** y is constant in y for y > 0, and x ** 0 in x.
 
@@ -214,9 +219,6 @@ def power(x: Any, y: Any, /) -> Any:
         if y == 1:
             return +x
     return _power(x, y)
-
-
-_power = binary(_pow, "x ** y.")
 
 
 def where(condition: Any, x: Any, y: Any, /) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from pyad.array import dtype_of, is_complex, is_traced, numpy_value
+from pyad.array import copy_of, dtype_of, is_complex, is_traced, numpy_value
 from pyad.host import host, host_elementwise, host_linear
 from pyad.op import elementwise
 from pyad.ops.assign import assign_all
@@ -30,7 +30,7 @@ from pyad.ops.elementwise import (
     sqrt,
     where,
 )
-from pyad.ops.protocol import constant_in, implements, refuse_out
+from pyad.ops.protocol import implements, refuse_out
 from pyad.ops.shape import array, asarray, astype
 
 _ANY = ((-2.0, 2.0),)
@@ -130,31 +130,11 @@ copysign = binary(_copysign, "x with the sign of y, which is constant for deriva
 
 # ---- ufuncs by those above ----
 
-implements(np.trunc)(trunc)
-implements(np.rint)(rint)
-implements(np.floor_divide)(floor_divide)
-implements(np.exp2)(exp2)
-implements(np.log2)(log2)
-implements(np.log10)(log10)
-implements(np.cbrt)(cbrt)
-implements(np.arcsinh)(arcsinh)
-implements(np.arccosh)(arccosh)
-implements(np.arctanh)(arctanh)
-implements(np.hypot)(hypot)
-implements(np.logaddexp)(logaddexp)
-implements(np.fmod)(fmod)
-implements(np.mod)(mod)
-implements(np.fmax)(fmax)
-implements(np.fmin)(fmin)
-implements(np.copysign)(copysign)
 
-constant_in(
-    np.nextafter,
-    np.spacing,
-    np.isposinf,
-    np.isneginf,
-    np.array_equiv,
-)
+@implements(np.positive)
+def positive(x: Any, /) -> Any:
+    """A copy of x."""
+    return copy_of(asarray(x))
 
 
 @implements(np.logaddexp2)
@@ -215,11 +195,9 @@ def modf(x: Any, /) -> tuple[Any, Any]:
     return _fraction(array(x)), trunc(x)
 
 
-_ldexp = host_linear("ldexp", lambda x, exponent: np.ldexp(x, exponent), lambda s, x, exponent: (_scaled(s, exponent),))
-
-
-def _scaled(x: Any, exponent: Any) -> Any:
-    return _ldexp(x, exponent=exponent) if is_traced(x) else np.ldexp(x, exponent)
+_ldexp = host_linear(
+    "ldexp", lambda x, exponent: np.ldexp(x, exponent), lambda s, x, exponent: (_ldexp(s, exponent=exponent),)
+)
 
 
 @implements(np.ldexp)
@@ -228,7 +206,7 @@ def ldexp(x1: Any, x2: Any, /) -> Any:
     exponent = np.asarray(x2) if not is_traced(x2) else None
     if exponent is None or exponent.dtype.kind not in "bui":
         raise TypeError(f"ldexp: the exponents must be integers, got {dtype_of(x2) if is_traced(x2) else x2!r}")
-    return _scaled(array(x1), exponent)
+    return _ldexp(array(x1), exponent=exponent)
 
 
 @implements(np.frexp)
@@ -236,7 +214,7 @@ def frexp(x: Any, /) -> tuple[Any, Any]:
     """(mantissa, exponent) with x = mantissa * 2 ** exponent; the exponents are plain integers."""
     x = array(x)
     exponent = np.frexp(numpy_value(x))[1]
-    return _scaled(x, -exponent), exponent
+    return _ldexp(x, exponent=-exponent), exponent
 
 
 # ---- functions ----
@@ -324,19 +302,15 @@ def _reference_sinc(x: Any, order: int) -> Any:
 _sinc = host(
     "sinc",
     _reference_sinc,
-    lambda s, y, x, order: (s * _sinc_of_order(x, order + 1),),
-    lambda tangents, y, x, order: tangents[0] * _sinc_of_order(x, order + 1),
+    lambda s, y, x, order: (s * _sinc(x, order=order + 1),),
+    lambda tangents, y, x, order: tangents[0] * _sinc(x, order=order + 1),
 )
-
-
-def _sinc_of_order(x: Any, order: int) -> Any:
-    return _sinc(x, order=order) if is_traced(x) else _reference_sinc(x, order)
 
 
 @implements(np.sinc)
 def sinc(x: Any) -> Any:
     """sin(pi x) / (pi x), 1 at 0, with derivatives of every order there."""
-    return _sinc_of_order(array(x), 0)
+    return _sinc(array(x), order=0)
 
 
 # ---- the Bessel function I0 and its derivatives ----
@@ -363,16 +337,12 @@ def _reference_i0(x: Any, order: int) -> Any:
 _i0 = host(
     "i0",
     _reference_i0,
-    lambda s, y, x, order: (s * _i0_of_order(x, order + 1),),
-    lambda tangents, y, x, order: tangents[0] * _i0_of_order(x, order + 1),
+    lambda s, y, x, order: (s * _i0(x, order=order + 1),),
+    lambda tangents, y, x, order: tangents[0] * _i0(x, order=order + 1),
 )
-
-
-def _i0_of_order(x: Any, order: int) -> Any:
-    return _i0(x, order=order) if is_traced(x) else _reference_i0(x, order)
 
 
 @implements(np.i0)
 def i0(x: Any) -> Any:
     """The modified Bessel function of the first kind, of order 0."""
-    return _i0_of_order(array(x), 0)
+    return _i0(array(x), order=0)

@@ -13,23 +13,16 @@ from typing import Any
 
 import numpy as np
 
-from pyad.array import is_traced
 from pyad.host import host_linear
 from pyad.ops.complex import conjugate, real
 from pyad.ops.protocol import implements
-from pyad.ops.shape import array, concatenate
+from pyad.ops.rearrange import along
+from pyad.ops.shape import array, asarray, concatenate
 
 Norm = str | None
 
 # The norm with which the opposite transform has the same factor.
 _OPPOSITE = {None: "forward", "backward": "forward", "ortho": "ortho", "forward": "backward"}
-
-
-def _along(axis: int, ndim: int, item: slice) -> tuple[slice, ...]:
-    """The index that takes `item` along one axis and everything along the others."""
-    index = [slice(None)] * ndim
-    index[axis] = item
-    return tuple(index)
 
 
 def _fit(x: Any, axis: int, length: int) -> Any:
@@ -38,32 +31,23 @@ def _fit(x: Any, axis: int, length: int) -> Any:
     if have == length:
         return x
     if have > length:
-        return x[_along(axis, x.ndim, slice(0, length))]
+        return x[along(axis % x.ndim, slice(0, length))]
     shape = list(x.shape)
     shape[axis] = length - have
     return concatenate([x, np.zeros(shape, x.dtype)], axis)
 
 
-def _either(op: Callable[..., Any]) -> Callable[..., Any]:
-    """The op for a traced array, NumPy's function for a plain one."""
-
-    def function(x: Any, n: int, axis: int, norm: Norm) -> Any:
-        return (op if is_traced(x) else op.op.reference)(x, n=n, axis=axis, norm=norm)  # type: ignore[attr-defined]
-
-    return function
-
-
 def _fft_transpose(s: Any, x: Any, n: int, axis: int, norm: Norm) -> tuple[Any]:
-    return (_fit(_fft(s, n, axis, norm), axis, x.shape[axis]),)
+    return (_fit(_fft(s, n=n, axis=axis, norm=norm), axis, x.shape[axis]),)
 
 
 def _ifft_transpose(s: Any, x: Any, n: int, axis: int, norm: Norm) -> tuple[Any]:
-    return (_fit(_ifft(s, n, axis, norm), axis, x.shape[axis]),)
+    return (_fit(_ifft(s, n=n, axis=axis, norm=norm), axis, x.shape[axis]),)
 
 
 def _rfft_transpose(s: Any, x: Any, n: int, axis: int, norm: Norm) -> tuple[Any]:
     # The missing half of the coefficients has no cotangent: zeros, which the transform itself pads.
-    return (_fit(real(_fft(s, n, axis, norm)), axis, x.shape[axis]),)
+    return (_fit(real(_fft(s, n=n, axis=axis, norm=norm)), axis, x.shape[axis]),)
 
 
 def _irfft_transpose(s: Any, x: Any, n: int, axis: int, norm: Norm) -> tuple[Any]:
@@ -75,14 +59,14 @@ def _irfft_transpose(s: Any, x: Any, n: int, axis: int, norm: Norm) -> tuple[Any
         weights[-1] = 1
     shape = [1] * s.ndim
     shape[axis] = count
-    spectrum = conjugate(_rfft(s, n, axis, _OPPOSITE[norm])) * weights.reshape(shape)
+    spectrum = conjugate(_rfft(s, n=n, axis=axis, norm=_OPPOSITE[norm])) * weights.reshape(shape)
     return (_fit(spectrum, axis, x.shape[axis]),)
 
 
-_fft = _either(host_linear("fft", np.fft.fft, _fft_transpose))
-_ifft = _either(host_linear("ifft", np.fft.ifft, _ifft_transpose))
-_rfft = _either(host_linear("rfft", np.fft.rfft, _rfft_transpose))
-_irfft = _either(host_linear("irfft", np.fft.irfft, _irfft_transpose))
+_fft = host_linear("fft", np.fft.fft, _fft_transpose)
+_ifft = host_linear("ifft", np.fft.ifft, _ifft_transpose)
+_rfft = host_linear("rfft", np.fft.rfft, _rfft_transpose)
+_irfft = host_linear("irfft", np.fft.irfft, _irfft_transpose)
 
 
 # ---- one dimension ----
@@ -94,9 +78,10 @@ def _length(name: str, a: Any, axis: int) -> int:
     Raises:
         numpy.exceptions.AxisError: there is no such axis.
     """
-    if not -a.ndim <= axis < a.ndim:
-        raise np.exceptions.AxisError(f"{name}: axis {axis} is out of bounds for an array of dimension {a.ndim}")
-    return a.shape[axis]
+    shape = a.shape
+    if not -len(shape) <= axis < len(shape):
+        raise np.exceptions.AxisError(f"{name}: axis {axis} is out of bounds for an array of dimension {len(shape)}")
+    return shape[axis]
 
 
 def _check_norm(name: str, norm: Norm) -> None:
@@ -106,14 +91,15 @@ def _check_norm(name: str, norm: Norm) -> None:
 
 def _one(name: str, run: Callable[..., Any], a: Any, n: int | None, axis: int, norm: Norm, halved: bool = False) -> Any:
     """One transform along an axis; `halved`: the array is half a spectrum, of which n is twice as long."""
-    a = array(a)
-    _check_norm(name, norm)
+    a = asarray(a)
+    if norm not in _OPPOSITE:
+        _check_norm(name, norm)
     length = _length(name, a, axis)
     if n is None:
         n = (length - 1) * 2 if halved else length
     if n < 1:
         raise ValueError(f"{name}: the number of points along axis {axis} is {n}, expected at least 1")
-    return run(a, n, axis, norm)
+    return run(a, n=n, axis=axis, norm=norm)
 
 
 @implements(np.fft.fft)
@@ -144,7 +130,7 @@ def irfft(a: Any, n: int | None = None, axis: int = -1, norm: Norm = None) -> An
 def hfft(a: Any, n: int | None = None, axis: int = -1, norm: Norm = None) -> Any:
     """The transform of a signal with Hermitian symmetry, of which half is given: a real spectrum."""
     _check_norm("hfft", norm)
-    return _one("hfft", _irfft, conjugate(array(a)), n, axis, _OPPOSITE[norm], halved=True)
+    return _one("hfft", _irfft, conjugate(asarray(a)), n, axis, _OPPOSITE[norm], halved=True)
 
 
 @implements(np.fft.ihfft)
@@ -187,14 +173,14 @@ def _plan(
 
 
 def _complex(name: str, run: Callable[..., Any], a: Any, s: Any, axes: Any, norm: Norm) -> Any:
-    a = array(a)
+    a = asarray(a)
     for axis, n in reversed(_plan(name, a, s, axes)):
         a = _one(name, run, a, n, axis, norm)
     return a
 
 
 def _to_half(name: str, a: Any, s: Any, axes: Any, norm: Norm) -> Any:
-    a = array(a)
+    a = asarray(a)
     *others, (axis, n) = _plan(name, a, s, axes, last=True)
     a = _one(name, _rfft, a, n, axis, norm)
     for axis, n in reversed(others):
@@ -203,7 +189,7 @@ def _to_half(name: str, a: Any, s: Any, axes: Any, norm: Norm) -> Any:
 
 
 def _from_half(name: str, a: Any, s: Any, axes: Any, norm: Norm) -> Any:
-    a = array(a)
+    a = asarray(a)
     *others, (last, count) = _plan(name, a, s, axes, last=True, halved=True)
     for axis, n in others:
         a = _one(name, _ifft, a, n, axis, norm)
@@ -268,7 +254,7 @@ def _shifted(name: str, x: Any, axes: Any, start_of: Callable[[int], int]) -> An
         axes = range(x.ndim)
     for axis in (axes,) if isinstance(axes, int | np.integer) else axes:
         start = start_of(_length(name, x, axis))
-        parts = [x[_along(axis, x.ndim, part)] for part in (slice(start, None), slice(0, start))]
+        parts = [x[along(axis % x.ndim, part)] for part in (slice(start, None), slice(0, start))]
         x = concatenate(parts, axis)
     return x
 

@@ -1,4 +1,4 @@
-"""Matrix products."""
+"""The products that the engine has kernels for: of matrices, and of matrices with a bias added."""
 
 from __future__ import annotations
 
@@ -11,24 +11,21 @@ from pyad.array import common_dtype, is_traced, wrap
 from pyad.errors import ShapeError
 from pyad.op import general, handle_of, linear
 from pyad.ops.dispatch import operand, plain
+from pyad.ops.matrix import transposed
 from pyad.ops.protocol import product_of
-from pyad.ops.shape import broadcast_to, reshape, swapaxes, transpose
+from pyad.ops.shape import broadcast_to, reshape
 
-__all__ = ["affine", "dot", "matmul", "outer"]
+__all__ = ["affine", "matmul"]
 
-
-def _flip(x: Any) -> Any:
-    """The transposed matrices of a stack."""
-    return transpose(x) if x.ndim == 2 else swapaxes(x, -1, -2)
-
-
-_matmul = linear("matmul", np.matmul, lambda s, y, a, b, p: (matmul(s, _flip(b)), matmul(_flip(a), s)), arity=2)
+_matmul = linear(
+    "matmul", np.matmul, lambda s, y, a, b, p: (matmul(s, transposed(b)), matmul(transposed(a), s)), arity=2
+)
 
 # x @ w + b in one pass: the bias is what the product is added to.
 _affine = general(
     "affine",
     lambda x, w, b: np.matmul(x, w) + b,
-    lambda s, y, x, w, b, p: (matmul(s, _flip(w)), matmul(_flip(x), s), s),
+    lambda s, y, x, w, b, p: (matmul(s, transposed(w)), matmul(transposed(x), s), s),
     (
         lambda t, y, x, w, b, p: matmul(t, w),
         lambda t, y, x, w, b, p: matmul(x, t),
@@ -72,30 +69,6 @@ def matmul(a: Any, b: Any, /) -> Any:
     shape = out.shape
     keep = shape[:-2] + (() if len(sa) == 1 else shape[-2:-1]) + (() if len(sb) == 1 else shape[-1:])
     return reshape(out, keep)
-
-
-def dot(a: Any, b: Any, /) -> Any:
-    """NumPy's dot: a product of numbers, vectors and matrices; for more dimensions over the last and last but one."""
-    if not is_traced(a) and not is_traced(b):
-        return np.dot(plain("dot", a), plain("dot", b))
-    sa, sb = _shape(a), _shape(b)
-    if not sa or not sb:
-        return a * b if is_traced(a) else b * a
-    if len(sb) <= 2:
-        return matmul(a, b)
-    # a: (..., K), b: (..., K, N) -> a's axes, then b's without K.
-    if sa[-1] != sb[-2]:
-        raise ShapeError(f"dot: shapes {sa} and {sb} do not contract")
-    order = [len(sb) - 2, *range(len(sb) - 2), len(sb) - 1]
-    flat = matmul(reshape(a, (-1, sa[-1])), reshape(transpose(b, order), (sb[-2], -1)))
-    return reshape(flat, (*sa[:-1], *sb[:-2], sb[-1]))
-
-
-def outer(a: Any, b: Any, /) -> Any:
-    """The outer product of two vectors (flattened)."""
-    if not is_traced(a) and not is_traced(b):
-        return np.outer(a, b)
-    return reshape(a, (-1, 1)) * reshape(b, (1, -1))
 
 
 def affine(x: Any, w: Any, b: Any, /) -> Any:

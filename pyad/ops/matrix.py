@@ -13,38 +13,41 @@ from typing import Any
 
 import numpy as np
 
-from pyad.array import is_traced, numpy_value
-from pyad.ops.dispatch import contains_traced
+from pyad.array import contains_traced, is_traced, numpy_value
+from pyad.errors import ShapeError
 from pyad.ops.elementwise import where
-from pyad.ops.shape import array, swapaxes
+from pyad.ops.shape import array, swapaxes, transpose
 
 __all__ = [
     "adjoint",
     "as_array",
+    "check_square",
     "column",
     "conj",
     "diagonal",
     "half_lower",
     "hermitian_from",
     "hermitian_onto",
+    "hermitian_part",
     "is_complex",
+    "masked",
     "on_diagonal",
     "over_gaps",
     "quotient",
     "real",
     "row",
+    "transposed",
     "tril",
     "triu",
-    "turned",
     "vanishes",
 ]
 
 
 def as_array(x: Any) -> Any:
     """A list that holds traced values as a traced array, other lists as NumPy's, and arrays as they are."""
-    if type(x) in (list, tuple):
-        return array(x) if contains_traced(x) else np.asarray(x)
-    return x if is_traced(x) else np.asarray(x)
+    if is_traced(x):
+        return x
+    return array(x) if type(x) in (list, tuple) and contains_traced(x) else np.asarray(x)
 
 
 def is_complex(x: Any) -> bool:
@@ -62,14 +65,25 @@ def real(x: Any) -> Any:
     return np.real(x) if is_complex(x) else x
 
 
-def turned(x: Any) -> Any:
-    """The transposed matrices of a stack."""
-    return swapaxes(x, -1, -2)
+def transposed(x: Any) -> Any:
+    """The transposed matrices of a stack, not conjugated."""
+    return transpose(x) if x.ndim == 2 else swapaxes(x, -1, -2)
 
 
 def adjoint(x: Any) -> Any:
     """The conjugate transposed matrices of a stack."""
-    return conj(swapaxes(x, -1, -2))
+    return conj(transposed(x))
+
+
+def hermitian_part(x: Any) -> Any:
+    """The mean of x and its adjoint."""
+    return 0.5 * (x + adjoint(x))
+
+
+def check_square(name: str, x: Any, what: str = "a") -> None:
+    """Raise where x is no (stack of) square matrices."""
+    if x.ndim < 2 or x.shape[-1] != x.shape[-2]:
+        raise ShapeError(f"{name}: {what} has shape {x.shape}, expected square matrices (..., n, n)")
 
 
 def row(v: Any) -> Any:
@@ -123,9 +137,14 @@ def on_diagonal(v: Any) -> Any:
     return where(_identity(v.shape[-1]), row(v), 0.0)
 
 
+def masked(x: Any, keep: np.ndarray) -> Any:
+    """x where `keep` holds, and zeros elsewhere."""
+    return where(keep, x, 0.0)
+
+
 def tril(x: Any, k: int = 0) -> Any:
     """The lower triangles of a stack."""
-    return where(_mask(*x.shape[-2:], k), x, 0.0)
+    return masked(x, _mask(*x.shape[-2:], k))
 
 
 def triu(x: Any, k: int = 0) -> Any:

@@ -8,12 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from pyad.array import Array, View, is_traced
+from pyad import parts
+from pyad.array import Array, View, copy_of, is_complex, is_traced, numpy_value, plain_values
 from pyad.errors import ConcretizationError, UnsupportedError
-from pyad.ops import assign, build, contract, mutate, rearrange, select
+from pyad.ops import assign, build, contract, mutate, rearrange, reduce, scan, select, statistics
+from pyad.ops import complex as complex_numbers
+from pyad.ops import elementwise_more as more
 from pyad.ops import shape as sh
-from pyad.ops.operators import method_with_out
-from pyad.ops.protocol import constant_in, implements
+from pyad.ops.operators import unsupported, written
+from pyad.ops.protocol import implements
 from pyad.ops.rearrange import layout
 from pyad.ops.shape import asarray
 
@@ -103,17 +106,6 @@ def may_share_memory(a: Any, b: Any, /, max_work: int | None = None) -> bool:
     return low_a < high_b and low_b < high_a
 
 
-constant_in(
-    np.ix_,
-    np.tril_indices_from,
-    np.triu_indices_from,
-    np.diag_indices_from,
-    np.iscomplex,
-    np.isreal,
-    np.isfortran,
-    np.einsum_path,
-)
-
 # ---- attributes ----
 
 
@@ -165,14 +157,55 @@ def _flags(self: Array) -> Any:
     return np.lib.stride_tricks.as_strided(np.empty(1, self.dtype), lengths, self.strides).flags
 
 
-def _attribute_refusal(name: str, advice: str) -> property:
-    def get(self: Array) -> Any:
-        raise AttributeError(f"ndarray.{name} is not there for a traced value: {advice}")
+def _refuse_shape(self: Array, shape: Any) -> None:
+    raise AttributeError("the shape of a traced array cannot be set; write x = x.reshape(shape)")
 
-    return property(get)
+
+def _set_component(which: int) -> Callable[[Array, Any], None]:
+    def write(self: Array, value: Any) -> None:
+        if which == parts.REAL:
+            return assign.assign_all(complex_numbers.real(self), value)
+        if not is_complex(self):
+            raise TypeError("a real array has no imaginary part to be set")
+        return assign.assign_all(complex_numbers.imag(self), value)
+
+    return write
 
 
 # ---- methods ----
+
+
+def _conjugate(self: Array) -> Array:
+    return complex_numbers.conjugate(self) if is_complex(self) else self
+
+
+def _with_out(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """The method that is a function with out=, which is written when the value is there."""
+
+    def method(self: Array, *args: Any, **keywords: Any) -> Any:
+        if keywords:
+            out = keywords.pop("out", None)
+            if out is not None:
+                widen = name == "clip"  # which is a ufunc
+                return written(name, out, function(self, *args, **keywords), True, widen)
+        return function(self, *args, **keywords)
+
+    method.__name__ = name
+    method.__doc__ = function.__doc__
+    return method
+
+
+def _on_values(name: str) -> Callable[..., Any]:
+    """The method that is constant for derivatives, as ndarray has it."""
+
+    def method(self: Array, *args: Any, **keywords: Any) -> Any:
+        return getattr(np.asarray(numpy_value(self)), name)(*plain_values(args), **plain_values(keywords))
+
+    method.__name__ = name
+    return method
+
+
+# Three ways to refuse: what drops the derivative, what cannot be done, and what is not there, also for hasattr.
 
 
 def _value_refusal(name: str) -> Callable[..., Any]:
@@ -194,8 +227,19 @@ def _refusal(name: str, advice: str) -> Callable[..., Any]:
     return method
 
 
+def _absent(message: str) -> property:
+    def get(self: Array) -> Any:
+        raise AttributeError(message)
+
+    return property(get)
+
+
 def _reshape_method(self: Array, *shape: Any, order: str = "C", copy: bool | None = None) -> Any:
     return rearrange.reshape(self, shape[0] if len(shape) == 1 else shape, order, copy=copy)
+
+
+def _clip_method(self: Array, min: Any = None, max: Any = None, out: Any = None, **rest: Any) -> Any:
+    return more.clip(self, min, max, out, **rest)
 
 
 def _compress_method(self: Array, condition: Any, axis: int | None = None) -> Any:
@@ -227,41 +271,57 @@ def _to_device(self: Array, device: str, /, *, stream: Any = None) -> Any:
     return self
 
 
-def _provide(name: str, value: Any) -> None:
-    """Define an attribute, unless another family has: theirs does more than answer or refuse."""
-    there = vars(Array).get(name)
-    if there is None or getattr(getattr(there, "fget", None), "__qualname__", "").startswith("_missing_method"):
-        setattr(Array, name, value)
-
-
-def _install() -> None:
-    for function in (build.diagonal, rearrange.ravel, rearrange.repeat):
-        setattr(Array, function.__name__, function)
-    for function in (build.trace, contract.dot, select.take):
-        setattr(Array, function.__name__, method_with_out(function.__name__, function))
-    Array.swapaxes, Array.squeeze = sh.swapaxes, rearrange.squeeze
-    Array.reshape, Array.transpose, Array.flatten = _reshape_method, _transpose_method, _flatten
-    Array.mT = property(rearrange.matrix_transpose)
-    Array.astype = rearrange.astype
-    Array.compress = method_with_out("compress", _compress_method)
-    Array.flat = property(FlatView, assign.assign_all)
-    _provide("view", _view)
-    _provide("strides", property(_strides))
-    _provide("flags", property(_flags))
-    _provide("base", property(lambda self: self._root if type(self) is View else None))
-    _provide("device", property(lambda self: "cpu"))
-    _provide("to_device", _to_device)
-    _provide("__array_namespace__", lambda self, *, api_version=None: np)
-    for name in ("tobytes", "tofile", "dump", "dumps"):
-        _provide(name, _value_refusal(name))
-    for name in ("data", "ctypes"):
-        advice = "it would hand out its memory, past the derivative; use pyad.stop_gradient(x)"
-        _provide(name, _attribute_refusal(name, advice))
-    for name, advice in _ADVICE.items():
-        _provide(name, _refusal(name, advice))
-
-
-_ADVICE = {
+_CONSTANT = ("argmax", "argmin", "argsort", "argpartition", "searchsorted", "all", "any", "nonzero", "round")
+_WITH_OUT = {
+    "sum": reduce.sum,
+    "mean": reduce.mean,
+    "max": reduce.max,
+    "min": reduce.min,
+    "var": statistics.var,
+    "std": statistics.std,
+    "prod": statistics.prod,
+    "cumsum": scan.cumsum,
+    "cumprod": scan.cumprod,
+    "trace": build.trace,
+    "dot": contract.dot,
+    "take": select.take,
+    "clip": _clip_method,
+    "compress": _compress_method,
+}
+_METHODS = {
+    "astype": rearrange.astype,
+    "conj": _conjugate,
+    "conjugate": _conjugate,
+    "copy": lambda self, order="C": copy_of(self),
+    "diagonal": build.diagonal,
+    "fill": assign.assign_all,
+    "flatten": _flatten,
+    "put": mutate.put,
+    "ravel": rearrange.ravel,
+    "repeat": rearrange.repeat,
+    "reshape": _reshape_method,
+    "sort": mutate.sort_method,
+    "squeeze": rearrange.squeeze,
+    "swapaxes": sh.swapaxes,
+    "to_device": _to_device,
+    "transpose": _transpose_method,
+    "view": _view,
+    "__array_namespace__": lambda self, *, api_version=None: np,
+}
+_PROPERTIES = {
+    "T": property(sh.transpose),
+    "mT": property(rearrange.matrix_transpose),
+    "real": property(complex_numbers.real, _set_component(parts.REAL)),
+    "imag": property(complex_numbers.imag, _set_component(parts.IMAG)),
+    "shape": Array.shape.setter(_refuse_shape),
+    "flat": property(FlatView, assign.assign_all),
+    "strides": property(_strides),
+    "flags": property(_flags),
+    "base": property(lambda self: self._root if type(self) is View else None),
+    "device": property(lambda self: "cpu"),
+}
+_DROPPING = ("tobytes", "tofile", "dump", "dumps")
+_REFUSED = {
     "choose": "the indices must be integers; use np.choose(x.astype(int), choices)",
     "byteswap": "it changes bits, not numbers",
     "getfield": "there are no fields; use x.astype(dtype)",
@@ -269,6 +329,30 @@ _ADVICE = {
     "setflags": "its flags cannot be set",
     "resize": "it would change the size in place; use np.resize(x, shape)",
 }
+_ABSENT = {
+    "data": "it would hand out its memory, past the derivative; use pyad.stop_gradient(x)",
+    "ctypes": "it would hand out its memory, past the derivative; use pyad.stop_gradient(x)",
+}
+
+
+def _install() -> None:
+    table = {
+        **{name: _with_out(name, function) for name, function in _WITH_OUT.items()},
+        **{name: _on_values(name) for name in _CONSTANT},
+        **_METHODS,
+        **_PROPERTIES,
+        **{name: _value_refusal(name) for name in _DROPPING},
+        **{name: _refusal(name, advice) for name, advice in _REFUSED.items()},
+    }
+    for name, advice in _ABSENT.items():
+        table[name] = _absent(f"ndarray.{name} is not there for a traced value: {advice}")
+    for name in dir(np.ndarray):
+        # What this version of NumPy has besides.
+        if not name.startswith("_") and name not in table and not hasattr(Array, name):
+            table[name] = _absent(str(unsupported(f"ndarray.{name}")))
+    for name, value in table.items():
+        setattr(Array, name, value)
+    View.shape = View.shape.setter(_refuse_shape)
 
 
 _install()

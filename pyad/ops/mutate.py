@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from pyad.array import Array, is_traced, numpy_value
+from pyad.array import Array, contains_traced, is_traced, plain_values
 from pyad.errors import DTypeError, ShapeError
 from pyad.ops import assign
-from pyad.ops.dispatch import contains_traced
 from pyad.ops.elementwise import where as choose
 from pyad.ops.index import take_rows
 from pyad.ops.protocol import implements
@@ -27,15 +26,8 @@ def set_flat(x: Array, index: Any, value: Any) -> None:
     assign.set_flat(x, np.asarray(places), value)
 
 
-def _plain(x: Any) -> Any:
-    """A value without a derivative, for NumPy."""
-    if type(x) in (list, tuple):
-        return [_plain(item) for item in x]
-    return numpy_value(x)
-
-
 def _mask(x: Any) -> np.ndarray:
-    return np.asarray(_plain(x), bool)
+    return np.asarray(plain_values(x), bool)
 
 
 def _values(x: Any) -> Any:
@@ -57,9 +49,9 @@ def _repeated(values: Any, which: np.ndarray) -> Any:
 def copyto(dst: Any, src: Any, casting: str = "same_kind", where: Any = True) -> None:
     """Write src, broadcast, into dst where the condition holds."""
     if not assign.need_traced("numpy.copyto", dst, src):
-        return np.copyto(dst, _plain(src), casting, _plain(where))
+        return np.copyto(dst, plain_values(src), casting, plain_values(where))
     if casting != "unsafe" and type(src) not in (int, float):
-        given = src.dtype if is_traced(src) else np.result_type(_plain(src))
+        given = src.dtype if is_traced(src) else np.result_type(plain_values(src))
         if not np.can_cast(given, dst.dtype, casting):
             raise DTypeError(f"numpy.copyto: {given} cannot be cast to {dst.dtype} by the rule {casting!r}")
     if where is True:
@@ -72,8 +64,8 @@ def copyto(dst: Any, src: Any, casting: str = "same_kind", where: Any = True) ->
 def put(a: Any, ind: Any, v: Any, mode: str = "raise") -> None:
     """Write values, repeated as needed, at places of the flattened array."""
     if not assign.need_traced("numpy.put", a, v):
-        return np.put(a, _plain(ind), _plain(v), mode)
-    places = np.ravel(np.asarray(_plain(ind))).astype(np.int64)
+        return np.put(a, plain_values(ind), plain_values(v), mode)
+    places = np.ravel(np.asarray(plain_values(ind))).astype(np.int64)
     if mode == "wrap" and a.size:
         places = places % a.size
     elif mode == "clip":
@@ -88,7 +80,7 @@ def put(a: Any, ind: Any, v: Any, mode: str = "raise") -> None:
 def putmask(a: Any, mask: Any, values: Any) -> None:
     """Write values[k], repeated as needed, at those places k of the flattened array where the mask holds."""
     if not assign.need_traced("numpy.putmask", a, values):
-        return np.putmask(a, _plain(mask), _plain(values))
+        return np.putmask(a, plain_values(mask), plain_values(values))
     chosen = np.flatnonzero(_same_size("putmask", a, mask))
     values = _values(values)
     if chosen.size and values.size:
@@ -100,7 +92,7 @@ def putmask(a: Any, mask: Any, values: Any) -> None:
 def place(arr: Any, mask: Any, vals: Any) -> None:
     """Write the values, one after the other and repeated as needed, where the mask holds."""
     if not assign.need_traced("numpy.place", arr, vals):
-        return np.place(arr, _plain(mask), _plain(vals))
+        return np.place(arr, plain_values(mask), plain_values(vals))
     chosen = np.flatnonzero(_same_size("place", arr, mask))
     values = _values(vals)
     if chosen.size and not values.size:
@@ -121,8 +113,8 @@ def _same_size(name: str, a: Array, mask: Any) -> np.ndarray:
 def put_along_axis(arr: Any, indices: Any, values: Any, axis: int | None) -> None:
     """Write values at indices along one axis, as `take_along_axis` reads them."""
     if not assign.need_traced("numpy.put_along_axis", arr, values):
-        return np.put_along_axis(arr, _plain(indices), _plain(values), axis)
-    indices = np.asarray(_plain(indices))
+        return np.put_along_axis(arr, plain_values(indices), plain_values(values), axis)
+    indices = np.asarray(plain_values(indices))
     if axis is None:
         set_flat(arr, np.ravel(indices), _values(values))
         return None
@@ -144,7 +136,7 @@ def put_along_axis(arr: Any, indices: Any, values: Any, axis: int | None) -> Non
 def fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
     """Write values, repeated as needed, on the main diagonal."""
     if not assign.need_traced("numpy.fill_diagonal", a, val):
-        return np.fill_diagonal(a, _plain(val), wrap)
+        return np.fill_diagonal(a, plain_values(val), wrap)
     shape = a.shape
     if len(shape) < 2:
         raise ValueError("array must be at least 2-d")

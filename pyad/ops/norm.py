@@ -17,13 +17,11 @@ from pyad.ops import reduce
 from pyad.ops.decompose import svd
 from pyad.ops.elementwise import absolute, power, sqrt, square, where
 from pyad.ops.matrix import as_array, conj, is_complex, real
-from pyad.ops.protocol import constant_in, implements
+from pyad.ops.protocol import implements
 from pyad.ops.shape import expand_dims, moveaxis, reshape, transpose
 from pyad.ops.solve import inv_or_nan
 
 __all__ = ["cond", "norm"]
-
-constant_in(np.linalg.matrix_rank)
 
 
 def _from_zero(root: Callable[[Any], Any], x: Any) -> Any:

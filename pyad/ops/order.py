@@ -2,43 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 
 from pyad.array import numpy_value
-from pyad.ops.protocol import constant_in, implements
+from pyad.ops.protocol import implements
 from pyad.ops.reduce import normalize_axes
-from pyad.ops.shape import asarray, astype, moveaxis, ravel
+from pyad.ops.select import take, take_along_axis
+from pyad.ops.shape import asarray, astype, ravel
 
-__all__ = ["along", "partition", "sort", "unique"]
-
-constant_in(
-    np.argpartition,
-    np.lexsort,
-    np.digitize,
-    np.nanargmax,
-    np.nanargmin,
-    np.argwhere,
-    np.flatnonzero,
-    np.isin,
-    np.around,
-)
-
-
-def along(x: Any, index: np.ndarray, axis: int) -> Any:
-    """x[..., index, ...] along an axis, for an index array that has the shape of x in all other axes; x is traced.
-
-    The entries are integers in [0, x.shape[axis]).
-    """
-    axis %= x.ndim
-    rows, places = moveaxis(x, axis, -1), np.moveaxis(index, axis, -1)
-    n = rows.shape[-1]
-    outer = places.shape[:-1]
-    starts = n * np.arange(math.prod(outer)).reshape(*outer, 1)
-    picked = ravel(rows)[(places + starts).astype(np.int64)]
-    return moveaxis(picked, -1, axis)
+__all__ = ["partition", "sort", "unique"]
 
 
 def _sortable(name: str, a: Any, axis: int | None) -> tuple[Any, Any, int]:
@@ -59,7 +33,7 @@ def sort(a: Any, axis: int | None = -1, kind: Any = None, order: Any = None, *, 
     if order is not None:
         raise ValueError("sort: order= names fields, which arrays of numbers have not")
     # The order must not depend on the algorithm: of equal elements, each gets its own derivative.
-    return along(a, np.argsort(value, axis, kind="stable"), axis)
+    return take_along_axis(a, np.argsort(value, axis, kind="stable"), axis)
 
 
 @implements(np.sort_complex)
@@ -73,7 +47,7 @@ def sort_complex(a: Any) -> Any:
 def partition(a: Any, kth: Any, axis: int | None = -1, kind: str = "introselect", order: Any = None) -> Any:
     """The elements along an axis with the kth where sorting would put it, smaller ones before it, larger behind."""
     a, value, axis = _sortable("partition", a, axis)
-    return along(a, np.argpartition(value, kth, axis, kind, order), axis)
+    return take_along_axis(a, np.argpartition(value, kth, axis, kind, order), axis)
 
 
 @implements(np.unique)
@@ -90,14 +64,9 @@ def unique(
     """The different elements in order; of equal ones, the first gets the derivative. Indices and counts are plain."""
     ar = asarray(ar)
     found = np.unique(numpy_value(ar), True, return_inverse, return_counts, axis, equal_nan=equal_nan)
-    values = ravel(ar)[found[1]] if axis is None else _picked_rows(ar, found[1], axis)
+    values = ravel(ar)[found[1]] if axis is None else take(ar, found[1], axis)
     rest = found[1:] if return_index else found[2:]
     return (values, *rest) if rest else values
-
-
-def _picked_rows(x: Any, index: np.ndarray, axis: int) -> Any:
-    (axis,) = normalize_axes("unique", axis, x.ndim)
-    return moveaxis(moveaxis(x, axis, 0)[index], 0, axis)
 
 
 if hasattr(np, "unique_values"):

@@ -7,20 +7,19 @@ from typing import Any
 
 import numpy as np
 
-from pyad.array import is_complex, is_traced, numpy_value
+from pyad.array import numpy_value
 from pyad.host import host
 from pyad.ops import elementwise as el
 from pyad.ops import reduce
 from pyad.ops import shape as sh
 from pyad.ops.build import vander
-from pyad.ops.complex import squared_magnitude
 from pyad.ops.contract import outer
 from pyad.ops.linalg import matmul
 from pyad.ops.protocol import implements
 from pyad.ops.rearrange import atleast_1d, trim_zeros
 from pyad.ops.shape import asarray, concatenate
 from pyad.ops.signal import convolve
-from pyad.ops.solve import inv, lstsq, solve
+from pyad.ops.solve import inv, lstsq, pinv
 
 __all__ = ["poly", "polyadd", "polyder", "polydiv", "polyfit", "polyint", "polymul", "polysub", "polyval", "roots"]
 
@@ -152,59 +151,7 @@ def poly(seq_of_zeros: Any) -> Any:
     return out
 
 
-# ---- least squares of full column rank ----
-
-
-def _gram_solve(a: Any, b: Any) -> Any:
-    """(a' a)^-1 b."""
-    if is_complex(a):
-        return solve(matmul(a.T, a), b)
-    if is_traced(a) or is_traced(b):
-        return _gram_op(a, b)
-    r = np.linalg.qr(a, mode="r")
-    return np.linalg.solve(r, np.linalg.solve(r.T, b))
-
-
-def _gram_vjp(s: Any, u: Any, a: Any, b: Any) -> tuple[Any, Any]:
-    # G u = b with G = a' a: du = G^-1 (db - dG u), dG = da' a + a' da.
-    w = _gram_solve(a, s)
-    return -(matmul(matmul(a, u), w.T) + matmul(matmul(a, w), u.T)), w
-
-
-def _gram_jvp(tangents: list[Any], u: Any, a: Any, b: Any) -> Any:
-    da, db = tangents
-    right = 0.0 * u if db is None else db
-    if da is not None:
-        right = right - matmul(da.T, matmul(a, u)) - matmul(a.T, matmul(da, u))
-    return _gram_solve(a, right)
-
-
-def _least_squares(a: Any, b: Any) -> Any:
-    """The x that minimises |a x - b|, for b of one or more columns."""
-    if is_complex(a):
-        return lstsq(a, b)[0]
-    if is_traced(a) or is_traced(b):
-        return _least_squares_op(a, b)
-    return np.linalg.lstsq(a, b, None)[0]
-
-
-def _least_squares_vjp(s: Any, x: Any, a: Any, b: Any) -> tuple[Any, Any]:
-    # Golub and Pereyra, The differentiation of pseudo-inverses, 1973: dx = a+ (db - da x) + (a' a)^-1 da' (b - a x).
-    u = _gram_solve(a, s)
-    into_b = matmul(a, u)
-    return matmul(b - matmul(a, x), u.T) - matmul(into_b, x.T), into_b
-
-
-def _least_squares_jvp(tangents: list[Any], x: Any, a: Any, b: Any) -> Any:
-    da, db = tangents
-    right = 0.0 * x if db is None else matmul(a.T, db)
-    if da is not None:
-        right = right + matmul(da.T, b - matmul(a, x)) - matmul(a.T, matmul(da, x))
-    return _gram_solve(a, right)
-
-
-_gram_op = host("gram_solve", _gram_solve, _gram_vjp, _gram_jvp)
-_least_squares_op = host("least_squares", _least_squares, _least_squares_vjp, _least_squares_jvp)
+# ---- fitting ----
 
 
 def _checked_points(x: Any, y: Any, deg: Any, w: Any) -> None:
@@ -239,32 +186,27 @@ def polyfit(
     scale = el.sqrt(reduce.sum(left * left, 0))
     left = left / scale
     columns = right if right.ndim == 2 else right[:, None]
-    # Rank and warning are NumPy's; the rules below are for full rank.
-    plain = np.polyfit(*map(numpy_value, (x, y)), deg, rcond, True, numpy_value(w))
-    rank, singular, rcond = plain[2:]
+    rcond = len(x) * np.finfo(x.dtype).eps if rcond is None else rcond
+    scaled, residuals, rank, singular = lstsq(left, columns, rcond)
     if rank != order:
         raise ValueError(f"polyfit: the points do not determine a polynomial of degree {deg} (rank {rank} of {order})")
-    # The rules above have no conjugates.
-    scaled = lstsq(left, columns, rcond)[0] if left.dtype.kind == "c" else _least_squares(left, columns)
     out = scaled / scale[:, None]
     out = out if y.ndim == 2 else out[:, 0]
     if full:
-        misfit = matmul(left, scaled) - columns
-        residuals = reduce.sum(squared_magnitude(misfit), 0) if len(x) > order else plain[1]
         return out, residuals, rank, singular, rcond
     if not cov:
         return out
     if left.dtype.kind == "c":
-        # NumPy's matrix has no conjugate in it.
-        base = inv(matmul(left.T, left)) / outer(scale, scale)
+        inverse = inv(matmul(left.T, left))  # NumPy's matrix has no conjugate in it
     else:
-        base = _gram_solve(left, np.eye(order, dtype=left.dtype)) / outer(scale, scale)
+        across = pinv(left)
+        inverse = matmul(across, across.T)
+    base = inverse / outer(scale, scale)
     if cov == "unscaled":
         return out, base
     if len(x) <= order:
         raise ValueError("the number of data points must exceed order to scale the covariance matrix")
-    misfit = matmul(left, scaled) - columns
-    factor = reduce.sum(squared_magnitude(misfit), 0) / (len(x) - order)
+    factor = residuals / (len(x) - order)
     return out, base * factor[0] if y.ndim == 1 else base[:, :, None] * factor
 
 

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.linalg import LinAlgError
 
 from pyad.errors import ShapeError
-from pyad.ops.linalg import dot, matmul
+from pyad.ops.contract import dot
+from pyad.ops.linalg import matmul
 from pyad.ops.matrix import as_array
 from pyad.ops.protocol import implements
 from pyad.ops.shape import reshape

@@ -16,9 +16,8 @@ from typing import Any
 
 from numpy import ufunc
 
-from pyad.array import Array, is_traced
+from pyad.array import Array, contains_traced, is_traced
 from pyad.errors import EngineError, UnsupportedError
-from pyad.ops.dispatch import contains_traced
 
 __all__ = [
     "CONSTANT_FUNCTIONS",
@@ -72,11 +71,9 @@ def constant_in(*theirs: Callable[..., Any]) -> None:
 
 
 def refuse_out(name: str, out: Any) -> None:
-    """Raise where a function was given an array to write into."""
+    """Raise where out= reaches a function itself: given by its name, the protocols take care of it before."""
     if out is not None:
-        raise UnsupportedError(
-            f"{name}: out= with a traced operand would write a traced value into a plain array; use the returned array"
-        )
+        raise UnsupportedError(f"{name}: give the array to write into by its name, out=, where an operand is traced")
 
 
 def implementation(theirs: Any) -> Callable[..., Any] | None:
@@ -134,7 +131,7 @@ def _either(theirs: Callable[..., Any], ours: Callable[..., Any]) -> Callable[..
 
     def function(*args: Any, **keywords: Any) -> Any:
         if keywords and keywords.get("out") is not None:
-            return theirs(*args, **keywords)  # which comes back through its protocol
+            return theirs(*args, **keywords)  # which comes back through its protocol, where out= is written
         for x in args:
             if holds_traced(x):
                 return ours(*args, **keywords)
@@ -153,7 +150,7 @@ def _either_ufunc(theirs: ufunc, ours: Callable[..., Any]) -> Callable[..., Any]
         if not any(map(holds_traced, args)):
             return theirs(*args, **keywords)
         if not keywords and len(args) <= theirs.nin:
-            return ours(*args)
+            return ours(*args)  # which says so where there are too few
         # NumPy sorts the arguments out and comes back through its protocol, for which a list must be an array.
         from pyad.ops.shape import array
 

@@ -15,7 +15,7 @@ from pyad.op import general, linear
 from pyad.ops.dispatch import plain
 from pyad.ops.elementwise import _compare, _eq, _select, exp, maximum, minimum
 from pyad.ops.elementwise import where as select
-from pyad.ops.protocol import refuse_out
+from pyad.ops.protocol import implements, refuse_out
 from pyad.ops.shape import asarray, astype, broadcast_to, moveaxis, reshape
 
 __all__ = ["amax", "amin", "log_softmax", "logsumexp", "max", "mean", "min", "softmax", "sum"]
@@ -202,6 +202,7 @@ def masked(name: str, a: Any, where: Any, fill: float) -> Any:
     return a if where is True else select(mask_for(name, a, where), a, fill)
 
 
+@implements(np.sum)
 def sum(
     a: Any,
     axis: Axis = None,
@@ -228,6 +229,7 @@ def sum(
     return total if initial is None else total + initial
 
 
+@implements(np.mean)
 def mean(
     a: Any, axis: Axis = None, dtype: Any = None, out: Any = None, keepdims: bool = False, *, where: Any = True
 ) -> Any:
@@ -276,6 +278,7 @@ def _extremum(op: Any, ufunc: Any, either: Any, a: Any, rest: tuple[Any, ...]) -
     return either(_reduce(op, a, axis, keepdims), initial)
 
 
+@implements(np.max, np.amax)
 def max(
     a: Any, axis: Axis = None, out: Any = None, keepdims: bool = False, initial: Any = None, where: Any = True
 ) -> Any:
@@ -285,6 +288,7 @@ def max(
     return _extremum(_max, np.maximum, maximum, a, (axis, out, keepdims, initial, where))
 
 
+@implements(np.min, np.amin)
 def min(
     a: Any, axis: Axis = None, out: Any = None, keepdims: bool = False, initial: Any = None, where: Any = True
 ) -> Any:

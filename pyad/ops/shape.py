@@ -12,10 +12,10 @@ import numpy as np
 
 from pyad import parts
 from pyad._engine import CODES, FAILED, INEXACT, error, ffi, lib
-from pyad.array import Array, View, common_dtype, copy_of, is_traced, part_of, view, wrap
+from pyad.array import Array, View, common_dtype, contains_traced, copy_of, is_traced, part_of, view, wrap
 from pyad.errors import DTypeError, ShapeError
 from pyad.op import handle_of, linear
-from pyad.ops.dispatch import contains_traced, operand, plain
+from pyad.ops.dispatch import operand, plain
 
 __all__ = [
     "array",

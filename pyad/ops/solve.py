@@ -26,7 +26,7 @@ from pyad.ops.matrix import (
     is_complex,
     real,
     row,
-    turned,
+    transposed,
     vanishes,
 )
 from pyad.ops.protocol import implements
@@ -46,7 +46,7 @@ def _inexact(x: Any) -> Any:
 
 
 def _inv_vjp(s: Any, y: Any, a: Any) -> tuple[Any]:
-    across = turned(y)
+    across = transposed(y)
     return (-matmul(matmul(across, s), across),)
 
 
@@ -60,13 +60,16 @@ _inv = host("inv", np.linalg.inv, _inv_vjp, _inv_jvp)
 @implements(np.linalg.inv)
 def inv(a: Any) -> Any:
     """The inverses of a stack of matrices."""
-    a = as_array(a)
-    return _inv(a) if is_traced(a) else np.linalg.inv(a)
+    if not is_traced(a):
+        a = as_array(a)
+        if not is_traced(a):
+            return np.linalg.inv(a)
+    return _inv(a)
 
 
 def _solve_vjp(s: Any, y: Any, a: Any, b: Any) -> tuple[Any, Any]:
-    by_b = solve(turned(a), s)
-    return lambda: -matmul(by_b, turned(y)), by_b
+    by_b = solve(transposed(a), s)
+    return lambda: -matmul(by_b, transposed(y)), by_b
 
 
 def _solve_jvp(tangents: list[Any], y: Any, a: Any, b: Any) -> Any:
@@ -194,13 +197,13 @@ def _adjugate_move(a: Any, y: Any, x: Any) -> Any:
 _adjugate = host(
     "adjugate",
     _adjugate_value,
-    lambda s, y, a: (turned(_adjugate_move(a, y, turned(s))),),
+    lambda s, y, a: (transposed(_adjugate_move(a, y, transposed(s))),),
     lambda tangents, y, a: _adjugate_move(a, y, tangents[0]),
 )
 
 
 def _cofactors(a: Any, d: Any) -> Any:
-    return turned(_adjugate(a) if is_traced(a) else _adjugate_value(a, d))
+    return transposed(_adjugate(a) if is_traced(a) else _adjugate_value(a, d))
 
 
 _det = host(
@@ -247,8 +250,8 @@ def _log_of(a: np.ndarray, seen: list[Any]) -> np.ndarray:
 _logabsdet = host(
     "slogdet",
     _log_of,
-    lambda s, y, a, seen: (s[..., None, None] * turned(inv_or_nan(a)),),
-    lambda tangents, y, a, seen: total(tangents[0] * turned(inv_or_nan(a)), (-2, -1)),
+    lambda s, y, a, seen: (s[..., None, None] * transposed(inv_or_nan(a)),),
+    lambda tangents, y, a, seen: total(tangents[0] * transposed(inv_or_nan(a)), (-2, -1)),
 )
 
 # Of complex matrices, whose sign is not constant.
@@ -257,11 +260,11 @@ _logabsdet = host(
 def _slogdet_vjp(s: Any, y: Any, a: Any) -> tuple[Any]:
     by_sign, by_log = s
     scale = by_log + 1j * np.imag(by_sign * y[0])
-    return (scale[..., None, None] * turned(inv_or_nan(a)),)
+    return (scale[..., None, None] * transposed(inv_or_nan(a)),)
 
 
 def _slogdet_jvp(tangents: list[Any], y: Any, a: Any) -> tuple[Any, Any]:
-    rate = total(tangents[0] * turned(inv_or_nan(a)), (-2, -1))
+    rate = total(tangents[0] * transposed(inv_or_nan(a)), (-2, -1))
     return 1j * np.imag(rate) * y[0], np.real(rate)
 
 

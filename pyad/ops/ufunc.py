@@ -13,16 +13,17 @@ from pyad.array import common_dtype, constant, dtype_of, is_traced, numpy_value
 from pyad.errors import DTypeError, UnsupportedError
 from pyad.ops import reduce, scan, statistics
 from pyad.ops.index import _put, slice_axis
-from pyad.ops.order import along
 from pyad.ops.protocol import implementation
+from pyad.ops.rearrange import along
 from pyad.ops.reduce import normalize_axes
+from pyad.ops.select import take_along_axis
 from pyad.ops.shape import asarray, astype, concatenate, expand_dims, moveaxis, reshape, stack
 
 # Memory layout and subclasses: nothing that a traced array has.
 _WITHOUT_EFFECT = ("order", "subok")
 
 
-def with_keywords(name: str, ufunc: np.ufunc, function: Callable[..., Any], inputs: Any, keywords: Any) -> Any:
+def with_keywords(name: str, function: Callable[..., Any], inputs: Any, keywords: Any) -> Any:
     """A ufunc called with keyword arguments other than out=."""
     dtype = keywords.pop("dtype", None)
     casting = keywords.pop("casting", "same_kind")
@@ -152,7 +153,7 @@ def _folded(name: str, function: Callable[..., Any], a: Any, axis: Any, rest: di
     if rest["where"] is not True:
         raise UnsupportedError(f"{name}: where= is not supported for traced values")
     n = a.shape[axes[0]]
-    steps = [_entry(a, axes[0], i) for i in range(n)]
+    steps = [a[along(axes[0], i)] for i in range(n)]
     if "initial" in rest:
         steps.insert(0, rest["initial"])
     if not steps:
@@ -161,10 +162,6 @@ def _folded(name: str, function: Callable[..., Any], a: Any, axis: Any, rest: di
     for step in steps[1:]:
         total = function(total, step)
     return expand_dims(total, axes[0]) if rest["keepdims"] else total
-
-
-def _entry(a: Any, axis: int, i: int) -> Any:
-    return a[(slice(None),) * axis + (i,)]
 
 
 def _accumulate(
@@ -185,12 +182,12 @@ def _accumulate(
     if ufunc is np.multiply:
         return scan.cumprod(array, axis)
     if ufunc in (np.maximum, np.minimum):
-        return along(array, _places_of_extrema(ufunc, numpy_value(array), axis), axis)
+        return take_along_axis(array, _places_of_extrema(ufunc, numpy_value(array), axis), axis)
     if array.shape[axis] == 0:
         return array
-    steps = [_entry(array, axis, 0)]
+    steps = [array[along(axis, 0)]]
     for i in range(1, array.shape[axis]):
-        steps.append(function(steps[-1], _entry(array, axis, i)))
+        steps.append(function(steps[-1], array[along(axis, i)]))
     return stack(steps, axis)
 
 
@@ -208,7 +205,7 @@ def _places_of_extrema(ufunc: np.ufunc, value: np.ndarray, axis: int) -> np.ndar
 def _outer(name: str, ufunc: np.ufunc, function: Callable[..., Any], a: Any, b: Any, **keywords: Any) -> Any:
     a, b = asarray(a), asarray(b)
     spread = reshape(a, (*a.shape, *(1,) * b.ndim))
-    return with_keywords(name, ufunc, function, (spread, b), keywords) if keywords else function(spread, b)
+    return with_keywords(name, function, (spread, b), keywords) if keywords else function(spread, b)
 
 
 def _reduceat(

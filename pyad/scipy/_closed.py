@@ -18,12 +18,7 @@ from pyad.errors import ConcretizationError
 from pyad.ops.shape import asarray
 from pyad.transforms import jvp, value_and_grad
 
-__all__ = ["Closed", "any_traced", "guarded", "packed", "pull", "push", "split"]
-
-
-def any_traced(*args: Any) -> bool:
-    """Whether one of the arguments is traced or is a container of traced arrays."""
-    return any(is_traced(x) for x in tree.leaves(args))
+__all__ = ["Closed", "guarded", "packed", "pull", "push", "split"]
 
 
 def _refusal(name: str, x: Array) -> ConcretizationError:
@@ -36,7 +31,7 @@ def _refusal(name: str, x: Array) -> ConcretizationError:
 def _outcome(name: str, out: Any, inputs: Sequence[Any]) -> Any:
     """An array of what the function returned, which may be a list; it is traced only if an input is."""
     found = asarray(out)
-    if is_traced(found) and not any_traced(*inputs):
+    if is_traced(found) and not tree.any_traced(*inputs):
         raise _refusal(name, found)
     return found
 
@@ -50,7 +45,7 @@ def guarded(name: str, function: Any) -> Any:
     def call(*args: Any, **keywords: Any) -> Any:
         out = function(*args, **keywords)
         traced = [x for x in tree.leaves(out) if is_traced(x)]
-        if traced and not any_traced(args, keywords):
+        if traced and not tree.any_traced(args, keywords):
             raise _refusal(name, traced[0])
         return out
 

@@ -1,4 +1,4 @@
-"""What the modules over SciPy share: finding SciPy, going to it for plain arguments, and ops that it runs."""
+"""What the modules over SciPy share: finding SciPy, and going to it for plain arguments."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from pyad.array import is_traced, numpy_value
+from pyad.array import numpy_value
 from pyad.errors import UnsupportedError
-from pyad.host import host, host_linear
 from pyad.ops.protocol import holds_traced
 from pyad.ops.shape import asarray
 
-__all__ = ["define", "define_linear", "fallback", "listing", "load", "over", "plain", "refuse", "run_by"]
+__all__ = ["fallback", "listing", "load", "over", "plain", "refuse", "run_by"]
 
 Function = Callable[..., Any]
 
@@ -69,23 +68,6 @@ def over(theirs: Function) -> Callable[[Function], Function]:
         return function
 
     return decorate
-
-
-def define(name: str, reference: Function, vjp: Function, jvp: Function) -> Function:
-    """A host op that also takes plain operands alone, as rules need it."""
-    return _either(host(name, reference, vjp, jvp), reference)
-
-
-def define_linear(name: str, reference: Function, transpose: Function, joint: bool = False) -> Function:
-    """A linear host op that also takes plain operands alone."""
-    return _either(host_linear(name, reference, transpose, joint), reference)
-
-
-def _either(op: Function, reference: Function) -> Function:
-    def call(*operands: Any, **params: Any) -> Any:
-        return op(*operands, **params) if any(map(is_traced, operands)) else reference(*operands, **params)
-
-    return call
 
 
 def run_by(function: Function) -> Function:

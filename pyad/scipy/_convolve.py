@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from pyad.errors import ShapeError
+from pyad.host import host_linear
 from pyad.ops.shape import asarray
-from pyad.scipy._common import define_linear, load, over, refuse, run_by
+from pyad.scipy._common import load, over, refuse, run_by
 
 _theirs = load("scipy.signal")
 
@@ -39,7 +40,7 @@ def _transpose(s: Any, x: Any, h: Any, mode: str, axes: tuple[int, ...], how: st
     )
 
 
-_convolve = define_linear("convolve", run_by(_reference), _transpose)
+_convolve = host_linear("convolve", run_by(_reference), _transpose)
 
 
 def _reversed(x: Any, axes: tuple[int, ...]) -> Any:

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from pyad.errors import ShapeError
+from pyad.host import host
 from pyad.ops.shape import asarray
-from pyad.scipy._common import define, load, over, run_by
+from pyad.scipy._common import load, over, run_by
 from pyad.scipy._convolve import convolve
 
 _theirs = load("scipy.signal")
@@ -41,7 +42,7 @@ def _recursion_reference(a: Any, u: Any) -> Any:
     return _theirs.lfilter(np.ones(1, a.dtype), a, u)
 
 
-_recursion = define("lfilter", run_by(_recursion_reference), _recursion_vjp, _recursion_jvp)
+_recursion = host("lfilter", run_by(_recursion_reference), _recursion_vjp, _recursion_jvp)
 
 
 def _tail(b: Any, x: Any) -> Any:

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from pyad.host import host
+from pyad.ops.matrix import transposed
 from pyad.scipy._closed import pull, push
-from pyad.scipy._common import define
 from pyad.scipy._linalg_solve import solve
-from pyad.scipy._matrix import flip
 from pyad.transforms import jacobian
 
 __all__ = ["columns", "implicit"]
@@ -43,7 +43,7 @@ def _matrix(residual: Residual, x: Any, operands: Sequence[Any]) -> Any:
 
 
 def _vjp(s: Any, x: Any, *operands: Any, residual: Residual, value: Any) -> tuple[Any, ...]:
-    w = solve(flip(_matrix(residual, x, operands)), s)
+    w = solve(transposed(_matrix(residual, x, operands)), s)
     return pull(lambda *p: residual(x, *p), operands, -w)[1]
 
 
@@ -52,7 +52,7 @@ def _jvp(tangents: list[Any], x: Any, *operands: Any, residual: Residual, value:
     return -solve(_matrix(residual, x, operands), moved)
 
 
-_solution = define("implicit", lambda *operands, value, **_: value, _vjp, _jvp)
+_solution = host("implicit", lambda *operands, value, **_: value, _vjp, _jvp)
 
 
 def columns(f: Callable[[Any], Any], x: Any) -> Any:

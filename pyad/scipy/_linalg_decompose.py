@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from pyad.errors import ShapeError
+from pyad.host import host
+from pyad.ops.matrix import adjoint, check_square, transposed, tril, triu
 from pyad.ops.shape import asarray
-from pyad.scipy._common import define, load, over, plain, refuse
+from pyad.scipy._common import load, over, plain, refuse
 from pyad.scipy._linalg_solve import _permutation, _rows, solve_triangular
-from pyad.scipy._matrix import adjoint, check_square, flip, lower_part, upper_part
 
 _theirs = load("scipy.linalg")
 
@@ -29,7 +30,7 @@ def cholesky(a: Any, lower: bool = False, overwrite_a: bool = False, check_finit
         numpy.linalg.LinAlgError: a is not positive definite.
     """
     a = asarray(a)
-    return np.linalg.cholesky(a) if lower else flip(np.linalg.cholesky(flip(a)))
+    return np.linalg.cholesky(a) if lower else transposed(np.linalg.cholesky(transposed(a)))
 
 
 @over(_theirs.cho_factor)
@@ -46,23 +47,23 @@ def cho_factor(a: Any, lower: bool = False, overwrite_a: bool = False, check_fin
 
 
 def _unit_lower(packed: Any) -> Any:
-    return lower_part(packed, -1) + np.eye(packed.shape[-1], dtype=packed.dtype)
+    return tril(packed, -1) + np.eye(packed.shape[-1], dtype=packed.dtype)
 
 
 def _packed_vjp(s: Any, y: Any, a: Any, value: Any) -> tuple[Any, ...]:
-    low, up = _unit_lower(y), upper_part(y)
-    inner = lower_part(flip(low) @ lower_part(s, -1), -1) + upper_part(upper_part(s) @ flip(up))
+    low, up = _unit_lower(y), triu(y)
+    inner = tril(transposed(low) @ tril(s, -1), -1) + triu(triu(s) @ transposed(up))
     half = solve_triangular(y, inner, trans="T", lower=True, unit_diagonal=True)
-    return (flip(solve_triangular(y, flip(half))),)
+    return (transposed(solve_triangular(y, transposed(half))),)
 
 
 def _packed_jvp(tangents: list[Any], y: Any, a: Any, value: Any) -> Any:
     half = solve_triangular(y, tangents[0], lower=True, unit_diagonal=True)
-    inner = flip(solve_triangular(y, flip(half), trans="T"))
-    return _unit_lower(y) @ lower_part(inner, -1) + upper_part(inner) @ upper_part(y)
+    inner = transposed(solve_triangular(y, transposed(half), trans="T"))
+    return _unit_lower(y) @ tril(inner, -1) + triu(inner) @ triu(y)
 
 
-_packed_lu = define("lu", lambda a, value: value, _packed_vjp, _packed_jvp)
+_packed_lu = host("lu", lambda a, value: value, _packed_vjp, _packed_jvp)
 
 
 def _factor(name: str, a: Any) -> tuple[Any, np.ndarray]:
@@ -77,7 +78,7 @@ def _factor(name: str, a: Any) -> tuple[Any, np.ndarray]:
     a = _rows(a, order)
     square = _packed_lu(a[..., :k, :k], value=value[..., :k, :k])
     if m > n:
-        below = flip(solve_triangular(square, flip(a[..., k:, :]), trans="T"))
+        below = transposed(solve_triangular(square, transposed(a[..., k:, :]), trans="T"))
         return np.concatenate([square, below], -2), pivots
     if n > m:
         right = solve_triangular(square, a[..., :, k:], lower=True, unit_diagonal=True)
@@ -121,8 +122,8 @@ def lu(
     packed, pivots = _factor("lu", a)
     m, n = packed.shape[-2:]
     k = min(m, n)
-    low = lower_part(packed[..., :, :k], -1) + np.eye(m, k, dtype=packed.dtype)
-    up = upper_part(packed[..., :k, :])
+    low = tril(packed[..., :, :k], -1) + np.eye(m, k, dtype=packed.dtype)
+    up = triu(packed[..., :k, :])
     places = np.argsort(_row_order(pivots, m), -1)
     if permute_l:
         return _rows(low, places), up

@@ -12,10 +12,11 @@ import numpy as np
 
 from pyad.array import is_traced
 from pyad.errors import DTypeError
+from pyad.host import host
+from pyad.ops.matrix import check_square, transposed
 from pyad.ops.shape import asarray
-from pyad.scipy._common import Function, define, load, over, run_by
+from pyad.scipy._common import Function, load, over, run_by
 from pyad.scipy._linalg_solve import _in_stacks, _solve_sylvester
-from pyad.scipy._matrix import check_square, flip
 
 _theirs = load("scipy.linalg")
 
@@ -36,10 +37,10 @@ def _matrix_function(name: str, theirs: Function, along: Function | None = None)
         n = a.shape[-1]
         return f(_blocks(a, e))[..., :n, n:]
 
-    f = define(
+    f = host(
         name,
         run_by(_real(name, theirs)),
-        lambda s, y, a: (derivative(flip(a), s),),
+        lambda s, y, a: (derivative(transposed(a), s),),
         lambda tangents, y, a: derivative(a, tangents[0]),
     )
     return f
@@ -76,10 +77,10 @@ def _logm_reference(a: np.ndarray) -> np.ndarray:
 _logm = _matrix_function("logm", _in_stacks(_logm_reference))
 
 # X = sqrtm(A) solves X X = A, so X dX + dX X = dA.
-_sqrtm = define(
+_sqrtm = host(
     "sqrtm",
     run_by(_real("sqrtm", _in_stacks(_theirs.sqrtm))),
-    lambda s, y, a: (_solve_sylvester(flip(y), flip(y), s),),
+    lambda s, y, a: (_solve_sylvester(transposed(y), transposed(y), s),),
     lambda tangents, y, a: _solve_sylvester(y, y, tangents[0]),
 )
 

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from pyad.errors import ShapeError
+from pyad.host import host
+from pyad.ops.matrix import adjoint, check_square, hermitian_part, masked, transposed, tril, triu
 from pyad.ops.shape import asarray
-from pyad.scipy._common import define, load, over, plain, run_by
-from pyad.scipy._matrix import adjoint, check_square, flip, hermitian_part, lower_part, masked, upper_part
+from pyad.scipy._common import load, over, plain, run_by
 
 _theirs = load("scipy.linalg")
 
@@ -30,15 +31,15 @@ _LONG_NAMES = {
 def _structured(g: Any, kind: str | None) -> Any:
     """What of a derivative by the matrix remains where only matrices of this kind are meant."""
     if kind in ("symmetric", "hermitian", "positive definite"):
-        return 0.5 * (g + flip(g)) if kind == "symmetric" else hermitian_part(g)
+        return 0.5 * (g + transposed(g)) if kind == "symmetric" else hermitian_part(g)
     if kind == "upper triangular":
-        return upper_part(g)
+        return triu(g)
     if kind == "lower triangular":
-        return lower_part(g)
+        return tril(g)
     if kind == "diagonal":
         return masked(g, np.eye(g.shape[-1], dtype=bool))
     if kind == "tridiagonal":
-        return upper_part(lower_part(g, 1), -1)
+        return triu(tril(g, 1), -1)
     return g
 
 
@@ -55,8 +56,8 @@ def _solve_reference(a: Any, b: Any, kind: str | None, lower: bool) -> Any:
 
 
 def _solve_vjp(s: Any, y: Any, a: Any, b: Any, kind: str | None, lower: bool) -> tuple[Any, ...]:
-    w = _solve(flip(a), s, kind=_transposed(kind), lower=not lower)
-    return _structured(-(w @ flip(y)), kind), w
+    w = _solve(transposed(a), s, kind=_transposed(kind), lower=not lower)
+    return _structured(-(w @ transposed(y)), kind), w
 
 
 def _solve_jvp(tangents: list[Any], y: Any, a: Any, b: Any, kind: str | None, lower: bool) -> Any:
@@ -71,7 +72,7 @@ def _right_side(da: Any, db: Any, y: Any) -> Any:
     return -(da @ y) if db is None else db - da @ y
 
 
-_solve = define("solve", run_by(_solve_reference), _solve_vjp, _solve_jvp)
+_solve = host("solve", run_by(_solve_reference), _solve_vjp, _solve_jvp)
 
 
 def _with_columns(name: str, a: Any, b: Any, solver: Any) -> Any:
@@ -110,7 +111,7 @@ def solve(
     a, b = asarray(a), asarray(b)
     kind = _LONG_NAMES.get(assume_a or "", assume_a)
     if transposed:
-        a, kind, lower = flip(a), _transposed(kind), not lower
+        a, kind, lower = a.mT, _transposed(kind), not lower
     return _with_columns("solve", a, b, lambda columns: _solve(a, columns, kind=kind, lower=lower))
 
 
@@ -120,12 +121,12 @@ _TRANS = {0: 0, 1: 1, 2: 2, "N": 0, "T": 1, "C": 2}
 
 
 def _triangle(g: Any, lower: bool, unit_diagonal: bool) -> Any:
-    return lower_part(g, -1 if unit_diagonal else 0) if lower else upper_part(g, 1 if unit_diagonal else 0)
+    return tril(g, -1 if unit_diagonal else 0) if lower else triu(g, 1 if unit_diagonal else 0)
 
 
 def _triangular_vjp(s: Any, y: Any, a: Any, b: Any, trans: int, lower: bool, unit_diagonal: bool) -> tuple[Any, ...]:
     w = _solve_triangular(a, s, trans=1 - trans, lower=lower, unit_diagonal=unit_diagonal)
-    g = y @ flip(w) if trans else w @ flip(y)
+    g = y @ transposed(w) if trans else w @ transposed(y)
     return _triangle(-g, lower, unit_diagonal), w
 
 
@@ -133,12 +134,12 @@ def _triangular_jvp(tangents: list[Any], y: Any, a: Any, b: Any, trans: int, low
     da, db = tangents
     if da is not None:
         da = _triangle(da, lower, unit_diagonal)
-        da = flip(da) if trans else da
+        da = transposed(da) if trans else da
     right = _right_side(da, db, y)
     return _solve_triangular(a, right, trans=trans, lower=lower, unit_diagonal=unit_diagonal)
 
 
-_solve_triangular = define("solve_triangular", run_by(_theirs.solve_triangular), _triangular_vjp, _triangular_jvp)
+_solve_triangular = host("solve_triangular", run_by(_theirs.solve_triangular), _triangular_vjp, _triangular_jvp)
 
 
 @over(_theirs.solve_triangular)
@@ -281,7 +282,7 @@ def _banded_jvp(tangents: list[Any], y: Any, ab: Any, b: Any, lower: int, upper:
     return _solve_banded(ab, _right_side(da, db, y), lower=lower, upper=upper)
 
 
-_solve_banded = define("solve_banded", run_by(_banded_reference), _banded_vjp, _banded_jvp)
+_solve_banded = host("solve_banded", run_by(_banded_reference), _banded_vjp, _banded_jvp)
 
 
 @over(_theirs.solve_banded)
@@ -337,7 +338,7 @@ def _symmetric_jvp(tangents: list[Any], y: Any, ab: Any, b: Any, lower: bool) ->
     return _solveh_banded(ab, _right_side(da, db, y), lower=lower)
 
 
-_solveh_banded = define("solveh_banded", run_by(_theirs.solveh_banded), _symmetric_vjp, _symmetric_jvp)
+_solveh_banded = host("solveh_banded", run_by(_theirs.solveh_banded), _symmetric_vjp, _symmetric_jvp)
 
 
 @over(_theirs.solveh_banded)
@@ -373,8 +374,8 @@ def solveh_banded(
 
 
 def _sylvester_vjp(s: Any, y: Any, a: Any, b: Any, q: Any) -> tuple[Any, ...]:
-    w = _solve_sylvester(flip(a), flip(b), s)
-    return -(w @ flip(y)), -(flip(y) @ w), w
+    w = _solve_sylvester(transposed(a), transposed(b), s)
+    return -(w @ transposed(y)), -(transposed(y) @ w), w
 
 
 def _sylvester_jvp(tangents: list[Any], y: Any, a: Any, b: Any, q: Any) -> Any:
@@ -401,9 +402,7 @@ def _in_stacks(function: Any) -> Any:
     return run
 
 
-_solve_sylvester = define(
-    "solve_sylvester", run_by(_in_stacks(_theirs.solve_sylvester)), _sylvester_vjp, _sylvester_jvp
-)
+_solve_sylvester = host("solve_sylvester", run_by(_in_stacks(_theirs.solve_sylvester)), _sylvester_vjp, _sylvester_jvp)
 
 
 @over(_theirs.solve_sylvester)
@@ -446,8 +445,8 @@ def solve_continuous_lyapunov(a: Any, q: Any) -> Any:
 
 
 def _stein_vjp(s: Any, y: Any, a: Any, b: Any, q: Any, **params: Any) -> tuple[Any, ...]:
-    w = _stein(flip(a), flip(b), s, **params)
-    return w @ flip(y @ b), flip(a @ y) @ w, w
+    w = _stein(transposed(a), transposed(b), s, **params)
+    return w @ transposed(y @ b), transposed(a @ y) @ w, w
 
 
 def _stein_jvp(tangents: list[Any], y: Any, a: Any, b: Any, q: Any, **params: Any) -> Any:
@@ -465,7 +464,7 @@ def _stein_reference(a: Any, b: Any, q: Any, method: str | None) -> Any:
     return _theirs.solve_discrete_lyapunov(a, q, method=method)
 
 
-_stein = define("solve_discrete_lyapunov", run_by(_stein_reference), _stein_vjp, _stein_jvp)
+_stein = host("solve_discrete_lyapunov", run_by(_stein_reference), _stein_vjp, _stein_jvp)
 
 
 @over(_theirs.solve_discrete_lyapunov)

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from pyad.array import numpy_value
+from pyad.ops.matrix import transposed
 from pyad.ops.shape import asarray
 from pyad.scipy._closed import Closed, guarded
 from pyad.scipy._common import load, plain, refuse
 from pyad.scipy._implicit import columns
 from pyad.scipy._linalg_solve import solve, solve_triangular
-from pyad.scipy._matrix import flip
 from pyad.scipy._roots import solution_of, user_function
 from pyad.transforms import grad, hessian, hvp, value_and_grad
 
@@ -272,7 +272,7 @@ def _weighted(misfit: Any, sigma: Any) -> Any:
 def _covariance(f: Closed, p: Any, absolute: bool) -> Any:
     """The inverse of J^T J, times the variance of the data where sigma says only how they compare."""
     slopes = columns(lambda p: f(p, *f.operands), p)
-    inverse = solve(flip(slopes) @ slopes, np.eye(p.shape[0]))
+    inverse = solve(transposed(slopes) @ slopes, np.eye(p.shape[0]))
     if absolute:
         return inverse
     rest = f(p, *f.operands)

@@ -17,11 +17,13 @@ from typing import Any
 
 import numpy as np
 
+from pyad import tree
 from pyad.array import is_traced, numpy_value
 from pyad.errors import ShapeError
+from pyad.host import host
 from pyad.ops.shape import asarray
-from pyad.scipy._closed import Closed, any_traced, guarded, packed, pull, push, split
-from pyad.scipy._common import define, load, refuse
+from pyad.scipy._closed import Closed, guarded, packed, pull, push, split
+from pyad.scipy._common import load, refuse
 
 _theirs = load("scipy.integrate")
 
@@ -84,7 +86,7 @@ def _forward(tangents: list[Any], ys: Any, y0: Any, t0: Any, times: Any, *operan
 def _backward(s: Any, ys: Any, y0: Any, t0: Any, times: Any, *operands: Any, **p: Any) -> tuple[Any, ...]:
     f = p["f"]
     count = sum(x.size for x in operands)
-    if not any_traced(s, ys, y0, t0, times, operands):
+    if not tree.any_traced(s, ys, y0, t0, times, operands):
         costate, parts = _along_solution(s, y0, t0, times, operands, f, p["solver"])
     elif y0.shape[0] + count <= _FEW:
         costate, parts = _by_sensitivities(s, ys, y0, t0, times, operands, p)
@@ -165,7 +167,7 @@ def _backward_again(
     return costate, parts
 
 
-_solution = define("ode", lambda *operands, value, **_: value, _backward, _forward)
+_solution = host("ode", lambda *operands, value, **_: value, _backward, _forward)
 
 
 class _Field(Closed):
@@ -251,7 +253,7 @@ def odeint(
     """
     options.update(zip(_MORE, more, strict=False))
     options.update(Dfun=Dfun, col_deriv=col_deriv)
-    if not any_traced(y0, t, args):
+    if not tree.any_traced(y0, t, args):
         run = guarded("odeint", func)
         return _theirs.odeint(run, y0, t, args, full_output=full_output, tfirst=tfirst, **options)
     if full_output:
@@ -320,7 +322,7 @@ def solve_ivp(
     >>> pyad.grad(final)(2.0).round(5)
     np.float64(-0.13534)
     """
-    if not any_traced(t_span, y0, t_eval, args):
+    if not tree.any_traced(t_span, y0, t_eval, args):
         run = guarded("solve_ivp", fun)
         return _theirs.solve_ivp(run, t_span, y0, method, t_eval, dense_output, events, vectorized, args, **options)
     for name, given in (("events", events), ("dense_output", dense_output)):

@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from pyad import tree
 from pyad.array import is_traced, numpy_value
 from pyad.errors import ShapeError
+from pyad.host import host
 from pyad.ops.shape import asarray
-from pyad.scipy._closed import Closed, any_traced, guarded, packed, pull, push, split
-from pyad.scipy._common import define, load, over, refuse
+from pyad.scipy._closed import Closed, guarded, packed, pull, push, split
+from pyad.scipy._common import load, over, refuse
 
 _theirs = load("scipy.integrate")
 
@@ -83,7 +85,7 @@ def _quadrature_jvp(tangents: list[Any], y: Any, a: Any, b: Any, *operands: Any,
     return total + _integral(along, a, b, [*operands, *dots], options)
 
 
-_quadrature = define("quad", lambda *operands, value, **_: value, _quadrature_vjp, _quadrature_jvp)
+_quadrature = host("quad", lambda *operands, value, **_: value, _quadrature_vjp, _quadrature_jvp)
 
 
 def quad(
@@ -114,7 +116,7 @@ def quad(
     np.float64(-0.25)
     """
     options.update(epsabs=epsabs, epsrel=epsrel, limit=limit, points=points)
-    if not any_traced(a, b, args):
+    if not tree.any_traced(a, b, args):
         return _theirs.quad(guarded("quad", func), a, b, args, full_output, **options)
     for name, given in (("full_output", full_output), *((k, options.get(k)) for k in ("weight", "complex_func"))):
         if given:

@@ -9,12 +9,13 @@ import numpy as np
 
 from pyad.array import is_traced
 from pyad.errors import DTypeError, ShapeError
+from pyad.host import host_linear
 from pyad.ops.shape import asarray
-from pyad.scipy._common import define_linear, load
+from pyad.scipy._common import load
 
 _theirs = load("scipy.sparse")
 
-_product = define_linear(
+_product = host_linear(
     "sparse_matmul", lambda x, matrix: matrix @ x, lambda s, x, matrix: (_product(s, matrix=matrix.T),)
 )
 
@@ -84,7 +85,7 @@ def _coo_transpose(
     return entries_product(s, x, coords), coo_product(data, s, coords=coords[::-1], shape=shape[::-1])
 
 
-coo_product = define_linear("coo_matmul", _coo_reference, _coo_transpose)
+coo_product = host_linear("coo_matmul", _coo_reference, _coo_transpose)
 
 
 def checked_coords(name: str, data: Any, coords: Any, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pyad.array import common_dtype, is_traced
+from pyad.array import Array, View, common_dtype, is_traced
 from pyad.errors import UnsupportedError
 from pyad.host import host
 from pyad.ops.dispatch import operand
@@ -37,7 +37,13 @@ def by_parts(name: str, reference: Callable[..., Any], **partials: Partial | Non
     float64.
     """
     rules = tuple(partials.values())
+    if len(rules) == 1 and rules[0] is not None:
+        return _by_one(name, reference, *partials, rules[0])
     names = tuple(partials)
+    has_constants = None in rules
+    every = tuple(range(len(rules)))
+    nothing = (None,) * len(rules)
+    all_traced, all_plain = {Array, View}, {np.ndarray}
 
     def merged(traced: tuple[Any, ...], places: tuple[int, ...], fixed: tuple[Any, ...]) -> list[Any]:
         arguments = list(fixed)
@@ -46,15 +52,19 @@ def by_parts(name: str, reference: Callable[..., Any], **partials: Partial | Non
         return arguments
 
     def value(*traced: Any, places: tuple[int, ...], fixed: tuple[Any, ...]) -> Any:
-        return np.asarray(reference(*merged(traced, places, fixed)), traced[0].dtype)[()]
+        out = reference(*(traced if places is every else merged(traced, places, fixed)))
+        dtype = traced[0].dtype
+        return out if type(out) is np.ndarray and out.dtype is dtype else np.asarray(out, dtype)[()]
 
     def vjp(s: Any, y: Any, *traced: Any, places: tuple[int, ...], fixed: tuple[Any, ...]) -> tuple[Any, ...]:
-        arguments = merged(traced, places, fixed)
+        arguments = traced if places is every else merged(traced, places, fixed)
         with np.errstate(all="ignore"):
+            if len(places) == 1:
+                return (s * rules[places[0]](y, *arguments),)
             return tuple(s * rules[k](y, *arguments) for k in places)
 
     def jvp(tangents: list[Any], y: Any, *traced: Any, places: tuple[int, ...], fixed: tuple[Any, ...]) -> Any:
-        arguments = merged(traced, places, fixed)
+        arguments = traced if places is every else merged(traced, places, fixed)
         total = None
         with np.errstate(all="ignore"):
             for k, t in zip(places, tangents, strict=True):
@@ -66,6 +76,13 @@ def by_parts(name: str, reference: Callable[..., Any], **partials: Partial | Non
     op = host(name, value, vjp, jvp)
 
     def function(*given: Any) -> Any:
+        # The common cases first: to find the others takes as long as a small operation.
+        kinds = set(map(type, given))
+        if len(given) == len(every):
+            if kinds <= all_traced and not has_constants:
+                return op(*given, places=every, fixed=nothing)
+            if kinds == all_plain:
+                return reference(*given)
         if len(given) != len(names):
             raise TypeError(f"{name} takes {len(names)} positional arguments ({', '.join(names)}), got {len(given)}")
         arguments = [operand(name, x) for x in given]
@@ -85,6 +102,42 @@ def by_parts(name: str, reference: Callable[..., Any], **partials: Partial | Non
     function.__name__ = function.__qualname__ = name.rpartition(".")[2]
     function.__doc__ = f"`{name}` of ({', '.join(names)})."
     return function
+
+
+def _by_one(name: str, reference: Callable[..., Any], argument: str, partial: Partial) -> Callable[..., Any]:
+    """`by_parts` for a function of one argument."""
+
+    def value(x: Any) -> Any:
+        out = reference(x)
+        return out if type(out) is np.ndarray and out.dtype is x.dtype else np.asarray(out, x.dtype)[()]
+
+    def vjp(s: Any, y: Any, x: Any) -> tuple[Any]:
+        with np.errstate(all="ignore"):
+            return (s * partial(y, x),)
+
+    def jvp(tangents: list[Any], y: Any, x: Any) -> Any:
+        return vjp(tangents[0], y, x)[0]
+
+    op = host(name, reference if _keeps_dtype(reference) else value, vjp, jvp)
+
+    def function(*given: Any) -> Any:
+        if len(given) != 1:
+            raise TypeError(f"{name} takes 1 positional argument ({argument}), got {len(given)}")
+        x = given[0] if is_traced(given[0]) else operand(name, given[0])
+        return op(x) if is_traced(x) else reference(x)
+
+    function.__name__ = function.__qualname__ = name.rpartition(".")[2]
+    function.__doc__ = f"`{name}` of ({argument})."
+    return function
+
+
+def _keeps_dtype(reference: Callable[..., Any]) -> bool:
+    """Whether a function gives each dtype that is differentiated as it gets it, or refuses it."""
+    if not isinstance(reference, np.ufunc):
+        return False
+    types = set(reference.types)
+    of_complex = {form for form in types if form[0] in "FD"}
+    return {"f->f", "d->d"} <= types and of_complex in (set(), {"F->F", "D->D"})
 
 
 def behind(name: str, ours: Callable[..., Any]) -> None:

@@ -8,12 +8,10 @@
 #include <cmocka.h>
 
 #include "arrays.h"
-#include "hook.h"
 #include "kernels/kernels.h"
+#include "memory.h"
 
 enum { ROUNDS = 400, BIG_ROUNDS = 40 };
-
-#define SHAPE(...) ((const int64_t[]){__VA_ARGS__})
 
 static void assert_same(double a, double b)
 {
@@ -309,9 +307,6 @@ static void test_reduce_add(void **state)
 
 /* --- Softmax ------------------------------------------------------------------------------------------------------ */
 
-static pyad_mem memory;
-static test_hook hook;
-
 static double logsumexp_at(test_array *src, int axis, const int64_t *index)
 {
     int ndim = src->layout.layout.ndim;
@@ -461,20 +456,6 @@ static void test_scan(void **state)
     }
     for (int kind = 0; kind < 3; kind++)
         check_scan((pyad_scan_kind)kind, PYAD_F64, 2, SHAPE(5, 1100));
-}
-
-static int start(void **state)
-{
-    (void)state;
-    pyad_mem_init(&memory, test_hook_use(&hook));
-    return 0;
-}
-
-static int finish(void **state)
-{
-    (void)state;
-    pyad_mem_finish(&memory);
-    return hook.blocks == 0 && hook.bytes == 0 ? 0 : -1;
 }
 
 int main(void)

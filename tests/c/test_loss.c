@@ -8,15 +8,10 @@
 #include <cmocka.h>
 
 #include "arrays.h"
-#include "hook.h"
 #include "kernels/kernels.h"
+#include "memory.h"
 
 enum { ROUNDS = 200 };
-
-#define SHAPE(...) ((const int64_t[]){__VA_ARGS__})
-
-static pyad_mem memory;
-static test_hook hook;
 
 static void assert_near(int dtype, double got, double want)
 {
@@ -113,20 +108,6 @@ static void test_out_of_memory(void **state)
     assert_int_equal(pyad_sum_squares(&memory, dst, x, x, 1), PYAD_ERR_MEMORY);
     test_hook_never_fail(&hook);
     assert_true(out == 7);
-}
-
-static int start(void **state)
-{
-    (void)state;
-    pyad_mem_init(&memory, test_hook_use(&hook));
-    return 0;
-}
-
-static int finish(void **state)
-{
-    (void)state;
-    pyad_mem_finish(&memory);
-    return hook.blocks == 0 && hook.bytes == 0 ? 0 : -1;
 }
 
 int main(void)

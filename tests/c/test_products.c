@@ -7,15 +7,10 @@
 #include <cmocka.h>
 
 #include "arrays.h"
-#include "hook.h"
 #include "kernels/kernels.h"
+#include "memory.h"
 
 enum { ROUNDS = 400, BIG_ROUNDS = 40 };
-
-#define SHAPE(...) ((const int64_t[]){__VA_ARGS__})
-
-static pyad_mem memory;
-static test_hook hook;
 
 static void assert_same(double a, double b)
 {
@@ -254,20 +249,6 @@ static void test_matmul_out_of_memory(void **state)
         test_hook_never_fail(&hook);
     }
     assert_int_equal(pyad_matmul(&memory, views[0], views[1], views[2], 0), PYAD_OK);
-}
-
-static int start(void **state)
-{
-    (void)state;
-    pyad_mem_init(&memory, test_hook_use(&hook));
-    return 0;
-}
-
-static int finish(void **state)
-{
-    (void)state;
-    pyad_mem_finish(&memory);
-    return hook.blocks == 0 && hook.bytes == 0 ? 0 : -1;
 }
 
 int main(void)
