@@ -61,7 +61,7 @@ int pyad_guard(int64_t handle)
     return PYAD_OK;
 }
 
-int64_t pyad_constant_of(int64_t of)
+int64_t pyad_without_derivative(int64_t of)
 {
     pyad_engine *engine = pyad_engine_here();
     uint32_t node = 0;

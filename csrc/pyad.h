@@ -163,7 +163,7 @@ int pyad_is_staged(int64_t handle);
 /* The value decides what is recorded: the program is right only where it is the same again. */
 int pyad_guard(int64_t handle);
 /* A node that has the value of `of`, through which nothing is differentiated. */
-int64_t pyad_constant_of(int64_t of);
+int64_t pyad_without_derivative(int64_t of);
 
 /* Which nodes of the tape a program takes and gives. */
 typedef struct pyad_interface {
