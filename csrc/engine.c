@@ -481,12 +481,12 @@ int64_t pyad_op_ran(int op, int nargs, const int64_t *args, int64_t param, int d
     return pyad_engine_answer(here, status, node);
 }
 
-int64_t pyad_op_ran_node(int op, int nargs, const int64_t *args, int64_t param, int64_t value)
+static int64_t ran_node(int op, int nargs, const int64_t *args, int64_t param, int64_t value, bool traced)
 {
     const uint32_t *nodes;
     uint32_t node = 0;
     uint32_t source = 0;
-    int64_t params[2] = {1, param};
+    int64_t params[3] = {1, param, 0};
     pyad_status status = pyad_engine_node(here, value, &source);
     if (status == PYAD_OK)
         status = pyad_engine_nodes(here, nargs, args, &nodes);
@@ -494,12 +494,26 @@ int64_t pyad_op_ran_node(int op, int nargs, const int64_t *args, int64_t param, 
         status = check_ran(op, nargs);
     if (status != PYAD_OK)
         return pyad_engine_failed(status);
+    if (traced && here->tape.staging) {
+        params[0] = 2;
+        params[2] = source;
+    }
     pyad_value same = here->tape.value[source];
     pyad_tape_share(&here->tape, source);
     if (same.buffer != NULL)
         pyad_buffer_retain(same.buffer);
     status = pyad_record_value(&here->recorder, op, PYAD_NODE_PYTHON, nargs, nodes, params, same, &node);
     return pyad_engine_answer(here, status, node);
+}
+
+int64_t pyad_op_ran_node(int op, int nargs, const int64_t *args, int64_t param, int64_t value)
+{
+    return ran_node(op, nargs, args, param, value, false);
+}
+
+int64_t pyad_op_traced(int op, int nargs, const int64_t *args, int64_t param, int64_t value)
+{
+    return ran_node(op, nargs, args, param, value, true);
 }
 
 int64_t pyad_op_given(int op, int nargs, const int64_t *args, int param_count, const int64_t *params, int64_t value)

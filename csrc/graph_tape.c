@@ -11,12 +11,23 @@ typedef struct lifting {
     uint32_t *map; /* tape node -> graph node */
 } lifting;
 
+/* The node that has the value of an operation of Python's which was recorded as it came about; else -1. */
+static int64_t traced_value(const pyad_tape *tape, uint32_t node)
+{
+    const int64_t *params = tape->params[node];
+    return tape->op[node] >= PYAD_KERNEL_COUNT && params != NULL && params[0] == 2 ? params[2] : -1;
+}
+
 static void mark_needed(lifting *l, int sink_count, const pyad_gsink *sinks)
 {
     const pyad_tape *tape = l->tape;
     for (int k = 0; k < sink_count; k++)
         l->needed[sinks[k].node] = 1;
     for (uint32_t node = tape->count; node-- > 0;) {
+        if (l->needed[node] && traced_value(tape, node) >= 0) {
+            l->needed[traced_value(tape, node)] = 1;
+            continue;
+        }
         for (int k = 0; l->needed[node] && k < tape->nargs[node]; k++)
             l->needed[pyad_tape_args(tape, node)[k]] = 1;
     }
@@ -80,6 +91,10 @@ static pyad_status lift_op(lifting *l, uint32_t node, uint32_t *args)
 static pyad_status lift_node(lifting *l, uint32_t node, uint32_t *args)
 {
     const pyad_tape *tape = l->tape;
+    if (traced_value(tape, node) >= 0) {
+        l->map[node] = l->map[traced_value(tape, node)];
+        return PYAD_OK;
+    }
     if (tape->op[node] != PYAD_KERNEL_ALIAS)
         return lift_op(l, node, args);
     if (tape->nargs[node] == 0)

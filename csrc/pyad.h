@@ -111,6 +111,8 @@ int64_t pyad_op_ran(int op, int nargs, const int64_t *args, int64_t param, int d
                     void *data);
 /* The same over the value of another node. */
 int64_t pyad_op_ran_node(int op, int nargs, const int64_t *args, int64_t param, int64_t value);
+/* The same, where that node is how the value came about: it is what a program runs. */
+int64_t pyad_op_traced(int op, int nargs, const int64_t *args, int64_t param, int64_t value);
 /* The result of a kernel's operation that the caller ran, on operands the kernel does not take: over the value of another
  * node. Its rule is the caller's to run too. */
 int64_t pyad_op_given(int op, int nargs, const int64_t *args, int param_count, const int64_t *params, int64_t value);

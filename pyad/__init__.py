@@ -20,12 +20,16 @@ except ModuleNotFoundError as error:
 
 from pyad import errors, extend, numpy, ops
 from pyad.array import Array
+from pyad.compile import Compiled, CompileWarning, compile
 from pyad.custom import custom_jvp, custom_vjp
 from pyad.derived import checkpoint, fixed_point
 from pyad.threads import get_num_threads, set_num_threads
 from pyad.transforms import grad, hessian, hvp, jacobian, jvp, stop_gradient, value_and_grad, vjp
 
 __all__ = [
+    "CompileWarning",
+    "Compiled",
+    "compile",
     "Array",
     "autograd",
     "checkpoint",

@@ -52,6 +52,9 @@ _ERRORS = {
     7: errors.EngineError,
 }
 
+# Threads that are recording a program: 0 nearly always, and then nobody need look further.
+staging_threads = 0
+
 _generations = itertools.count(1)
 next_generation = _generations.__next__
 # Open transforms: generation -> thread. Tells a leaked value from one used on the wrong thread.
@@ -103,6 +106,7 @@ class Engine:
         self.keep: list[Any] = []
         self.depth = 0
         self.info = ffi.new("pyad_info *")
+        self.staging = False  # a program is being recorded
         self.abstract = False  # a rule is being recorded on placeholders, which have no values
         self.dead: list[Any] = []  # saved tapes whose owner is gone, freed by this thread
 

@@ -151,6 +151,8 @@ class Array:
         raise dropped("an index (or int())", self)
 
     def __bool__(self) -> bool:
+        if _engine.staging_threads and lib.pyad_is_staged(self._h):
+            return bool(self != 0)
         if is_constant(self):
             return bool(numpy_value(self))
         raise ConcretizationError(
@@ -160,6 +162,8 @@ class Array:
         )
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
+        if _engine.staging_threads and lib.pyad_is_staged(self._h):
+            raise _frozen("a plain NumPy array", self)
         if is_constant(self):
             return np.asarray(numpy_value(self), dtype)
         caller = sys._getframe(1)
@@ -229,6 +233,23 @@ def _ours(name: str) -> str:
     return f"pyad.{'.'.join(parts[:2])}" if len(parts) > 2 else "pyad.scipy"
 
 
+def _frozen(what: str, x: Array) -> ConcretizationError:
+    """The error for what would put a value of this one call into a compiled program."""
+    return ConcretizationError(
+        f"{what} of a {x._text()} value while a program is being compiled{_user_line()}: the number would be the same "
+        "at every later call. Leave it an array, compare it (as in `if x > 0`), or pass what it is for as a Python int, "
+        "str or tuple, which belong to the program"
+    )
+
+
+def _user_line() -> str:
+    """Where the user's code is, as words for a message."""
+    frame = sys._getframe(1)
+    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] in ("pyad", "numpy", "scipy"):
+        frame = frame.f_back
+    return f" (line {frame.f_lineno} of {frame.f_code.co_filename})" if frame is not None else ""
+
+
 def dropped(what: str, x: Array) -> ConcretizationError:
     """The error for what would make a plain value of a traced one."""
     return ConcretizationError(
@@ -252,10 +273,16 @@ def wrap(handle: int) -> Array:
     return array
 
 
+class Weak(Array):
+    """A Python float among the arguments of a program that is being recorded: NumPy's promotion does not count it."""
+
+    __slots__ = ()
+
+
 def is_traced(x: Any) -> bool:
     """Whether `x` is a traced array."""
     kind = type(x)
-    return kind is Array or kind is View
+    return kind is Array or kind is View or kind is Weak
 
 
 def contains_traced(x: Any) -> bool:
@@ -276,6 +303,8 @@ def is_constant(x: Any) -> bool:
 
 
 def _constant_value(what: str, x: Array) -> Any:
+    if _engine.staging_threads and lib.pyad_is_staged(x._h):
+        raise _frozen(what, x)
     if not is_constant(x):
         raise dropped(what, x)
     return numpy_value(x)
@@ -461,7 +490,7 @@ def rebind(x: Array, handle: int) -> None:
 def dtype_of(x: Any) -> Any:
     """The dtype of an operand as NumPy's promotion sees it: a dtype, or the Python number itself (weak)."""
     if is_traced(x):
-        return x.dtype
+        return 1.0 if type(x) is Weak else x.dtype
     if type(x) in (float, int, bool, complex):
         return x
     if isinstance(x, np.generic | np.ndarray):
@@ -518,8 +547,27 @@ def numpy_value(x: Any) -> Any:
     if not is_traced(x):
         return x
     handle = x._h
+    if _engine.staging_threads:
+        _guard(handle)
     value = _value(handle)
     return _engine.materialize(handle, share=False) if value is None else value
+
+
+def _guard(handle: int) -> None:
+    """While a program is being recorded: what is recorded from here on is right for this value only."""
+    if lib.pyad_is_staged(handle):
+        status = lib.pyad_guard(handle)
+        if status:
+            raise _engine.error(status, (handle,))
+
+
+def constant_call(function: Any, args: Any, keywords: dict[str, Any]) -> Any:
+    """A function that is constant wherever it is differentiable, on the plain values of traced arguments."""
+    if _engine.staging_threads and _engine.current().staging:
+        from pyad.staged import call
+
+        return call(function, args, keywords)
+    return function(*plain_values(args), **plain_values(keywords))
 
 
 def plain_values(x: Any) -> Any:

@@ -19,6 +19,7 @@ from pyad.array import constant, is_traced, numpy_value, wrap
 from pyad.errors import ConcretizationError, DTypeError, ShapeError
 from pyad.host import Packing
 from pyad.op import Op, python_op
+from pyad.staged import is_staged, without_derivative
 from pyad.ops.shape import reshape
 
 __all__ = ["custom_jvp", "custom_vjp"]
@@ -161,7 +162,8 @@ def _record(op: Op, call: _Call, value: Any, reads: bool = True) -> Any:
     node = value._h if is_traced(value) else constant(value, _float_dtype(value))
     operands = call.operands + (call.read_later() if reads else [])
     handles = ffi.new("int64_t[]", operands)
-    return call.outputs.unpack(wrap(lib.pyad_op_ran_node(op.number, len(operands), handles, index, node)))
+    record = lib.pyad_op_traced if is_traced(value) else lib.pyad_op_ran_node
+    return call.outputs.unpack(wrap(record(op.number, len(operands), handles, index, node)))
 
 
 def _find(params: tuple[int, ...]) -> _Call:
@@ -169,7 +171,8 @@ def _find(params: tuple[int, ...]) -> _Call:
 
 
 def _plain_values(tree_of: Any) -> Any:
-    return tree.map(lambda x: numpy_value(x) if is_traced(x) else x, tree_of)
+    value = without_derivative if is_staged() else numpy_value
+    return tree.map(lambda x: value(x) if is_traced(x) else x, tree_of)
 
 
 def _name_of(params: tuple[int, ...]) -> str:

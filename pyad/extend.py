@@ -33,10 +33,11 @@ from typing import Any
 import numpy as np
 
 from pyad import tree
-from pyad.array import is_traced, numpy_value
-from pyad.custom import _Call, _find, _name_of, _Outputs, _plain_values, _record
+from pyad.array import constant_call, is_traced
+from pyad.custom import _Call, _find, _name_of, _Outputs, _record
 from pyad.errors import ConcretizationError, ShapeError
 from pyad.op import python_op
+from pyad.staged import peek
 from pyad.ops.shape import broadcast_to
 
 __all__ = [
@@ -57,10 +58,11 @@ Rule = Callable[..., Any]
 class _Rules:
     """What is known of a primitive besides its value."""
 
-    __slots__ = ("jvp", "name", "traced", "vjp")
+    __slots__ = ("function", "jvp", "name", "traced", "vjp")
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+        self.name = getattr(function, "__name__", type(function).__name__)
         self.vjp: Rule | None = None  # (argnums, ans, args, keywords) -> g -> cotangents, one per argnum
         self.jvp: Rule | None = None  # (argnums, gs, ans, args, keywords) -> tangent of ans
         self.traced = True
@@ -81,7 +83,7 @@ def primitive(function: Callable[..., Any]) -> Callable[..., Any]:
     """
     if not callable(function):
         raise TypeError(f"primitive: expected a function, got {type(function).__name__}")
-    rules = _Rules(getattr(function, "__name__", type(function).__name__))
+    rules = _Rules(function)
 
     @functools.wraps(function, updated=())
     def primitive_function(*args: Any, **keywords: Any) -> Any:
@@ -97,7 +99,7 @@ def notrace_primitive(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(function, updated=())
     def constant_function(*args: Any, **keywords: Any) -> Any:
-        return function(*_plain_values(args), **_plain_values(keywords))
+        return constant_call(function, args, keywords)
 
     return constant_function
 
@@ -227,7 +229,7 @@ def _call(rules: _Rules, function: Callable[..., Any], args: tuple[Any, ...], ke
                 f"{rules.name}: the keyword argument {key!r} holds a traced value, and rules are for positional "
                 "arguments only; pass it by position, or take pyad.stop_gradient of it if it is constant"
             )
-    value = function(*arguments.unflatten([numpy_value(x) for x in given]), **keywords)
+    value = function(*arguments.unflatten([peek(x) if is_traced(x) else x for x in given]), **keywords)
     if not rules.traced:
         return value
     leaves, structure = tree.flatten(value)
@@ -343,4 +345,13 @@ def _broadcasts(small: tuple[int, ...], large: tuple[int, ...]) -> bool:
         return False
 
 
-_PRIMITIVE = python_op("primitive", lambda *_: None, _backward, _forward, label=_name_of, selective=True)
+def _rerun(call: _Call, operands: list[Any]) -> Any:
+    """The value as a program computes it again: from the operands that are arguments, and the residuals behind them."""
+    given = _Arguments(call, operands)
+    leaves = tree.leaves(call.function.function(*given.args, **given.keywords))
+    return call.outputs.pack(leaves)
+
+
+_PRIMITIVE = python_op(
+    "primitive", lambda *_: None, _backward, _forward, label=_name_of, selective=True, rerun=_rerun
+)

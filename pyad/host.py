@@ -208,7 +208,10 @@ def _define(name: str, reference: Any, vjp: Any, jvp: Any) -> Op:
         return outputs.pack(jvp(tangents, outputs.unpack(y), *operands, **params))
 
     on_kept = (backward_on_kept, forward_on_kept)
-    return python_op(name, reference, backward, forward, views=True, on_kept=on_kept)
+    def rerun(run: _Run, operands: list[Any]) -> Any:
+        return _as_array(reference(*operands, **run[0]))[0]
+
+    return python_op(name, reference, backward, forward, views=True, on_kept=on_kept, rerun=rerun)
 
 
 def _long_way(op: Op, operands: tuple[Any, ...]) -> tuple[tuple[Array, ...], list[Any]]:

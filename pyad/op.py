@@ -65,6 +65,8 @@ class Op:
     # The same rules on plain arrays, as rule(s or tangents, params, handles of the operands), where Python has kept
     # what they read.
     on_kept: tuple[Rule, Rule] | None = None
+    # The value again, as a program runs it: what Python has kept of the call, and plain operands.
+    rerun: Callable[[Any, list[Any]], Any] | None = None
     # For messages: what a node of this op is called, by its params. The name, where there is none.
     label: Callable[[tuple[int, ...]], str] | None = None
     # For the tests: from where each operand is drawn, and the derivative order that exists there.
@@ -194,6 +196,7 @@ def python_op(
     views: bool = False,
     selective: bool = False,
     on_kept: tuple[Rule, Rule] | None = None,
+    rerun: Callable[[Any, list[Any]], Any] | None = None,
 ) -> Op:
     """Register an op that only Python can run."""
     global _next_number
@@ -211,6 +214,7 @@ def python_op(
         selective=selective,
         on_kept=on_kept,
         label=label,
+        rerun=rerun,
     )
     _next_number += 1
     return _register(op)

@@ -14,6 +14,7 @@ from pyad._engine import CALL_PYTHON, CODES, F64, FAILED, ffi, lib
 from pyad.array import Array, is_traced, wrap
 from pyad.errors import ConcretizationError, DTypeError
 from pyad.op import run_rule, supply_rule
+from pyad.staged import Discrete
 
 FORWARD = lib.PYAD_SWEEP_FORWARD
 RECORDED = lib.PYAD_SWEEP_RECORDED
@@ -256,7 +257,7 @@ class Scope:
             opened, self.opened = self.opened, None
             self.engine.close(opened)  # type: ignore[arg-type]
             return out
-        kept = [k for k, x in enumerate(results) if self.is_outer(x)]
+        kept = [k for k, x in enumerate(results) if self.is_outer(x) or type(x) is Discrete]
         out = list(results)
         for k, x in enumerate(results):
             if is_traced(x) and k not in kept:
@@ -287,6 +288,8 @@ class Scope:
 
 def _renewed(x: Array, handle: int) -> Array:
     """The same value under its new handle."""
+    if type(x) is Discrete:
+        return Discrete(handle)
     array = bare(handle)
     keep = getattr(x, "_keep", None)
     if keep is not None:

@@ -34,6 +34,7 @@ from pyad.scope import (
     sweep_gradient,
     tangents_for,
 )
+from pyad.staged import is_staged, without_derivative
 
 __all__ = ["grad", "hessian", "hvp", "jacobian", "jvp", "stop_gradient", "value_and_grad", "vjp"]
 
@@ -421,7 +422,7 @@ def stop_gradient(x: Any) -> Any:
     np.float64(3.0)
     """
     if is_traced(x):
-        return _engine.materialize(x._h, share=False)
+        return without_derivative(x) if is_staged() else _engine.materialize(x._h, share=False)
     leaves, structure = tree.flatten(x)
     if len(leaves) == 1 and leaves[0] is x:
         return x

@@ -31,7 +31,9 @@ from pyad.array import (
 from pyad.errors import ConcretizationError, DTypeError, ShapeError
 from pyad.op import handle_of
 from pyad.ops.complex import with_component
+from pyad.ops.elementwise import where as choose
 from pyad.ops.index import expand, is_array_index, place_index, select, take_rows
+from pyad.staged import Discrete
 from pyad.ops.shape import broadcast_to, reshape, warn_of_imaginary_part
 
 __all__ = [
@@ -87,6 +89,8 @@ def _set_part(x: Array, index: Any, value: Any) -> None:
             "a traced 0-d value stands for a NumPy number and cannot be assigned into; write x = value, or use an "
             "array of shape (1,)"
         )
+    if type(index) is Discrete and index.dtype == np.bool_ and index.shape == x.shape and np.ndim(value) == 0:
+        return assign_all(x, choose(index, value, x))
     part = select(x, index)
     if part is None:
         return _set_places(x, place_index(part_of(x), expand(index, ndim)), value)

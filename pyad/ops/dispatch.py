@@ -14,6 +14,7 @@ from pyad._engine import FAILED, LARGE, lend, lib
 from pyad.array import Array, View, _Held, _new, contains_traced, is_traced, refuse_subclass
 from pyad.op import Op
 from pyad.ops.protocol import implements
+from pyad.staged import Discrete
 
 __all__ = ["binary", "binary_method", "operand", "plain", "unary"]
 
@@ -24,7 +25,7 @@ def unary(op: Op, doc: str) -> Callable[[Any], Any]:
     reference = op.reference
 
     def function(x: Any, /) -> Any:
-        if type(x) is not Array and type(x) is not View:
+        if type(x) is not Array and not is_traced(x):
             return reference(plain(op.name, x))
         handle = lib.pyad_op1(number, x._h)
         result = _new(Array)
@@ -134,6 +135,8 @@ def operand(name: str, x: Any) -> Any:
     """An operand for the engine: traced, a number, or an ndarray of numbers."""
     if is_traced(x) or type(x) is np.ndarray:
         return x
+    if type(x) is Discrete:
+        return x.as_array()
     if isinstance(x, float | int | complex | np.ndarray | np.generic):
         refuse_subclass(name, x)
         return x

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from pyad.array import Array, common_dtype, constant, is_complex, is_traced, numpy_value, refuse_subclass
+from pyad.array import Array, common_dtype, constant, is_complex, is_traced, refuse_subclass
 from pyad.op import elementwise, handle_of, nondiff
 from pyad.ops.dispatch import binary, operand, unary
+from pyad.staged import Discrete
 from pyad.ops.protocol import implements
 
 _ANY = ((-2.0, 2.0),)
@@ -231,16 +232,21 @@ def where(condition: Any, x: Any, y: Any, /) -> Any:
     """
     if is_traced(condition):
         condition = nonzero_mask(condition)
-    if not is_traced(x) and not is_traced(y):
+    if not is_traced(x) and not is_traced(y) and type(condition) is not Discrete:
         return np.where(condition, x, y)
+    x, y = operand("where", x), operand("where", y)
     dtype = common_dtype("where", (x, y))
     refuse_subclass("where", condition)
+    return _where.record([_mask_handle(condition), handle_of(x, dtype), handle_of(y, dtype)], None)
+
+
+def _mask_handle(condition: Any) -> int:
+    if type(condition) is Discrete:
+        return (condition if condition.dtype == np.bool_ else condition.astype(bool))._h
     mask = np.asarray(condition)
-    mask = mask if mask.dtype == np.bool_ else mask.astype(bool)
-    x, y = operand("where", x), operand("where", y)
-    return _where.record([constant(mask, np.dtype(bool)), handle_of(x, dtype), handle_of(y, dtype)], None)
+    return constant(mask if mask.dtype == np.bool_ else mask.astype(bool), np.dtype(bool))
 
 
 def nonzero_mask(x: Array) -> Any:
-    """x != 0 as a plain boolean array."""
-    return np.not_equal(numpy_value(x), 0)
+    """x != 0 as booleans."""
+    return x != 0

@@ -28,6 +28,7 @@ from pyad.array import (
 from pyad.errors import ShapeError
 from pyad.op import linear
 from pyad.ops.shape import reshape, transpose
+from pyad.staged import Discrete, call
 
 __all__ = ["getitem", "slice_axis", "take_rows"]
 
@@ -139,6 +140,8 @@ def getitem(x: Array, index: Any) -> Any:
     if type(x) is View and is_stale(x):
         return _stale_getitem(x, index)
     kind = type(index)
+    if kind is Discrete:
+        return _by_values(x, index)
     if kind is int:
         handle = _item(x._h, 1, index, 0)
         place = (index,)
@@ -164,6 +167,24 @@ def getitem(x: Array, index: Any) -> Any:
     if any(map(is_array_index, items)):
         return _advanced(x, items)
     return _basic(x, items)
+
+
+def _by_values(x: Array, index: Discrete) -> Any:
+    """x[index] for an index that a program computes anew each time."""
+    if index.dtype == np.bool_:
+        if not index.ndim or index.shape != x.shape[: index.ndim]:
+            return x[np.asarray(index)]
+        rows = reshape(x, (index.size, *x.shape[index.ndim :]))
+        places = call(np.flatnonzero, (index,), {})
+    else:
+        rows = x
+        places = call(_checked_places, (index, len(x)), {})
+    return wrap(lib.pyad_op(_take.number, 2, [rows._h, places._h], 0, ()))
+
+
+def _checked_places(index: Any, length: int) -> Any:
+    """Indices of the first axis as the engine takes them."""
+    return np.asarray(_checked_indices(np.asarray(index, np.int64), 0, length))
 
 
 _item = lib.pyad_item
@@ -234,6 +255,8 @@ def is_array_index(item: Any) -> bool:
 
 def _check_item(item: Any) -> Any:
     """An index item in one of few forms: int, slice, None, Ellipsis, ndarray of int64 or bool."""
+    if type(item) is Discrete:
+        item = np.asarray(item)
     if is_traced(item):
         raise TypeError(
             "an index must be an integer, but a traced floating value was given; take pyad.stop_gradient(i).astype(int)"

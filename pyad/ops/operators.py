@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from pyad.array import Array, all_constant, copy_of, dropped, is_traced, numpy_value, plain_values
+from pyad import _engine
+from pyad.array import Array, all_constant, constant_call, copy_of, dropped, is_traced, numpy_value, plain_values
 from pyad.errors import UnsupportedError
 from pyad.ops import assign, index, linalg, ufunc
 from pyad.ops import elementwise as el
@@ -28,6 +29,8 @@ from pyad.ops.protocol import (
     implementation,
     module_of,
 )
+from pyad.staged import compare as staged_comparison
+from pyad.staged import is_staged, keep_weak
 
 
 def unsupported(name: str) -> UnsupportedError:
@@ -60,19 +63,21 @@ def array_ufunc(self: Array, theirs: np.ufunc, method: str, *inputs: Any, **keyw
     if method == "at":
         return _ufunc_at(theirs, *inputs)
     if theirs in CONSTANT_UFUNCS:
-        return getattr(theirs, method)(*plain_values(inputs), **plain_values(keywords))
+        if _engine.staging_threads and method == "__call__" and not keywords and theirs in _COMPARISONS:
+            return _COMPARISONS[theirs](*inputs)
+        return constant_call(getattr(theirs, method), inputs, keywords)
     if method != "__call__":
         name = _ufunc_name(theirs)
         result = ufunc.call_method(name, theirs, method, inputs, keywords)
         if result is not NotImplemented:
             return result
         if all_constant(inputs, keywords):
-            return getattr(theirs, method)(*plain_values(inputs), **plain_values(keywords))
+            return constant_call(getattr(theirs, method), inputs, keywords)
         raise unsupported(f"{name}.{method}")
     function = UFUNCS.get(theirs) or implementation(theirs)
     if function is None:
         if all_constant(inputs, keywords):
-            return theirs(*plain_values(inputs), **plain_values(keywords))
+            return constant_call(theirs, inputs, keywords)
         raise unsupported(_ufunc_name(theirs))
     if not keywords:
         return function(*inputs)
@@ -98,7 +103,7 @@ def array_function(self: Array, function: Callable[..., Any], types: Any, args: 
             _explain(problem, function, given)
             raise
     if function in CONSTANT_FUNCTIONS or all_constant(args, keywords):
-        return function(*plain_values(args), **plain_values(keywords))
+        return constant_call(function, args, keywords)
     raise unsupported(_function_name(function))
 
 
@@ -181,11 +186,27 @@ def _explain(problem: TypeError, function: Callable[..., Any], given: dict[str, 
         raise UnsupportedError(f"{name}: {problem}, for traced values") from None
 
 
-def _comparison(compare: Callable[[Any, Any], Any]) -> Callable[[Array, Any], Any]:
+def _comparison(name: str) -> Callable[[Array, Any], Any]:
+    compare = getattr(operator, name)
+    op = getattr(el, f"_{name}")
+
     def method(self: Array, other: Any) -> Any:
+        if _engine.staging_threads and is_staged():
+            return staged_comparison(op, compare, self, other)
         return compare(numpy_value(self), plain_values(other))
 
     return method
+
+
+# NumPy's comparisons as operators, for when a program is being recorded.
+_COMPARISONS = {
+    np.equal: operator.eq,
+    np.not_equal: operator.ne,
+    np.less: operator.lt,
+    np.less_equal: operator.le,
+    np.greater: operator.gt,
+    np.greater_equal: operator.ge,
+}
 
 
 def _power_method(self: Array, other: Any) -> Any:
@@ -195,7 +216,7 @@ def _power_method(self: Array, other: Any) -> Any:
 def _round(self: Array, digits: Any = None) -> Any:
     if digits is None:
         raise dropped("round()", self)
-    return np.round(numpy_value(self), digits)
+    return constant_call(np.round, (self, digits), {})
 
 
 def _refused_rounding(name: str) -> Callable[[Array], Any]:
@@ -214,7 +235,7 @@ def _iterate(self: Array) -> Any:
 def _contains(self: Array, item: Any) -> bool:
     if not self.ndim:
         raise TypeError("a traced 0-d value stands for a NumPy number, which is no container; compare it instead")
-    return bool(np.any(numpy_value(self) == plain_values(item)))
+    return bool(np.any(self == item))
 
 
 def _delete_item(self: Array, index: Any) -> None:
@@ -266,7 +287,7 @@ def _install() -> None:
     Array.__pos__ = copy_of
     Array.__abs__ = el.absolute
     for name in ("eq", "ne", "lt", "le", "gt", "ge"):
-        setattr(Array, f"__{name}__", _comparison(getattr(operator, name)))
+        setattr(Array, f"__{name}__", _comparison(name))
     Array.__hash__ = None  # type: ignore[assignment]
     Array.__getitem__ = index.getitem
     Array.__setitem__ = assign.setitem
@@ -283,3 +304,4 @@ def _install() -> None:
 
 
 _install()
+keep_weak()

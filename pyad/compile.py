@@ -1,0 +1,373 @@
+"""Compiled functions: recorded once, optimised, and from then on replayed by the engine without Python.
+
+The first call of a compiled function with a new signature (containers, shapes, dtypes, and arguments that are no arrays)
+runs it on traced arguments, with all the gradients and updates in it, and turns the tape into a program. Later calls
+run the program. Where the function branches on a value, the program has a guard: should the value decide otherwise, the
+other path is recorded too.
+"""
+
+from __future__ import annotations
+
+import functools
+import random
+import threading
+import types
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from pyad import _engine, tree
+from pyad._engine import CODES, INEXACT, lib
+from pyad.array import Weak, is_traced, wrap
+from pyad.errors import DTypeError
+from pyad.program import Program
+from pyad.staged import Discrete
+
+__all__ = ["Compiled", "CompileWarning", "compile"]
+
+class CompileWarning(UserWarning):
+    """A compiled function is recorded again and again, or not compiled at all."""
+
+
+def compile(function: Callable[..., Any], *, max_programs: int = 64) -> Compiled:
+    """A function that records `function` when it is first called, and replays the recording afterwards.
+
+    Arguments and results are numbers, arrays, and tuples, lists and dicts of them. The function may take derivatives
+    (`pyad.value_and_grad`, `pyad.hvp`, ...), write into arrays, loop and branch; what it writes into its arguments is
+    written into the caller's arrays. Arguments that are no floats or arrays (ints, strings, functions, ...) must be
+    hashable, and belong to the signature: for another value another program is recorded. At most `max_programs` are
+    kept, the least recently used goes first.
+
+    A float that the function needs as a Python number, other than to compare it, cannot be replayed and raises.
+
+    Raises (when called):
+        ConcretizationError: a value is turned into a plain number or array.
+        TypeError: an argument that is neither number, array nor hashable; random numbers are drawn.
+
+    >>> import numpy as np
+    >>> import pyad
+    >>> def step(weights, x, y):
+    ...     value, gradient = pyad.value_and_grad(lambda w: np.mean((x @ w - y) ** 2))(weights)
+    ...     weights -= 0.1 * gradient
+    ...     return value
+    >>> fast = pyad.compile(step)
+    >>> weights = np.zeros(2)
+    >>> x, y = np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([1.0, 2.0])
+    >>> [round(float(fast(weights, x, y)), 4) for _ in range(3)]
+    [2.5, 1.7, 1.4248]
+    """
+    if not callable(function):
+        raise TypeError(f"compile: the first argument must be a function, got {type(function).__name__}")
+    if isinstance(function, Compiled):
+        return function
+    if not isinstance(max_programs, int) or max_programs < 1:
+        raise ValueError(f"compile: max_programs must be a whole number of at least 1, got {max_programs!r}")
+    return Compiled(function, max_programs)
+
+
+class Compiled:
+    """A compiled function. Made by `pyad.compile`; called as the function is."""
+
+    def __init__(self, function: Callable[..., Any], max_programs: int) -> None:
+        self.function = function
+        self.max_programs = max_programs
+        self.recorded = 0  # how many programs have been recorded so far
+        self._programs: dict[Any, list[Program]] = {}
+        self._last: Program | None = None
+        self._lock = threading.Lock()
+        functools.update_wrapper(self, function, updated=())
+
+    def __repr__(self) -> str:
+        return f"<compiled {getattr(self.function, '__name__', self.function)}, {len(self.programs)} programs>"
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        return self if instance is None else types.MethodType(self, instance)
+
+    @property
+    def programs(self) -> list[Program]:
+        """The programs there are, the most recently used last."""
+        return [program for paths in self._programs.values() for program in paths]
+
+    @property
+    def program(self) -> Program:
+        """The program that ran last.
+
+        Raises:
+            RuntimeError: none has been recorded.
+        """
+        if self._last is None:
+            raise RuntimeError("no program has been recorded yet; call the function first")
+        return self._last
+
+    def clear(self) -> None:
+        """Forget all programs."""
+        with self._lock:
+            self._programs.clear()
+            self._last = None
+
+    def __call__(self, *args: Any, **keywords: Any) -> Any:
+        leaves, structure = tree.flatten((args, keywords))
+        key = _signature(structure, leaves)
+        if key is None:  # inside a transform or another compiled function, whose recording this belongs to
+            return self.function(*args, **keywords)
+        paths = self._programs.get(key)
+        if paths is not None:
+            for program in _by_guards(paths):
+                done, result = program.run(leaves)
+                if done:
+                    self._last = program
+                    return result
+        return self._record(key, args, keywords, leaves, structure)
+
+    def _record(self, key: Any, args: Any, keywords: Any, leaves: list[Any], structure: Any) -> Any:
+        if _engine.current().depth:
+            # What is recorded must be the outermost thing on the tape.
+            return self.function(*args, **keywords)
+        recording = Recording(self.function, leaves, structure)
+        result = recording.run()
+        program = recording.program
+        with self._lock:
+            self.recorded += 1
+            self._programs.setdefault(key, []).insert(0, program)
+            self._last = program
+            self._evict()
+        return result
+
+    def _evict(self) -> None:
+        while len(self.programs) > self.max_programs:
+            key = next(iter(self._programs))
+            self._programs[key].pop()
+            if not self._programs[key]:
+                del self._programs[key]
+        if self.recorded == 4 * self.max_programs:
+            warnings.warn(
+                f"{self!r} has been recorded {self.recorded} times: its arguments have ever other shapes or static "
+                "values, or it branches on values that are hardly ever the same; pass numbers that change as floats or "
+                "arrays, and see pyad.compile's max_programs",
+                CompileWarning,
+                stacklevel=4,
+            )
+
+
+def _by_guards(paths: list[Program]) -> list[Program]:
+    return list(paths) if len(paths) > 1 else paths
+
+
+# ---- signatures ----
+
+
+def _signature(structure: Any, leaves: list[Any]) -> Any:
+    """What decides which program is run; None where an argument is traced."""
+    parts: list[Any] = []
+    for x in leaves:
+        kind = type(x)
+        if kind is np.ndarray:
+            parts.append((x.dtype, x.shape))
+        elif kind is float:
+            parts.append(float)
+        elif kind is complex:
+            parts.append(complex)
+        elif is_traced(x) or kind is Discrete:
+            return None
+        elif isinstance(x, np.generic):
+            parts.append((x.dtype,))
+        else:
+            parts.append((kind, x))
+    key = (structure, *parts)
+    try:
+        hash(key)
+    except TypeError:
+        _refuse_unhashable(leaves)
+        raise
+    return key
+
+
+def _refuse_unhashable(leaves: list[Any]) -> None:
+    for x in leaves:
+        if type(x) is np.ndarray:
+            continue
+        try:
+            hash(x)
+        except TypeError:
+            raise TypeError(
+                f"compile: an argument of type {type(x).__name__} is neither a number, an array nor hashable; arguments "
+                "that are no arrays are part of the signature of a program"
+            ) from None
+
+
+# ---- recording ----
+
+
+class Recording:
+    """One run of a function on traced arguments, which becomes a program."""
+
+    def __init__(self, function: Callable[..., Any], leaves: list[Any], structure: Any) -> None:
+        self.function = function
+        self.leaves = leaves
+        self.structure = structure
+        self.program: Program = None  # type: ignore[assignment]
+
+    def run(self) -> Any:
+        engine = _engine.current()
+        drawn = _random_states(self.function, self.leaves)
+        opened = engine.open()
+        try:
+            _stage(engine, True)
+            return self._run(engine, drawn)
+        finally:
+            _stage(engine, False)
+            engine.close(opened)
+
+    def _run(self, engine: Any, drawn: Any) -> Any:
+        traced = [_trace(x) for x in self.leaves]
+        inputs = [k for k, x in enumerate(traced) if is_traced(x) or type(x) is Discrete]
+        handles = {k: traced[k]._h for k in inputs}
+        kept = len(engine.keep)
+        args, keywords = self.structure.unflatten(traced)
+        result = self.function(*args, **keywords)
+        _refuse_drawn(drawn, self.function, self.leaves)
+        self._refuse_replaced(traced, args, keywords)
+        leaves, structure = tree.flatten(result)
+        stores = [k for k in inputs if traced[k]._h != handles[k]]
+        for k in stores:
+            _check_writable(self.leaves[k])
+        results = [_Result(x, traced, self.leaves) for x in leaves]
+        computed = [r for r in results if r.handle is not None]
+        self.program = Program(
+            self.function,
+            [(k, handles[k]) for k in inputs],
+            [r.handle for r in computed],
+            [(traced[k]._h, k) for k in stores],
+            [None] * kept + engine.keep[kept:],
+        )
+        self.program.finish(results, structure, self.leaves)
+        out = structure.unflatten([r.now(self.leaves) for r in results])
+        written = [(self.leaves[k], _engine.materialize(traced[k]._h, share=False)) for k in stores]
+        for array, value in written:
+            array[...] = value
+        return out
+
+    def _refuse_replaced(self, traced: list[Any], args: Any, keywords: Any) -> None:
+        """Raise where the function put something else into the containers of its arguments."""
+        after = tree.flatten((args, keywords))[0]
+        if len(after) != len(traced) or any(a is not b for a, b in zip(after, traced, strict=True)):
+            raise TypeError(
+                "compile: the function changed a list or dict among its arguments; return what is new, or write into the "
+                "arrays (a[...] = x)"
+            )
+
+
+def _stage(engine: Any, on: bool) -> None:
+    if engine.staging != on:
+        engine.staging = on
+        with _counting:
+            _engine.staging_threads += 1 if on else -1
+    lib.pyad_stage(on)
+
+
+_counting = threading.Lock()
+
+
+def _trace(x: Any) -> Any:
+    """What stands for an argument in the recording."""
+    kind = type(x)
+    if kind is float:
+        array = Weak.__new__(Weak)
+        array._h = lib.pyad_leaf_number(lib.PYAD_LEND_STAGED, x, _engine.CODE_F64)
+        return array
+    if kind is complex:
+        x = np.array(x)
+    elif not isinstance(x, np.ndarray | np.generic):
+        return x
+    if isinstance(x, np.ma.MaskedArray | np.matrix):
+        raise DTypeError(f"compile: a {type(x).__name__} is not supported; pass a plain ndarray")
+    if x.dtype not in CODES:
+        raise DTypeError(
+            f"compile: an array of dtype {x.dtype} is not supported; arrays are of floats, complex numbers, integers or "
+            "booleans"
+        )
+    if x.dtype not in INEXACT:
+        return Discrete(_engine.lend(np.ascontiguousarray(x).reshape(x.shape), 1))
+    if x.ndim == 0 and x.dtype.kind == "f":
+        return wrap(lib.pyad_leaf_number(lib.PYAD_LEND_STAGED, float(x), CODES[x.dtype]))
+    return wrap(_engine.lend(np.asarray(x), 0))
+
+
+def _check_writable(x: Any) -> None:
+    if not isinstance(x, np.ndarray):
+        raise TypeError(f"compile: the function writes into an argument that is a {type(x).__name__}, not an array")
+    if not x.flags.writeable:
+        raise ValueError("compile: the function writes into an argument that is a read-only array")
+
+
+class _Result:
+    """A leaf of the result: computed by the program, one of the arguments, or the same at every call."""
+
+    __slots__ = ("argument", "constant", "dtype", "handle", "shape")
+
+    def __init__(self, x: Any, traced: list[Any], leaves: list[Any]) -> None:
+        self.handle = self.argument = self.constant = None
+        if is_traced(x) or type(x) is Discrete:
+            for k, argument in enumerate(traced):
+                if x is argument:
+                    self.argument = k
+                    return
+            self.handle = x._h
+            self.shape = x.shape
+            self.dtype = x.dtype
+        else:
+            self.constant = x
+
+    def now(self, leaves: list[Any]) -> Any:
+        """The value in the call that was recorded."""
+        if self.argument is not None:
+            return leaves[self.argument]
+        if self.handle is not None:
+            return _engine.materialize(self.handle, share=False)
+        return self.again()
+
+    def again(self) -> Any:
+        """What is the same at every call; of an array a copy, since the caller may write into it."""
+        return self.constant.copy() if type(self.constant) is np.ndarray else self.constant
+
+
+# ---- random numbers ----
+
+
+def _generators(function: Any, leaves: list[Any]) -> list[Any]:
+    """NumPy's generators that the function can reach by its arguments, its closure and its globals."""
+    code = getattr(function, "__code__", None)
+    reachable = list(leaves)
+    reachable += [cell.cell_contents for cell in getattr(function, "__closure__", None) or () if _is_filled(cell)]
+    if code is not None:
+        names = function.__globals__
+        reachable += [names[name] for name in code.co_names if name in names]
+    reachable.append(getattr(function, "__self__", None))
+    return [x for x in reachable if isinstance(x, np.random.Generator | np.random.RandomState)]
+
+
+def _is_filled(cell: Any) -> bool:
+    try:
+        cell.cell_contents  # noqa: B018
+    except ValueError:
+        return False
+    return True
+
+
+def _random_states(function: Any, leaves: list[Any]) -> Any:
+    states = [_state_of(x) for x in _generators(function, leaves)]
+    return repr(states), random.getstate(), repr(np.random.get_state())
+
+
+def _state_of(generator: Any) -> Any:
+    return generator.bit_generator.state if isinstance(generator, np.random.Generator) else generator.get_state()
+
+
+def _refuse_drawn(before: Any, function: Any, leaves: list[Any]) -> None:
+    if _random_states(function, leaves) != before:
+        raise TypeError(
+            "compile: the function drew random numbers, which would be the same at every later call; draw them outside "
+            "and pass them as an argument"
+        )
