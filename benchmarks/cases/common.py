@@ -66,7 +66,13 @@ def jitted(function: Callable, arguments: Sequence[Any]) -> Run:
     jax = import_jax()
     fast = jax.jit(function)
     placed = [jax.numpy.asarray(argument) for argument in arguments]
-    return lambda: jax.block_until_ready(fast(*placed))
+
+    def run() -> Sequence[Any]:
+        result = fast(*placed)
+        result[0].block_until_ready()  # all results of a call are ready at the same time
+        return result
+
+    return run
 
 
 def race(

@@ -109,55 +109,71 @@ def jax_jit(setting: Setting, rate: float) -> Trainer:
 
     def step() -> Any:
         nonlocal params
-        params, value = jax.block_until_ready(fast(params, x, y))
-        return value
+        params, value = fast(params, x, y)
+        return value.block_until_ready()  # all results of a call are ready at the same time
 
     return Trainer(step, lambda: flat(params))
 
 
-def torch_trainer(setting: Setting, rate: float, compiled: Callable[[Callable], Callable]) -> Trainer:
-    """`compiled` is given the function (params, x, y) -> (gradients, loss)."""
+def torch_trainer(setting: Setting, rate: float, value_and_grads: Callable, compiled: Callable) -> Trainer:
+    """`value_and_grads(loss, params, x, y)` gives the loss and the gradients, `compiled` wraps the whole step."""
     torch = import_torch()
     functional = torch.nn.functional
     # Copies, so that a tensor does not lean on memory that NumPy aligned.
-    params = [(torch.tensor(layer["w"].T.copy()), torch.tensor(layer["b"])) for layer in setting.parameters()]
+    params = [
+        tensor for layer in setting.parameters() for tensor in map(torch.tensor, (layer["w"].T.copy(), layer["b"]))
+    ]
     x, y = (torch.tensor(array) for array in setting.data())
     activation = getattr(torch, setting.activation)
     error = functional.mse_loss if setting.regression else functional.cross_entropy
 
     def loss(params: Any, x: Any, y: Any) -> Any:
-        for w, b in params[:-1]:
+        for w, b in zip(params[:-2:2], params[1:-2:2], strict=True):
             x = activation(functional.linear(x, w, b))
-        return error(functional.linear(x, *params[-1]), y)
+        return error(functional.linear(x, *params[-2:]), y)
 
-    def trained(params: Any, x: Any, y: Any) -> Any:
-        grads, value = torch.func.grad_and_value(loss)(params, x, y)
-        for layer, slopes in zip(params, grads, strict=True):
-            for param, slope in zip(layer, slopes, strict=True):
+    @compiled
+    def step(params: Any, x: Any, y: Any) -> Any:
+        value, grads = value_and_grads(loss, params, x, y)
+        with torch.no_grad():
+            for param, slope in zip(params, grads, strict=True):
                 param.sub_(slope, alpha=rate)
         return value
 
-    fast = compiled(trained)
-
-    def step() -> Any:
-        with torch.no_grad():
-            return fast(params, x, y)
-
     def parameters() -> list[Any]:
-        return [tensor.T.numpy().copy() for pair in params for tensor in pair]
+        return [param.detach().numpy().T.copy() for param in params]
 
-    return Trainer(step, parameters)
+    return Trainer(lambda: step(params, x, y), parameters)
+
+
+def torch_eager(setting: Setting, rate: float) -> Trainer:
+    torch = import_torch()
+
+    def value_and_grads(loss: Callable, params: Any, x: Any, y: Any) -> Any:
+        for param in params:
+            param.requires_grad_()
+        value = loss(params, x, y)
+        return value.detach(), torch.autograd.grad(value, params)
+
+    return torch_trainer(setting, rate, value_and_grads, lambda step: step)
 
 
 def torch_compile(setting: Setting, rate: float) -> Trainer:
-    """Needs a C++ compiler, and can fail in more ways than can be named; then it is left out and reported."""
+    """With `torch.func`, which is compiled together with the update; `torch.autograd.grad` would break the graph.
+
+    It needs a C++ compiler, and can fail in more ways than can be named; then it is left out and reported.
+    """
     torch = import_torch()
-    trainer = torch_trainer(setting, rate, torch.compile)
+
+    def value_and_grads(loss: Callable, params: Any, x: Any, y: Any) -> Any:
+        grads, value = torch.func.grad_and_value(loss)(params, x, y)
+        return value, grads
+
     try:
-        trainer.step()
+        torch_trainer(setting, rate, value_and_grads, torch.compile).step()
     except Exception as error:
         raise Unavailable(f"torch.compile fails: {type(error).__name__}") from error
-    return trainer
+    return torch_trainer(setting, rate, value_and_grads, torch.compile)
 
 
 def numpy_preallocated(setting: Setting, rate: float) -> Trainer:
@@ -244,7 +260,7 @@ TRAINERS: dict[str, Callable[[Setting, float], Trainer]] = {
     UNCOMPILED: pyad_uncompiled,
     JAX: jax_jit,
     TORCH_COMPILE: torch_compile,
-    PYTORCH: lambda setting, rate: torch_trainer(setting, rate, lambda function: function),
+    PYTORCH: torch_eager,
     BY_HAND: numpy_preallocated,
 }
 

@@ -23,6 +23,8 @@ SIZES = ((2, 5), (2, 25), (10, 5), (10, 25), (32, 5), (32, 25))  # dimensions, c
 GAMMA = 1.0
 FREEDOM = 0
 
+JAX_POINTS_LAST = "jax.jit, points last"
+
 
 def data(dimensions: int, components: int) -> tuple[np.ndarray, ...]:
     """alphas (K,), means (K, d), icf (K, d (d + 1) / 2) and x (N, d). The same on every call."""
@@ -51,50 +53,75 @@ def constant(dimensions: int, components: int) -> float:
 # ---- the objective for each peer ----
 
 
+def scaled_points_last(q: Any, means: Any, x: Any) -> Any:
+    """Q (x - mean) for every component, dimension and point, for NumPy and JAX."""
+    components, dimensions = means.shape
+    return (q.reshape(-1, dimensions) @ x.T).reshape(components, dimensions, -1) - q @ means[:, :, None]
+
+
+def posterior(xp: Any, logsumexp: Callable, alphas: Any, log_diagonal: Any, q: Any, squares: Any) -> Any:
+    """The objective from the squared lengths (K, N) of the scaled points."""
+    components, dimensions = log_diagonal.shape
+    log_det = xp.sum(log_diagonal, axis=1)
+    scores = (alphas + log_det)[:, None] - 0.5 * squares
+    likelihood = xp.sum(logsumexp(scores, axis=0)) - POINTS * logsumexp(alphas, axis=0)
+    prior = 0.5 * GAMMA**2 * xp.sum(q * q) - FREEDOM * xp.sum(log_det)
+    return likelihood + prior + constant(dimensions, components)
+
+
 def numpy_logsumexp(x: Any, axis: int) -> Any:
     top = np.max(x, axis=axis, keepdims=True)
     return np.log(np.sum(np.exp(x - top), axis=axis)) + np.squeeze(top, axis)
 
 
 def numpy_objective(alphas: Any, means: Any, icf: Any, x: np.ndarray) -> Any:
-    """NumPy code, one matrix product per component over all points; only the array written into is pyad's."""
+    """NumPy code: one matrix product for all, points last, so that sums over d run along contiguous rows of points.
+
+    Only the array that is written into is pyad's.
+    """
     import pyad.numpy as pnp
 
     components, dimensions = means.shape
     rows, columns = below_diagonal(dimensions)
     diagonal = np.arange(dimensions)
     log_diagonal = icf[:, :dimensions]
-    log_det = np.sum(log_diagonal, axis=1)
     q = pnp.zeros((components, dimensions, dimensions))
     q[:, diagonal, diagonal] = np.exp(log_diagonal)
     q[:, rows, columns] = icf[:, dimensions:]
-    centred = x - means[:, None, :]
-    scaled = centred @ np.swapaxes(q, 1, 2)
-    scores = (alphas + log_det)[:, None] - 0.5 * np.sum(scaled * scaled, axis=2)
-    likelihood = np.sum(numpy_logsumexp(scores, 0)) - POINTS * numpy_logsumexp(alphas, 0)
-    prior = 0.5 * GAMMA**2 * np.sum(q * q) - FREEDOM * np.sum(log_det)
-    return likelihood + prior + constant(dimensions, components)
+    scaled = scaled_points_last(q, means, x)
+    return posterior(np, numpy_logsumexp, alphas, log_diagonal, q, np.sum(scaled * scaled, axis=1))
+
+
+def jax_factor(icf: Any, components: int, dimensions: int) -> Any:
+    """Q from its parameters, by `.at[].set`."""
+    jnp = import_jax().numpy
+    rows, columns = below_diagonal(dimensions)
+    diagonal = np.arange(dimensions)
+    q = jnp.zeros((components, dimensions, dimensions))
+    q = q.at[:, diagonal, diagonal].set(jnp.exp(icf[:, :dimensions]))
+    return q.at[:, rows, columns].set(icf[:, dimensions:])
 
 
 def jax_objective(alphas: Any, means: Any, icf: Any, x: Any) -> Any:
-    """The same with `.at[].set` and JAX's logsumexp."""
+    """The usual way: points first, as the data comes, components second, dimensions last."""
     jax = import_jax()
     jnp = jax.numpy
     components, dimensions = means.shape
-    rows, columns = below_diagonal(dimensions)
-    diagonal = np.arange(dimensions)
-    log_diagonal = icf[:, :dimensions]
-    log_det = jnp.sum(log_diagonal, axis=1)
-    q = jnp.zeros((components, dimensions, dimensions))
-    q = q.at[:, diagonal, diagonal].set(jnp.exp(log_diagonal))
-    q = q.at[:, rows, columns].set(icf[:, dimensions:])
-    centred = x - means[:, None, :]
-    scaled = centred @ jnp.swapaxes(q, 1, 2)
-    scores = (alphas + log_det)[:, None] - 0.5 * jnp.sum(scaled * scaled, axis=2)
-    logsumexp = jax.scipy.special.logsumexp
-    likelihood = jnp.sum(logsumexp(scores, axis=0)) - POINTS * logsumexp(alphas)
-    prior = 0.5 * GAMMA**2 * jnp.sum(q * q) - FREEDOM * jnp.sum(log_det)
-    return likelihood + prior + constant(dimensions, components)
+    q = jax_factor(icf, components, dimensions)
+    products = (x @ q.reshape(-1, dimensions).T).reshape(-1, components, dimensions)
+    scaled = products - jnp.einsum("kij,kj->ki", q, means)
+    squares = jnp.sum(scaled * scaled, axis=2).T
+    return posterior(jnp, jax.scipy.special.logsumexp, alphas, icf[:, :dimensions], q, squares)
+
+
+def jax_objective_points_last(alphas: Any, means: Any, icf: Any, x: Any) -> Any:
+    """In the order of the NumPy code."""
+    jax = import_jax()
+    components, dimensions = means.shape
+    q = jax_factor(icf, components, dimensions)
+    scaled = scaled_points_last(q, means, x)
+    squares = jax.numpy.sum(scaled * scaled, axis=1)
+    return posterior(jax.numpy, jax.scipy.special.logsumexp, alphas, icf[:, :dimensions], q, squares)
 
 
 def torch_objective(alphas: Any, means: Any, icf: Any, x: Any) -> Any:
@@ -105,9 +132,8 @@ def torch_objective(alphas: Any, means: Any, icf: Any, x: Any) -> Any:
     log_det = log_diagonal.sum(1)
     q = torch.diag_embed(log_diagonal.exp())
     q[:, rows, columns] = icf[:, dimensions:]
-    centred = x - means[:, None, :]
-    scaled = centred @ q.mT
-    scores = (alphas + log_det)[:, None] - 0.5 * (scaled * scaled).sum(2)
+    scaled = scaled_points_last(q, means, x)
+    scores = (alphas + log_det)[:, None] - 0.5 * (scaled * scaled).sum(1)
     likelihood = torch.logsumexp(scores, 0).sum() - POINTS * torch.logsumexp(alphas, 0)
     prior = 0.5 * GAMMA**2 * (q * q).sum() - FREEDOM * log_det.sum()
     return likelihood + prior + constant(dimensions, components)
@@ -122,8 +148,8 @@ def pyad_run(bind: Callable[..., Run], size: tuple[int, int]) -> Run:
     return bind(pyad.value_and_grad(numpy_objective, (0, 1, 2)), data(*size))
 
 
-def jax_run(size: tuple[int, int]) -> Run:
-    return jitted(import_jax().value_and_grad(jax_objective, (0, 1, 2)), data(*size))
+def jax_run(objective: Callable[..., Any], size: tuple[int, int]) -> Run:
+    return jitted(import_jax().value_and_grad(objective, (0, 1, 2)), data(*size))
 
 
 def torch_run(size: tuple[int, int]) -> Run:
@@ -143,7 +169,8 @@ def _case(size: tuple[int, int]) -> Case:
     makers = {
         PYAD: functools.partial(pyad_run, replayed, size),
         UNCOMPILED: functools.partial(pyad_run, called, size),
-        JAX: functools.partial(jax_run, size),
+        JAX: functools.partial(jax_run, jax_objective, size),
+        JAX_POINTS_LAST: functools.partial(jax_run, jax_objective_points_last, size),
         PYTORCH: functools.partial(torch_run, size),
     }
     title = f"Gaussian mixture, {POINTS} points, d = {dimensions}, K = {components}"
