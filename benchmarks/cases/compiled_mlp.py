@@ -63,7 +63,8 @@ def pyad_function(setting: Setting, rate: float) -> Callable[..., Any]:
         value, grads = pyad.value_and_grad(loss)(params, x, y)
         for layer, slope in zip(params, grads, strict=True):
             for key in layer:
-                layer[key] -= rate * slope[key]
+                param = layer[key]
+                param -= rate * slope[key]
         return value
 
     return step
