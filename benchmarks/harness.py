@@ -28,7 +28,12 @@ Probe = Callable[[], float]
 SUBJECT = "pyad"
 BLOCK_SECONDS = 0.01
 THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS", "NUMEXPR_NUM_THREADS")
-VERSIONS_OF = ("pyad-autodiff", "numpy", "torch", "autograd", "micrograd")
+XLA_THREAD_VARIABLES = ("PJRT_NPROC", "NPROC")  # XLA makes as many threads as it finds processors, or as these say
+VERSIONS_OF = ("pyad-autodiff", "numpy", "jax", "torch", "autograd", "micrograd")
+
+
+class Unavailable(Exception):
+    """A contestant that cannot run here; its message, short enough for a table, says why."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +51,8 @@ class Case:
     """One row of work.
 
     `contestants` maps a name to a factory; the factory does the imports and the set-up and returns the probe.
-    A factory that raises ModuleNotFoundError is left out and reported as not installed.
+    A factory that raises ModuleNotFoundError is left out and reported as not installed; for one that
+    raises Unavailable its message is reported.
     `check` raises when the contestants do not agree; it is called with the names of those that are installed.
     """
 
@@ -89,10 +95,17 @@ class Result:
         return None if peer is None else value * goal.times <= peer
 
 
-def pin_threads() -> None:
-    """Asks every thread pool for one thread. Must run before NumPy or a peer is imported; children inherit it."""
-    for name in THREAD_VARIABLES:
-        os.environ[name] = "1"
+def pin_threads(count: int = 1) -> None:
+    """Asks every thread pool for `count` threads. Must run before NumPy or a peer is imported; children inherit it."""
+    for name in (*THREAD_VARIABLES, *XLA_THREAD_VARIABLES):
+        os.environ[name] = str(count)
+    os.environ["XLA_FLAGS"] = f"--xla_cpu_multi_thread_eigen={str(count > 1).lower()}"
+    os.environ["JAX_PLATFORMS"] = "cpu"
+
+
+def threads() -> int:
+    """The number of threads that `pin_threads` has asked for, here or in the parent process."""
+    return int(os.environ.get(THREAD_VARIABLES[0], 1))
 
 
 def timer(run: Callable[[], Any], per: int = 1) -> Probe:
@@ -150,13 +163,15 @@ def measure(case: Case, rounds: int) -> Result:
             probes[name] = factory()
         except ModuleNotFoundError as error:
             result.missing[name] = f"{error.name or error} is not installed"
+        except Unavailable as error:
+            result.missing[name] = str(error)
     if case.check is not None:
         case.check(list(probes))
     gc.collect()
     gc.freeze()
     result.samples = {name: [] for name in probes}
     names = list(probes)
-    for turn in range(min(rounds, case.max_rounds or rounds)):
+    for turn in range(min(rounds, case.max_rounds or rounds) if names else 0):
         # Another contestant leads each round, so that none always runs on the caches of the same neighbour.
         start = turn % len(names)
         for name in names[start:] + names[:start]:
@@ -239,6 +254,7 @@ def environment() -> dict[str, Any]:
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "versions": versions,
+        "threads": threads(),
         "pools": _pools(),
     }
 
@@ -259,20 +275,21 @@ def _pools() -> list[dict[str, Any]]:
     return [{key: pool.get(key) for key in keys} for pool in threadpoolctl.threadpool_info()]
 
 
-def check_single_thread() -> None:
-    """Raises when a thread pool that is loaded by now has more than one thread."""
+def check_threads() -> None:
+    """Raises when a thread pool that is loaded by now has more threads than were asked for."""
     for pool in _pools():
-        if pool["num_threads"] != 1:
-            raise RuntimeError(f"{pool['internal_api']} runs {pool['num_threads']} threads; the figures need one")
+        if pool["num_threads"] > threads():
+            raise RuntimeError(f"{pool['internal_api']} runs {pool['num_threads']} threads, not {threads()}")
 
 
 def write_markdown(path: Path, results: Sequence[Result], where: dict[str, Any], command: str) -> None:
     """The table and what it was measured on, as Markdown."""
     versions = ", ".join(f"{name} {version}" for name, version in where["versions"].items() if version)
+    pools = "Single thread" if threads() == 1 else f"{threads()} threads"
     lines = [
         "# Benchmark results",
         "",
-        f"Written by `{command}`. Single thread, alternating rounds; medians, and peer over pyad (above 1, pyad wins).",
+        f"Written by `{command}`. {pools}, alternating rounds; medians, and peer over pyad (above 1, pyad wins).",
         "What each row means is in [README.md](README.md).",
         "",
         f"{where['processor']}; {where['system']}; Python {where['python']}; {versions}.",

@@ -20,10 +20,13 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--list", action="store_true", help="print the names of the cases and stop")
     parser.add_argument("--rounds", type=int, default=25, help="alternating rounds (default 25; slow cases take fewer)")
     parser.add_argument("--only", action="append", metavar="NAME", help="only this contestant; may be repeated")
+    parser.add_argument("--threads", type=int, default=1, metavar="N", help="threads for each contestant (default 1)")
     parser.add_argument("--output", type=Path, help="where to write, without suffix (default: benchmarks/results)")
     options = parser.parse_args(arguments)
     if options.rounds < 1:
         parser.error("--rounds must be at least 1")
+    if options.threads < 1:
+        parser.error("--threads must be at least 1")
     return options
 
 
@@ -46,7 +49,7 @@ def select(cases: list[harness.Case], wanted: list[str], only: list[str] | None)
 def main(arguments: list[str] | None = None) -> int:
     """Runs the chosen cases. Exit status 1 when pyad misses one of its goals."""
     options = parse_arguments(arguments)
-    harness.pin_threads()
+    harness.pin_threads(options.threads)
     import cases  # only now: it loads NumPy, which reads the number of its threads once
 
     chosen = select(cases.all_cases(), options.case, options.only)
@@ -58,14 +61,15 @@ def main(arguments: list[str] | None = None) -> int:
     for case in chosen:
         print(f"{case.name} ...", file=sys.stderr, flush=True)
         results.append(harness.measure(case, options.rounds))
-        harness.check_single_thread()
+        harness.check_threads()
     print(harness.render(results, "simple"))
-    # A run of some of the cases must not replace the report on all of them.
-    whole = not options.case and not options.only
+    # A run of some of the cases, or with other threads, must not replace the report on all of them.
+    whole = not options.case and not options.only and options.threads == 1
     output = options.output or (HERE / "results" if whole else None)
     if output is not None:
         where = harness.environment()
-        harness.write_markdown(output.with_suffix(".md"), results, where, "python benchmarks/run.py")
+        command = "python benchmarks/run.py" + (f" --threads {options.threads}" if options.threads > 1 else "")
+        harness.write_markdown(output.with_suffix(".md"), results, where, command)
         harness.write_json(output.with_suffix(".json"), results, where)
     missed = [goal for result in results for goal in result.case.goals if result.met(goal) is False]
     return 1 if missed else 0

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from harness import Case
 
-from cases import chain, elements, footprint, memory, mlp, sweep
+from cases import (
+    chain,
+    compiled_chain,
+    compiled_mlp,
+    elements,
+    footprint,
+    gmm,
+    memory,
+    mlp,
+    rosenbrock,
+    sweep,
+    unrolled,
+)
 
 
 def all_cases() -> list[Case]:
@@ -14,6 +26,11 @@ def all_cases() -> list[Case]:
         *sweep.cases(),
         *elements.cases(),
         *mlp.cases(),
+        *compiled_chain.cases(),
+        *compiled_mlp.cases(),
+        *gmm.cases(),
+        *rosenbrock.cases(),
+        *unrolled.cases(),
         *chain.long_cases(),
         *memory.cases(),
         *footprint.cases(),

@@ -18,7 +18,7 @@ import numpy as np
 from harness import Case, Goal, Probe, in_fresh_process, timer, timer_once
 
 from cases import memory
-from cases.common import agreement, import_torch
+from cases.common import AUTOGRAD, BY_HAND, PYAD, PYTORCH, agreement, import_torch
 
 C = 0.999
 OPERATIONS = 1000
@@ -174,13 +174,9 @@ def numpy_by_hand(size: int | None, operations: int = OPERATIONS) -> Run:
     return run
 
 
-PYAD = "pyad"
 PYAD_PLAIN = "pyad, plain NumPy code"
-PYTORCH = "PyTorch"
-AUTOGRAD = "autograd"
 MICROGRAD = "micrograd"
 FORWARD = "NumPy, forward alone"
-BY_HAND = "NumPy, by hand"
 
 SCALAR = {
     PYAD: pyad_numpy,

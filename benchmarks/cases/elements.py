@@ -9,11 +9,8 @@ from typing import Any
 import numpy as np
 from harness import Case, Goal, Probe, timer
 
-from cases.common import agreement, import_torch
+from cases.common import AUTOGRAD, PYAD, PYTORCH, agreement, import_torch
 
-PYAD = "pyad"
-PYTORCH = "PyTorch"
-AUTOGRAD = "autograd"
 READS = 1000
 LENGTHS = (1000, 8000)
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from harness import Case, Goal, Probe, timer
 
-from cases.common import agreement, import_torch
+from cases.common import BY_HAND, PRODUCTS, PYAD, PYTORCH, agreement, import_torch
 
 LEARNING_RATE = 1e-4
 
@@ -237,11 +237,6 @@ def torch_products(setting: Setting) -> None:
         torch.mm(out.T, h)
         h = out
 
-
-PYAD = "pyad"
-PYTORCH = "PyTorch"
-BY_HAND = "NumPy, by hand"
-PRODUCTS = "NumPy, its products alone"
 
 CONTESTANTS: dict[str, Callable[[Setting], Contestant]] = {
     PYAD: pyad_step,

@@ -8,8 +8,8 @@ from typing import Any
 
 from harness import Case, Goal, Probe, timer
 
-from cases.chain import AUTOGRAD, OPERATIONS, PYAD, PYTORCH, chain, point
-from cases.common import agreement, import_torch
+from cases.chain import OPERATIONS, chain, point
+from cases.common import AUTOGRAD, PYAD, PYTORCH, agreement, import_torch
 
 Pullback = Callable[[], Any]
 
