@@ -7,6 +7,7 @@
 
 /* What all threads share; only read once it is made. */
 struct pyad_compiled {
+    _Atomic int64_t refs; /* the caller's, and one of each instance */
     pyad_mem mem;
     pyad_arena arena;
     pyad_graph recorded;
@@ -18,7 +19,7 @@ struct pyad_compiled {
 };
 
 struct pyad_instance {
-    const pyad_compiled *compiled;
+    pyad_compiled *compiled;
     pyad_mem mem;
     pyad_replay replay;
 };
@@ -140,6 +141,7 @@ static pyad_compiled *make(pyad_engine *engine, const pyad_lift *lift)
     pyad_status status = PYAD_ERR_MEMORY;
     if (c != NULL) {
         memset(c, 0, sizeof *c);
+        c->refs = 1;
         pyad_mem_init(&c->mem, hook);
         pyad_arena_init(&c->arena, &c->mem);
         pyad_graph_init(&c->recorded, &c->mem, &c->arena);
@@ -178,7 +180,7 @@ pyad_compiled *pyad_compile(const pyad_interface *what)
 
 void pyad_compiled_free(pyad_compiled *c)
 {
-    if (c == NULL)
+    if (c == NULL || atomic_fetch_sub(&c->refs, 1) > 1)
         return;
     pyad_hook hook = c->mem.hook;
     pyad_mem_free(&c->mem, c->action_of, c->action_bytes);
@@ -256,7 +258,7 @@ int pyad_compiled_sink(const pyad_compiled *c, int sink, int64_t *node, int *kin
 
 /* ---- running it ---- */
 
-pyad_instance *pyad_instance_new(const pyad_compiled *compiled)
+pyad_instance *pyad_instance_new(pyad_compiled *compiled)
 {
     pyad_hook hook = pyad_hook_default;
     pyad_instance *instance = hook.resize(hook.user, NULL, 0, sizeof *instance);
@@ -264,6 +266,7 @@ pyad_instance *pyad_instance_new(const pyad_compiled *compiled)
         return NULL;
     memset(instance, 0, sizeof *instance);
     instance->compiled = compiled;
+    atomic_fetch_add(&compiled->refs, 1);
     pyad_mem_init(&instance->mem, hook);
     if (pyad_replay_make(&instance->replay, &instance->mem, &compiled->plan) == PYAD_OK)
         return instance;
@@ -278,6 +281,7 @@ void pyad_instance_free(pyad_instance *instance)
     pyad_hook hook = instance->mem.hook;
     pyad_replay_finish(&instance->replay);
     pyad_mem_finish(&instance->mem);
+    pyad_compiled_free(instance->compiled);
     hook.resize(hook.user, instance, sizeof *instance, 0);
 }
 

@@ -181,7 +181,7 @@ typedef struct pyad_interface {
 /* The program of what has been recorded, optimised; NULL for a failure (see pyad_last_message). It holds no reference to
  * the tape; memory that was lent has to stay. */
 pyad_compiled *pyad_compile(const pyad_interface *what);
-/* All instances are freed before. */
+/* The caller's reference goes; instances have their own. */
 void pyad_compiled_free(pyad_compiled *compiled);
 
 typedef struct pyad_compiled_info {
@@ -223,7 +223,7 @@ int pyad_compiled_node(const pyad_compiled *compiled, int optimised, int64_t nod
 int pyad_compiled_sink(const pyad_compiled *compiled, int sink, int64_t *node, int *kind, int *number);
 
 /* A program with memory to run in. NULL when out of memory. */
-pyad_instance *pyad_instance_new(const pyad_compiled *compiled);
+pyad_instance *pyad_instance_new(pyad_compiled *compiled);
 void pyad_instance_free(pyad_instance *instance);
 /* Runs the program: an address for each input that pyad_compile was told of, and each result. 0 when done;
  * PYAD_CALL_PYTHON (32) where Python has to run a node, after which pyad_instance_go goes on; PYAD_GUARD_FAILED (33)

@@ -100,8 +100,7 @@ class Program:
         instance = lib.pyad_instance_new(self.compiled)
         if instance == ffi.NULL:
             raise MemoryError("out of memory while making room for a compiled program")
-        # The instance refers to the program, and is freed before it.
-        return ffi.gc(instance, lambda pointer, _compiled=self.compiled: lib.pyad_instance_free(pointer))
+        return ffi.gc(instance, lib.pyad_instance_free)
 
     def _call(self, instance: Any) -> bool:
         """Run the node at which the program has stopped. False where its value is of another shape than it was."""
