@@ -20,6 +20,7 @@ except ModuleNotFoundError as error:
 
 from pyad import errors, extend, numpy, ops
 from pyad.array import Array
+from pyad.blas import get_blas, set_blas
 from pyad.custom import custom_jvp, custom_vjp
 from pyad.derived import checkpoint, fixed_point
 from pyad.transforms import grad, hessian, hvp, jacobian, jvp, stop_gradient, value_and_grad, vjp
@@ -33,6 +34,7 @@ __all__ = [
     "errors",
     "extend",
     "fixed_point",
+    "get_blas",
     "grad",
     "hessian",
     "hvp",
@@ -42,6 +44,7 @@ __all__ = [
     "numpy",
     "ops",
     "scipy",
+    "set_blas",
     "stop_gradient",
     "testing",
     "value_and_grad",

@@ -27,7 +27,7 @@ C_LAYERS = [
 ]
 
 PYTHON_LAYERS = [
-    ("binding", ["pyad.errors", "pyad._ext", "pyad._engine"]),
+    ("binding", ["pyad.errors", "pyad._ext", "pyad._engine", "pyad.blas"]),
     ("arrays and ops", ["pyad.parts", "pyad.array", "pyad.op", "pyad.host", "pyad.ops"]),
     (
         "transforms",
