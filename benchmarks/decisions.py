@@ -100,6 +100,34 @@ def lock() -> None:
     print(f"  kept {kept * 1e9:.0f} ns, given up {given_up * 1e9:.0f} ns")
 
 
+def blas() -> None:
+    """A product by NumPy's BLAS and by MKL (where it is installed), alone and each time after one of NumPy's own."""
+    from threadpoolctl import threadpool_limits
+
+    random = np.random.default_rng(0)
+    a, b = (random.normal(size=shape).astype(np.float32) for shape in ((512, 1024), (1024, 2048)))
+
+    def both(x: pyad.Array) -> None:
+        np.matmul(a, b)
+        x @ b
+
+    for which in ("numpy", "mkl"):
+        try:
+            chosen = pyad.set_blas(which)
+        except ImportError as problem:
+            print(f"  {problem}")
+            continue
+        for threads in (1, 2):
+            with threadpool_limits(threads):
+
+                def measure(x: pyad.Array, name: str = chosen.function, threads: int = threads) -> None:
+                    alone, after = cost(lambda: x @ b, 3), cost(lambda: both(x), 3)
+                    print(f"  {name}, {threads} threads: {alone * 1e3:.2f} ms, with NumPy's own {after * 1e3:.2f} ms")
+
+                inside(measure, a)
+    pyad.set_blas("numpy")
+
+
 def main() -> None:
     """Print all."""
     print(f"NumPy {np.__version__}, kernels {ffi.string(lib.pyad_isa_name()).decode()}")
@@ -109,6 +137,7 @@ def main() -> None:
         ("buffers", buffers),
         ("lists of arrays", lists),
         ("the interpreter's lock", lock),
+        ("the BLAS", blas),
     ):
         print(title)
         run()

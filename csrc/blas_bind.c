@@ -178,9 +178,9 @@ static void put_number(int dtype, room *to, int64_t i, double number)
 }
 
 /* Whole numbers from -8 to 8 that look like noise. */
-static void fill(int dtype, room *to, uint32_t seed)
+static void fill(int dtype, room *to, int64_t count, uint32_t seed)
 {
-    for (int64_t i = 0; i < TRIAL_ROOM; i++) {
+    for (int64_t i = 0; i < count; i++) {
         seed = seed * 1664525u + 1013904223u;
         put_number(dtype, to, i, (double)(seed >> 16) - (double)((seed >> 16) / 17 * 17) - 8.0);
     }
@@ -226,54 +226,54 @@ static void expect(int dtype, const pyad_gemm_call *g, room *C)
     }
 }
 
-/* Everything is compared, so writing beside the product is noticed as well. */
-static bool same(int dtype, const room *left, const room *right)
+/* All of the first `count` numbers are compared, so writing beside the product is noticed as well. */
+static bool same(int dtype, const room *left, const room *right, int64_t count)
 {
-    for (int64_t i = 0; i < TRIAL_ROOM; i++) {
+    for (int64_t i = 0; i < count; i++) {
         if (number_at(dtype, left, i) != number_at(dtype, right, i))
             return false;
     }
     return true;
 }
 
-static bool gemm_works(const pyad_binding *to, int dtype, pyad_gemm_call g)
+static bool gemm_works(const pyad_binding *to, int dtype, pyad_gemm_call g, int64_t count)
 {
     room A;
     room B;
     room C;
     room expected;
-    fill(dtype, &A, 1);
-    fill(dtype, &B, 2);
-    fill(dtype, &C, 3);
-    fill(dtype, &expected, 3);
+    fill(dtype, &A, count, 1);
+    fill(dtype, &B, count, 2);
+    fill(dtype, &C, count, 3);
+    fill(dtype, &expected, count, 3);
     g.A = &A;
     g.B = &B;
     g.C = &expected;
     expect(dtype, &g, &expected);
     g.C = &C;
     pyad_binding_gemm(to, dtype, &g);
-    return same(dtype, &C, &expected);
+    return same(dtype, &C, &expected, count);
 }
 
 /* The same product by gemv: one column, with gaps in both vectors. */
 static bool gemv_works(const pyad_binding *to, int dtype, int trans)
 {
-    enum { LONG = 5, SHORT = 3, LDA = 7, INCX = 2, INCY = 3 };
+    enum { LONG = 5, SHORT = 3, LDA = 7, INCX = 2, INCY = 3, COUNT = 2 * LONG * LDA };
     room A;
     room x;
     room y;
     room expected;
-    fill(dtype, &A, 4);
-    fill(dtype, &x, 5);
-    fill(dtype, &y, 6);
-    fill(dtype, &expected, 6);
+    fill(dtype, &A, COUNT, 4);
+    fill(dtype, &x, COUNT, 5);
+    fill(dtype, &y, COUNT, 6);
+    fill(dtype, &expected, COUNT, 6);
     bool turned = trans == PYAD_TRANS;
     pyad_gemm_call g = {turned ? SHORT : LONG, 1, turned ? LONG : SHORT, &A, &x, &expected, LDA, INCX, INCY, trans,
                         PYAD_NO_TRANS,         1};
     expect(dtype, &g, &expected);
     pyad_gemv_call v = {LONG, SHORT, LDA, INCX, INCY, &A, &x, &y, trans};
     pyad_binding_gemv(to, dtype, &v);
-    return same(dtype, &y, &expected);
+    return same(dtype, &y, &expected, COUNT);
 }
 
 /* All orders of a small product in which every length and leading dimension is another number, so that integers of
@@ -287,13 +287,13 @@ static bool dtype_works(const pyad_binding *to, int dtype)
         small.trans_a = trans_a;
         small.trans_b = trans_b;
         small.beta = round >> 2;
-        if (!gemm_works(to, dtype, small))
+        if (!gemm_works(to, dtype, small, 2 * 8 * 8))
             return false;
     }
     pyad_gemm_call blocks = {.M = 20, .N = 24, .K = 28, .lda = 31, .ldb = 30, .ldc = 29, .beta = 1};
     blocks.trans_a = PYAD_NO_TRANS;
     blocks.trans_b = PYAD_TRANS;
-    if (!gemm_works(to, dtype, blocks))
+    if (!gemm_works(to, dtype, blocks, TRIAL_ROOM))
         return false;
     if (to->gemv[dtype - PYAD_F32] == NULL)
         return true;
