@@ -44,7 +44,8 @@ def get_blas() -> Blas:
     """
     info = ffi.new("pyad_blas_info *")
     lib.pyad_blas_get(info)
-    return Blas(_text(info.function), os.path.realpath(_text(info.file)) if _text(info.file) else "", info.bits)
+    file = _text(info.file)
+    return Blas(_text(info.function), file and os.path.realpath(file), info.bits)
 
 
 def set_blas(which: str | os.PathLike[str]) -> Blas:
@@ -122,43 +123,42 @@ def _load(path: str) -> None:
 # ---- MKL ----
 
 # One library stands for all of MKL and loads the others when it is first used.
-_RUNTIME = re.compile(r"(lib)?mkl_rt(\.\d+)*\.(so|dylib|dll)(\.\d+)*")
+_RUNTIME = re.compile(r"libmkl_rt(\.\d+)*\.(so|dylib)(\.\d+)*")
 
 # The constant of mkl_service.h, MKL's library of the layer, and the library with the threads. TBB comes first: it was
 # measured to be faster, and Intel's OpenMP ends the process where it finds a second copy of itself.
 _LAYERS = (
-    (4, "mkl_tbb_thread", ("libtbb.so.12", "libtbb.12.dylib", "tbb12.dll")),
-    (0, "mkl_intel_thread", ("libiomp5.so", "libiomp5.dylib", "libiomp5md.dll")),
+    (4, "mkl_tbb_thread", ("libtbb.so.12", "libtbb.12.dylib")),
+    (0, "mkl_intel_thread", ("libiomp5.so", "libiomp5.dylib")),
 )
 _SEQUENTIAL = 1
 
 
 def _mkl() -> str:
-    for path in (*_installed("mkl"), *_in_prefixes()):
+    for path in (*_installed(), *_in_prefixes()):
         if _RUNTIME.fullmatch(path.name) and path.exists():
             return str(path)
     raise ImportError(
-        'set_blas: MKL is not installed. Run `pip install "pyad-autodiff[mkl]"` (there is one for x86-64 on Linux and '
-        "Windows), or give the path of libmkl_rt"
+        'set_blas: MKL is not installed. Run `pip install "pyad-autodiff[mkl]"` (the package index has it for Linux on '
+        "x86-64 alone; elsewhere give the path of a BLAS)"
     )
 
 
-def _installed(name: str) -> Iterable[Path]:
-    """The files of a distribution; none where it is not installed."""
+def _installed() -> Iterable[Path]:
+    """What the package mkl has put in place; nothing where it is not installed."""
     from importlib import metadata
 
     try:
-        files = metadata.files(name) or []
+        files = metadata.files("mkl") or []
     except metadata.PackageNotFoundError:
         return []
     return [Path(str(file.locate())).resolve() for file in files if "mkl_rt" in file.name]
 
 
 def _in_prefixes() -> Iterable[Path]:
-    """Where conda puts libraries, and pip those of a virtual environment."""
+    """What lies where conda puts libraries."""
     for prefix in dict.fromkeys((sys.prefix, sys.base_prefix)):
-        for folder in ("lib", "Library/bin"):
-            yield from sorted(Path(prefix, folder).glob("*mkl_rt*"), reverse=True)
+        yield from sorted(Path(prefix, "lib").glob("libmkl_rt*"), reverse=True)
 
 
 def _choose_threads(path: str) -> None:
@@ -176,6 +176,7 @@ def _choose_threads(path: str) -> None:
         if any(folder.glob(f"*{part}*")) and any(_can_load(folder / name) for name in threads):
             layer = number
             break
+    # Only now, since the threads that the user names have to be in memory too.
     if "MKL_THREADING_LAYER" in os.environ:
         return
     try:

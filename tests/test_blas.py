@@ -172,7 +172,7 @@ def test_going_back_and_forth(compiled):
     assert calls(path) == before
 
 
-def test_a_relative_path_and_bytes(compiled, monkeypatch):
+def test_a_path_may_be_relative(compiled, monkeypatch):
     path = compiled()
     monkeypatch.chdir(path.parent)
     assert pyad.set_blas(path.name).library == str(path.resolve())
@@ -237,7 +237,7 @@ def test_a_null_character_in_a_path_is_an_error():
 
 def test_mkl_that_is_not_installed_is_an_import_error(monkeypatch):
     before = pyad.get_blas()
-    monkeypatch.setattr(pyad.blas, "_installed", lambda name: [])
+    monkeypatch.setattr(pyad.blas, "_installed", list)
     monkeypatch.setattr(pyad.blas, "_in_prefixes", list)
     with pytest.raises(ImportError, match=r'pip install "pyad-autodiff\[mkl\]"'):
         pyad.set_blas("mkl")
@@ -252,9 +252,9 @@ def test_the_runtime_of_mkl_alone_is_refused(compiled, tmp_path):
 
 
 def test_mkls_runtime_is_known_by_its_names():
-    names = ["libmkl_rt.so.2", "libmkl_rt.so.3", "libmkl_rt.so", "libmkl_rt.2.dylib", "libmkl_rt.dylib", "mkl_rt.2.dll"]
+    names = ["libmkl_rt.so.2", "libmkl_rt.so.3", "libmkl_rt.so", "libmkl_rt.2.dylib", "libmkl_rt.dylib"]
     assert all(pyad.blas._RUNTIME.fullmatch(name) for name in names)
-    others = ["libmkl_rt.a", "mkl_rt.lib", "libmkl_core.so.3", "mkl_rt.py", "libmkl_rt_more.so"]
+    others = ["libmkl_rt.a", "libmkl_core.so.3", "mkl_rt.py", "libmkl_rt_more.so"]
     assert not any(pyad.blas._RUNTIME.fullmatch(name) for name in others)
 
 
@@ -448,17 +448,17 @@ def test_complex_views_are_multiplied_where_they_lie():
         np.testing.assert_allclose(pullback(s)[0], s @ right.T, rtol=1e-12, atol=1e-12)
 
 
-def test_the_rule_of_a_complex_product_is_a_program():
-    """It is kept by the engine, so a second sweep asks nothing of Python."""
-    from pyad import _engine
-
+def test_the_rule_of_a_complex_product_is_a_program(monkeypatch):
+    """It is asked for once, and then kept by the engine."""
     a, b = complex_pair(((4, 5), (5, 6)), np.complex128)
     f = pyad.grad(lambda a: np.sum(np.real(np.matmul(a, b))))
-    f(a)
-    rules = _engine.counters()["rules"]
-    assert rules > 0
-    f(a)
-    assert _engine.counters()["rules"] == rules
+    first = f(a)
+
+    def asked(x):
+        raise AssertionError("the rule was run by Python")
+
+    monkeypatch.setattr("pyad.ops.linalg._flip", asked)
+    np.testing.assert_array_equal(f(a), first)
 
 
 def test_complex_affine():
