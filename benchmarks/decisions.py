@@ -167,6 +167,32 @@ def host_ops() -> None:
             f"  {name:14s} NumPy {plain * 1e6:5.2f} us, traced {traced * 1e6:5.2f} us, "
             f"more {(traced - plain) * 1e6:5.2f} us; backward {backward * 1e6:5.2f} us a node"
         )
+def blas() -> None:
+    """A product by NumPy's BLAS and by MKL (where it is installed), alone and each time after one of NumPy's own."""
+    from threadpoolctl import threadpool_limits
+
+    random = np.random.default_rng(0)
+    a, b = (random.normal(size=shape).astype(np.float32) for shape in ((512, 1024), (1024, 2048)))
+
+    def both(x: pyad.Array) -> None:
+        np.matmul(a, b)
+        x @ b
+
+    for which in ("numpy", "mkl"):
+        try:
+            chosen = pyad.set_blas(which)
+        except ImportError as problem:
+            print(f"  {problem}")
+            continue
+        for threads in (1, 2):
+            with threadpool_limits(threads):
+
+                def measure(x: pyad.Array, name: str = chosen.function, threads: int = threads) -> None:
+                    alone, after = cost(lambda: x @ b, 3), cost(lambda: both(x), 3)
+                    print(f"  {name}, {threads} threads: {alone * 1e3:.2f} ms, with NumPy's own {after * 1e3:.2f} ms")
+
+                inside(measure, a)
+    pyad.set_blas("numpy")
 
 
 def main() -> None:
@@ -179,6 +205,7 @@ def main() -> None:
         ("lists of arrays", lists),
         ("the interpreter's lock", lock),
         ("host ops", host_ops),
+        ("the BLAS", blas),
     )
     for title, run in sections:
         if not sys.argv[1:] or title in sys.argv[1:]:

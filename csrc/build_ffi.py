@@ -22,7 +22,7 @@ PREPROCESSOR_TAKEN_OUT = re.compile(r"#\s*(include\s+[<\"].*|ifndef \w+_H|define
 # Calls that may run for long.
 RELEASING = {
     "pyad_axpy",
-    "pyad_bind_blas",
+    "pyad_blas_set",
     "pyad_copy_out",
     "pyad_compile",
     "pyad_compiled_free",

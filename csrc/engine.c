@@ -1,6 +1,7 @@
 /* The engine: its life, the tape, recording. */
 #include "engine.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "blas.h"
@@ -101,10 +102,18 @@ int pyad_kernel_find(const char *name)
     return -1;
 }
 
-const char *pyad_bind_blas(const char *library)
+int pyad_blas_set(const char *library, int load, char *words, size_t size)
 {
-    const char *name = pyad_blas_bind(library);
-    return name != NULL ? name : "";
+    pyad_message message = {""};
+    pyad_status status = pyad_blas_use(&message, library, load != 0);
+    snprintf(words, size, "%s", message.text);
+    return (int)status;
+}
+
+void pyad_blas_get(pyad_blas_info *out)
+{
+    pyad_blas_name name = pyad_blas_in_use();
+    *out = (pyad_blas_info){name.function, name.file, name.bits};
 }
 
 const char *pyad_isa_name(void)

@@ -542,10 +542,10 @@ pyad_status pyad_infer(pyad_message *message, int kernel, const int64_t *params,
         PYAD_TRY(need_float(message, kernel, x));
         return infer_scan(message, kernel, values, in, out);
     case PYAD_KERNEL_MATMUL:
-        PYAD_TRY(need_float(message, kernel, x));
+        PYAD_TRY(need_inexact(message, kernel, x));
         return infer_matmul(message, kernel, in, out);
     case PYAD_KERNEL_AFFINE:
-        PYAD_TRY(need_float(message, kernel, x));
+        PYAD_TRY(need_inexact(message, kernel, x));
         return infer_affine(message, in, out);
     case PYAD_KERNEL_CONJ:
     case PYAD_KERNEL_IMAG:

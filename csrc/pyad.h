@@ -49,8 +49,19 @@ int pyad_kernel_count(void);
 const char *pyad_kernel_label(int kernel);
 /* The number of a kernel by name, or -1. */
 int pyad_kernel_find(const char *name);
-/* The library to take matrix products from, and the name of the function found there ("" for none). */
-const char *pyad_bind_blas(const char *library);
+
+typedef struct pyad_blas_info {
+    const char *function;  /* the name of sgemm there, or "" for the engine's own loops */
+    const char *file;      /* where it is from, or "" */
+    int bits;              /* of its integers */
+} pyad_blas_info;
+
+/* Takes matrix products from the cblas of a shared library from now on, on all threads; from the engine's own loops for
+ * NULL. Without `load`, only a library that is loaded already is taken. Where it cannot be loaded (status 7), or has no
+ * cblas or one that gives wrong numbers (4), nothing changes, and `words`, of `size` bytes, say why. */
+int pyad_blas_set(const char *library, int load, char *words, size_t size);
+/* What takes them now. */
+void pyad_blas_get(pyad_blas_info *out);
 /* "base", "v3" or "v4". */
 const char *pyad_isa_name(void);
 

@@ -21,6 +21,7 @@ except ModuleNotFoundError as error:
 from pyad import errors, extend, numpy, ops
 from pyad.array import Array
 from pyad.compile import Compiled, CompileWarning, compile
+from pyad.blas import get_blas, set_blas
 from pyad.custom import custom_jvp, custom_vjp
 from pyad.derived import checkpoint, fixed_point
 from pyad.threads import get_num_threads, set_num_threads
@@ -39,6 +40,7 @@ __all__ = [
     "extend",
     "fixed_point",
     "get_num_threads",
+    "get_blas",
     "grad",
     "hessian",
     "hvp",
@@ -49,6 +51,7 @@ __all__ = [
     "ops",
     "scipy",
     "set_num_threads",
+    "set_blas",
     "stop_gradient",
     "testing",
     "value_and_grad",

@@ -436,17 +436,3 @@ def counters() -> dict[str, int]:
         name: getattr(c, name)
         for name in ("nodes", "tape_bytes", "live_bytes", "peak_bytes", "cached_bytes", "rules", "copied_bytes")
     }
-
-
-# ---- matrix products ----
-
-
-def _bind_blas() -> str:
-    try:
-        import numpy._core._multiarray_umath as core
-    except ImportError:
-        return ""
-    return ffi.string(lib.pyad_bind_blas(core.__file__.encode())).decode()
-
-
-BLAS = _bind_blas()

@@ -22,17 +22,23 @@ C_LAYERS = [
     # blocks runs straight lines of element-wise loops. Like the other kernels it knows arrays, and nothing of tapes.
     ("kernels", ["kernels/", "blas", "blocks"]),
     ("tape", ["tape", "order", "accum"]),
-    ("execution", ["exec", "infer", "program", "rules", "record", "apply", "sweep"]),
+    (
+        "execution",
+        [
+            *("exec", "infer", "program", "rules", "record", "apply", "sweep"),
+            *("graph", "pass", "passes", "plan", "replay"),
+        ],
+    ),
     ("binding", ["pyad", "engine", "session", "bridge"]),
 ]
 
 PYTHON_LAYERS = [
-    ("binding", ["pyad.errors", "pyad._ext", "pyad._engine", "pyad.threads"]),
-    ("arrays and ops", ["pyad.parts", "pyad.array", "pyad.op", "pyad.host", "pyad.ops"]),
+    ("binding", ["pyad.errors", "pyad._ext", "pyad._engine", "pyad.blas", "pyad.threads"]),
+    ("arrays and ops", ["pyad.parts", "pyad.array", "pyad.op", "pyad.host", "pyad.staged", "pyad.ops"]),
     (
         "transforms",
         [
-            *("pyad.tree", "pyad.scope", "pyad.pullback", "pyad.custom", "pyad.transforms", "pyad.compile"),
+            *("pyad.tree", "pyad.scope", "pyad.pullback", "pyad.custom", "pyad.transforms", "pyad.compile", "pyad.program"),
             *("pyad.testing", "pyad.extend", "pyad.derived"),
         ],
     ),

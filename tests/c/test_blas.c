@@ -34,15 +34,33 @@ static matrix random_matrix(int dtype, int64_t rows, int64_t cols, bool turned, 
     size_t count = (size_t)((turned ? cols : rows) * (turned ? m.col_stride : m.row_stride));
     m.data = malloc(count * item + item);
     assert_non_null(m.data);
-    for (size_t i = 0; i < count; i++)
-        test_store(dtype, (char *)m.data + i * item, (double)(test_random(9) - 4));
+    int part = pyad_dtype_part(dtype);
+    size_t part_size = pyad_dtype_size(part);
+    for (size_t i = 0; i < count * item / part_size; i++)
+        test_store(part, (char *)m.data + i * part_size, (double)(test_random(9) - 4));
     return m;
 }
 
-static double entry(int dtype, matrix m, int64_t row, int64_t col)
+/* A real or complex number. */
+typedef struct number {
+    double re;
+    double im;
+} number;
+
+static number entry(int dtype, matrix m, int64_t row, int64_t col)
 {
     int64_t offset = row * m.row_stride + col * m.col_stride;
-    return test_load(dtype, (const char *)m.data + offset * (int64_t)pyad_dtype_size(dtype));
+    const char *at = (const char *)m.data + offset * (int64_t)pyad_dtype_size(dtype);
+    int part = pyad_dtype_part(dtype);
+    if (part == dtype)
+        return (number){test_load(dtype, at), 0};
+    return (number){test_load(part, at), test_load(part, at + pyad_dtype_size(part))};
+}
+
+static void add_product(number *sum, number a, number b)
+{
+    sum->re += a.re * b.re - a.im * b.im;
+    sum->im += a.re * b.im + a.im * b.re;
 }
 
 static void check_entry(double value, double expected)
@@ -70,10 +88,11 @@ static void check_gemm(int dtype, const int64_t *mnk, int beta)
               beta, C.data, C.row_stride);
     for (int64_t i = 0; i < mnk[0]; i++) {
         for (int64_t j = 0; j < mnk[1]; j++) {
-            double expected = beta ? entry(dtype, old, i, j) : 0;
+            number expected = beta ? entry(dtype, old, i, j) : (number){0, 0};
             for (int64_t k = 0; k < mnk[2]; k++)
-                expected += entry(dtype, A, i, k) * entry(dtype, B, k, j);
-            check_entry(entry(dtype, C, i, j), expected);
+                add_product(&expected, entry(dtype, A, i, k), entry(dtype, B, k, j));
+            check_entry(entry(dtype, C, i, j).re, expected.re);
+            check_entry(entry(dtype, C, i, j).im, expected.im);
         }
         size_t end = (size_t)(i * C.row_stride + mnk[1]) * item;
         assert_memory_equal((char *)C.data + end, (char *)old.data + end, (size_t)gap * item);
@@ -86,16 +105,16 @@ static void check_gemm(int dtype, const int64_t *mnk, int beta)
 
 static void check_all(void)
 {
-    static const int64_t shapes[][3] = {{1, 1, 1},    {0, 3, 2},    {3, 0, 2},     {3, 2, 0},
-                                        {7, 5, 3},    {8, 16, 16},  {33, 65, 1},   {1, 300, 200},
-                                        {300, 1, 99}, {65, 66, 67}, {40, 130, 70}, {64, 64, 64}};
+    static const int64_t shapes[][3] = {{1, 1, 1},     {0, 3, 2},    {3, 0, 2},     {3, 2, 0},    {7, 5, 3},
+                                        {8, 16, 16},   {33, 65, 1},  {1, 300, 200}, {300, 1, 99}, {65, 66, 67},
+                                        {40, 130, 70}, {64, 64, 64}, {4, 4, 4},     {5, 4, 4}};
     for (size_t shape = 0; shape < sizeof shapes / sizeof shapes[0]; shape++) {
-        for (int round = 0; round < 8; round++)
-            check_gemm(round % 2 ? PYAD_F32 : PYAD_F64, shapes[shape], round / 2 % 2);
+        for (int round = 0; round < 16; round++)
+            check_gemm(PYAD_F32 + round % 4, shapes[shape], round / 4 % 2);
     }
     for (int round = 0; round < 40; round++) {
         int64_t mnk[3] = {1 + test_random(80), 1 + test_random(80), 1 + test_random(80)};
-        check_gemm(round % 2 ? PYAD_F32 : PYAD_F64, mnk, round / 2 % 2);
+        check_gemm(PYAD_F32 + round % 4, mnk, round / 4 % 2);
     }
 }
 
@@ -135,21 +154,49 @@ static void test_any_strides(void **state)
     }
 }
 
-static void test_bind_fails(void **state)
+static void check_in_use(const char *function)
+{
+    assert_string_equal(pyad_blas_in_use().function, function);
+}
+
+/* Takes the fallback into use and answers what choosing the library says. */
+static pyad_status choose(const char *library, bool load, pyad_message *message)
+{
+    message->text[0] = 0;
+    assert_int_equal(pyad_blas_use(message, NULL, load), PYAD_OK);
+    return pyad_blas_use(message, library, load);
+}
+
+static void test_choice_fails(void **state)
 {
     (void)state;
-    assert_null(pyad_blas_bind("/nowhere/libnothing.so"));
-    assert_string_equal(pyad_blas_name(), "");
-    /* Loaded, but without a product in it. */
-    assert_null(pyad_blas_bind("libc.so.6"));
-    assert_string_equal(pyad_blas_name(), "");
-    assert_null(pyad_blas_bind(NULL));
+    pyad_message message;
+    for (int load = 0; load < 2; load++) {
+        assert_int_equal(choose("/nowhere/libnothing.so", load, &message), PYAD_ERR_STATE);
+        assert_non_null(strstr(message.text, "/nowhere/libnothing.so cannot be loaded"));
+        check_in_use("");
+    }
+}
+
+/* Loaded, but without a product in it. */
+static void test_no_cblas(void **state)
+{
+    (void)state;
+    pyad_message message;
+    if (dlopen("libc.so.6", RTLD_NOW | RTLD_NOLOAD) == NULL)
+        skip();
+    assert_int_equal(choose("libc.so.6", false, &message), PYAD_ERR_VALUE);
+    assert_non_null(strstr(message.text, "libc.so.6 has no cblas: looked for scipy_cblas_sgemm64_, "));
+    check_in_use("");
+    assert_int_equal(pyad_blas_in_use().bits, 64);
+    assert_string_equal(pyad_blas_in_use().file, "");
 }
 
 static void test_fallback(void **state)
 {
     (void)state;
-    pyad_blas_bind(NULL);
+    assert_int_equal(pyad_blas_use(NULL, NULL, false), PYAD_OK);
+    check_in_use("");
     check_all();
 }
 
@@ -159,25 +206,29 @@ static void test_bound(void **state)
     const char *path = getenv("PYAD_TEST_BLAS");
     if (path == NULL || path[0] == '\0')
         skip();
-    /* Nothing is loaded by the binding itself. */
-    assert_null(pyad_blas_bind(path));
-    void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    if (library == NULL)
-        fail_msg("%s", dlerror());
-    const char *name = pyad_blas_bind(path);
-    assert_non_null(name);
-    assert_string_equal(pyad_blas_name(), name);
+    pyad_message message;
+    /* Nothing is loaded unless it is asked for. */
+    assert_int_equal(choose(path, false, &message), PYAD_ERR_STATE);
+    check_in_use("");
+    for (int round = 0; round < 3; round++) {
+        if (choose(path, round == 0, &message) != PYAD_OK)
+            fail_msg("%s", message.text);
+        assert_non_null(strstr(pyad_blas_in_use().function, "cblas_sgemm"));
+        assert_true(pyad_blas_in_use().file[0] != '\0');
+    }
     check_all();
-    pyad_blas_bind(NULL);
-    assert_string_equal(pyad_blas_name(), "");
-    dlclose(library);
+    /* What cannot be had leaves what is in use. */
+    assert_int_equal(pyad_blas_use(&message, "/nowhere/libnothing.so", true), PYAD_ERR_STATE);
+    assert_non_null(strstr(pyad_blas_in_use().function, "cblas_sgemm"));
+    assert_int_equal(pyad_blas_use(&message, NULL, false), PYAD_OK);
+    check_in_use("");
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_takes),    cmocka_unit_test(test_any_strides), cmocka_unit_test(test_bind_fails),
-        cmocka_unit_test(test_fallback), cmocka_unit_test(test_bound),
+        cmocka_unit_test(test_takes),    cmocka_unit_test(test_any_strides), cmocka_unit_test(test_choice_fails),
+        cmocka_unit_test(test_no_cblas), cmocka_unit_test(test_fallback),    cmocka_unit_test(test_bound),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
