@@ -78,16 +78,15 @@ int pyad_sweep_start(int flags, int output_count, const int64_t *outputs, int in
     }
     sweep->outer = engine->sweep;
     engine->sweep = sweep;
+    engine->sweep_count++;
     return PYAD_OK;
 }
 
-void pyad_sweep_stop(void)
+void pyad_engine_pop_sweep(pyad_engine *engine)
 {
-    pyad_engine *engine = pyad_engine_here();
-    if (engine == NULL || engine->sweep == NULL)
-        return;
     pyad_sweep *sweep = engine->sweep;
     engine->sweep = sweep->outer;
+    engine->sweep_count--;
     pyad_sweep_end(sweep);
     give_sweep(engine, sweep);
 }
@@ -264,16 +263,16 @@ double pyad_sweep_number(int64_t node)
     return pyad_value_number(engine->sweep->recorded ? &engine->tape.value[slot->node] : &slot->value);
 }
 
-pyad_buffer *pyad_sweep_share(int64_t node)
+int pyad_sweep_share(int64_t node, pyad_buffer **cell)
 {
     pyad_engine *engine;
     uint32_t index = 0;
     if (find(node, &engine, &index) != PYAD_OK || engine->sweep->recorded)
-        return NULL;
+        return 0;
     const pyad_slot *slot = pyad_sweep_slot(engine->sweep, index);
     if (slot == NULL || slot->state != PYAD_SLOT_OWNED)
-        return NULL;
-    return pyad_share_value(&slot->value);
+        return 0;
+    return pyad_share_value(&slot->value, cell);
 }
 
 int64_t pyad_sweep_visited(void)
@@ -297,10 +296,14 @@ int pyad_rule_begin(int64_t generation)
     pyad_engine *engine = pyad_engine_here();
     if (engine == NULL)
         return PYAD_ERR_STALE;
-    if (engine->in_rule || engine->sweep == NULL || engine->sweep->call == PYAD_CALL_NONE)
+    bool asked = engine->sweep != NULL && engine->sweep->call != PYAD_CALL_NONE;
+    /* A tape that was entered since knows nothing of the node. */
+    bool elsewhere = engine->entered != NULL && engine->entered->sweeps >= engine->sweep_count;
+    if (engine->in_rule || !asked || elsewhere)
         return (int)pyad_fail(&engine->message, PYAD_ERR_STATE, "no rule has been asked for");
     memset(engine->pending, 0, sizeof engine->pending);
     exchange_tapes(engine);
+    engine->rule_level = engine->sweep_count;
     engine->tape.abstract = true;
     pyad_status status = pyad_tape_mark(&engine->tape, generation, false);
     if (status != PYAD_OK)
@@ -369,6 +372,12 @@ int pyad_rule_program(int which, int64_t generation, int input_count, int output
         return told(engine, status);
     clear_rule_tape(engine);
     return told(engine, pyad_tape_mark(&engine->tape, generation, false));
+}
+
+int pyad_in_rule(void)
+{
+    pyad_engine *engine = pyad_engine_here();
+    return engine != NULL && engine->in_rule;
 }
 
 void pyad_rule_abort(void)

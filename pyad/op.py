@@ -105,11 +105,10 @@ def _record_given(op: Op, handles: list[int], params: tuple[int, ...] | None) ->
     if type(value) is not np.ndarray:
         value = np.asarray(value)
     count = -1 if params is None else len(params)
+    _engine.current().keep.append(value)
     handle = lib.pyad_op_given_array(op.number, len(handles), handles, count, given, id(value))
     if handle < 0:  # booleans, or memory with gaps
         handle = lib.pyad_op_given(op.number, len(handles), handles, count, given, _engine.lend(value, 1))
-    else:
-        _engine.current().keep.append(value)
     return wrap(handle)
 
 
@@ -261,23 +260,21 @@ def supply_rule(node: int) -> None:
     engine = _engine.current()
     keep = engine.keep
     kept = len(keep)
-    status = lib.pyad_rule_begin(_engine.next_generation())
-    if status:
-        raise _engine.error(status)
-    engine.abstract = True
     try:
+        status = lib.pyad_rule_begin(_engine.next_generation())
+        if status:
+            raise _engine.error(status)
+        engine.abstract = True
         _record_backward(op, infos, params)
         if op.forward_kind == FORWARD_OWN:
             for k in range(info.nargs):
                 _record_forward(op, k, infos, params)
     except NeedsPython:
         status = lib.pyad_rule_python()
-    except BaseException:
-        lib.pyad_rule_abort()
-        raise
     else:
         status = lib.pyad_rule_commit(op.forward_kind)
     finally:
+        lib.pyad_rule_abort()  # unless it has come to its end
         engine.abstract = False
         del keep[kept:]
     if status:
@@ -353,22 +350,29 @@ def _run_backward(op: Op, node: int, operands: list[int], params: tuple[int, ...
     if op.selective:
         rule = functools.partial(rule, needed=[bool(lib.pyad_sweep_needs(h)) for h in operands])
     y, xs = _around(op, node, operands, params, outside)
+    level = lib.pyad_sweep_level()
     outputs = call_rule(op, rule, seed, y, xs, params)
+    lib.pyad_sweep_return(level)  # the rule may have caught an interrupt of a transform of its own
     for handle, out in zip(operands, outputs, strict=True):
         # A function in the place of a cotangent is called only where it is needed.
         if out is not None and lib.pyad_sweep_needs(handle):
-            _give(op, handle, out() if type(out) is FunctionType else out)
+            if type(out) is FunctionType:
+                out = out()
+                lib.pyad_sweep_return(level)
+            _give(op, handle, out)
 
 
 def _run_forward(op: Op, node: int, operands: list[int], params: tuple[int, ...], outside: Any) -> None:
     tangents = [_value_at(h, outside) if lib.pyad_sweep_needs(h) else None for h in operands]
     if all(t is None for t in tangents):
         return
+    level = lib.pyad_sweep_level()
     y, xs = _around(op, node, operands, params, outside)
     if op.in_python:
         parts = [op.forward(tangents, y, *xs, params)]
     else:
         parts = _forward_parts(op, tangents, y, xs, params)
+    lib.pyad_sweep_return(level)
     for part in parts:
         if part is not None:
             _give(op, node, part)
