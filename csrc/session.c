@@ -134,6 +134,9 @@ int pyad_sweep_give(int64_t node, int64_t value)
                               pyad_shape_text(have, given, sizeof given),
                               pyad_shape_text(want, expected, sizeof expected));
     }
+    /* A recorded sweep goes on with the node itself, whose holder may drop it before. */
+    if (engine->sweep->recorded && engine->tape.value[part].buffer != NULL)
+        engine->tape.flags[part] |= PYAD_NODE_SAVED;
     return told(engine, pyad_sweep_add(engine->sweep, target, part));
 }
 

@@ -92,6 +92,9 @@ void pyad_tape_clear(pyad_tape *tape)
     tape->args_count = 0;
     tape->lent_count = 0;
     pyad_arena_cut(&tape->arena, (pyad_arena_mark){NULL, NULL});
+    /* Nodes outside of all marks have a generation that comes again. */
+    for (int k = 0; k < PYAD_CONST_CACHE; k++)
+        tape->constants[k].generation = -1;
 }
 
 void pyad_tape_seal(pyad_tape *tape, int count, const uint32_t *kept)

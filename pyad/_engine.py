@@ -142,17 +142,17 @@ class Engine:
 
     def is_idle(self, frame: FrameType | None) -> bool:
         """Whether no transform is under way where `frame` is run. What an interrupted one has left is cleared away."""
-        if lib.pyad_depth() == 0:
-            return True
-        if _is_held(frame):
+        left = lib.pyad_depth() > 0
+        if left and _is_held(frame):
             return False
-        here = threading.get_ident()
-        for generation, thread in list(_open.items()):
-            if thread == here:
-                del _open[generation]
-        self.abstract = False
-        lib.pyad_reset()
-        self.keep = []
+        if _open:
+            here = threading.get_ident()
+            for generation in [generation for generation, thread in list(_open.items()) if thread == here]:
+                _open.pop(generation, None)
+        if left:
+            self.abstract = False
+            lib.pyad_reset()
+            self.keep = []
         return True
 
     def bury(self) -> None:

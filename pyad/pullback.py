@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ _cell = ffi.typeof("pyad_saved_tape *[1]")
 class SavedTape:
     """A tape that left its thread's engine with the mark of a scope, to be swept again; freed by that thread."""
 
-    __slots__ = ("cell", "engine", "generation", "keep", "kept")
+    __slots__ = ("cell", "engine", "generation", "keep", "kept", "note")
 
     def __init__(self, scope: Scope) -> None:
         self.engine = scope.engine
@@ -31,8 +32,9 @@ class SavedTape:
         self.keep = scope.keep
         self.kept = len(scope.keep)
         cell = ffi.new(_cell)
-        # It may end on any thread, and in any function.
+        # Its end may come on any thread, and be interrupted where it is a function of Python's.
         self.cell = ffi.gc(cell, self.engine.dead.append)
+        self.note = ffi.gc(ffi.new("char *"), partial(_engine._saved.pop, self.generation))
         check(lib.pyad_tape_take(cell))
         self.engine.keep = []
         _engine._saved[self.generation] = threading.get_ident()
@@ -62,9 +64,6 @@ class SavedTape:
             engine.keep = turning
             lib.pyad_tape_leave(self.cell[0])
             engine.keep = outside
-
-    def __del__(self) -> None:
-        _engine._saved.pop(getattr(self, "generation", -1), None)
 
 
 class _Turning:

@@ -255,7 +255,7 @@ class Scope:
 
     def open(self, keep_all: bool = False) -> None:
         engine = self.engine
-        self.nested = lib.pyad_depth() > 0 and not engine.is_idle(sys._getframe(2))
+        self.nested = bool(_engine._open or lib.pyad_depth()) and not engine.is_idle(sys._getframe(2))
         keep = engine.keep
         if self.nested:
             self.floor = lib.pyad_node_count()
