@@ -36,6 +36,7 @@ RELEASING = {
     "pyad_sweep_start",
     "pyad_sweep_stop",
     "pyad_sweep_verify",
+    "pyad_tape_leave",
     "pyad_trim",
 }
 # Calls that may run for long if this is true of their (generated) arguments.

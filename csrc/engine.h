@@ -32,7 +32,8 @@ struct pyad_engine {
 struct pyad_saved_tape {
     pyad_engine *engine;
     pyad_tape tape;
-    size_t marks;  /* on the saved tape */
+    size_t marks;        /* on the saved tape, ... */
+    int64_t generation;  /* ... and that of the innermost */
     bool is_entered;
     int sweeps;    /* under way when it was entered */
     pyad_saved_tape *below;

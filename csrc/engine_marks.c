@@ -198,6 +198,7 @@ int pyad_tape_take(pyad_saved_tape **cell)
     saved->engine = engine;
     saved->tape = engine->tape;
     saved->marks = engine->tape.mark_count;
+    saved->generation = saved->marks > 0 ? saved->tape.marks[saved->marks - 1].generation : 0;
     saved->next = engine->saved;
     if (saved->next != NULL)
         saved->next->previous = saved;
@@ -207,15 +208,19 @@ int pyad_tape_take(pyad_saved_tape **cell)
     return PYAD_OK;
 }
 
-void pyad_tape_enter(pyad_saved_tape *saved)
+int pyad_tape_enter(pyad_saved_tape *saved, int64_t generation)
 {
     pyad_engine *engine = saved->engine;
     pyad_tape_leave(saved); /* where it is entered already, nobody came to leave it */
+    if (pyad_tape_mark(&saved->tape, generation, false) != PYAD_OK)
+        return (int)pyad_fail(&engine->message, PYAD_ERR_MEMORY, "out of memory");
+    saved->tape.marks[saved->marks].sweeps = engine->sweep_count;
     saved->sweeps = engine->sweep_count;
     saved->is_entered = true;
     saved->below = engine->entered;
     engine->entered = saved;
     swap_tapes(saved);
+    return PYAD_OK;
 }
 
 void pyad_tape_leave(pyad_saved_tape *saved)
@@ -227,6 +232,11 @@ void pyad_tape_leave(pyad_saved_tape *saved)
         else
             leave_innermost(engine);
     }
+}
+
+int64_t pyad_saved_tape_generation(const pyad_saved_tape *saved)
+{
+    return saved->generation;
 }
 
 int pyad_tape_is_innermost(const pyad_saved_tape *saved)

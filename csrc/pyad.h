@@ -75,8 +75,11 @@ int64_t pyad_node_count(void);
 /* Takes the tape away from the engine, which goes on with an empty one; to be swept later, or freed. Calls that give
  * something away put it into a cell of the caller's, who has made sure before that it will be freed. */
 int pyad_tape_take(pyad_saved_tape **cell);
-/* Puts the saved tape in the place of the engine's, until it is left. To leave it ends what began since. */
-void pyad_tape_enter(pyad_saved_tape *saved);
+/* The generation of the saved tape's innermost mark. */
+int64_t pyad_saved_tape_generation(const pyad_saved_tape *saved);
+/* Puts the saved tape in the place of the engine's, under a mark of its own, until it is left. To leave it ends what began
+ * since, and cuts that mark. */
+int pyad_tape_enter(pyad_saved_tape *saved, int64_t generation);
 void pyad_tape_leave(pyad_saved_tape *saved);
 /* Whether it was entered last. */
 int pyad_tape_is_innermost(const pyad_saved_tape *saved);

@@ -158,7 +158,10 @@ class Engine:
     def bury(self) -> None:
         """Free saved tapes whose pullback is gone."""
         while self.dead:
-            lib.pyad_saved_tape_free(self.dead[-1])
+            cell = self.dead[-1]
+            if cell[0] != NULL:
+                _saved.pop(lib.pyad_saved_tape_generation(cell[0]), None)
+                lib.pyad_saved_tape_free(cell)
             self.dead.pop()
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,20 +23,18 @@ _cell = ffi.typeof("pyad_saved_tape *[1]")
 class SavedTape:
     """A tape that left its thread's engine with the mark of a scope, to be swept again; freed by that thread."""
 
-    __slots__ = ("cell", "engine", "generation", "keep", "kept", "note")
+    __slots__ = ("cell", "engine", "keep", "kept")
 
     def __init__(self, scope: Scope) -> None:
         self.engine = scope.engine
-        self.generation = scope.generation
         self.keep = scope.keep
         self.kept = len(scope.keep)
         cell = ffi.new(_cell)
-        # Its end may come on any thread, and be interrupted where it is a function of Python's.
+        # Its end may come on any thread, and would be interrupted if it were a function of Python's.
         self.cell = ffi.gc(cell, self.engine.dead.append)
-        self.note = ffi.gc(ffi.new("char *"), partial(_engine._saved.pop, self.generation))
         check(lib.pyad_tape_take(cell))
         self.engine.keep = []
-        _engine._saved[self.generation] = threading.get_ident()
+        _engine._saved[scope.generation] = threading.get_ident()
 
     @_engine.holds_mark
     def run(self, work: Callable[[], list[Any]]) -> list[Any]:
@@ -51,19 +48,20 @@ class SavedTape:
                 "thread "
                 "that calls the pullback"
             )
-        engine.is_idle(sys._getframe(1))
+        if lib.pyad_depth():
+            engine.is_idle(sys._getframe(1))
         outside = engine.keep
         turning = _Turning(self, outside)
         try:
             engine.keep = turning
-            lib.pyad_tape_enter(self.cell[0])
-            del self.keep[self.kept :]
+            check(lib.pyad_tape_enter(self.cell[0], _engine.next_generation()))
             engine.keep = self.keep
-            return _within_mark(work)
+            return work()
         finally:
             engine.keep = turning
             lib.pyad_tape_leave(self.cell[0])
             engine.keep = outside
+            del self.keep[self.kept :]
 
 
 class _Turning:
@@ -95,16 +93,6 @@ class _Turning:
 
     def __bool__(self) -> bool:
         return True
-
-
-@_engine.holds_mark
-def _within_mark(work: Callable[[], list[Any]]) -> list[Any]:
-    scope = Scope()
-    try:
-        scope.open()
-        return work()
-    finally:
-        scope.close()
 
 
 class Pullback:

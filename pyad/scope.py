@@ -253,11 +253,18 @@ class Scope:
         self.engine = _engine.current()
         self.generation = _engine.next_generation()
 
-    def open(self, keep_all: bool = False) -> None:
+    def is_nested(self, frame: Any) -> bool:
+        """Whether another transform is under way where `frame` is run."""
+        return bool(_engine._open or lib.pyad_depth()) and not self.engine.is_idle(frame)
+
+    def open(self, keep_all: bool = False, nested: bool | None = None) -> None:
+        """Open the mark. `nested`: what `is_nested` says of the caller's caller, where that is known."""
         engine = self.engine
-        self.nested = bool(_engine._open or lib.pyad_depth()) and not engine.is_idle(sys._getframe(2))
+        if nested is None:
+            nested = bool(_engine._open or lib.pyad_depth()) and not engine.is_idle(sys._getframe(2))
+        self.nested = nested
         keep = engine.keep
-        if self.nested:
+        if nested:
             self.floor = lib.pyad_node_count()
         else:
             if engine.dead:
@@ -328,6 +335,7 @@ def _renewed(x: Array, handle: int) -> Array:
     return array
 
 
+@_engine.holds_mark
 def call_user(
     function: Callable[..., Any], args: list[Any], keywords: dict[str, Any], has_aux: bool
 ) -> tuple[Any, Any]:

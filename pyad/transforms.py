@@ -198,11 +198,11 @@ def vjp(function: Callable[..., Any], *primals: Any, has_aux: bool = False) -> A
     """
     check_function("vjp", function)
     scope = Scope()
-    outermost = scope.engine.is_idle(sys._getframe(1))
+    outermost = not scope.is_nested(sys._getframe(1))
     leaves, structure = tree.flatten(primals)
     try:
         if outermost:
-            scope.open()
+            scope.open(nested=False)
         floor = lib.pyad_node_count()
         avals = checked_avals("vjp", leaves)
         inputs = make_leaves("vjp", leaves)

@@ -29,7 +29,7 @@ _FLOATS = (_engine.F32, _engine.F64)
 def _inside() -> bool:
     """Whether a transform is under way on this thread."""
     engine = _engine._local.engine
-    return engine is not None and not engine.abstract and not engine.is_idle(sys._getframe(1))
+    return engine is not None and not engine.abstract and not engine.is_idle(sys._getframe(3))
 
 
 def _made(x: Any) -> Any:
