@@ -15,6 +15,13 @@ static pyad_status out_of_memory(pyad_engine *engine)
     return pyad_fail(&engine->message, PYAD_ERR_MEMORY, "out of memory");
 }
 
+/* The innermost sweep, if it is one of the tape in place: one that was entered since knows nothing of its nodes. */
+static pyad_sweep *sweep_here(const pyad_engine *engine)
+{
+    bool elsewhere = engine->entered != NULL && engine->entered->sweeps >= engine->sweep_count;
+    return elsewhere ? NULL : engine->sweep;
+}
+
 /* Gives the words to a failure that has none of its own. */
 static int told(pyad_engine *engine, pyad_status status)
 {
@@ -97,7 +104,7 @@ static pyad_status find(int64_t handle, pyad_engine **engine, uint32_t *node)
     *engine = pyad_engine_here();
     if (*engine == NULL)
         return PYAD_ERR_STALE;
-    if ((*engine)->sweep == NULL)
+    if (sweep_here(*engine) == NULL)
         return no_sweep(*engine);
     return pyad_engine_node(*engine, handle, node);
 }
@@ -162,7 +169,7 @@ int pyad_sweep_go(void)
     pyad_engine *engine = pyad_engine_here();
     if (engine == NULL)
         return PYAD_ERR_STALE;
-    if (engine->sweep == NULL)
+    if (sweep_here(engine) == NULL)
         return (int)no_sweep(engine);
     return told(engine, pyad_sweep_run(engine->sweep));
 }
@@ -181,7 +188,7 @@ int pyad_sweep_gradient(int flags, int64_t output, int input_count, const int64_
 int pyad_sweep_wants(int64_t *node)
 {
     pyad_engine *engine = pyad_engine_here();
-    if (engine == NULL || engine->sweep == NULL || engine->sweep->call == PYAD_CALL_NONE)
+    if (engine == NULL || sweep_here(engine) == NULL || engine->sweep->call == PYAD_CALL_NONE)
         return 0;
     *node = pyad_tape_handle(&engine->tape, engine->sweep->call_node);
     return (int)engine->sweep->call;
@@ -299,10 +306,8 @@ int pyad_rule_begin(int64_t generation)
     pyad_engine *engine = pyad_engine_here();
     if (engine == NULL)
         return PYAD_ERR_STALE;
-    bool asked = engine->sweep != NULL && engine->sweep->call != PYAD_CALL_NONE;
-    /* A tape that was entered since knows nothing of the node. */
-    bool elsewhere = engine->entered != NULL && engine->entered->sweeps >= engine->sweep_count;
-    if (engine->in_rule || !asked || elsewhere)
+    bool asked = sweep_here(engine) != NULL && engine->sweep->call != PYAD_CALL_NONE;
+    if (engine->in_rule || !asked)
         return (int)pyad_fail(&engine->message, PYAD_ERR_STATE, "no rule has been asked for");
     memset(engine->pending, 0, sizeof engine->pending);
     exchange_tapes(engine);
