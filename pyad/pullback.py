@@ -16,7 +16,6 @@ from pyad.errors import DTypeError, ShapeError
 from pyad.op import handle_of
 from pyad.scope import FORWARD, RECORDED, RETAIN, Scope, check, input_avals, sweep
 
-
 _cell = ffi.typeof("pyad_saved_tape *[1]")
 
 

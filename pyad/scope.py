@@ -242,8 +242,8 @@ def sweep_gradient(
 class Scope:
     """A mark on the tape. Results that depend on an enclosing transform stay on the tape.
 
-    `open` is the first thing in a `try` whose `finally` has `close`, in a function that `holds_mark`. Where an interrupt
-    comes between, in `open` or in `close`, the next transform finds that the mark is nobody's (`Engine.is_idle`), or
+    `open` is the first thing in a `try` whose `finally` has `close`, in a function that `holds_mark`. Where an
+    interrupt comes in `close` or before it, the next transform finds that the mark is nobody's (`Engine.is_idle`), or
     the enclosing one closes it together with its own.
     """
 
