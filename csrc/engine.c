@@ -64,6 +64,12 @@ void pyad_engine_free(pyad_engine *engine)
         engine->sweep = outer;
     }
     free_sweep(engine, engine->spare);
+    while (engine->saved != NULL) {
+        pyad_saved_tape *saved = engine->saved;
+        engine->saved = saved->next;
+        pyad_tape_finish(&saved->tape);
+        pyad_mem_free(&engine->mem, saved, sizeof *saved);
+    }
     pyad_tape_finish(&engine->tape);
     pyad_tape_finish(&engine->rule_tape);
     pyad_rules_finish(&engine->rules);
@@ -188,35 +194,6 @@ int64_t pyad_engine_answer(const pyad_engine *engine, pyad_status status, uint32
 
 /* ---- the tape ---- */
 
-int pyad_mark_open(int64_t generation, int keep_all)
-{
-    if (here == NULL)
-        return PYAD_ERR_STALE;
-    pyad_status status = pyad_tape_mark(&here->tape, generation, keep_all != 0);
-    return status == PYAD_ERR_MEMORY ? (int)pyad_fail(&here->message, status, "out of memory") : (int)status;
-}
-
-void pyad_mark_cut(void)
-{
-    if (here != NULL)
-        pyad_tape_cut(&here->tape);
-}
-
-int pyad_mark_seal(int count, int64_t *kept)
-{
-    const uint32_t *nodes;
-    PYAD_TRY(pyad_engine_nodes(here, count, kept, &nodes));
-    pyad_tape_seal(&here->tape, count, nodes);
-    for (int k = 0; k < count; k++)
-        kept[k] = pyad_tape_handle(&here->tape, nodes[k]);
-    return PYAD_OK;
-}
-
-int pyad_depth(void)
-{
-    return here != NULL ? (int)here->tape.mark_count : 0;
-}
-
 int pyad_is_outer(int64_t handle, int64_t floor)
 {
     uint32_t node = 0;
@@ -231,32 +208,6 @@ int pyad_is_outer(int64_t handle, int64_t floor)
 int64_t pyad_node_count(void)
 {
     return here != NULL ? here->tape.count : 0;
-}
-
-pyad_saved_tape *pyad_tape_take(void)
-{
-    pyad_saved_tape *saved = here != NULL ? pyad_mem_calloc(&here->mem, sizeof *saved) : NULL;
-    if (saved == NULL)
-        return NULL;
-    saved->engine = here;
-    saved->tape = here->tape;
-    pyad_tape_init(&here->tape, &here->mem);
-    return saved;
-}
-
-void pyad_tape_swap(pyad_saved_tape *saved)
-{
-    pyad_tape tape = saved->engine->tape;
-    saved->engine->tape = saved->tape;
-    saved->tape = tape;
-}
-
-void pyad_saved_tape_free(pyad_saved_tape *saved)
-{
-    if (saved == NULL)
-        return;
-    pyad_tape_finish(&saved->tape);
-    pyad_mem_free(&saved->engine->mem, saved, sizeof *saved);
 }
 
 /* ---- recording ---- */

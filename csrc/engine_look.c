@@ -108,36 +108,39 @@ double pyad_read_number(int64_t handle)
     return pyad_value_number(&here->tape.value[node]);
 }
 
-pyad_buffer *pyad_share_value(const pyad_value *value)
+bool pyad_share_value(const pyad_value *value, pyad_buffer **cell)
 {
     pyad_buffer *buffer = value->buffer;
     bool whole = buffer != NULL && value->layout->contiguous && value->data == buffer->data &&
                  atomic_load(&buffer->refs) == 1 && pyad_layout_bytes(value->layout) >= buffer->bytes / 2;
     if (!whole)
-        return NULL;
+        return false;
     pyad_buffer_retain(buffer);
-    return buffer;
+    *cell = buffer;
+    return true;
 }
 
-pyad_buffer *pyad_share_out(int64_t handle)
+int pyad_share_out(int64_t handle, pyad_buffer **cell)
 {
     pyad_engine *here = pyad_engine_here();
     uint32_t node = 0;
     if (pyad_engine_node(here, handle, &node) != PYAD_OK)
-        return NULL;
-    return pyad_share_value(&here->tape.value[node]);
+        return 0;
+    return pyad_share_value(&here->tape.value[node], cell);
 }
 
-pyad_buffer *pyad_borrow(int64_t handle)
+int pyad_borrow(int64_t handle, pyad_buffer **cell)
 {
     pyad_engine *here = pyad_engine_here();
     uint32_t node = 0;
     if (pyad_engine_node(here, handle, &node) != PYAD_OK)
-        return NULL;
+        return 0;
     pyad_buffer *buffer = here->tape.value[node].buffer;
-    if (buffer != NULL)
-        pyad_buffer_retain(buffer);
-    return buffer;
+    if (buffer == NULL)
+        return 0;
+    pyad_buffer_retain(buffer);
+    *cell = buffer;
+    return 1;
 }
 
 void *pyad_buffer_data(pyad_buffer *buffer)
@@ -145,8 +148,12 @@ void *pyad_buffer_data(pyad_buffer *buffer)
     return buffer->data;
 }
 
-void pyad_buffer_drop(pyad_buffer *buffer)
+void pyad_buffer_drop(pyad_buffer **cell, const void *unused)
 {
+    (void)unused;
     pyad_engine *here = pyad_engine_here();
-    pyad_buffer_release(here != NULL ? &here->mem : NULL, buffer);
+    pyad_buffer *buffer = *cell;
+    *cell = NULL;
+    if (buffer != NULL)
+        pyad_buffer_release(here != NULL ? &here->mem : NULL, buffer);
 }

@@ -76,20 +76,33 @@ int pyad_num_threads(void);
 
 /* keep_all: a forward sweep may follow; what it reads is kept too. */
 int pyad_mark_open(int64_t generation, int keep_all);
+/* Ends the innermost mark: what was recorded since is dropped, what began since (sweeps, a rule) is over. */
 void pyad_mark_cut(void);
-/* Ends the innermost mark without dropping its nodes; handles of the `count` kept ones are renewed in place. */
-int pyad_mark_seal(int count, int64_t *kept);
+/* Ends the mark of a generation in the same way, and with it all that began since: other marks, and saved tapes that were
+ * entered. PYAD_ERR_STALE where the mark is not open (any more); nothing has happened then. */
+int pyad_mark_close(int64_t generation);
+/* Ends the mark of a generation without dropping its nodes; handles of the `count` kept ones are renewed in place. */
+int pyad_mark_seal(int64_t generation, int count, int64_t *kept);
+/* Ends all that is under way and empties the tape. */
+void pyad_reset(void);
 /* Open marks. */
 int pyad_depth(void);
 /* Whether the value depends on a leaf that stands before node `floor` (as pyad_node_count gave it). */
 int pyad_is_outer(int64_t handle, int64_t floor);
 int64_t pyad_node_count(void);
-/* Takes the tape away from the engine, which goes on with an empty one; to be swept later, or freed. NULL when out of
- * memory. */
-pyad_saved_tape *pyad_tape_take(void);
-/* Exchanges the engine's tape and the saved one. */
-void pyad_tape_swap(pyad_saved_tape *saved);
-void pyad_saved_tape_free(pyad_saved_tape *saved);
+/* Takes the tape away from the engine, which goes on with an empty one; to be swept later, or freed. Calls that give
+ * something away put it into a cell of the caller's, who has made sure before that it will be freed. */
+int pyad_tape_take(pyad_saved_tape **cell);
+/* The generation of the saved tape's innermost mark. */
+int64_t pyad_saved_tape_generation(const pyad_saved_tape *saved);
+/* Puts the saved tape in the place of the engine's, under a mark of its own, until it is left. To leave it ends what began
+ * since, and cuts that mark. */
+int pyad_tape_enter(pyad_saved_tape *saved, int64_t generation);
+void pyad_tape_leave(pyad_saved_tape *saved);
+/* Whether it was entered last. */
+int pyad_tape_is_innermost(const pyad_saved_tape *saved);
+/* Empties the cell. */
+void pyad_saved_tape_free(pyad_saved_tape **cell);
 
 /* ---- recording ---- */
 
@@ -262,12 +275,13 @@ int64_t pyad_operand(int64_t handle, int k);
 int pyad_copy_out(int64_t handle, void *to);
 /* The value of a 0-d node; NaN where there is none. */
 double pyad_read_number(int64_t handle);
-/* The buffer of a value that nobody else holds, with a reference for the caller; NULL where it must be copied. */
-pyad_buffer *pyad_share_out(int64_t handle);
-/* The buffer of a value, whoever else holds it, with a reference for the caller; NULL where it has none. */
-pyad_buffer *pyad_borrow(int64_t handle);
+/* Fills a cell of the caller's with the buffer of a value that nobody else holds; 0 where it must be copied. */
+int pyad_share_out(int64_t handle, pyad_buffer **cell);
+/* The same for the buffer of a value, whoever else holds it; 0 where it has none. */
+int pyad_borrow(int64_t handle, pyad_buffer **cell);
 void *pyad_buffer_data(pyad_buffer *buffer);
-void pyad_buffer_drop(pyad_buffer *buffer);
+/* Lets go of the buffer in a cell, if there is one, and empties the cell. */
+void pyad_buffer_drop(pyad_buffer **cell, const void *unused);
 
 /* ---- sweeps ---- */
 
@@ -296,11 +310,18 @@ int pyad_sweep_verify(int64_t node, const char *name);
 int pyad_sweep_copy(int64_t node, void *to);
 /* ... or one number of a 0-d node ... */
 double pyad_sweep_number(int64_t node);
-/* ... or the buffer itself, where nobody else holds it (else NULL). */
-pyad_buffer *pyad_sweep_share(int64_t node);
+/* ... or the buffer itself, into a cell, where nobody else holds it (else 0). */
+int pyad_sweep_share(int64_t node, pyad_buffer **cell);
 /* Nodes whose rule was applied so far. */
 int64_t pyad_sweep_visited(void);
+/* Ends the innermost sweep. */
 void pyad_sweep_stop(void);
+/* The number of the innermost sweep, from 1 for the outermost; 0 where none is under way. */
+int pyad_sweep_level(void);
+/* Comes back into a sweep by its number: what began while it was under way and has not ended, ends. */
+void pyad_sweep_return(int level);
+/* The same, and ends the sweep itself, if it has begun. */
+void pyad_sweep_stop_at(int level);
 
 /* ---- rules ---- */
 
@@ -316,6 +337,8 @@ int pyad_rule_commit(int forward);
 /* The rule of the node the sweep asked about is one that only Python can run. */
 int pyad_rule_python(void);
 void pyad_rule_abort(void);
+/* Whether a rule is being recorded. */
+int pyad_in_rule(void);
 
 /* ---- memory, plain kernels, tests ---- */
 

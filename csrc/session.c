@@ -15,6 +15,13 @@ static pyad_status out_of_memory(pyad_engine *engine)
     return pyad_fail(&engine->message, PYAD_ERR_MEMORY, "out of memory");
 }
 
+/* The innermost sweep, if it is one of the tape in place: one that was entered since knows nothing of its nodes. */
+static pyad_sweep *sweep_here(const pyad_engine *engine)
+{
+    bool elsewhere = engine->entered != NULL && engine->entered->sweeps >= engine->sweep_count;
+    return elsewhere ? NULL : engine->sweep;
+}
+
 /* Gives the words to a failure that has none of its own. */
 static int told(pyad_engine *engine, pyad_status status)
 {
@@ -78,16 +85,15 @@ int pyad_sweep_start(int flags, int output_count, const int64_t *outputs, int in
     }
     sweep->outer = engine->sweep;
     engine->sweep = sweep;
+    engine->sweep_count++;
     return PYAD_OK;
 }
 
-void pyad_sweep_stop(void)
+void pyad_engine_pop_sweep(pyad_engine *engine)
 {
-    pyad_engine *engine = pyad_engine_here();
-    if (engine == NULL || engine->sweep == NULL)
-        return;
     pyad_sweep *sweep = engine->sweep;
     engine->sweep = sweep->outer;
+    engine->sweep_count--;
     pyad_sweep_end(sweep);
     give_sweep(engine, sweep);
 }
@@ -98,7 +104,7 @@ static pyad_status find(int64_t handle, pyad_engine **engine, uint32_t *node)
     *engine = pyad_engine_here();
     if (*engine == NULL)
         return PYAD_ERR_STALE;
-    if ((*engine)->sweep == NULL)
+    if (sweep_here(*engine) == NULL)
         return no_sweep(*engine);
     return pyad_engine_node(*engine, handle, node);
 }
@@ -135,6 +141,9 @@ int pyad_sweep_give(int64_t node, int64_t value)
                               pyad_shape_text(have, given, sizeof given),
                               pyad_shape_text(want, expected, sizeof expected));
     }
+    /* A recorded sweep goes on with the node itself, whose holder may drop it before. */
+    if (engine->sweep->recorded && engine->tape.value[part].buffer != NULL)
+        engine->tape.flags[part] |= PYAD_NODE_SAVED;
     return told(engine, pyad_sweep_add(engine->sweep, target, part));
 }
 
@@ -160,7 +169,7 @@ int pyad_sweep_go(void)
     pyad_engine *engine = pyad_engine_here();
     if (engine == NULL)
         return PYAD_ERR_STALE;
-    if (engine->sweep == NULL)
+    if (sweep_here(engine) == NULL)
         return (int)no_sweep(engine);
     return told(engine, pyad_sweep_run(engine->sweep));
 }
@@ -179,7 +188,7 @@ int pyad_sweep_gradient(int flags, int64_t output, int input_count, const int64_
 int pyad_sweep_wants(int64_t *node)
 {
     pyad_engine *engine = pyad_engine_here();
-    if (engine == NULL || engine->sweep == NULL || engine->sweep->call == PYAD_CALL_NONE)
+    if (engine == NULL || sweep_here(engine) == NULL || engine->sweep->call == PYAD_CALL_NONE)
         return 0;
     *node = pyad_tape_handle(&engine->tape, engine->sweep->call_node);
     return (int)engine->sweep->call;
@@ -264,16 +273,16 @@ double pyad_sweep_number(int64_t node)
     return pyad_value_number(engine->sweep->recorded ? &engine->tape.value[slot->node] : &slot->value);
 }
 
-pyad_buffer *pyad_sweep_share(int64_t node)
+int pyad_sweep_share(int64_t node, pyad_buffer **cell)
 {
     pyad_engine *engine;
     uint32_t index = 0;
     if (find(node, &engine, &index) != PYAD_OK || engine->sweep->recorded)
-        return NULL;
+        return 0;
     const pyad_slot *slot = pyad_sweep_slot(engine->sweep, index);
     if (slot == NULL || slot->state != PYAD_SLOT_OWNED)
-        return NULL;
-    return pyad_share_value(&slot->value);
+        return 0;
+    return pyad_share_value(&slot->value, cell);
 }
 
 int64_t pyad_sweep_visited(void)
@@ -297,10 +306,12 @@ int pyad_rule_begin(int64_t generation)
     pyad_engine *engine = pyad_engine_here();
     if (engine == NULL)
         return PYAD_ERR_STALE;
-    if (engine->in_rule || engine->sweep == NULL || engine->sweep->call == PYAD_CALL_NONE)
+    bool asked = sweep_here(engine) != NULL && engine->sweep->call != PYAD_CALL_NONE;
+    if (engine->in_rule || !asked)
         return (int)pyad_fail(&engine->message, PYAD_ERR_STATE, "no rule has been asked for");
     memset(engine->pending, 0, sizeof engine->pending);
     exchange_tapes(engine);
+    engine->rule_level = engine->sweep_count;
     engine->tape.abstract = true;
     pyad_status status = pyad_tape_mark(&engine->tape, generation, false);
     if (status != PYAD_OK)
@@ -369,6 +380,12 @@ int pyad_rule_program(int which, int64_t generation, int input_count, int output
         return told(engine, status);
     clear_rule_tape(engine);
     return told(engine, pyad_tape_mark(&engine->tape, generation, false));
+}
+
+int pyad_in_rule(void)
+{
+    pyad_engine *engine = pyad_engine_here();
+    return engine != NULL && engine->in_rule;
 }
 
 void pyad_rule_abort(void)

@@ -63,6 +63,17 @@ pyad_status pyad_tape_mark(pyad_tape *tape, int64_t generation, bool keep_all)
     return PYAD_OK;
 }
 
+bool pyad_tape_find_mark(const pyad_tape *tape, int64_t generation, size_t *mark)
+{
+    for (size_t k = tape->mark_count; k-- > 0;) {
+        if (tape->marks[k].generation == generation) {
+            *mark = k;
+            return true;
+        }
+    }
+    return false;
+}
+
 void pyad_tape_cut(pyad_tape *tape)
 {
     if (tape->mark_count == 0)
@@ -74,6 +85,18 @@ void pyad_tape_cut(pyad_tape *tape)
     pyad_arena_cut(&tape->arena, mark.arena);
 }
 
+void pyad_tape_clear(pyad_tape *tape)
+{
+    drop_values(tape, 0);
+    tape->mark_count = 0;
+    tape->args_count = 0;
+    tape->lent_count = 0;
+    pyad_arena_cut(&tape->arena, (pyad_arena_mark){NULL, NULL});
+    /* Nodes outside of all marks have a generation that comes again. */
+    for (int k = 0; k < PYAD_CONST_CACHE; k++)
+        tape->constants[k].generation = -1;
+}
+
 void pyad_tape_seal(pyad_tape *tape, int count, const uint32_t *kept)
 {
     if (tape->mark_count == 0)
@@ -81,8 +104,9 @@ void pyad_tape_seal(pyad_tape *tape, int count, const uint32_t *kept)
     pyad_mark mark = tape->marks[--tape->mark_count];
     int64_t outer = tape->mark_count > 0 ? tape->marks[tape->mark_count - 1].generation : 0;
     for (uint32_t node = mark.nodes; node < tape->count; node++) {
-        /* Nodes that an enclosing transform lent to this one (kept earlier) have its generation already. */
-        if (tape->generation[node] == mark.generation)
+        /* Nodes that an enclosing transform lent to this one (kept earlier) have its generation already; later ones are
+         * of transforms that have not come to their end. */
+        if (tape->generation[node] >= mark.generation)
             tape->generation[node] = PYAD_GENERATION_SEALED;
     }
     for (int k = 0; k < count; k++) {

@@ -54,6 +54,7 @@ typedef struct pyad_mark {
     uint32_t nodes;
     uint32_t args;
     uint32_t lent;
+    int sweeps;       /* that were under way; the engine's */
     uint8_t keep_all; /* a forward sweep may follow: what it reads is kept too */
     pyad_arena_mark arena;
 } pyad_mark;
@@ -105,10 +106,14 @@ void pyad_tape_finish(pyad_tape *tape);
 
 /* Opens a mark. */
 pyad_status pyad_tape_mark(pyad_tape *tape, int64_t generation, bool keep_all);
+/* The place of an open mark among the tape's, from the outermost. */
+bool pyad_tape_find_mark(const pyad_tape *tape, int64_t generation, size_t *mark);
 /* Drops the innermost mark and all that was recorded since. */
 void pyad_tape_cut(pyad_tape *tape);
+/* Drops all marks and nodes. */
+void pyad_tape_clear(pyad_tape *tape);
 /* Drops the innermost mark and keeps what was recorded: `kept` nodes pass to the enclosing generation, the handles of
- * all others become stale. */
+ * all others become stale, also of those that have later generations. */
 void pyad_tape_seal(pyad_tape *tape, int count, const uint32_t *kept);
 
 /* Room for one more node with `nargs` operands; nothing is changed yet. */

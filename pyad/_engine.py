@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import itertools
 import threading
+from collections.abc import Callable
+from functools import partial
+from types import CodeType, FrameType
 from typing import Any
 
 import numpy as np
@@ -54,11 +57,14 @@ _ERRORS = {
 
 # Threads that are recording a program: 0 nearly always, and then nobody need look further.
 staging_threads = 0
+_counting = threading.Lock()
 
 _generations = itertools.count(1)
 next_generation = _generations.__next__
 # Open transforms: generation -> thread. Tells a leaked value from one used on the wrong thread.
 _open: dict[int, int] = {}
+# The same for those whose tape a pullback has kept.
+_saved: dict[int, int] = {}
 
 
 def kernel(name: str) -> int:
@@ -82,7 +88,8 @@ def error(status: int, handles: tuple[int, ...] = ()) -> Exception:
 def _leak_words(handles: tuple[int, ...]) -> str:
     here = threading.get_ident()
     for handle in handles:
-        thread = _open.get((handle & (LARGE - 1)) >> INDEX_BITS)
+        generation = (handle & (LARGE - 1)) >> INDEX_BITS
+        thread = _open.get(generation, _saved.get(generation))
         if thread is not None and thread != here:
             return (
                 "a traced value was used on another thread than the one whose transform made it; call the transform "
@@ -94,8 +101,31 @@ def _leak_words(handles: tuple[int, ...]) -> str:
     )
 
 
+# The code of functions that hold a mark open while they call what is not pyad's.
+_holders: set[CodeType] = set()
+
+
+def holds_mark(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorator for functions that hold a mark open: where one is being run, a transform is under way."""
+    _holders.add(function.__code__)
+    return function
+
+
+def _is_held(frame: FrameType | None) -> bool:
+    """Whether a frame or one that called it holds a mark open."""
+    while frame is not None:
+        if frame.f_code in _holders:
+            return True
+        frame = frame.f_back
+    return False
+
+
 class Engine:
-    """A thread's engine and what Python keeps for its tape: arrays that lend it memory, objects of Python-run nodes."""
+    """A thread's engine and what Python keeps for its tape: arrays that lend it memory, objects of Python-run nodes.
+
+    An interrupt may end a function of pyad at any point, also where it ends something itself. So what is under way is
+    known from the engine and from what is being run, and never from notes that Python takes.
+    """
 
     def __init__(self) -> None:
         pointer = lib.pyad_engine_new()
@@ -103,52 +133,51 @@ class Engine:
             raise MemoryError("out of memory while making an engine")
         self.pointer = ffi.gc(pointer, lib.pyad_engine_free)
         lib.pyad_engine_enter(self.pointer)
-        self.keep: list[Any] = []
-        self.depth = 0
+        # What is needed as long as the tape has the nodes. Always put here before the engine is told of it.
+        self.keep: Any = []
         self.info = ffi.new("pyad_info *")
         self.staging = False  # a program is being recorded
         self.abstract = False  # a rule is being recorded on placeholders, which have no values
-        self.dead: list[Any] = []  # saved tapes whose owner is gone, freed by this thread
+        self.dead: list[Any] = []  # cells of saved tapes whose owner is gone, freed by this thread
 
-    def open(self, keep_all: bool = False) -> tuple[int, int]:
-        """Begin a transform. Answers what `close` takes."""
-        if self.dead:
-            self.bury()
-        generation = next_generation()
-        status = lib.pyad_mark_open(generation, keep_all)
-        if status:
-            raise error(status)
-        _open[generation] = threading.get_ident()
-        self.depth += 1
-        return generation, len(self.keep)
+    @property
+    def depth(self) -> int:
+        """How many marks are open on this thread's tape."""
+        return lib.pyad_depth()
 
-    def close(self, opened: tuple[int, int]) -> None:
-        """End a transform: everything recorded since `open` is gone."""
-        generation, kept = opened
-        lib.pyad_mark_cut()
-        del self.keep[kept:]
-        self.depth -= 1
-        _open.pop(generation, None)
+    def is_idle(self, frame: FrameType | None) -> bool:
+        """Whether no transform is under way where `frame` is run. What an interrupted one has left is cleared away."""
+        left = lib.pyad_depth() > 0
+        if left and _is_held(frame):
+            return False
+        if _open:
+            here = threading.get_ident()
+            for generation in [generation for generation, thread in list(_open.items()) if thread == here]:
+                _open.pop(generation, None)
+        if left:
+            self.abstract = False
+            self.stage(False)
+            lib.pyad_reset()
+            self.keep = []
+        return True
 
-    def seal(self, opened: tuple[int, int], handles: list[int]) -> list[int]:
-        """End a nested transform whose results stay on the tape; answers their new handles."""
-        cells = ffi.new("int64_t[]", handles)
-        status = lib.pyad_mark_seal(len(handles), cells)
-        if status:
-            raise error(status, tuple(handles))
-        self.depth -= 1
-        _open.pop(opened[0], None)
-        return list(cells)
-
-    def __del__(self) -> None:
-        # Tapes saved by pullbacks use the engine's memory, so they go first.
-        if lib is not None and ffi is not None:
-            self.bury()
+    def stage(self, on: bool) -> None:
+        """Begin or end the recording of a program."""
+        global staging_threads
+        if self.staging != on:
+            with _counting:
+                self.staging = on
+                staging_threads += 1 if on else -1
+        lib.pyad_stage(on)
 
     def bury(self) -> None:
         """Free saved tapes whose pullback is gone."""
         while self.dead:
-            lib.pyad_saved_tape_free(self.dead.pop())
+            cell = self.dead[-1]
+            if cell[0] != NULL:
+                _saved.pop(lib.pyad_saved_tape_generation(cell[0]), None)
+                lib.pyad_saved_tape_free(cell)
+            self.dead.pop()
 
 
 class _Local(threading.local):
@@ -182,24 +211,24 @@ def lend(array: np.ndarray, flags: int) -> int:
         data = ffi.from_buffer(array)
     except ValueError:  # not C-contiguous
         return _lend_strided(array, flags, code)
+    _local.engine.keep.append(array)  # type: ignore[union-attr]
     handle = lib.pyad_lend(flags, code, array.ndim, array.shape, NULL, data)
     if handle >= FAILED:
         if not array.flags.aligned:
             return lend(array.copy(), flags)
         raise error(handle)
-    _local.engine.keep.append(array)  # type: ignore[union-attr]
     return handle
 
 
 def lend_all(arrays: list[np.ndarray]) -> list[int] | None:
     """Leaves over arrays in one call; None where one of them is not an aligned C-contiguous float array."""
     handles = ffi.new("int64_t[]", len(arrays))
+    _local.engine.keep.extend(arrays)  # type: ignore[union-attr]
     status = lib.pyad_lend_list(id(arrays), handles)
     if status == 1:
         raise error(status)
     if status:
         return None
-    _local.engine.keep.extend(arrays)  # type: ignore[union-attr]
     return ffi.unpack(handles, len(arrays))
 
 
@@ -208,35 +237,33 @@ def _lend_strided(array: np.ndarray, flags: int, code: int) -> int:
     if not array.flags.aligned or any(s % item for s in array.strides):
         return lend(array.copy(), flags)
     data = ffi.cast("void *", array.__array_interface__["data"][0])
+    current().keep.append(array)
     handle = lib.pyad_lend(flags, code, array.ndim, array.shape, [s // item for s in array.strides], data)
     if handle >= FAILED:
         raise error(handle)
-    current().keep.append(array)
     return handle
 
 
 # ---- memory out ----
 
 
-class _Release:
-    """Gives an engine buffer back when the array over it dies."""
-
-    __slots__ = ("buffer",)
-
-    def __init__(self, buffer: Any) -> None:
-        self.buffer = buffer
-
-    def __call__(self, _data: Any) -> None:
-        lib.pyad_buffer_drop(self.buffer)
+# Where the engine puts a buffer that it gives away. Whoever asks for one sees first to its being given back: there must
+# be no moment at which Python has it and nobody would.
+_cell = ffi.typeof("pyad_buffer *[1]")
+_give_back = lib.pyad_buffer_drop
 
 
-def array_over(buffer: Any, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-    """An ndarray over an engine buffer, which it keeps alive."""
+def shared(share: Callable[[int, Any], int], handle: int, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray | None:
+    """An ndarray over a buffer that `share` gives for a handle, and which it keeps alive; None where it gives none."""
+    cell = ffi.new(_cell)
+    owner = ffi.gc(cell, partial(_give_back, cell))
+    if not share(handle, cell):
+        return None
     count = 1
     for length in shape:
         count *= length
     nbytes = count * dtype.itemsize
-    data = ffi.gc(ffi.cast("char *", lib.pyad_buffer_data(buffer)), _Release(buffer), nbytes)
+    data = ffi.gc(ffi.cast("char *", lib.pyad_buffer_data(cell[0])), partial(_give_back, owner), nbytes)
     return np.frombuffer(ffi.buffer(data, nbytes), dtype).reshape(shape)
 
 
@@ -279,9 +306,9 @@ def materialize(handle: int, share: bool = True) -> Any:
         return pair[()]
     shape = ffi.unpack(lib.pyad_shape_of(handle), ndim)
     if share and lib.pyad_size_of(handle) * dtype.itemsize >= SHARE_BYTES:
-        buffer = lib.pyad_share_out(handle)
-        if buffer != NULL:
-            return array_over(buffer, tuple(shape), dtype)
+        over = shared(lib.pyad_share_out, handle, tuple(shape), dtype)
+        if over is not None:
+            return over
     out = np.empty(shape, dtype)
     _copy_out(handle, out)
     return out
@@ -314,10 +341,9 @@ def view(handle: int) -> Any:
         return materialize(handle, share=False)
     if nbytes <= VIEW_BYTES:
         return _over(info, nbytes, dtype).copy()[()]
-    buffer = lib.pyad_borrow(handle)
-    data = ffi.cast("char *", info.data)
-    if buffer != NULL:
-        data = ffi.gc(data, _Release(buffer), nbytes)
+    cell = ffi.new(_cell)
+    data = ffi.gc(ffi.cast("char *", info.data), partial(_give_back, cell), nbytes)
+    lib.pyad_borrow(handle, cell)
     out = np.frombuffer(ffi.buffer(data, nbytes), dtype).reshape(shape_of(info))
     out.flags.writeable = False
     return out
@@ -386,11 +412,11 @@ def _take_uncopied(handles: list[int], avals: list[Any], out: list[Any], fill: l
         if not shape:
             out[k] = dtype.type(lib.pyad_sweep_number(handle)) if dtype.kind == "f" else _sweep_pair(handle, dtype)
             continue
-        buffer = lib.pyad_sweep_share(handle)
-        if buffer == NULL:
+        over = shared(lib.pyad_sweep_share, handle, shape, dtype)
+        if over is None:
             fill[k] = out[k]
         else:
-            out[k] = array_over(buffer, shape, dtype)
+            out[k] = over
 
 
 def _sweep_pair(handle: int, dtype: np.dtype) -> Any:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import random
+import sys
 import threading
 import types
 import warnings
@@ -23,6 +24,7 @@ from pyad._engine import CODES, INEXACT, lib
 from pyad.array import Weak, is_traced, wrap
 from pyad.errors import DTypeError
 from pyad.program import Program
+from pyad.scope import Scope
 from pyad.staged import Discrete
 
 __all__ = ["Compiled", "CompileWarning", "compile"]
@@ -122,7 +124,8 @@ class Compiled:
         return self._record(key, args, keywords, leaves, structure)
 
     def _record(self, key: Any, args: Any, keywords: Any, leaves: list[Any], structure: Any) -> Any:
-        if _engine.current().depth:
+        engine = _engine.current()
+        if engine.depth and not engine.is_idle(sys._getframe()):
             # What is recorded must be the outermost thing on the tape.
             return self.function(*args, **keywords)
         recording = Recording(self.function, leaves, structure)
@@ -209,16 +212,17 @@ class Recording:
         self.structure = structure
         self.program: Program = None  # type: ignore[assignment]
 
+    @_engine.holds_mark
     def run(self) -> Any:
-        engine = _engine.current()
         drawn = _random_states(self.function, self.leaves)
-        opened = engine.open()
+        scope = Scope()
         try:
-            _stage(engine, True)
-            return self._run(engine, drawn)
+            scope.open()
+            scope.engine.stage(True)
+            return self._run(scope.engine, drawn)
         finally:
-            _stage(engine, False)
-            engine.close(opened)
+            scope.engine.stage(False)
+            scope.close()
 
     def _run(self, engine: Any, drawn: Any) -> Any:
         traced = [_trace(x) for x in self.leaves]
@@ -257,17 +261,6 @@ class Recording:
                 "compile: the function changed a list or dict among its arguments; return what is new, or write into the "
                 "arrays (a[...] = x)"
             )
-
-
-def _stage(engine: Any, on: bool) -> None:
-    if engine.staging != on:
-        engine.staging = on
-        with _counting:
-            _engine.staging_threads += 1 if on else -1
-    lib.pyad_stage(on)
-
-
-_counting = threading.Lock()
 
 
 def _trace(x: Any) -> Any:

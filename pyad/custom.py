@@ -7,8 +7,10 @@ function gave; several outputs are packed into one vector, of which each output 
 from __future__ import annotations
 
 import functools
+import sys
 import threading
 from collections.abc import Callable, Sequence
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -204,6 +206,13 @@ def _check_closure(name: str, outputs: list[Any], operands: list[int], floor: in
         waiting += [lib.pyad_operand(handle, k) for k in range(info.nargs)]
 
 
+def _is_run_by(outer: FrameType, frame: FrameType | None) -> bool:
+    """Whether `outer` is (still) being run, and has called `frame`."""
+    while frame is not None and frame is not outer:
+        frame = frame.f_back
+    return frame is not None
+
+
 # ---- custom_vjp ----
 
 
@@ -230,7 +239,7 @@ class custom_vjp:
         self.function = function
         self.fwd: Callable[..., Any] | None = None
         self.bwd: Callable[..., Any] | None = None
-        self.running: set[int] = set()  # threads on which fwd is under way
+        self.running: dict[int, FrameType] = {}  # where fwd is under way, by thread
 
     def defvjp(self, fwd: Callable[..., Any], bwd: Callable[..., Any]) -> None:
         """Set the forward and backward functions."""
@@ -257,13 +266,14 @@ class custom_vjp:
     def _run(self, args: tuple[Any, ...]) -> tuple[Any, Any]:
         """Output and residuals. Where fwd itself calls the function, the residuals are left for when bwd needs them."""
         thread = threading.get_ident()
-        if thread in self.running:
+        frame = sys._getframe()
+        if thread in self.running and _is_run_by(self.running[thread], frame):
             return self.function(*_plain_values(args)), _LATER
-        self.running.add(thread)
         try:
+            self.running[thread] = frame
             pair = self.fwd(*args)  # type: ignore[misc]
         finally:
-            self.running.discard(thread)
+            self.running.pop(thread, None)
         if not isinstance(pair, tuple) or len(pair) != 2:
             raise TypeError(f"{self._name()}: fwd must return a pair (output, residuals), got {type(pair).__name__}")
         return pair

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from pyad import tree
+from pyad._engine import holds_mark
 from pyad.extend import defjvp_argnums, defvjp_argnums, primitive
 from pyad.scope import Scope, check_function
 from pyad.transforms import jvp, vjp
@@ -53,14 +54,16 @@ def _is_float(x: Any) -> bool:
     return isinstance(x, float) or (hasattr(x, "dtype") and x.dtype.kind in "fc")
 
 
+@holds_mark
 def _within_scope(compute: Callable[[], Any]) -> Any:
     """The result of `compute`, of whose recording only what an enclosing transform needs is kept."""
     scope = Scope()
     try:
+        scope.open()
         leaves, structure = tree.flatten(compute())
         return structure.unflatten(scope.finish(leaves))
     finally:
-        scope.abandon()
+        scope.close()
 
 
 def _pull(function: Callable[..., Any], argnums: Sequence[int], args: Sequence[Any], g: Any) -> Any:

@@ -281,23 +281,21 @@ def supply_rule(node: int) -> None:
     engine = _engine.current()
     keep = engine.keep
     kept = len(keep)
-    status = lib.pyad_rule_begin(_engine.next_generation())
-    if status:
-        raise _engine.error(status)
-    engine.abstract = True
     try:
+        status = lib.pyad_rule_begin(_engine.next_generation())
+        if status:
+            raise _engine.error(status)
+        engine.abstract = True
         _record_backward(op, infos, params)
         if op.forward_kind == FORWARD_OWN:
             for k in range(info.nargs):
                 _record_forward(op, k, infos, params)
     except NeedsPython:
         status = lib.pyad_rule_python()
-    except BaseException:
-        lib.pyad_rule_abort()
-        raise
     else:
         status = lib.pyad_rule_commit(op.forward_kind)
     finally:
+        lib.pyad_rule_abort()  # unless it has come to its end
         engine.abstract = False
         del keep[kept:]
     if status:
@@ -395,6 +393,7 @@ def _run_backward(
     targets: Sequence[int | None],
     outside: Any,
 ) -> None:
+    level = lib.pyad_sweep_level()
     if op.on_kept is not None and outside is _seen:
         outputs = op.on_kept[0](seed, params, operands)
         if len(outputs) != len(operands):
@@ -404,10 +403,14 @@ def _run_backward(
         if op.selective:
             rule = functools.partial(rule, needed=[h is not None for h in targets])
         outputs = call_rule(op, rule, seed, outside(node), [outside(h) for h in operands], params)
+    lib.pyad_sweep_return(level)  # the rule may have caught an interrupt of a transform of its own
     for handle, out in zip(targets, outputs, strict=True):
         # A function in the place of a cotangent is called only where it is needed.
         if out is not None and handle is not None:
-            _give(handle, out() if type(out) is FunctionType else out)
+            if type(out) is FunctionType:
+                out = out()
+                lib.pyad_sweep_return(level)
+            _give(handle, out)
 
 
 def _run_forward(
@@ -415,11 +418,13 @@ def _run_forward(
 ) -> None:
     if all(t is None for t in tangents):
         return
+    level = lib.pyad_sweep_level()
     if op.on_kept is not None and outside is _seen:
         parts = [op.on_kept[1](tangents, params, operands)]
     else:
         y, xs = outside(node), [outside(h) for h in operands]
         parts = [op.forward(tangents, y, *xs, params)] if op.in_python else _forward_parts(op, tangents, y, xs, params)
+    lib.pyad_sweep_return(level)
     for part in parts:
         if part is not None:
             _give(node, part)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -12,28 +14,32 @@ from pyad._engine import DTYPES, ffi, lib
 from pyad.array import constant, is_traced
 from pyad.errors import DTypeError, ShapeError
 from pyad.op import handle_of
-from pyad.scope import FORWARD, RECORDED, RETAIN, input_avals, sweep
+from pyad.scope import FORWARD, RECORDED, RETAIN, Scope, check, input_avals, sweep
+
+_cell = ffi.typeof("pyad_saved_tape *[1]")
 
 
 class SavedTape:
-    """A tape that left its thread's engine, to be swept again; freed by that thread."""
+    """A tape that left its thread's engine with the mark of a scope, to be swept again; freed by that thread."""
 
-    __slots__ = ("engine", "generation", "keep", "pointer")
+    __slots__ = ("cell", "engine", "keep", "kept")
 
-    def __init__(self, engine: _engine.Engine, opened: tuple[int, int]) -> None:
-        self.pointer = None
-        pointer = lib.pyad_tape_take()
-        if pointer == ffi.NULL:
-            raise MemoryError("out of memory while saving a tape")
-        self.pointer = pointer
-        self.engine = engine
-        self.generation = opened[0]
-        self.keep = engine.keep
-        engine.keep = []
-        engine.depth = 0
+    def __init__(self, scope: Scope) -> None:
+        self.engine = scope.engine
+        self.keep = scope.keep
+        self.kept = len(scope.keep)
+        cell = ffi.new(_cell)
+        # Its end may come on any thread, and would be interrupted if it were a function of Python's.
+        self.cell = ffi.gc(cell, self.engine.dead.append)
+        check(lib.pyad_tape_take(cell))
+        self.engine.keep = []
+        _engine._saved[scope.generation] = threading.get_ident()
 
-    def __enter__(self) -> None:
-        if _engine.current() is not self.engine:
+    @_engine.holds_mark
+    def run(self, work: Callable[[], list[Any]]) -> list[Any]:
+        """What `work` gives with this tape in the place of the thread's. What it puts on the tape is cut away again."""
+        engine = self.engine
+        if _engine.current() is not engine:
             from pyad.errors import LeakError
 
             raise LeakError(
@@ -41,20 +47,51 @@ class SavedTape:
                 "thread "
                 "that calls the pullback"
             )
-        self._swap()
+        if lib.pyad_depth():
+            engine.is_idle(sys._getframe(1))
+        outside = engine.keep
+        turning = _Turning(self, outside)
+        try:
+            engine.keep = turning
+            check(lib.pyad_tape_enter(self.cell[0], _engine.next_generation()))
+            engine.keep = self.keep
+            return work()
+        finally:
+            engine.keep = turning
+            lib.pyad_tape_leave(self.cell[0])
+            engine.keep = outside
+            del self.keep[self.kept :]
 
-    def __exit__(self, *_: Any) -> None:
-        self._swap()
 
-    def _swap(self) -> None:
-        lib.pyad_tape_swap(self.pointer)
-        self.keep, self.engine.keep = self.engine.keep, self.keep
+class _Turning:
+    """The keep list while one tape takes the place of another: at any moment that of the tape that is in place."""
 
-    def __del__(self) -> None:
-        if self.pointer is None:
-            return
-        _engine._open.pop(self.generation, None)
-        self.engine.dead.append(self.pointer)
+    __slots__ = ("outside", "saved")
+
+    def __init__(self, saved: SavedTape, outside: Any) -> None:
+        self.saved = saved
+        self.outside = outside
+
+    def now(self) -> Any:
+        return self.saved.keep if lib.pyad_tape_is_innermost(self.saved.cell[0]) else self.outside
+
+    def append(self, x: Any) -> None:
+        self.now().append(x)
+
+    def extend(self, xs: Any) -> None:
+        self.now().extend(xs)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.now()[index]
+
+    def __delitem__(self, index: Any) -> None:
+        del self.now()[index]
+
+    def __len__(self) -> int:
+        return len(self.now())
+
+    def __bool__(self) -> bool:
+        return True
 
 
 class Pullback:
@@ -93,22 +130,11 @@ class Pullback:
 
     def pull(self, cotangents: list[Any]) -> list[Any]:
         """Plain cotangents of the outputs to plain cotangents of the inputs."""
-        with self.saved:  # type: ignore[union-attr]
-            return self._within_mark(lambda: self._run(RETAIN, cotangents))
+        return self.saved.run(lambda: self._run(RETAIN, cotangents))  # type: ignore[union-attr]
 
     def push(self, tangents: list[Any]) -> list[Any]:
         """The transposed map: plain tangents of the inputs to tangents of the outputs."""
-        with self.saved:  # type: ignore[union-attr]
-            return self._within_mark(lambda: self._run_forward(tangents))
-
-    def _within_mark(self, run: Callable[[], list[Any]]) -> list[Any]:
-        """What a sweep puts on the saved tape is cut away again."""
-        engine = _engine.current()
-        opened = engine.open()
-        try:
-            return run()
-        finally:
-            engine.close(opened)
+        return self.saved.run(lambda: self._run_forward(tangents))  # type: ignore[union-attr]
 
     def _run(self, flags: int, cotangents: list[Any]) -> list[Any]:
         outputs = [y._h for y in self.outputs]

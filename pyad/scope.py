@@ -4,6 +4,8 @@ that is closed on every way out.
 
 from __future__ import annotations
 
+import sys
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -208,21 +210,22 @@ def sweep(
     avals: list[tuple[tuple[int, ...], np.dtype]],
 ) -> list[Any]:
     """One sweep from seeds (pairs of node and value) to results."""
-    check(lib.pyad_sweep_start(flags, len(outputs), outputs, len(inputs), inputs))
+    level = lib.pyad_sweep_level() + 1
     try:
+        check(lib.pyad_sweep_start(flags, len(outputs), outputs, len(inputs), inputs))
         for node, value in seeds:
             check(lib.pyad_sweep_seed(node, value))
         recorded = bool(flags & RECORDED)
         _drive(lib.pyad_sweep_go(), recorded)
         return _sweep_results(results, avals, recorded)
     finally:
-        lib.pyad_sweep_stop()
+        lib.pyad_sweep_stop_at(level)
 
 
 def sweep_gradient(
     flags: int, output: int, inputs: list[int], avals: list[tuple[tuple[int, ...], np.dtype]]
 ) -> list[Any]:
-    """One backward sweep from a 0-d output, seeded with one, to the inputs."""
+    """One backward sweep from a 0-d output, seeded with one, to the inputs, within a mark of the caller's."""
     status = lib.pyad_sweep_gradient(flags, output, len(inputs), inputs)
     if status not in (0, CALL_PYTHON):
         raise _engine.error(status)
@@ -238,52 +241,89 @@ def sweep_gradient(
 
 
 class Scope:
-    """A mark on the tape, closed on every way out. Results that depend on an enclosing transform stay on the tape."""
+    """A mark on the tape. Results that depend on an enclosing transform stay on the tape.
 
-    __slots__ = ("engine", "floor", "opened")
+    `open` is the first thing in a `try` whose `finally` has `close`, in a function that `holds_mark`. Where an
+    interrupt comes in `close` or before it, the next transform finds that the mark is nobody's (`Engine.is_idle`), or
+    the enclosing one closes it together with its own.
+    """
 
-    def __init__(self, keep_all: bool = False) -> None:
+    __slots__ = ("engine", "floor", "generation", "keep", "kept", "nested")
+
+    def __init__(self) -> None:
         self.engine = _engine.current()
-        self.floor = lib.pyad_node_count()
-        self.opened: tuple[int, int] | None = self.engine.open(keep_all)
+        self.generation = _engine.next_generation()
+
+    def is_nested(self, frame: Any) -> bool:
+        """Whether another transform is under way where `frame` is run."""
+        return bool(_engine._open or lib.pyad_depth()) and not self.engine.is_idle(frame)
+
+    def open(self, keep_all: bool = False, nested: bool | None = None) -> None:
+        """Open the mark. `nested`: what `is_nested` says of the caller's caller, where that is known."""
+        engine = self.engine
+        if nested is None:
+            nested = bool(_engine._open or lib.pyad_depth()) and not engine.is_idle(sys._getframe(2))
+        self.nested = nested
+        keep = engine.keep
+        if nested:
+            self.floor = lib.pyad_node_count()
+        else:
+            if engine.dead:
+                engine.bury()
+            if keep:
+                keep = engine.keep = []
+        self.keep = keep
+        self.kept = len(keep)
+        status = lib.pyad_mark_open(self.generation, keep_all)
+        if status:
+            raise _engine.error(status)
+        _engine._open[self.generation] = threading.get_ident()
+
+    def close(self) -> None:
+        """Everything recorded since `open` is gone, unless the mark is closed already."""
+        _engine._open.pop(self.generation, None)
+        if lib.pyad_mark_close(self.generation):
+            return
+        self._restore()
+        del self.keep[self.kept :]
+
+    def _restore(self) -> None:
+        """What is Python's of the state at `open`, where an interrupt has left it otherwise."""
+        engine = self.engine
+        if engine.keep is not self.keep:
+            engine.keep = self.keep
+        if engine.abstract:
+            engine.abstract = bool(lib.pyad_in_rule())
 
     def is_outer(self, x: Any) -> bool:
-        return self.engine.depth > 1 and is_traced(x) and bool(lib.pyad_is_outer(x._h, self.floor))
+        return self.nested and is_traced(x) and bool(lib.pyad_is_outer(x._h, self.floor))
 
     def finish(self, results: list[Any], share: bool = True) -> list[Any]:
-        """Close; traced results become NumPy values, or stay traced where they depend on an enclosing transform."""
-        if self.engine.depth == 1:
-            out = [_engine.materialize(x._h, share) if is_traced(x) else x for x in results]
-            opened, self.opened = self.opened, None
-            self.engine.close(opened)  # type: ignore[arg-type]
-            return out
+        """Traced results become NumPy values, or stay traced, and the mark is closed, where they depend on an
+        enclosing transform."""
+        if not self.nested:
+            return [_engine.materialize(x._h, share) if is_traced(x) else x for x in results]
         kept = [k for k, x in enumerate(results) if self.is_outer(x) or type(x) is Discrete]
         out = list(results)
         for k, x in enumerate(results):
             if is_traced(x) and k not in kept:
                 out[k] = _engine.materialize(x._h, share)
-        opened, self.opened = self.opened, None
-        assert opened is not None
         if kept:
-            handles = self.engine.seal(opened, [out[k]._h for k in kept])
+            handles = self._seal([out[k]._h for k in kept])
             renewed: dict[int, Array] = {}
             for k, handle in zip(kept, handles, strict=True):
                 # What was one array before is one array afterwards.
                 out[k] = renewed.setdefault(id(results[k]), _renewed(results[k], handle))
-        else:
-            self.engine.close(opened)
         return out
 
-    def abandon(self) -> None:
-        """Close if it is still open: the function raised."""
-        if self.opened is not None:
-            opened, self.opened = self.opened, None
-            self.engine.close(opened)
-
-    def __del__(self) -> None:
-        # An interrupt may come where no `finally` is waiting for it yet.
-        if getattr(self, "opened", None) is not None:
-            self.abandon()
+    def _seal(self, handles: list[int]) -> list[int]:
+        """Close, but keep what was recorded; answers the new handles of what is handed out."""
+        cells = ffi.new("int64_t[]", handles)
+        status = lib.pyad_mark_seal(self.generation, len(handles), cells)
+        if status:
+            raise _engine.error(status, tuple(handles))
+        self._restore()
+        return list(cells)
 
 
 def _renewed(x: Array, handle: int) -> Array:
@@ -298,6 +338,7 @@ def _renewed(x: Array, handle: int) -> Array:
     return array
 
 
+@_engine.holds_mark
 def call_user(
     function: Callable[..., Any], args: list[Any], keywords: dict[str, Any], has_aux: bool
 ) -> tuple[Any, Any]:

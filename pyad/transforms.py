@@ -9,6 +9,7 @@ recorded, which is what makes derivatives of any order.
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -83,6 +84,7 @@ def _scalar_output(name: str, y: Any, holomorphic: bool) -> None:
     )
 
 
+@_engine.holds_mark
 def _value_and_grad(
     name: str,
     function: Callable[..., Any],
@@ -95,6 +97,7 @@ def _value_and_grad(
         _check_holomorphic(name, select.leaves)
     scope = Scope()
     try:
+        scope.open()
         avals = checked_avals(name, select.leaves)
         inputs = make_leaves(name, select.leaves)
         handles = [x._h for x in inputs]  # the function may write into the arrays
@@ -108,7 +111,7 @@ def _value_and_grad(
         aux_leaves, aux_structure = tree.flatten(aux) if has_aux else ([], None)
         finished = scope.finish([y, *gradients, *aux_leaves])
     finally:
-        scope.abandon()
+        scope.close()
     count = 1 + len(gradients)
     gradient = select.structure.unflatten(finished[1:count])
     return finished[0], gradient, aux_structure.unflatten(finished[count:]) if has_aux else None
@@ -175,6 +178,7 @@ def grad(
     return gradient_of
 
 
+@_engine.holds_mark
 def vjp(function: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     """The value of a function and its pullback, which maps a cotangent of the value to cotangents of the primals.
 
@@ -194,12 +198,13 @@ def vjp(function: Callable[..., Any], *primals: Any, has_aux: bool = False) -> A
     (np.float64(2.0),)
     """
     check_function("vjp", function)
-    engine = _engine.current()
-    outermost = engine.depth == 0
+    scope = Scope()
+    outermost = not scope.is_nested(sys._getframe(1))
     leaves, structure = tree.flatten(primals)
-    floor = lib.pyad_node_count()
-    opened = engine.open() if outermost else None
     try:
+        if outermost:
+            scope.open(nested=False)
+        floor = lib.pyad_node_count()
         avals = checked_avals("vjp", leaves)
         inputs = make_leaves("vjp", leaves)
         handles = [x._h for x in inputs]  # the function may write into the arrays
@@ -213,12 +218,11 @@ def vjp(function: Callable[..., Any], *primals: Any, has_aux: bool = False) -> A
         if outermost:
             results = [_engine.materialize(x._h, share=False) if is_traced(x) else x for x in results]
         pullback = Pullback(handles, outputs, avals, structure, y_structure, floor)
-        if opened is not None:
-            pullback.saved = SavedTape(engine, opened)
-            opened = None
+        if outermost:
+            pullback.saved = SavedTape(scope)
     finally:
-        if opened is not None:
-            engine.close(opened)
+        if outermost:
+            scope.close()
     value = y_structure.unflatten(results[: len(y_leaves)])
     if has_aux:
         return value, pullback, aux_structure.unflatten(results[len(y_leaves) :])
@@ -247,6 +251,7 @@ def _constant_leaf(x: Any) -> Array:
 # ---- forward mode ----
 
 
+@_engine.holds_mark
 def jvp(
     function: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False
 ) -> tuple[Any, ...]:
@@ -269,8 +274,9 @@ def jvp(
     _check_sequences("jvp", primals, tangents)
     leaves, structure = tree.flatten(tuple(primals))
     t_leaves = tangents_for("jvp", structure, tuple(tangents))
-    scope = Scope(keep_all=True)
+    scope = Scope()
     try:
+        scope.open(keep_all=True)
         checked_avals("jvp", leaves)
         inputs = make_leaves("jvp", leaves)
         handles = [x._h for x in inputs]  # the function may write into the arrays
@@ -281,7 +287,7 @@ def jvp(
         dots = _push(scope, handles, t_leaves, y_leaves)
         finished = scope.finish([*y_leaves, *dots, *aux_leaves])
     finally:
-        scope.abandon()
+        scope.close()
     n = len(y_leaves)
     out = (y_structure.unflatten(finished[:n]), y_structure.unflatten(finished[n : 2 * n]))
     return (*out, aux_structure.unflatten(finished[2 * n :])) if has_aux else out

@@ -6,6 +6,7 @@ be assigned into. Everywhere else, and for integers and booleans, they make NumP
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -27,7 +28,7 @@ _FLOATS = (_engine.F32, _engine.F64)
 def _inside() -> bool:
     """Whether a transform is under way on this thread."""
     engine = _engine._local.engine
-    return engine is not None and engine.depth > 0 and not engine.abstract
+    return engine is not None and not engine.abstract and not engine.is_idle(sys._getframe(3))
 
 
 def _made(x: Any) -> Any:

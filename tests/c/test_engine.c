@@ -52,9 +52,16 @@ static void test_no_engine(void **state)
     assert_string_equal(pyad_last_message(), "");
     assert_int_equal(pyad_mark_open(1, 0), ERR_STALE);
     pyad_mark_cut();
-    assert_int_equal(pyad_mark_seal(0, NULL), ERR_STALE);
+    assert_int_equal(pyad_mark_seal(1, 0, NULL), ERR_STALE);
     assert_int_equal(pyad_depth() + pyad_is_outer(5, 9) + (int)pyad_node_count(), 0);
-    assert_null(pyad_tape_take());
+    pyad_saved_tape *saved = NULL;
+    pyad_buffer *buffer = NULL;
+    assert_int_equal(pyad_tape_take(&saved), ERR_STALE);
+    assert_int_equal(pyad_mark_close(1), ERR_STALE);
+    assert_int_equal(pyad_sweep_level() + pyad_in_rule(), 0);
+    pyad_reset();
+    pyad_sweep_return(1);
+    pyad_sweep_stop_at(1);
     assert_int_equal(test_status(pyad_lend(0, RULE_F64, 0, NULL, NULL, &node)), ERR_STALE);
     assert_int_equal(test_status(pyad_leaf_number(0, 1, RULE_F64)), ERR_STALE);
     assert_int_equal(test_status(pyad_const_number(1, RULE_F64)), ERR_STALE);
@@ -68,8 +75,7 @@ static void test_no_engine(void **state)
     assert_int_equal(pyad_sweep_give(0, 0), ERR_STALE);
     assert_int_equal(pyad_sweep_needs(0), 0);
     assert_int_equal(test_status(pyad_sweep_value(0)), ERR_STALE);
-    assert_null(pyad_sweep_share(0));
-    assert_null(pyad_share_out(0));
+    assert_false(pyad_sweep_share(0, &buffer) || pyad_share_out(0, &buffer) || pyad_borrow(0, &buffer));
     assert_int_equal(pyad_rule_begin(1), ERR_STALE);
     assert_int_equal(pyad_rule_program(0, 1, 0, 0, NULL), ERR_STATE);
     assert_int_equal(pyad_rule_commit(0) + pyad_rule_python(), 2 * ERR_STATE);
@@ -129,7 +135,7 @@ static void *run_thread(void *arg)
     int64_t y = pyad_op2(PYAD_LOOP_MUL, x, pyad_op2(PYAD_LOOP_MUL, x, x));
     w->refused = pyad_look(w->foreign, &info);
     pyad_drop(w->foreign);
-    pyad_buffer_drop(w->shared);
+    pyad_buffer_drop(&w->shared, NULL);
     /* The rule is known: threads do not share the counter of the tests. */
     int64_t a = 0;
     if (pyad_sweep_start(PYAD_SWEEP_RETAIN, 1, &y, 1, &x) == 0 && pyad_sweep_seed_ones(y) == 0 &&
@@ -145,8 +151,8 @@ static void test_threads(void **state)
     (void)state;
     int64_t x = leaf();
     int64_t y = ok(pyad_op1(PYAD_LOOP_EXP, x));
-    work w = {.shared = pyad_share_out(y), .foreign = x};
-    assert_non_null(w.shared);
+    work w = {.foreign = x};
+    assert_true(pyad_share_out(y, &w.shared));
     pthread_t thread;
     OK(pthread_create(&thread, NULL, run_thread, &w));
     OK(pthread_join(thread, NULL));
@@ -166,11 +172,12 @@ static void test_outlived(void **state)
     OK(pyad_mark_open(test_generation++, 0));
     pyad_fail_after(1000000); /* its memory is made through the hook that counts */
     int64_t y = ok(pyad_op1(PYAD_LOOP_EXP, leaf()));
-    pyad_buffer *buffer = pyad_share_out(y);
+    pyad_buffer *buffer = NULL;
+    assert_true(pyad_share_out(y, &buffer));
     pyad_engine_free(engine);
     pyad_engine_enter(*state);
     assert_true(*(double *)pyad_buffer_data(buffer) == 1);
-    pyad_buffer_drop(buffer);
+    pyad_buffer_drop(&buffer, NULL);
 }
 
 /* The parts of what pyad_look says. */

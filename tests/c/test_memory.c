@@ -180,14 +180,15 @@ static void python_sweep(job *j, int64_t x, double *doubled, int flags, int step
 
 static void sealed_inner(job *j, int64_t x, int step)
 {
-    done(j, pyad_mark_open(test_generation++, 0));
+    int64_t generation = test_generation++;
+    done(j, pyad_mark_open(generation, 0));
     if (j->status != 0)
         return;
     int64_t inner = keep(j, pyad_alias(x));
     int64_t y = op2(j, PYAD_LOOP_MUL, op1(j, PYAD_LOOP_EXP, inner), x);
     int64_t slope = gradient_node(j, keep(j, test_sum(y)), inner);
     if (j->status == 0)
-        done(j, pyad_mark_seal(1, &slope));
+        done(j, pyad_mark_seal(generation, 1, &slope));
     if (j->status != 0) {
         pyad_mark_cut();
         return;
@@ -216,13 +217,12 @@ static int run(job *j)
         sealed_inner(j, x, 2);
     for (int flags = 0; flags < 4 && j->status == 0; flags++)
         python_sweep(j, x, doubled, flags, 3 + flags);
-    pyad_saved_tape *saved = j->status == 0 ? pyad_tape_take() : NULL;
-    if (j->status == 0 && saved == NULL)
-        j->status = RULE_MEMORY;
-    if (saved != NULL) {
-        pyad_tape_swap(saved);
-        pyad_saved_tape_free(saved);
-    }
+    pyad_saved_tape *saved = NULL;
+    if (j->status == 0)
+        done(j, pyad_tape_take(&saved));
+    if (j->status == 0)
+        done(j, pyad_tape_enter(saved, test_generation++));
+    pyad_saved_tape_free(&saved);
     while (pyad_depth() > 0)
         pyad_mark_cut();
     return j->status;

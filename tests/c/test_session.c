@@ -168,7 +168,8 @@ static void test_nested(void **state)
     double got;
     int64_t x = ok(pyad_leaf_number(0, 5.0, RULE_F64));
     int64_t two = ok(pyad_const_number(2.0, RULE_F64));
-    OK(pyad_mark_open(test_generation++, 0));
+    int64_t generation = test_generation++;
+    OK(pyad_mark_open(generation, 0));
     int64_t floor = pyad_node_count();
     assert_int_equal(pyad_depth(), 2);
     assert_int_equal(pyad_is_outer(x, floor), 1);
@@ -184,7 +185,7 @@ static void test_nested(void **state)
     int64_t slope = ok(pyad_sweep_value(y));
     pyad_sweep_stop();
     int64_t kept = slope;
-    OK(pyad_mark_seal(1, &kept));
+    OK(pyad_mark_seal(generation, 1, &kept));
     assert_int_not_equal(kept, slope);
     pyad_info info;
     assert_int_equal(pyad_look(slope, &info), ERR_STALE);
@@ -208,7 +209,8 @@ static void test_alias(void **state)
     double got;
     int64_t x = ok(pyad_leaf_number(0, 0.5, RULE_F64));
     int64_t a = ok(pyad_op1(PYAD_LOOP_SIN, x));
-    OK(pyad_mark_open(test_generation++, 1));
+    int64_t generation = test_generation++;
+    OK(pyad_mark_open(generation, 1));
     int64_t y = ok(pyad_alias(a));
     int64_t cube = ok(pyad_op2(PYAD_LOOP_MUL, ok(pyad_op1(PYAD_LOOP_SQUARE, y)), y));
     OK(pyad_sweep_start(PYAD_SWEEP_RECORDED, 1, &cube, 1, &y));
@@ -216,7 +218,7 @@ static void test_alias(void **state)
     OK(test_go());
     int64_t slope = ok(pyad_sweep_value(y));
     pyad_sweep_stop();
-    OK(pyad_mark_seal(1, &slope));
+    OK(pyad_mark_seal(generation, 1, &slope));
     double want = 6 * sin(0.5) * cos(0.5);
     for (int flags = 0; flags < 4; flags++) {
         bool forward = flags & PYAD_SWEEP_FORWARD;
@@ -242,9 +244,10 @@ static void test_sealed_asks(void **state)
     (void)state;
     double got;
     int64_t x = ok(pyad_leaf_number(0, 0.5, RULE_F64));
-    OK(pyad_mark_open(test_generation++, 0));
+    int64_t generation = test_generation++;
+    OK(pyad_mark_open(generation, 0));
     int64_t y = ok(pyad_op1(PYAD_LOOP_SIN, ok(pyad_op1(PYAD_LOOP_EXP, x))));
-    OK(pyad_mark_seal(1, &y));
+    OK(pyad_mark_seal(generation, 1, &y));
     OK(test_gradient(0, y, x, &got));
     assert_int_equal(test_rules_asked, 2);
     assert_true(fabs(got - cos(exp(0.5)) * exp(0.5)) < 1e-15);
@@ -256,7 +259,8 @@ static void test_saved_tapes(void **state)
     double gradient[N];
     int64_t x = leaf();
     int64_t y = test_sum(apply(PYAD_LOOP_SIN, x));
-    pyad_saved_tape *saved = pyad_tape_take();
+    pyad_saved_tape *saved = NULL;
+    OK(pyad_tape_take(&saved));
     assert_non_null(saved);
     pyad_info info;
     assert_int_equal(pyad_node_count(), 0);
@@ -265,20 +269,23 @@ static void test_saved_tapes(void **state)
     OK(pyad_mark_open(test_generation++, 0));
     int64_t other = ok(pyad_leaf_number(0, 2.0, RULE_F64));
     for (int round = 0; round < 2; round++) {
-        pyad_tape_swap(saved);
+        OK(pyad_tape_enter(saved, test_generation++));
+        assert_true(pyad_tape_is_innermost(saved));
         assert_int_equal(pyad_look(other, &info), ERR_STALE);
         OK(test_gradient(PYAD_SWEEP_RETAIN, y, x, gradient));
         assert_true(fabs(gradient[7] - cos(x_data[7])) < 1e-15);
-        pyad_tape_swap(saved);
+        pyad_tape_leave(saved);
+        assert_false(pyad_tape_is_innermost(saved));
         OK(pyad_look(other, &info));
     }
     double got;
     OK(test_gradient(0, ok(pyad_op1(PYAD_LOOP_SQUARE, other)), other, &got));
     assert_true(got == 4);
     assert_true(live_bytes() > 0);
-    pyad_saved_tape_free(saved);
+    pyad_saved_tape_free(&saved);
+    assert_null(saved);
     assert_int_equal(live_bytes(), 0);
-    pyad_saved_tape_free(NULL);
+    pyad_saved_tape_free(&saved);
 }
 
 /* ---- nodes that only Python can run ---- */
@@ -409,24 +416,33 @@ static void test_share(void **state)
     (void)state;
     int64_t x = leaf();
     int64_t y = ok(pyad_op1(PYAD_LOOP_EXP, x));
-    pyad_buffer *value = pyad_share_out(y);
+    pyad_buffer *value = NULL;
+    pyad_buffer *gradient = NULL;
+    assert_true(pyad_share_out(y, &value));
     assert_non_null(value);
-    assert_null(pyad_share_out(x)); /* the caller's own memory */
-    assert_null(pyad_share_out(y)); /* held already */
+    assert_false(pyad_share_out(x, &gradient)); /* the caller's own memory */
+    assert_false(pyad_share_out(y, &gradient)); /* held already */
+    assert_false(pyad_borrow(x, &gradient));
+    assert_null(gradient);
+    assert_true(pyad_borrow(y, &gradient));
+    assert_ptr_equal(gradient, value);
+    pyad_buffer_drop(&gradient, NULL);
+    assert_null(gradient);
     int64_t end = ok(test_sum(y));
     OK(pyad_sweep_start(0, 1, &end, 1, &x));
     OK(pyad_sweep_seed_ones(end));
     OK(test_go());
-    pyad_buffer *gradient = pyad_sweep_share(x);
+    assert_true(pyad_sweep_share(x, &gradient));
     pyad_sweep_stop();
     pyad_mark_cut();
     assert_non_null(gradient);
     /* Both outlive the tape. */
     assert_memory_equal(pyad_buffer_data(gradient), pyad_buffer_data(value), N * 8);
     pyad_engine_enter(NULL);
-    pyad_buffer_drop(gradient);
+    pyad_buffer_drop(&gradient, NULL);
+    pyad_buffer_drop(&gradient, NULL); /* an empty cell */
     pyad_engine_enter(*state);
-    pyad_buffer_drop(value);
+    pyad_buffer_drop(&value, NULL);
 }
 
 static void test_refusals(void **state)
