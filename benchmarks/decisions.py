@@ -52,7 +52,7 @@ def leaving() -> None:
 
             def shared() -> None:
                 y = a * 2.0
-                _engine.array_over(lib.pyad_share_out(y._h), y.shape, y.dtype)
+                _engine.shared(lib.pyad_share_out, y._h, y.shape, y.dtype)
 
             print(f"  {kib:5d} KiB: copied {cost(copied) * 1e6:7.1f} us, shared {cost(shared) * 1e6:7.1f} us")
 

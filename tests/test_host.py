@@ -205,6 +205,7 @@ def inverse_number():
         ("values", ()),
         ("values", ([],)),
         ("values", ((),)),
+        ("values", ((VECTOR, VECTOR),)),
         ("record", (1, 2)),
         ("record", (1 << 40, (), VECTOR, [], None)),
         ("record", (-1, (), VECTOR, [], None)),

@@ -189,6 +189,11 @@ def test_a_saved_value_is_not_written_over():
         (lambda a, x: np.putmask(a, np.ones(3, bool), x), ShapeError, "putmask: the mask of shape"),
         (lambda a, x: np.place(a, np.ones(4, bool), []), ValueError, "empty array"),
         (lambda a, x: np.fill_diagonal(a, 1.0), ValueError, "at least 2-d"),
+        (lambda a, x: a.sort(None), TypeError, "NoneType"),
+        (lambda a, x: a.partition(1, None), TypeError, "NoneType"),
+        (lambda a, x: a.partition(1, axis=1), np.exceptions.AxisError, "partition: axis 1 is out of bounds"),
+        (lambda a, x: a.partition(4), ValueError, r"kth\(=4\) out of bounds"),
+        (lambda a, x: a.partition(1, order="f"), ValueError, "no fields"),
         (lambda a, x: np.copyto(a, np.ones(3)), ShapeError, r"shape \(3,\) into shape \(4,\)"),
     ],
 )

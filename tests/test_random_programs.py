@@ -68,6 +68,7 @@ class Writer:
             lambda: f"np.copyto({name}, {value})",
             lambda: f"np.fill_diagonal({m}, {self.vector()}[:2])",
             lambda: f"{name}.sort()",
+            lambda: f"{name}.partition(1)",
             lambda: f"np.einsum('ii->i', {m}[:, :2])[:] *= {number}",
         ])()  # fmt: skip
 

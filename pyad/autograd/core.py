@@ -5,45 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from pyad.autograd._vspace import SparseObject, VSpace, vspace
-from pyad.autograd.extend import (
-    Box,
-    JVPNode,
-    VJPNode,
-    def_linear,
-    defjvp,
-    defjvp_argnum,
-    defjvp_argnums,
-    defvjp,
-    defvjp_argnum,
-    defvjp_argnums,
-    primitive,
-)
+from pyad.autograd import extend
+from pyad.autograd.extend import *  # noqa: F403
 from pyad.autograd.tracer import getval, isbox
 from pyad.autograd.util import func, subval
 from pyad.transforms import jvp, vjp
 
+# All that operations are defined with is here too, but for the two of those that are constant.
 __all__ = [
-    "Box",
-    "JVPNode",
-    "SparseObject",
-    "VJPNode",
-    "VSpace",
-    "def_linear",
-    "defjvp",
-    "defjvp_argnum",
-    "defjvp_argnums",
-    "defvjp",
-    "defvjp_argnum",
-    "defvjp_argnums",
+    *(name for name in extend.__all__ if name not in ("notrace_primitive", "register_notrace")),
     "func",
     "getval",
     "isbox",
     "make_jvp",
     "make_vjp",
-    "primitive",
     "subval",
-    "vspace",
 ]
 
 

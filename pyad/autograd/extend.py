@@ -8,35 +8,11 @@ from typing import Any
 
 from pyad import extend
 from pyad.autograd._vspace import SparseObject, VSpace, vspace
-from pyad.autograd.tracer import Box, notrace_primitive, register_notrace
-from pyad.extend import (
-    def_linear,
-    defjvp,
-    defjvp_argnum,
-    defjvp_argnums,
-    defvjp,
-    defvjp_argnum,
-    defvjp_argnums,
-)
+from pyad.autograd.tracer import Box, register_notrace
+from pyad.extend import *  # noqa: F403
 
-__all__ = [
-    "Box",
-    "JVPNode",
-    "SparseObject",
-    "VJPNode",
-    "VSpace",
-    "def_linear",
-    "defjvp",
-    "defjvp_argnum",
-    "defjvp_argnums",
-    "defvjp",
-    "defvjp_argnum",
-    "defvjp_argnums",
-    "notrace_primitive",
-    "primitive",
-    "register_notrace",
-    "vspace",
-]
+# All of pyad.extend, but with the `primitive` of this module.
+__all__ = [*extend.__all__, "Box", "JVPNode", "SparseObject", "VJPNode", "VSpace", "register_notrace", "vspace"]
 
 
 class VJPNode:

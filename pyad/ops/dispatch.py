@@ -13,7 +13,7 @@ import numpy as np
 from pyad._engine import FAILED, LARGE, lend, lib
 from pyad.array import Array, View, _Held, _new, contains_traced, is_traced, refuse_subclass
 from pyad.op import Op
-from pyad.ops.protocol import implements
+from pyad.ops.protocol import implements, named
 from pyad.staged import Discrete
 
 __all__ = ["binary", "binary_method", "operand", "plain", "unary"]
@@ -114,9 +114,7 @@ def binary_method(op: Op, swapped: bool = False, reflected: str = "") -> Callabl
 
 
 def _named(function: Callable[..., Any], op: Op, doc: str, registered: bool = True) -> Any:
-    function.__name__ = op.name
-    function.__qualname__ = op.name
-    function.__doc__ = doc
+    named(function, op.name, doc)
     if registered and isinstance(op.reference, np.ufunc):
         implements(op.reference)(function)
     return function

@@ -145,7 +145,7 @@ def logaddexp2(x1: Any, x2: Any, /) -> Any:
 
 def _real_operand(ufunc: np.ufunc, x: Any) -> Any:
     """The operand as an array; NumPy's error where it is complex."""
-    x = array(x)
+    x = asarray(x)
     if x.dtype.kind == "c":
         ufunc(numpy_value(x))
     return x
@@ -192,7 +192,7 @@ _fraction = host_elementwise("modf", lambda x: np.modf(x)[0], lambda s, y, x: (s
 @implements(np.modf)
 def modf(x: Any, /) -> tuple[Any, Any]:
     """(the fraction of x, its integer part), both with the sign of x."""
-    return _fraction(array(x)), trunc(x)
+    return _fraction(asarray(x)), trunc(x)
 
 
 _ldexp = host_linear(
@@ -206,13 +206,13 @@ def ldexp(x1: Any, x2: Any, /) -> Any:
     exponent = np.asarray(x2) if not is_traced(x2) else None
     if exponent is None or exponent.dtype.kind not in "bui":
         raise TypeError(f"ldexp: the exponents must be integers, got {dtype_of(x2) if is_traced(x2) else x2!r}")
-    return _ldexp(array(x1), exponent=exponent)
+    return _ldexp(asarray(x1), exponent=exponent)
 
 
 @implements(np.frexp)
 def frexp(x: Any, /) -> tuple[Any, Any]:
     """(mantissa, exponent) with x = mantissa * 2 ** exponent; the exponents are plain integers."""
-    x = array(x)
+    x = asarray(x)
     exponent = np.frexp(numpy_value(x))[1]
     return _ldexp(x, exponent=-exponent), exponent
 
@@ -310,7 +310,7 @@ _sinc = host(
 @implements(np.sinc)
 def sinc(x: Any) -> Any:
     """sin(pi x) / (pi x), 1 at 0, with derivatives of every order there."""
-    return _sinc(array(x), order=0)
+    return _sinc(asarray(x), order=0)
 
 
 # ---- the Bessel function I0 and its derivatives ----
@@ -345,4 +345,4 @@ _i0 = host(
 @implements(np.i0)
 def i0(x: Any) -> Any:
     """The modified Bessel function of the first kind, of order 0."""
-    return _i0(array(x), order=0)
+    return _i0(asarray(x), order=0)

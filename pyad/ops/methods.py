@@ -296,6 +296,7 @@ _METHODS = {
     "diagonal": build.diagonal,
     "fill": assign.assign_all,
     "flatten": _flatten,
+    "partition": mutate.partition_method,
     "put": mutate.put,
     "ravel": rearrange.ravel,
     "repeat": rearrange.repeat,

@@ -5,7 +5,8 @@ Where the array is NumPy's own, only what has no derivative can be written into 
 
 from __future__ import annotations
 
-from typing import Any
+import operator
+from typing import Any, Literal
 
 import numpy as np
 
@@ -17,7 +18,17 @@ from pyad.ops.index import take_rows
 from pyad.ops.protocol import implements
 from pyad.ops.shape import ravel
 
-__all__ = ["copyto", "fill_diagonal", "place", "put", "put_along_axis", "putmask", "set_flat", "sort_method"]
+__all__ = [
+    "copyto",
+    "fill_diagonal",
+    "partition_method",
+    "place",
+    "put",
+    "put_along_axis",
+    "putmask",
+    "set_flat",
+    "sort_method",
+]
 
 
 def set_flat(x: Array, index: Any, value: Any) -> None:
@@ -151,6 +162,16 @@ def fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
     return None
 
 
+# An axis of None, which the functions take, the methods refuse: what is sorted has another shape then.
+
+
 def sort_method(self: Array, axis: int = -1, kind: Any = None, **keywords: Any) -> None:
     """Sort in place."""
-    assign.assign_all(self, np.sort(self, axis, kind, **keywords))
+    assign.assign_all(self, np.sort(self, operator.index(axis), kind, **keywords))
+
+
+def partition_method(
+    self: Array, kth: Any, axis: int = -1, kind: Literal["introselect"] = "introselect", order: Any = None
+) -> None:
+    """Put the kth where sorting would put it, smaller ones before it, larger behind, in place."""
+    assign.assign_all(self, np.partition(self, kth, operator.index(axis), kind, order))

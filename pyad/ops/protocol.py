@@ -28,6 +28,7 @@ __all__ = [
     "implementation",
     "implements",
     "module_of",
+    "named",
     "namespace",
     "product_of",
     "refuse_out",
@@ -61,6 +62,13 @@ def implements(*theirs: Callable[..., Any]) -> Callable[[Callable[..., Any]], Ca
         return ours
 
     return register
+
+
+def named(function: Callable[..., Any], name: str, doc: str) -> Callable[..., Any]:
+    """A function that another has made, with a name and a docstring as if it had been written out."""
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = doc
+    return function
 
 
 def constant_in(*theirs: Callable[..., Any]) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from pyad.array import Array, is_traced, numpy_value
 from pyad.ops.elementwise import where
-from pyad.ops.protocol import implements, refuse_out
+from pyad.ops.protocol import implements, named, refuse_out
 from pyad.ops.reduce import Axis, normalize_axes
 from pyad.ops.shape import asarray, astype, moveaxis, ravel, reshape
 
@@ -103,16 +104,21 @@ def _median(name: str, a: Any, axis: Axis, out: Any, keepdims: bool, skip_nan: b
     return rows.finished(middle, 0, keepdims)
 
 
-@implements(np.median)
-def median(a: Any, axis: Axis = None, out: Any = None, overwrite_input: bool = False, keepdims: bool = False) -> Any:
-    """The middle element over the axes, or the mean of the two middle ones; NaN where there is a NaN."""
-    return _median("median", a, axis, out, keepdims, False)
+def _median_function(theirs: Callable[..., Any], doc: str) -> Callable[..., Any]:
+    name = theirs.__name__
+
+    def function(
+        a: Any, axis: Axis = None, out: Any = None, overwrite_input: bool = False, keepdims: bool = False
+    ) -> Any:
+        return _median(name, a, axis, out, keepdims, name.startswith("nan"))
+
+    return implements(theirs)(named(function, name, doc))
 
 
-@implements(np.nanmedian)
-def nanmedian(a: Any, axis: Axis = None, out: Any = None, overwrite_input: bool = False, keepdims: bool = False) -> Any:
-    """The median of what is not NaN."""
-    return _median("nanmedian", a, axis, out, keepdims, True)
+median = _median_function(
+    np.median, "The middle element over the axes, or the mean of the two middle ones; NaN where there is a NaN."
+)
+nanmedian = _median_function(np.nanmedian, "The median of what is not NaN.")
 
 
 # ---- quantiles ----
@@ -209,75 +215,35 @@ class _Call:
         return share + speed * (q - numpy_value(q))
 
 
-def _quantile(name: str, a: Any, q: Any, rest: tuple[Any, ...]) -> Any:
-    axis, out, method, keepdims, weights = rest
-    refuse_out(f"numpy.{name}", out)
-    q = asarray(q) if type(q) in (list, tuple) else q
-    return _Call(name, a, q, method, weights).run(axis, bool(keepdims))
+def _quantile_function(theirs: Callable[..., Any], doc: str) -> Callable[..., Any]:
+    """One of the four, which differ in the range of q and in what they make of NaN."""
+    name = theirs.__name__
+
+    def function(
+        a: Any,
+        q: Any,
+        axis: Axis = None,
+        out: Any = None,
+        overwrite_input: bool = False,
+        method: str = "linear",
+        keepdims: bool = False,
+        *,
+        weights: Any = None,
+    ) -> Any:
+        refuse_out(f"numpy.{name}", out)
+        q = asarray(q) if type(q) in (list, tuple) else q
+        return _Call(name, a, q, method, weights).run(axis, bool(keepdims))
+
+    return implements(theirs)(named(function, name, doc))
 
 
-@implements(np.quantile)
-def quantile(
-    a: Any,
-    q: Any,
-    axis: Axis = None,
-    out: Any = None,
-    overwrite_input: bool = False,
-    method: str = "linear",
-    keepdims: bool = False,
-    *,
-    weights: Any = None,
-) -> Any:
+quantile = _quantile_function(
+    np.quantile,
     """The quantiles q, between 0 and 1, over the axes; the axes of q come first. Differentiable in a and q.
 
     All methods of NumPy. Weights are constant.
-    """
-    return _quantile("quantile", a, q, (axis, out, method, keepdims, weights))
-
-
-@implements(np.percentile)
-def percentile(
-    a: Any,
-    q: Any,
-    axis: Axis = None,
-    out: Any = None,
-    overwrite_input: bool = False,
-    method: str = "linear",
-    keepdims: bool = False,
-    *,
-    weights: Any = None,
-) -> Any:
-    """As `quantile`, for q between 0 and 100."""
-    return _quantile("percentile", a, q, (axis, out, method, keepdims, weights))
-
-
-@implements(np.nanquantile)
-def nanquantile(
-    a: Any,
-    q: Any,
-    axis: Axis = None,
-    out: Any = None,
-    overwrite_input: bool = False,
-    method: str = "linear",
-    keepdims: bool = False,
-    *,
-    weights: Any = None,
-) -> Any:
-    """The quantiles of what is not NaN."""
-    return _quantile("nanquantile", a, q, (axis, out, method, keepdims, weights))
-
-
-@implements(np.nanpercentile)
-def nanpercentile(
-    a: Any,
-    q: Any,
-    axis: Axis = None,
-    out: Any = None,
-    overwrite_input: bool = False,
-    method: str = "linear",
-    keepdims: bool = False,
-    *,
-    weights: Any = None,
-) -> Any:
-    """As `nanquantile`, for q between 0 and 100."""
-    return _quantile("nanpercentile", a, q, (axis, out, method, keepdims, weights))
+    """,
+)
+percentile = _quantile_function(np.percentile, "As `quantile`, for q between 0 and 100.")
+nanquantile = _quantile_function(np.nanquantile, "The quantiles of what is not NaN.")
+nanpercentile = _quantile_function(np.nanpercentile, "As `nanquantile`, for q between 0 and 100.")

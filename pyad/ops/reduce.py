@@ -11,11 +11,11 @@ import numpy as np
 
 from pyad.array import Array, is_traced, numpy_value
 from pyad.errors import ShapeError
-from pyad.op import general, linear
+from pyad.op import Op, general, linear
 from pyad.ops.dispatch import plain
 from pyad.ops.elementwise import _compare, _eq, _select, exp, maximum, minimum
 from pyad.ops.elementwise import where as select
-from pyad.ops.protocol import implements, refuse_out
+from pyad.ops.protocol import implements, named, refuse_out
 from pyad.ops.shape import asarray, astype, broadcast_to, moveaxis, reshape
 
 __all__ = ["amax", "amin", "log_softmax", "logsumexp", "max", "mean", "min", "softmax", "sum"]
@@ -278,24 +278,33 @@ def _extremum(op: Any, ufunc: Any, either: Any, a: Any, rest: tuple[Any, ...]) -
     return either(_reduce(op, a, axis, keepdims), initial)
 
 
-@implements(np.max, np.amax)
-def max(
-    a: Any, axis: Axis = None, out: Any = None, keepdims: bool = False, initial: Any = None, where: Any = True
-) -> Any:
-    """The largest element over the axes; ties share the derivative equally, NaN wins."""
-    if type(a) is Array and out is None and initial is None and where is True:
-        return _reduce(_max, a, axis, keepdims)
-    return _extremum(_max, np.maximum, maximum, a, (axis, out, keepdims, initial, where))
+def _extremum_function(theirs: tuple[Any, Any], op: Op, ufunc: np.ufunc, either: Any, doc: str) -> Any:
+    """max or min, for both of NumPy's names."""
+
+    def function(
+        a: Any, axis: Axis = None, out: Any = None, keepdims: bool = False, initial: Any = None, where: Any = True
+    ) -> Any:
+        if type(a) is Array and out is None and initial is None and where is True:
+            return _reduce(op, a, axis, keepdims)
+        return _extremum(op, ufunc, either, a, (axis, out, keepdims, initial, where))
+
+    return implements(*theirs)(named(function, op.name, doc))
 
 
-@implements(np.min, np.amin)
-def min(
-    a: Any, axis: Axis = None, out: Any = None, keepdims: bool = False, initial: Any = None, where: Any = True
-) -> Any:
-    """The smallest element over the axes; ties share the derivative equally, NaN wins."""
-    if type(a) is Array and out is None and initial is None and where is True:
-        return _reduce(_min, a, axis, keepdims)
-    return _extremum(_min, np.minimum, minimum, a, (axis, out, keepdims, initial, where))
+max = _extremum_function(
+    (np.max, np.amax),
+    _max,
+    np.maximum,
+    maximum,
+    "The largest element over the axes; ties share the derivative equally, NaN wins.",
+)
+min = _extremum_function(
+    (np.min, np.amin),
+    _min,
+    np.minimum,
+    minimum,
+    "The smallest element over the axes; ties share the derivative equally, NaN wins.",
+)
 
 
 amax, amin = max, min

@@ -13,7 +13,7 @@ from pyad.array import constant, is_traced, numpy_value
 from pyad.op import general, linear, run
 from pyad.ops.protocol import implements, refuse_out
 from pyad.ops.reduce import normalize_axes
-from pyad.ops.shape import _broadcast, array, astype, concatenate, ravel
+from pyad.ops.shape import _broadcast, asarray, astype, concatenate, ravel
 
 __all__ = ["cumprod", "cumsum", "recur"]
 
@@ -118,7 +118,7 @@ def recur(terms: Any, factors: Any, axis: int = 0, reverse: bool = False) -> Any
 
 def _scan(name: str, op: Any, a: Any, axis: int | None, dtype: Any, out: Any) -> Any:
     refuse_out(f"numpy.{name}", out)
-    a = array(a)
+    a = asarray(a)
     if dtype is not None:
         if np.dtype(dtype).kind not in "fc":
             return getattr(np, name)(numpy_value(a), axis, dtype)
@@ -146,7 +146,7 @@ def cumprod(a: Any, axis: int | None = None, dtype: Any = None, out: Any = None)
 
 
 def _cumulative(name: str, scan: Any, first: float, x: Any, axis: Any, dtype: Any, out: Any, include: bool) -> Any:
-    x = array(x)
+    x = asarray(x)
     if x.ndim == 0:
         raise ValueError(f"{name}: the array must have at least one dimension")
     if axis is None:

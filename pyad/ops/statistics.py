@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from pyad.ops.complex import conjugate, imag, real, squared_magnitude
 from pyad.ops.elementwise import sqrt
 from pyad.ops.elementwise import where as select
 from pyad.ops.linalg import matmul
-from pyad.ops.protocol import implements
+from pyad.ops.protocol import implements, named
 from pyad.ops.reduce import Axis, count_of, masked, normalize_axes, prepared
 from pyad.ops.scan import _cumprod, cumprod, cumsum
 from pyad.ops.shape import asarray, astype, broadcast_to, concatenate, reshape, swapaxes, transpose
@@ -70,21 +71,7 @@ def _freedom(name: str, ddof: float, correction: Any) -> float:
     return correction
 
 
-@implements(np.var)
-def var(
-    a: Any,
-    axis: Axis = None,
-    dtype: Any = None,
-    out: Any = None,
-    ddof: float = 0,
-    keepdims: bool = False,
-    *,
-    where: Any = True,
-    mean: Any = None,
-    correction: Any = None,
-) -> Any:
-    """Variance over the axes, with divisor count - ddof; `mean`, of the shape that keepdims gives, saves making it."""
-    ddof = _freedom("var", ddof, correction)
+def _var(a: Any, axis: Axis, dtype: Any, out: Any, ddof: float, keepdims: bool, where: Any, mean: Any) -> Any:
     a = prepared("var", a, dtype, out)
     if not is_traced(a) and not is_traced(mean):
         given = {} if mean is None else {"mean": mean}
@@ -97,21 +84,45 @@ def var(
     return total / _divisor(count_of("var", a, axis, keepdims, where), ddof)
 
 
-@implements(np.std)
-def std(
-    a: Any,
-    axis: Axis = None,
-    dtype: Any = None,
-    out: Any = None,
-    ddof: float = 0,
-    keepdims: bool = False,
-    *,
-    where: Any = True,
-    mean: Any = None,
-    correction: Any = None,
-) -> Any:
-    """Standard deviation over the axes, the root of `var`."""
-    return sqrt(var(a, axis, dtype, out, ddof, keepdims, where=where, mean=mean, correction=correction))
+def _nanvar(a: Any, axis: Axis, dtype: Any, out: Any, ddof: float, keepdims: bool, where: Any, mean: Any) -> Any:
+    a = asarray(a)
+    valid = _valid("nanvar", a, where)
+    result = _var(a, axis, dtype, out, ddof, keepdims, valid, mean)
+    freedom = count_of("nanvar", a, axis, keepdims, valid) - ddof
+    return result if np.all(freedom > 0) else select(freedom > 0, result, np.nan)
+
+
+def _spread_function(theirs: Callable[..., Any], variance: Callable[..., Any], doc: str) -> Callable[..., Any]:
+    """A variance, or a standard deviation, which is its root."""
+    name = theirs.__name__
+    rooted = name.endswith("std")
+
+    def function(
+        a: Any,
+        axis: Axis = None,
+        dtype: Any = None,
+        out: Any = None,
+        ddof: float = 0,
+        keepdims: bool = False,
+        *,
+        where: Any = True,
+        mean: Any = None,
+        correction: Any = None,
+    ) -> Any:
+        result = variance(a, axis, dtype, out, _freedom(name, ddof, correction), keepdims, where, mean)
+        return sqrt(result) if rooted else result
+
+    return implements(theirs)(named(function, name, doc))
+
+
+var = _spread_function(
+    np.var,
+    _var,
+    "Variance over the axes, with divisor count - ddof; `mean`, of the shape that keepdims gives, saves making it.",
+)
+std = _spread_function(np.std, _var, "Standard deviation over the axes, the root of `var`.")
+nanvar = _spread_function(np.nanvar, _nanvar, "The variance of what is not NaN.")
+nanstd = _spread_function(np.nanstd, _nanvar, "The standard deviation of what is not NaN.")
 
 
 @implements(np.ptp)
@@ -247,34 +258,27 @@ def _valid(name: str, a: Any, where: Any) -> Any:
     return valid if where is True else valid & reduce.mask_for(name, a, where)
 
 
-@implements(np.nansum)
-def nansum(
-    a: Any,
-    axis: Axis = None,
-    dtype: Any = None,
-    out: Any = None,
-    keepdims: bool = False,
-    initial: Any = None,
-    where: Any = True,
-) -> Any:
-    """The sum of what is not NaN."""
-    a = asarray(a)
-    return reduce.sum(a, axis, dtype, out, keepdims, initial, _valid("nansum", a, where))
+def _total_function(theirs: Callable[..., Any], total: Callable[..., Any], doc: str) -> Callable[..., Any]:
+    """A sum or a product that passes NaN over."""
+    name = theirs.__name__
+
+    def function(
+        a: Any,
+        axis: Axis = None,
+        dtype: Any = None,
+        out: Any = None,
+        keepdims: bool = False,
+        initial: Any = None,
+        where: Any = True,
+    ) -> Any:
+        a = asarray(a)
+        return total(a, axis, dtype, out, keepdims, initial, _valid(name, a, where))
+
+    return implements(theirs)(named(function, name, doc))
 
 
-@implements(np.nanprod)
-def nanprod(
-    a: Any,
-    axis: Axis = None,
-    dtype: Any = None,
-    out: Any = None,
-    keepdims: bool = False,
-    initial: Any = None,
-    where: Any = True,
-) -> Any:
-    """The product of what is not NaN."""
-    a = asarray(a)
-    return prod(a, axis, dtype, out, keepdims, initial, _valid("nanprod", a, where))
+nansum = _total_function(np.nansum, reduce.sum, "The sum of what is not NaN.")
+nanprod = _total_function(np.nanprod, prod, "The product of what is not NaN.")
 
 
 @implements(np.nanmean)
@@ -284,44 +288,6 @@ def nanmean(
     """The mean of what is not NaN; NaN where that is nothing."""
     a = asarray(a)
     return reduce.mean(a, axis, dtype, out, keepdims, where=_valid("nanmean", a, where))
-
-
-@implements(np.nanvar)
-def nanvar(
-    a: Any,
-    axis: Axis = None,
-    dtype: Any = None,
-    out: Any = None,
-    ddof: float = 0,
-    keepdims: bool = False,
-    *,
-    where: Any = True,
-    mean: Any = None,
-    correction: Any = None,
-) -> Any:
-    """The variance of what is not NaN."""
-    a = asarray(a)
-    valid = _valid("nanvar", a, where)
-    result = var(a, axis, dtype, out, ddof, keepdims, where=valid, mean=mean, correction=correction)
-    freedom = count_of("nanvar", a, axis, keepdims, valid) - _freedom("nanvar", ddof, correction)
-    return result if np.all(freedom > 0) else select(freedom > 0, result, np.nan)
-
-
-@implements(np.nanstd)
-def nanstd(
-    a: Any,
-    axis: Axis = None,
-    dtype: Any = None,
-    out: Any = None,
-    ddof: float = 0,
-    keepdims: bool = False,
-    *,
-    where: Any = True,
-    mean: Any = None,
-    correction: Any = None,
-) -> Any:
-    """The standard deviation of what is not NaN."""
-    return sqrt(nanvar(a, axis, dtype, out, ddof, keepdims, where=where, mean=mean, correction=correction))
 
 
 def _nan_extremum(name: str, extremum: Any, fill: float, a: Any, rest: tuple[Any, ...]) -> Any:
@@ -339,20 +305,23 @@ def _nan_extremum(name: str, extremum: Any, fill: float, a: Any, rest: tuple[Any
     return result if initial is not None or np.all(found) else select(found, result, np.nan)
 
 
-@implements(np.nanmax)
-def nanmax(
-    a: Any, axis: Axis = None, out: Any = None, keepdims: bool = False, initial: Any = None, where: Any = True
-) -> Any:
-    """The largest of what is not NaN; NaN where that is nothing."""
-    return _nan_extremum("nanmax", reduce.max, -np.inf, a, (axis, out, keepdims, initial, where))
+def _extremum_function(theirs: Callable[..., Any], extremum: Any, fill: float, doc: str) -> Callable[..., Any]:
+    name = theirs.__name__
+
+    def function(
+        a: Any, axis: Axis = None, out: Any = None, keepdims: bool = False, initial: Any = None, where: Any = True
+    ) -> Any:
+        return _nan_extremum(name, extremum, fill, a, (axis, out, keepdims, initial, where))
+
+    return implements(theirs)(named(function, name, doc))
 
 
-@implements(np.nanmin)
-def nanmin(
-    a: Any, axis: Axis = None, out: Any = None, keepdims: bool = False, initial: Any = None, where: Any = True
-) -> Any:
-    """The smallest of what is not NaN; NaN where that is nothing."""
-    return _nan_extremum("nanmin", reduce.min, np.inf, a, (axis, out, keepdims, initial, where))
+nanmax = _extremum_function(
+    np.nanmax, reduce.max, -np.inf, "The largest of what is not NaN; NaN where that is nothing."
+)
+nanmin = _extremum_function(
+    np.nanmin, reduce.min, np.inf, "The smallest of what is not NaN; NaN where that is nothing."
+)
 
 
 def _filled(a: Any, fill: float) -> Any:
