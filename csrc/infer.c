@@ -510,6 +510,10 @@ pyad_status pyad_infer(pyad_message *message, int kernel, const int64_t *params,
     case PYAD_KERNEL_ASSIGN:
     case PYAD_KERNEL_ASSIGN_AT:
         return pyad_infer_part(message, kernel, values, in, out, offset);
+    case PYAD_KERNEL_ADD_PART:
+    case PYAD_KERNEL_ADD_ROWS:
+        PYAD_TRY(need_inexact(message, kernel, x));
+        return pyad_infer_part(message, kernel, values, in, out, offset);
     case PYAD_KERNEL_CAST:
         return fill_result(message, kernel, (int)values[0], x->ndim, pyad_shape(x), out);
     case PYAD_KERNEL_SUM:

@@ -22,7 +22,7 @@ C_LAYERS = [
     # blocks runs straight lines of element-wise loops. Like the other kernels it knows arrays, and nothing of tapes.
     ("kernels", ["kernels/", "blas", "blocks"]),
     ("tape", ["tape", "order", "accum"]),
-    ("execution", ["exec", "infer", "program", "rules", "record", "apply", "sweep"]),
+    ("execution", ["exec", "infer", "program", "rules", "record", "apply", "sweep", "graph", "pass", "passes"]),
     ("binding", ["pyad", "engine", "session", "bridge"]),
 ]
 
