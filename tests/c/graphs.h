@@ -173,8 +173,11 @@ static inline bool same_results(fixture *f, const pyad_graph *a, const pyad_grap
         const pyad_layout *other = b->nodes[b->sinks[s].node].layout;
         same = a->sinks[s].kind == b->sinks[s].kind && pyad_same_layout(layout, other);
         for (int64_t k = 0; same && k < numbers_of(layout); k++) {
-            same = are_close(number_at(layout, left[a->sinks[s].node], k), number_at(other, right[b->sinks[s].node], k),
-                             layout->dtype, precision, scale);
+            double x = number_at(layout, left[a->sinks[s].node], k);
+            double y = number_at(other, right[b->sinks[s].node], k);
+            same = are_close(x, y, layout->dtype, precision, scale);
+            if (!same)
+                fprintf(stderr, "nodes %u and %u: %.17g and %.17g\n", a->sinks[s].node, b->sinks[s].node, x, y);
         }
     }
     free_values(a, left);

@@ -160,6 +160,7 @@ static inline bool grow_node(int op)
     uint32_t node;
     int64_t params[32];
     int nargs = pyad_kernel_nargs(op);
+    size_t count = graph.count;
     for (int k = 0; k < nargs; k++)
         args[k] = any_operand();
     if (op == PYAD_KERNEL_ASSIGN)
@@ -167,7 +168,13 @@ static inline bool grow_node(int op)
     const int64_t *used = any_params(op, graph.nodes[args[0]].layout, params);
     if (used != NULL)
         used = pyad_graph_params(&graph, (int)used[0], used + 1);
-    return pyad_graph_run(&graph, op, used, nargs, args, &node) == PYAD_OK;
+    bool fits = pyad_graph_run(&graph, op, used, nargs, args, &node) == PYAD_OK;
+    /* Whether a sum over one element keeps the sign of -0 depends on how the kernel walks. */
+    if (fits && op == PYAD_KERNEL_SUM)
+        fits = graph.nodes[node].layout->size != graph.nodes[args[0]].layout->size;
+    if (!fits)
+        graph.count = count;
+    return fits;
 }
 
 /* Adds `count` nodes and makes the later ones results. */
