@@ -25,8 +25,8 @@ pyad_status pyad_graph_add(pyad_graph *graph, const pyad_gnode *node, const uint
 {
     if (graph->count >= PYAD_MAX_NODES || graph->arg_count + node->nargs >= UINT32_MAX)
         return PYAD_ERR_MEMORY;
-    PYAD_TRY(pyad_mem_grow(graph->mem, (void **)&graph->nodes, &graph->capacity, graph->count + 1,
-                           sizeof *graph->nodes));
+    PYAD_TRY(
+        pyad_mem_grow(graph->mem, (void **)&graph->nodes, &graph->capacity, graph->count + 1, sizeof *graph->nodes));
     PYAD_TRY(pyad_mem_grow(graph->mem, (void **)&graph->args, &graph->arg_capacity, graph->arg_count + node->nargs,
                            sizeof *graph->args));
     pyad_gnode *added = &graph->nodes[graph->count];

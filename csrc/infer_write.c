@@ -72,9 +72,8 @@ static pyad_status part_failure(pyad_message *message, int kernel, int dtype, co
     char right[TEXT];
     return pyad_fail(message, dtype == given->dtype ? PYAD_ERR_SHAPE : PYAD_ERR_DTYPE,
                      "%s: could not broadcast a value of shape %s (%s) into a part of shape %s (%s)",
-                     kernel == PYAD_KERNEL_ADD_PART ? "add_part" : "assign",
-                     pyad_shape_text(given, right, TEXT), pyad_dtype_name(given->dtype),
-                     pyad_shape_text(part, left, TEXT), pyad_dtype_name(dtype));
+                     kernel == PYAD_KERNEL_ADD_PART ? "add_part" : "assign", pyad_shape_text(given, right, TEXT),
+                     pyad_dtype_name(given->dtype), pyad_shape_text(part, left, TEXT), pyad_dtype_name(dtype));
 }
 
 /* Of lengths that are stepped along. */
@@ -133,7 +132,8 @@ static pyad_status infer_add_rows(pyad_message *message, const pyad_layout *cons
                          pyad_dtype_name(in[0]->dtype), pyad_dtype_name(in[1]->dtype));
     if (!are_rows(in[0], in[1], in[2])) {
         char text[3][TEXT];
-        return pyad_fail(message, PYAD_ERR_SHAPE, "add_rows: rows of shape %s at an index of shape %s do not fit into %s",
+        return pyad_fail(message, PYAD_ERR_SHAPE,
+                         "add_rows: rows of shape %s at an index of shape %s do not fit into %s",
                          pyad_shape_text(in[1], text[1], TEXT), pyad_shape_text(in[2], text[2], TEXT),
                          pyad_shape_text(in[0], text[0], TEXT));
     }

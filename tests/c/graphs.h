@@ -77,8 +77,7 @@ static inline uint32_t filled(double value)
     double *data = pyad_arena_alloc(graph.arena, 6 * sizeof *data);
     for (int k = 0; k < 6; k++)
         data[k] = value;
-    pyad_gnode added = {
-        .kind = PYAD_G_CONST, .layout = pyad_layout_keep(graph.arena, &any.layout), .data = data};
+    pyad_gnode added = {.kind = PYAD_G_CONST, .layout = pyad_layout_keep(graph.arena, &any.layout), .data = data};
     must(pyad_graph_add(&graph, &added, NULL, &node));
     return node;
 }
@@ -86,6 +85,60 @@ static inline uint32_t filled(double value)
 static inline void add_sink(pyad_gsink_kind kind, uint32_t node)
 {
     must(pyad_graph_add_sink(&graph, (pyad_gsink){.kind = (uint8_t)kind, .node = node}));
+}
+
+/* ---- expressions ---- */
+
+#define ADD(a, b) RUN(PYAD_LOOP_ADD, NULL, a, b)
+#define SUB(a, b) RUN(PYAD_LOOP_SUB, NULL, a, b)
+#define MUL(a, b) RUN(PYAD_LOOP_MUL, NULL, a, b)
+#define DIV(a, b) RUN(PYAD_LOOP_DIV, NULL, a, b)
+#define NEG(a) RUN(PYAD_LOOP_NEG, NULL, a)
+#define EXP(a) RUN(PYAD_LOOP_EXP, NULL, a)
+#define WHERE(a, b, c) RUN(PYAD_LOOP_WHERE, NULL, a, b, c)
+#define ALIAS(a) RUN(PYAD_KERNEL_ALIAS, NULL, a)
+#define CAST(a, dtype) RUN(PYAD_KERNEL_CAST, PARAMS(dtype), a)
+#define BROADCAST(a, ...) RUN(PYAD_KERNEL_BROADCAST, PARAMS(__VA_ARGS__), a)
+#define RESHAPE(a, ...) RUN(PYAD_KERNEL_RESHAPE, PARAMS(__VA_ARGS__), a)
+#define TRANSPOSE(a, ...) RUN(PYAD_KERNEL_TRANSPOSE, PARAMS(__VA_ARGS__), a)
+#define SUM(a, axes, keep) RUN(PYAD_KERNEL_SUM, PARAMS(axes, keep), a)
+#define SLICE(a, ...) RUN(PYAD_KERNEL_SLICE, PARAMS(__VA_ARGS__), a)
+#define WINDOW(a, ...) RUN(PYAD_KERNEL_WINDOW, PARAMS(__VA_ARGS__), a)
+#define ASSIGN(a, b, ...) RUN(PYAD_KERNEL_ASSIGN, PARAMS(__VA_ARGS__), a, b)
+#define ADD_PART(a, b, ...) RUN(PYAD_KERNEL_ADD_PART, PARAMS(__VA_ARGS__), a, b)
+#define UNSLICE(a, ...) RUN(PYAD_KERNEL_UNSLICE, PARAMS(__VA_ARGS__), a)
+#define PUT(a, index, rows) RUN(PYAD_KERNEL_PUT, PARAMS(rows), a, index)
+#define MATMUL(a, b) RUN(PYAD_KERNEL_MATMUL, NULL, a, b)
+
+/* The inputs that every graph has, by node. */
+enum { A, B, ROW, ONE, LINE, TALL, FLAT, MASK, INDEX, Z, F, COLUMN, LONG, SQUARE, INPUTS };
+
+static inline void begin(fixture *f, bool odd)
+{
+    static const struct {
+        int dtype;
+        int ndim;
+        int64_t shape[2];
+    } inputs[INPUTS] = {
+        [A] = {PYAD_F64, 2, {2, 3}},    [B] = {PYAD_F64, 2, {2, 3}},      [ROW] = {PYAD_F64, 1, {3}},
+        [ONE] = {PYAD_F64, 0, {0}},     [LINE] = {PYAD_F64, 2, {1, 3}},   [TALL] = {PYAD_F64, 2, {3, 2}},
+        [FLAT] = {PYAD_F64, 1, {6}},    [MASK] = {PYAD_BOOL, 2, {2, 3}},  [INDEX] = {PYAD_I64, 1, {3}},
+        [Z] = {PYAD_C128, 2, {2, 3}},   [F] = {PYAD_F32, 2, {2, 3}},      [COLUMN] = {PYAD_F64, 2, {2, 1}},
+        [LONG] = {PYAD_F64, 2, {1, 4}}, [SQUARE] = {PYAD_F64, 2, {2, 2}},
+    };
+    pyad_graph_init(&graph, &f->mem, &f->arena);
+    for (int k = 0; k < INPUTS; k++)
+        assert_int_equal(add_input(inputs[k].dtype, inputs[k].ndim, inputs[k].shape, odd), k);
+}
+
+typedef pyad_status (*pass)(const pyad_graph *old, pyad_graph *made);
+
+static inline pyad_graph after(pass run_pass, const pyad_graph *old)
+{
+    pyad_graph made;
+    pyad_graph_init(&made, old->mem, old->arena);
+    must(run_pass(old, &made));
+    return made;
 }
 
 /* ---- running ---- */

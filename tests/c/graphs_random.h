@@ -7,9 +7,21 @@
 /* A part that was used, so that others are the same, overlap or do not. */
 static int64_t last_part[1 + 2 + 2 * 3];
 
+/* Often a late one, so that graphs get deep. */
 static inline uint32_t any_node(void)
 {
-    return (uint32_t)test_random((int64_t)graph.count);
+    int64_t count = (int64_t)graph.count;
+    return (uint32_t)(test_random(3) == 0 ? test_random(count) : count - 1 - test_random(count < 8 ? count : 8));
+}
+
+/* A node that has the shape of another and its dtype, where one is found soon. */
+static inline uint32_t any_like(uint32_t node)
+{
+    const pyad_layout *wanted = graph.nodes[node].layout;
+    uint32_t found = any_node();
+    for (int tries = 0; tries < 12 && !pyad_same_layout(graph.nodes[found].layout, wanted); tries++)
+        found = any_node();
+    return found;
 }
 
 static inline uint32_t any_number(void)
@@ -31,9 +43,9 @@ static inline int any_shape(int64_t *shape)
     static const struct {
         int ndim;
         int64_t shape[3];
-    } shapes[] = {{0, {0}},    {1, {3}},    {2, {1, 3}},    {2, {2, 3}}, {2, {3, 2}}, {2, {2, 1}},
-                  {1, {6}},    {2, {2, 2}}, {3, {2, 1, 3}}, {2, {3, 3}}, {2, {0, 3}}, {3, {1, 1, 1}},
-                  {2, {3, 1}}, {1, {1}},    {2, {1, 1}}};
+    } shapes[] = {{0, {0}},    {1, {3}},       {2, {1, 3}}, {2, {2, 3}},    {2, {3, 2}},
+                  {2, {2, 1}}, {1, {6}},       {2, {2, 2}}, {3, {2, 1, 3}}, {2, {3, 3}},
+                  {2, {0, 3}}, {3, {1, 1, 1}}, {2, {3, 1}}, {1, {1}},       {2, {1, 1}}};
     int64_t k = test_random(sizeof shapes / sizeof shapes[0]);
     memcpy(shape, shapes[k].shape, sizeof shapes[k].shape);
     return shapes[k].ndim;
@@ -142,13 +154,13 @@ static inline const int64_t *any_params(int op, const pyad_layout *in, int64_t *
 
 /* Kernels of graphs with any numbers; those whose results rounding may turn upside down come last. */
 static const int grown_ops[] = {
-    PYAD_LOOP_ADD,        PYAD_LOOP_ADD,       PYAD_LOOP_SUB,         PYAD_LOOP_MUL,         PYAD_LOOP_MUL,
-    PYAD_LOOP_NEG,        PYAD_LOOP_NEG,       PYAD_LOOP_WHERE,       PYAD_KERNEL_ALIAS,     PYAD_KERNEL_RESHAPE,
-    PYAD_KERNEL_RESHAPE,  PYAD_KERNEL_BROADCAST, PYAD_KERNEL_BROADCAST, PYAD_KERNEL_TRANSPOSE, PYAD_KERNEL_TRANSPOSE,
-    PYAD_KERNEL_SLICE,    PYAD_KERNEL_UNSLICE, PYAD_KERNEL_UNSLICE,   PYAD_KERNEL_WINDOW,    PYAD_KERNEL_WINDOW,
-    PYAD_KERNEL_ASSIGN,   PYAD_KERNEL_ASSIGN,  PYAD_KERNEL_ASSIGN,    PYAD_KERNEL_SUM,       PYAD_KERNEL_MAX,
-    PYAD_KERNEL_CAST,     PYAD_KERNEL_PUT,     PYAD_KERNEL_MATMUL,    PYAD_KERNEL_MATMUL,    PYAD_KERNEL_MATMUL,
-    PYAD_LOOP_DIV,        PYAD_LOOP_DIV,       PYAD_LOOP_EXP,         PYAD_LOOP_LT,
+    PYAD_LOOP_ADD,       PYAD_LOOP_ADD,         PYAD_LOOP_SUB,         PYAD_LOOP_MUL,         PYAD_LOOP_MUL,
+    PYAD_LOOP_NEG,       PYAD_LOOP_NEG,         PYAD_LOOP_WHERE,       PYAD_KERNEL_ALIAS,     PYAD_KERNEL_RESHAPE,
+    PYAD_KERNEL_RESHAPE, PYAD_KERNEL_BROADCAST, PYAD_KERNEL_BROADCAST, PYAD_KERNEL_TRANSPOSE, PYAD_KERNEL_TRANSPOSE,
+    PYAD_KERNEL_SLICE,   PYAD_KERNEL_UNSLICE,   PYAD_KERNEL_UNSLICE,   PYAD_KERNEL_WINDOW,    PYAD_KERNEL_WINDOW,
+    PYAD_KERNEL_ASSIGN,  PYAD_KERNEL_ASSIGN,    PYAD_KERNEL_ASSIGN,    PYAD_KERNEL_SUM,       PYAD_KERNEL_MAX,
+    PYAD_KERNEL_CAST,    PYAD_KERNEL_PUT,       PYAD_KERNEL_MATMUL,    PYAD_KERNEL_MATMUL,    PYAD_KERNEL_MATMUL,
+    PYAD_LOOP_DIV,       PYAD_LOOP_DIV,         PYAD_LOOP_EXP,         PYAD_LOOP_LT,
 };
 
 enum { GROWN_TAME = 4 };
@@ -161,8 +173,10 @@ static inline bool grow_node(int op)
     int64_t params[32];
     int nargs = pyad_kernel_nargs(op);
     size_t count = graph.count;
-    for (int k = 0; k < nargs; k++)
-        args[k] = any_operand();
+    for (int k = 0; k < nargs; k++) {
+        bool like = k > 0 && pyad_kernel_is_loop(op) && test_random(3) > 0;
+        args[k] = like ? any_like(args[k - 1]) : any_operand();
+    }
     if (op == PYAD_KERNEL_ASSIGN)
         args[0] = any_node();
     const int64_t *used = any_params(op, graph.nodes[args[0]].layout, params);
