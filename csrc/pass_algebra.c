@@ -39,8 +39,7 @@ static bool has_exact_inverse(double value, int dtype, double *inverse)
     if (value == 0 || !isfinite(value) || fabs(frexp(value, &exponent)) != 0.5)
         return false;
     *inverse = 1 / value;
-    return isfinite(*inverse) &&
-           (dtype == PYAD_F64 || (isfinite((float)*inverse) && (double)(float)*inverse == *inverse));
+    return isfinite(*inverse) && (dtype == PYAD_F64 || (double)(float)*inverse == *inverse);
 }
 
 /* ---- rules, by loop ---- */

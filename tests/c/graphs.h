@@ -68,18 +68,23 @@ static inline uint32_t number(double value)
     return node;
 }
 
-/* A constant (2, 3) full of one number. */
-static inline uint32_t filled(double value)
+/* A constant (2, 3) full of one number, but for the last element. */
+static inline uint32_t filled_but(double value, double last)
 {
     pyad_layout_any any;
     uint32_t node;
     must(pyad_layout_fill(&any, PYAD_F64, 2, LIST(2, 3)));
     double *data = pyad_arena_alloc(graph.arena, 6 * sizeof *data);
     for (int k = 0; k < 6; k++)
-        data[k] = value;
+        data[k] = k < 5 ? value : last;
     pyad_gnode added = {.kind = PYAD_G_CONST, .layout = pyad_layout_keep(graph.arena, &any.layout), .data = data};
     must(pyad_graph_add(&graph, &added, NULL, &node));
     return node;
+}
+
+static inline uint32_t filled(double value)
+{
+    return filled_but(value, value);
 }
 
 static inline void add_sink(pyad_gsink_kind kind, uint32_t node)

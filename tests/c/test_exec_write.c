@@ -352,9 +352,10 @@ static void test_refused(void **state)
 static void test_additions_refused(void **state)
 {
     fixture *f = *state;
-    test_array arrays[5];
+    test_array arrays[6];
     test_array_random(&arrays[0], PYAD_F64, 2, LIST(2, 3), TEST_CONTIGUOUS);
     test_array_random(&arrays[1], PYAD_F64, 2, LIST(2, 3), TEST_CONTIGUOUS);
+    test_array_random(&arrays[5], PYAD_F64, 2, LIST(2, 2), TEST_CONTIGUOUS);
     test_array_make(&arrays[2], PYAD_I64, 1, LIST(2), TEST_CONTIGUOUS);
     test_array_random(&arrays[3], PYAD_F32, 2, LIST(2, 3), TEST_CONTIGUOUS);
     test_array_random(&arrays[4], PYAD_F64, 0, LIST(0), TEST_CONTIGUOUS);
@@ -363,6 +364,7 @@ static void test_additions_refused(void **state)
     const pyad_value index = value_of(&arrays[2]);
     const pyad_value narrow = value_of(&arrays[3]);
     const pyad_value one = value_of(&arrays[4]);
+    const pyad_value square = value_of(&arrays[5]);
 #define ROWS(a, b, c) ((const pyad_value[]){a, b, c})
     refused(f, PYAD_KERNEL_ADD_PART, PARAMS(0, 1, 3, 0), 2, ROWS(x, one, one), PYAD_ERR_VALUE, "a stride of 0");
     refused(f, PYAD_KERNEL_ADD_PART, PARAMS(0, 1, 3, 1), 2, ROWS(x, s, one), PYAD_ERR_SHAPE,
@@ -374,6 +376,7 @@ static void test_additions_refused(void **state)
     refused(f, PYAD_KERNEL_ADD_ROWS, NULL, 3, ROWS(index, index, index), PYAD_ERR_DTYPE, "dtype int64");
     refused(f, PYAD_KERNEL_ADD_ROWS, NULL, 3, ROWS(x, one, index), PYAD_ERR_SHAPE,
             "rows of shape () at an index of shape (2,) do not fit into (2, 3)");
+    refused(f, PYAD_KERNEL_ADD_ROWS, NULL, 3, ROWS(x, square, index), PYAD_ERR_SHAPE, "do not fit into (2, 3)");
     refused(f, PYAD_KERNEL_ADD_ROWS, NULL, 3, ROWS(one, one, index), PYAD_ERR_SHAPE, "do not fit into ()");
     for (int64_t bad = -1; bad <= 2; bad += 3) {
         ((int64_t *)(void *)arrays[2].data)[1] = bad;
@@ -384,7 +387,7 @@ static void test_additions_refused(void **state)
     pyad_value out = run(f, PYAD_KERNEL_ADD_PART, PARAMS(0, 1, 1, 0), 2, (const pyad_value[]){x, one});
     assert_true(flat_get(&out, 0) == flat_get(&x, 0) + flat_get(&one, 0));
     drop(f, &out);
-    for (int k = 0; k < 5; k++)
+    for (int k = 0; k < 6; k++)
         test_array_free(&arrays[k]);
 }
 

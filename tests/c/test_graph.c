@@ -172,6 +172,7 @@ static void test_algebra_of_numbers(void **state)
     ALGEBRA(MUL(A, number(1)), "x0");
     ALGEBRA(MUL(number(1), A), "x0");
     ALGEBRA(MUL(filled(1), A), "x0");
+    ALGEBRA(MUL(filled_but(1, 2), A), "mul(const, x0)");
     ALGEBRA(MUL(ROW, filled(1)), "broadcast_to<2 3>(x2)");
     ALGEBRA(MUL(BROADCAST(number(1), 2, 3), ROW), "broadcast_to<2 3>(x2)");
     ALGEBRA(MUL(RESHAPE(filled(1), 6), FLAT), "x6");
@@ -328,7 +329,9 @@ static void test_algebra_of_reads_of_writes(void **state)
     ALGEBRA(row_of(ADD_PART(A, ROW, 3, 1, 3, 1), 1), "slice<1 1 -1 0 1 3>(add_part<3 1 3 1>(x0, x2))");
     ALGEBRA(WINDOW(RESHAPE(ASSIGN(A, ROW, 3, 1, 3, 1), 6), 3, 1, 3, 1), "x2");
     ALGEBRA(WINDOW(ASSIGN(A, ROW, 3, 1, 3, 1), 2, 1, 3, 1), "window<2 1 3 1>(assign<3 1 3 1>(x0, x2))");
+    ALGEBRA(WINDOW(ASSIGN(A, SQUARE, 3, 2, 2, 2, -2, -1), 3, 1, 4, -1), "reshape<4>(x13)");
     /* Read the other way round. */
+    ALGEBRA(WINDOW(ASSIGN(A, ROW, 5, 1, 3, -1), 3, 1, 2, 1), "window<3 1 2 1>(assign<5 1 3 -1>(x0, x2))");
     ALGEBRA(WINDOW(ASSIGN(A, ROW, 3, 1, 3, 1), 5, 1, 3, -1), "window<5 1 3 -1>(assign<3 1 3 1>(x0, x2))");
     /* The last one to write one place is who is read. */
     ALGEBRA(WINDOW(ASSIGN(A, ROW, 3, 1, 3, 0), 3, 1, 3, 0), "window<3 1 3 0>(assign<3 1 3 0>(x0, x2))");
@@ -409,6 +412,7 @@ static void test_products_that_are_scaled(void **state)
     PRODUCTS(MUL(MATMUL(COLUMN, LINE), ONE), "matmul(mul(x11, x3), x4)");
     PRODUCTS(MUL(number(3), MATMUL(COLUMN, LONG)), "matmul(mul(x11, 3), x12)");
     PRODUCTS(DIV(MATMUL(COLUMN, LINE), number(3)), "matmul(div(x11, 3), x4)");
+    PRODUCTS(DIV(MATMUL(COLUMN, LINE), A), "div(matmul(x11, x4), x0)");
     PRODUCTS(DIV(number(3), MATMUL(COLUMN, LINE)), "div(3, matmul(x11, x4))");
     PRODUCTS(NEG(MATMUL(COLUMN, LINE)), "matmul(neg(x11), x4)");
     PRODUCTS(NEG(MUL(MATMUL(COLUMN, LINE), number(3))), "matmul(mul(x11, -3), x4)");
