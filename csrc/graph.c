@@ -169,6 +169,21 @@ void pyad_graph_uses(const pyad_graph *graph, uint32_t *uses)
     }
 }
 
+/* Booleans and integers that come from floats change only where a comparison was as good as a tie. */
+static void keep_guarded(const pyad_graph *graph, uint32_t *uses)
+{
+    const uint32_t many = UINT32_C(1) << 31;
+    for (size_t k = 0; k < graph->sink_count; k++) {
+        int dtype = graph->nodes[graph->sinks[k].node].layout->dtype;
+        if (graph->sinks[k].kind == PYAD_G_GUARD && (pyad_dtype_is_float(dtype) || pyad_dtype_is_complex(dtype)))
+            uses[graph->sinks[k].node] |= many;
+    }
+    for (size_t node = graph->count; node-- > 0;) {
+        for (uint32_t k = 0; (uses[node] & many) && k < graph->nodes[node].nargs; k++)
+            uses[pyad_graph_arg(graph, (uint32_t)node, k)] |= many;
+    }
+}
+
 pyad_status pyad_graph_rewrite_used(const pyad_graph *old, pyad_graph *graph, pyad_rewrite rewrite)
 {
     size_t bytes = old->count * sizeof(uint32_t);
@@ -176,6 +191,7 @@ pyad_status pyad_graph_rewrite_used(const pyad_graph *old, pyad_graph *graph, py
     if (uses == NULL)
         return PYAD_ERR_MEMORY;
     pyad_graph_uses(old, uses);
+    keep_guarded(old, uses);
     pyad_status status = pyad_graph_rewrite(old, graph, rewrite, uses);
     pyad_mem_free(old->mem, uses, bytes);
     return status;

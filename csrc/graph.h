@@ -134,7 +134,8 @@ static inline bool pyad_graph_is_run(const pyad_graph *graph, uint32_t node, int
     return graph->nodes[node].kind == PYAD_G_RUN && graph->nodes[node].op == op;
 }
 
-/* pyad_graph_rewrite with what pyad_graph_uses says of the old graph as context. */
+/* pyad_graph_rewrite for passes that change rounding: the context is what pyad_graph_uses says of the old graph. A guard on
+ * a float asks for the very bits that were recorded, so whatever it depends on counts as used many times. */
 pyad_status pyad_graph_rewrite_used(const pyad_graph *old, pyad_graph *graph, pyad_rewrite rewrite);
 
 /* An operand of a node. */

@@ -434,6 +434,25 @@ static void test_a_step_of_gradient_descent_is_one_product(void **state)
     pyad_graph_finish(&graph);
 }
 
+/* A guard on a float is for its bits; one on a boolean is not. */
+static void test_what_guards_depend_on_is_rounded_as_it_was(void **state)
+{
+    fixture *f = *state;
+    begin(f, false);
+    uint32_t sum = ADD(SQUARE, MATMUL(A, TALL));
+    add_sink(PYAD_G_GUARD, SUM(sum, 3, 0));
+    PRODUCTS(sum, "sum<3 0>(add(x13, matmul(x0, x5)))");
+    sum = ADD(A, UNSLICE(ROW, 2, 2, 3, 1, 1, -1, 0, 1, 3));
+    add_sink(PYAD_G_GUARD, sum);
+    expect(f, pyad_pass_parts, TEST_EXACT, sum, "add(x0, unslice<2 2 3 1 1 -1 0 1 3>(x2))");
+    pyad_graph_finish(&graph);
+    begin(f, false);
+    sum = ADD(SQUARE, MATMUL(A, TALL));
+    add_sink(PYAD_G_GUARD, RUN(PYAD_LOOP_LT, NULL, sum, ONE));
+    PRODUCTS(sum, "lt(affine(x0, x5, x13), x3)");
+    pyad_graph_finish(&graph);
+}
+
 /* ---- parts ---- */
 
 #define PARTS(node, wanted) expect(f, pyad_pass_parts, TEST_ROUNDED, node, wanted)
@@ -509,6 +528,7 @@ int main(void)
         TEST(test_products_that_subtract),
         TEST(test_products_that_are_scaled),
         TEST(test_a_step_of_gradient_descent_is_one_product),
+        TEST(test_what_guards_depend_on_is_rounded_as_it_was),
         TEST(test_parts_of_slices),
         TEST(test_parts_of_both_sides),
         TEST(test_parts_of_rows),
