@@ -259,6 +259,8 @@ static pyad_status run_fresh(const pyad_env *env, int kernel, const int64_t *par
         return run_unslice(values, in, out);
     case PYAD_KERNEL_ASSIGN:
     case PYAD_KERNEL_ASSIGN_AT:
+    case PYAD_KERNEL_ADD_PART:
+    case PYAD_KERNEL_ADD_ROWS:
         if (src.data != dst.data)
             pyad_copy(dst, src);
         return pyad_exec_write(env, kernel, values, in, dst);

@@ -11,10 +11,14 @@
  *   UNSLICE             ndim, full shape, then as SLICE            PUT  rows
  *   UNPICK              classes           SUM_SQUARES  1 for the mean, 0 for the sum
  *   CUMSUM, CUMPROD, RECUR  axis, from the end
- *   WINDOW, ASSIGN      offset, ndim, shape, strides: a part of operand 0, in elements of its C order
+ *   WINDOW, ASSIGN, ADD_PART  offset, ndim, shape, strides: a part of operand 0, in elements of its C order
  * RECUR's operands are the terms and the factors. ASSIGN gives operand 0 with that part replaced by operand 1, which
  * broadcasts to it. ASSIGN_AT replaces single elements: operand 2 holds their places in C order, which are distinct;
- * operand 1 is one number or one for each. */
+ * operand 1 is one number or one for each.
+ *
+ * ADD_PART and ADD_ROWS are made by the passes over graphs and are never on a tape. ADD_PART gives operand 0 with operand
+ * 1, which broadcasts, added to a part that has no stride 0. ADD_ROWS adds the rows operand 1 to operand 0 at the indices
+ * operand 2; those of one index add up. */
 #ifndef PYAD_EXEC_H
 #define PYAD_EXEC_H
 
@@ -74,7 +78,7 @@ pyad_status pyad_slice_layout(const pyad_layout *in, const int64_t *params, pyad
  * the offset. PYAD_ERR_VALUE where the part is not inside. */
 pyad_status pyad_window_layout(const pyad_layout *in, const int64_t *params, pyad_layout_any *out, int64_t *offset);
 
-/* pyad_infer of WINDOW, ASSIGN and ASSIGN_AT (infer_write.c); `params` without their count. */
+/* pyad_infer of WINDOW and of what pyad_exec_write does (infer_write.c); `params` without their count. */
 pyad_status pyad_infer_part(pyad_message *message, int kernel, const int64_t *params, const pyad_layout *const *in,
                             pyad_layout_any *out, int64_t *offset);
 
@@ -82,8 +86,9 @@ pyad_status pyad_infer_part(pyad_message *message, int kernel, const int64_t *pa
  * counts elements in C order. */
 bool pyad_shares_memory(int kernel, const pyad_layout *in, const pyad_layout *out);
 
-/* exec_write.c. What ASSIGN and ASSIGN_AT do to memory that already holds operand 0, contiguous. `values`: the static
- * parameters without their count. Everything that can fail is done before anything is written. */
+/* exec_write.c. What ASSIGN, ASSIGN_AT, ADD_PART and ADD_ROWS do to memory that already holds operand 0, contiguous, and
+ * has nothing in common with the other operands. `values`: the static parameters without their count. Everything that can
+ * fail is done before anything is written. */
 pyad_status pyad_exec_write(const pyad_env *env, int kernel, const int64_t *values, const pyad_value *in,
                             pyad_view whole);
 /* to[k] = from[index[k]], and to[index[k]] = from[k] (from[0] where `one`; zero where from is NULL). All contiguous, of

@@ -69,8 +69,43 @@ static pyad_status write_places(const pyad_env *env, const pyad_value *in, pyad_
     return status;
 }
 
+static pyad_status add_part(const int64_t *values, const pyad_value *in, pyad_view whole)
+{
+    pyad_layout_any window;
+    pyad_layout_any wide;
+    int64_t offset;
+    int64_t strides[PYAD_MAX_NDIM];
+    PYAD_TRY(pyad_window_layout(whole.layout, values, &window, &offset));
+    const pyad_layout *part = &window.layout;
+    pyad_broadcast_strides(in[1].layout, part->ndim, pyad_shape(part), strides);
+    PYAD_TRY(pyad_layout_fill_strided(&wide, part->dtype, part->ndim, pyad_shape(part), strides));
+    char *at = (char *)whole.data + offset * (int64_t)pyad_dtype_size(part->dtype);
+    pyad_reduce_add((pyad_view){part, at}, (pyad_view){&wide.layout, in[1].data});
+    return PYAD_OK;
+}
+
+static pyad_status add_rows(const pyad_env *env, const pyad_value *in, pyad_view whole)
+{
+    int64_t bad;
+    int64_t rows = pyad_shape(whole.layout)[0];
+    if (pyad_index_check(pyad_value_view(&in[2]), rows, &bad) >= 0)
+        return pyad_fail(env->message, PYAD_ERR_VALUE, "add_rows: index %lld is out of range for %lld rows",
+                         (long long)bad, (long long)rows);
+    pyad_scatter_add(whole, pyad_value_view(&in[1]), pyad_value_view(&in[2]));
+    return PYAD_OK;
+}
+
 pyad_status pyad_exec_write(const pyad_env *env, int kernel, const int64_t *values, const pyad_value *in,
                             pyad_view whole)
 {
-    return kernel == PYAD_KERNEL_ASSIGN ? write_window(values, in, whole) : write_places(env, in, whole);
+    switch (kernel) {
+    case PYAD_KERNEL_ASSIGN:
+        return write_window(values, in, whole);
+    case PYAD_KERNEL_ADD_PART:
+        return add_part(values, in, whole);
+    case PYAD_KERNEL_ADD_ROWS:
+        return add_rows(env, in, whole);
+    default:
+        return write_places(env, in, whole);
+    }
 }

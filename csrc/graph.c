@@ -25,8 +25,8 @@ pyad_status pyad_graph_add(pyad_graph *graph, const pyad_gnode *node, const uint
 {
     if (graph->count >= PYAD_MAX_NODES || graph->arg_count + node->nargs >= UINT32_MAX)
         return PYAD_ERR_MEMORY;
-    PYAD_TRY(pyad_mem_grow(graph->mem, (void **)&graph->nodes, &graph->capacity, graph->count + 1,
-                           sizeof *graph->nodes));
+    PYAD_TRY(
+        pyad_mem_grow(graph->mem, (void **)&graph->nodes, &graph->capacity, graph->count + 1, sizeof *graph->nodes));
     PYAD_TRY(pyad_mem_grow(graph->mem, (void **)&graph->args, &graph->arg_capacity, graph->arg_count + node->nargs,
                            sizeof *graph->args));
     pyad_gnode *added = &graph->nodes[graph->count];
@@ -41,7 +41,7 @@ pyad_status pyad_graph_add(pyad_graph *graph, const pyad_gnode *node, const uint
 pyad_status pyad_graph_run(pyad_graph *graph, int op, const int64_t *params, int nargs, const uint32_t *args,
                            uint32_t *number)
 {
-    const pyad_layout *few[8];
+    const pyad_layout *few[8] = {NULL};
     const pyad_layout **layouts = few;
     size_t bytes = (size_t)nargs * sizeof *layouts;
     if (nargs > 8) {
@@ -162,8 +162,60 @@ pyad_status pyad_graph_rewrite(const pyad_graph *old, pyad_graph *graph, pyad_re
 void pyad_graph_uses(const pyad_graph *graph, uint32_t *uses)
 {
     memset(uses, 0, graph->count * sizeof *uses);
-    for (size_t k = 0; k < graph->arg_count; k++)
-        uses[graph->args[k]]++;
     for (size_t k = 0; k < graph->sink_count; k++)
         uses[graph->sinks[k].node]++;
+    for (size_t node = graph->count; node-- > 0;) {
+        for (uint32_t k = 0; uses[node] > 0 && k < graph->nodes[node].nargs; k++)
+            uses[pyad_graph_arg(graph, (uint32_t)node, k)]++;
+    }
+}
+
+/* Booleans and integers that come from floats change only where a comparison was as good as a tie. */
+static void keep_guarded(const pyad_graph *graph, uint32_t *uses)
+{
+    const uint32_t many = UINT32_C(1) << 31;
+    for (size_t k = 0; k < graph->sink_count; k++) {
+        int dtype = graph->nodes[graph->sinks[k].node].layout->dtype;
+        if (graph->sinks[k].kind == PYAD_G_GUARD && (pyad_dtype_is_float(dtype) || pyad_dtype_is_complex(dtype)))
+            uses[graph->sinks[k].node] |= many;
+    }
+    for (size_t node = graph->count; node-- > 0;) {
+        for (uint32_t k = 0; (uses[node] & many) && k < graph->nodes[node].nargs; k++)
+            uses[pyad_graph_arg(graph, (uint32_t)node, k)] |= many;
+    }
+}
+
+pyad_status pyad_graph_rewrite_used(const pyad_graph *old, pyad_graph *graph, pyad_rewrite rewrite)
+{
+    size_t bytes = old->count * sizeof(uint32_t);
+    uint32_t *uses = pyad_mem_calloc(old->mem, bytes);
+    if (uses == NULL)
+        return PYAD_ERR_MEMORY;
+    pyad_graph_uses(old, uses);
+    keep_guarded(old, uses);
+    pyad_status status = pyad_graph_rewrite(old, graph, rewrite, uses);
+    pyad_mem_free(old->mem, uses, bytes);
+    return status;
+}
+
+/* `op` is BROADCAST or RESHAPE. */
+static pyad_status with_shape(pyad_graph *graph, int op, uint32_t node, const pyad_layout *layout, uint32_t *number)
+{
+    while (pyad_graph_is_run(graph, node, op) && !pyad_same_shape(graph->nodes[node].layout, layout))
+        node = pyad_graph_arg(graph, node, 0);
+    *number = node;
+    if (pyad_same_shape(graph->nodes[node].layout, layout))
+        return PYAD_OK;
+    const int64_t *params = pyad_graph_params(graph, layout->ndim, pyad_shape(layout));
+    return params != NULL ? pyad_graph_run(graph, op, params, 1, &node, number) : PYAD_ERR_MEMORY;
+}
+
+pyad_status pyad_graph_broadcast(pyad_graph *graph, uint32_t node, const pyad_layout *layout, uint32_t *number)
+{
+    return with_shape(graph, PYAD_KERNEL_BROADCAST, node, layout, number);
+}
+
+pyad_status pyad_graph_reshape(pyad_graph *graph, uint32_t node, const pyad_layout *layout, uint32_t *number)
+{
+    return with_shape(graph, PYAD_KERNEL_RESHAPE, node, layout, number);
 }

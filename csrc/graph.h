@@ -112,7 +112,7 @@ pyad_status pyad_graph_rewrite(const pyad_graph *old, pyad_graph *graph, pyad_re
 /* Copies one node. */
 pyad_status pyad_graph_copy_node(const pyad_graph *old, uint32_t node, pyad_graph *graph, const uint32_t *args,
                                  uint32_t *number);
-/* How often each node is an operand or a sink, into `uses` (one entry per node). */
+/* How often each node is a sink or an operand of what is not dead, into `uses` (one entry per node). */
 void pyad_graph_uses(const pyad_graph *graph, uint32_t *uses);
 
 /* One pass: a name, for reports, and what it does. All have this form; see csrc/passes.c. */
@@ -140,5 +140,27 @@ enum { PYAD_PASSES_MOST = 16 };
 int pyad_passes_count(void);
 const char *pyad_passes_name(int pass);
 pyad_status pyad_passes_run(pyad_graph *graph, size_t *counts);
+
+/* ---- for passes ---- */
+
+static inline bool pyad_graph_is_run(const pyad_graph *graph, uint32_t node, int op)
+{
+    return graph->nodes[node].kind == PYAD_G_RUN && graph->nodes[node].op == op;
+}
+
+/* pyad_graph_rewrite for passes that change rounding: the context is what pyad_graph_uses says of the old graph. A guard on
+ * a float asks for the very bits that were recorded, so whatever it depends on counts as used many times. */
+pyad_status pyad_graph_rewrite_used(const pyad_graph *old, pyad_graph *graph, pyad_rewrite rewrite);
+
+/* An operand of a node. */
+static inline uint32_t pyad_graph_arg(const pyad_graph *graph, uint32_t node, uint32_t k)
+{
+    return pyad_graph_args(graph, node)[k];
+}
+
+/* The node with the shape of `layout`, to which it broadcasts or of whose size it is: itself, or one more node. What it
+ * is a broadcast or a reshape of is broadcast or reshaped instead. */
+pyad_status pyad_graph_broadcast(pyad_graph *graph, uint32_t node, const pyad_layout *layout, uint32_t *number);
+pyad_status pyad_graph_reshape(pyad_graph *graph, uint32_t node, const pyad_layout *layout, uint32_t *number);
 
 #endif

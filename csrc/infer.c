@@ -345,6 +345,8 @@ static pyad_status infer_take(pyad_message *message, int kernel, const int64_t *
     int64_t shape[2 * PYAD_MAX_NDIM] = {0};
     int ndim = 0;
     bool take = kernel == PYAD_KERNEL_TAKE;
+    if (!take)
+        PYAD_TRY(need_inexact(message, kernel, in[0])); /* rows of one index add up */
     int skip = take ? 1 : index->ndim;
     if (in[0]->ndim < skip)
         return pyad_fail(message, PYAD_ERR_SHAPE, "%s: operand has too few dimensions", pyad_kernel_name(kernel));
@@ -509,6 +511,10 @@ pyad_status pyad_infer(pyad_message *message, int kernel, const int64_t *params,
     case PYAD_KERNEL_WINDOW:
     case PYAD_KERNEL_ASSIGN:
     case PYAD_KERNEL_ASSIGN_AT:
+        return pyad_infer_part(message, kernel, values, in, out, offset);
+    case PYAD_KERNEL_ADD_PART:
+    case PYAD_KERNEL_ADD_ROWS:
+        PYAD_TRY(need_inexact(message, kernel, x));
         return pyad_infer_part(message, kernel, values, in, out, offset);
     case PYAD_KERNEL_CAST:
         return fill_result(message, kernel, (int)values[0], x->ndim, pyad_shape(x), out);

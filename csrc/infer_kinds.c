@@ -50,6 +50,7 @@ static int64_t least_params(int kernel)
         return 2;
     case PYAD_KERNEL_WINDOW:
     case PYAD_KERNEL_ASSIGN:
+    case PYAD_KERNEL_ADD_PART:
         return 2;
     case PYAD_KERNEL_UNSLICE:
     case PYAD_KERNEL_CAST:
@@ -69,10 +70,11 @@ static bool takes_params(int kernel, const int64_t *params)
 {
     if (params == NULL)
         return kernel == PYAD_KERNEL_ALIAS || kernel == PYAD_KERNEL_TAKE || kernel == PYAD_KERNEL_PICK ||
-               kernel == PYAD_KERNEL_CROSS_ENTROPY || kernel == PYAD_KERNEL_ASSIGN_AT || kernel >= PYAD_KERNEL_MATMUL;
+               kernel == PYAD_KERNEL_CROSS_ENTROPY || kernel == PYAD_KERNEL_ASSIGN_AT ||
+               kernel == PYAD_KERNEL_ADD_ROWS || kernel >= PYAD_KERNEL_MATMUL;
     if (params[0] < least_params(kernel))
         return false;
-    if (kernel == PYAD_KERNEL_WINDOW || kernel == PYAD_KERNEL_ASSIGN)
+    if (kernel == PYAD_KERNEL_WINDOW || kernel == PYAD_KERNEL_ASSIGN || kernel == PYAD_KERNEL_ADD_PART)
         return params[2] >= 0 && params[2] <= PYAD_MAX_NDIM && params[0] == 2 + 2 * params[2];
     return kernel != PYAD_KERNEL_UNSLICE ||
            (params[1] >= 0 && params[1] <= PYAD_MAX_NDIM && params[0] == 1 + 4 * params[1]);

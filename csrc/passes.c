@@ -5,10 +5,10 @@
 #include "kernels/kernels.h"
 
 static const pyad_pass passes[] = {
-    {"dead code", pyad_pass_dead},
-    {"constants", pyad_pass_fold},
-    {"common subexpressions", pyad_pass_common},
-    {"common subexpressions again", pyad_pass_common},
+    {"dead code", pyad_pass_dead},        {"constants", pyad_pass_fold},
+    {"algebra", pyad_pass_algebra},       {"common subexpressions", pyad_pass_common},
+    {"parts", pyad_pass_parts},           {"products", pyad_pass_products},
+    {"algebra again", pyad_pass_algebra}, {"common subexpressions again", pyad_pass_common},
     {"dead code again", pyad_pass_dead},
 };
 
@@ -90,7 +90,10 @@ static pyad_status fold_node(void *context, const pyad_graph *old, uint32_t node
         const pyad_gnode *from = &graph->nodes[args[k]];
         in[k] = (pyad_value){from->layout, (void *)(uintptr_t)from->data, NULL};
     }
-    if (pyad_exec(&env, n->op, n->params, (int)n->nargs, in, &made) != PYAD_OK)
+    pyad_status status = pyad_exec(&env, n->op, n->params, (int)n->nargs, in, &made);
+    if (status == PYAD_ERR_MEMORY)
+        return status;
+    if (status != PYAD_OK)
         return pyad_graph_copy_node(old, node, graph, args, number); /* it fails when the program runs */
     flat = (pyad_value){n->layout, pyad_arena_alloc(graph->arena, pyad_layout_bytes(n->layout)), NULL};
     if (flat.data != NULL)
@@ -148,7 +151,7 @@ static bool same_node(const pyad_graph *graph, uint32_t at, const pyad_gnode *no
     if (other->kind != node->kind || other->op != node->op || other->nargs != node->nargs ||
         !pyad_same_layout(other->layout, node->layout) || !same_params(other->params, node->params))
         return false;
-    if (memcmp(pyad_graph_args(graph, at), args, node->nargs * sizeof *args) != 0)
+    if (node->nargs > 0 && memcmp(pyad_graph_args(graph, at), args, node->nargs * sizeof *args) != 0)
         return false;
     return node->kind != PYAD_G_CONST || memcmp(other->data, node->data, pyad_layout_bytes(node->layout)) == 0;
 }

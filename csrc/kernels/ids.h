@@ -17,6 +17,8 @@
     X(WINDOW, window, 1, VIEW)                \
     X(ASSIGN, assign, 2, FRESH)               \
     X(ASSIGN_AT, assign_at, 3, FRESH)         \
+    X(ADD_PART, add_part, 2, FRESH)           \
+    X(ADD_ROWS, add_rows, 3, FRESH)           \
     X(CAST, astype, 1, FRESH)                 \
     X(SUM, sum, 1, FRESH)                     \
     X(MAX, max, 1, FRESH)                     \
