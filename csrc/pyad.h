@@ -260,6 +260,33 @@ int64_t pyad_instance_stopped(const pyad_instance *instance);
 void *pyad_instance_data(const pyad_instance *instance, int64_t node, pyad_info *info);
 const char *pyad_instance_message(const pyad_instance *instance);
 
+/* What csrc/bridge_call.h needs of a program to call it. Filled in by Python, which holds all memory in it. */
+typedef struct pyad_leaf {
+    int kind;
+    int dtype;
+    int ndim;
+    int stored; /* the program writes into it */
+    int64_t align;
+    int64_t input;
+    int64_t bytes;
+    const int64_t *shape;
+} pyad_leaf;
+
+typedef struct pyad_caller {
+    pyad_instance *instance;
+    int busy;
+    int64_t work; /* bytes that a run goes through, about */
+    int64_t token_count;
+    const int64_t *tokens;
+    int64_t leaf_count;
+    const pyad_leaf *leaves;
+    int64_t input_count;
+    int64_t result_count;
+    const pyad_leaf *results;
+    double *numbers; /* a cell for each input and each result */
+    void **outside;
+} pyad_caller;
+
 /* ---- looking at a node ---- */
 
 

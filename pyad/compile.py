@@ -78,6 +78,8 @@ class Compiled:
         self.recorded = 0  # how many programs have been recorded so far
         self._programs: dict[Any, list[Program]] = {}
         self._last: Program | None = None
+        # The program that ran last, by its short way.
+        self._fast: tuple[Callable[[Any], Any], Program] | None = None
         self._lock = threading.Lock()
         functools.update_wrapper(self, function, updated=())
 
@@ -107,9 +109,19 @@ class Compiled:
         """Forget all programs."""
         with self._lock:
             self._programs.clear()
-            self._last = None
+            self._last = self._fast = None
 
     def __call__(self, *args: Any, **keywords: Any) -> Any:
+        if self._fast is not None:
+            call, program = self._fast
+            computed = call((args, keywords))
+            if computed is not None:
+                if program.simple is not None:
+                    return computed if program.simple else computed[0]
+                return program.results_of(computed, tree.flatten((args, keywords))[0])
+        return self._slowly(args, keywords)
+
+    def _slowly(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
         leaves, structure = tree.flatten((args, keywords))
         key = _signature(structure, leaves)
         if key is None:  # inside a transform or another compiled function, whose recording this belongs to
@@ -119,7 +131,8 @@ class Compiled:
             for program in _by_guards(paths):
                 done, result = program.run(leaves)
                 if done:
-                    self._last = program
+                    if program is not self._last:
+                        self._use(program, structure, leaves)
                     return result
         return self._record(key, args, keywords, leaves, structure)
 
@@ -134,9 +147,15 @@ class Compiled:
         with self._lock:
             self.recorded += 1
             self._programs.setdefault(key, []).insert(0, program)
-            self._last = program
+            self._use(program, structure, leaves)
             self._evict()
         return result
+
+    def _use(self, program: Program, structure: Any, leaves: list[Any]) -> None:
+        """Note the program that is tried first at the next call."""
+        self._last = program
+        call = program.caller(structure, leaves)
+        self._fast = None if call is None else (call, program)
 
     def _evict(self) -> None:
         while len(self.programs) > self.max_programs:

@@ -7,14 +7,21 @@ from typing import Any
 
 import numpy as np
 
-from pyad import _engine
-from pyad._engine import CALL_PYTHON, DTYPES, ffi, lib
+from pyad import _engine, tree
+from pyad._engine import CALL_PYTHON, CODES, DTYPES, ffi, lib
 from pyad.op import REGISTRY
 
 __all__ = ["Program"]
 
 _KINDS = ("input", "constant", "kernel", "python")
 _BASES = ("constant", "arena", "-")
+
+
+# As in csrc/bridge_call.h.
+_ARRAY, _FLOAT, _STATIC = range(3)
+_LEAF, _NONE, _TUPLE, _LIST, _DICT = range(5)
+_MOST_LEAVES = 256
+_UNKNOWN = object()
 
 
 class Program:
@@ -46,6 +53,7 @@ class Program:
         if compiled == ffi.NULL:
             raise _failure()
         self.compiled = ffi.gc(compiled, lib.pyad_compiled_free)
+        self._short: Any = _UNKNOWN
         self.idle: list[Any] = []  # instances that nobody is running
 
     def finish(self, results: list[Any], structure: Any, leaves: list[Any]) -> None:
@@ -55,8 +63,76 @@ class Program:
         self.computed = [(r.shape, r.dtype) for r in results if r.handle is not None]
         self.dtypes = [_dtype_of(leaves[place]) for place in self.places]
         self.info = ffi.new("pyad_info *")
+        # Where all results are computed and there is one, or there are several in a tuple, no more has to be done.
+        self.simple: int | None = None
+        if all(r.handle is not None for r in results):
+            tokens = structure.tokens()
+            if tokens is not None and tokens[0] == [_LEAF, 0]:
+                self.simple = 0
+            elif tokens is not None and tokens[0] == [_TUPLE, len(results), *[_LEAF, 0] * len(results)]:
+                self.simple = 1
 
     # ---- running ----
+
+    def caller(self, structure: tree.Structure, leaves: list[Any]) -> Callable[[Any], Any] | None:
+        """A function of (args, keywords) that runs the program in one call of C and answers its computed results, or
+        None where it cannot; None where the arguments are such that it never could."""
+        if self._short is _UNKNOWN:
+            self._short = self._make_caller(structure, leaves)
+        return self._short
+
+    def _make_caller(self, structure: tree.Structure, leaves: list[Any]) -> Callable[[Any], Any] | None:
+        tokens = structure.tokens()
+        info = self._count()
+        if tokens is None or len(leaves) > _MOST_LEAVES or info.calls:
+            return None
+        numbers = {place: number for number, place in enumerate(self.places)}
+        specs = ffi.new("pyad_leaf[]", len(leaves))
+        outcomes = ffi.new("pyad_leaf[]", max(len(self.computed), 1))
+        keep: list[Any] = [specs, outcomes]
+        for k, x in enumerate(leaves):
+            if k not in numbers:
+                specs[k].kind = _STATIC
+            elif type(x) is float:
+                specs[k].kind, specs[k].input = _FLOAT, numbers[k]
+            elif isinstance(x, np.ndarray | np.generic):
+                specs[k].kind, specs[k].input, specs[k].stored = _ARRAY, numbers[k], k in self.stored.values()
+                keep.append(_fill_leaf(specs[k], x.shape, x.dtype))
+            else:
+                return None
+        for k, (shape, dtype) in enumerate(self.computed):
+            keep.append(_fill_leaf(outcomes[k], shape, dtype))
+        cells = len(self.places) + len(self.computed) + 1
+        flat = ffi.new("int64_t[]", tokens[0])
+        self.outside, self.cells = ffi.new("void *[]", cells), ffi.new("double[]", cells)
+        self.instance = self._instance()
+        caller = self._caller = ffi.new("pyad_caller *")
+        caller.instance, caller.work = self.instance, info.arena_bytes + 8 * info.optimised
+        caller.tokens, caller.token_count = flat, len(tokens[0]) // 2
+        caller.leaves, caller.leaf_count = specs, len(leaves)
+        caller.results, caller.result_count = outcomes, len(self.computed)
+        caller.input_count, caller.numbers, caller.outside = len(self.places), self.cells, self.outside
+        self._held = (keep, flat)
+        context = (
+            tokens[1],
+            tuple(None if k in numbers else x for k, x in enumerate(leaves)),
+            tuple(shape for shape, _ in self.computed),
+            tuple(dtype for _, dtype in self.computed),
+            tuple(dtype.type for _, dtype in self.computed),
+            np.empty,
+            np.ndarray,
+            int(ffi.cast("uintptr_t", caller)),
+        )
+        made: list[Any] = []
+        if lib.pyad_bridge_call(id(context), id(made)):
+            return None
+        return made[0]
+
+    def results_of(self, computed: tuple[Any, ...], leaves: Any) -> Any:
+        """The results in their containers."""
+        if self.simple is not None:
+            return computed[0] if self.simple == 0 else computed
+        return self._result(computed, leaves)
 
     def run(self, leaves: list[Any]) -> tuple[bool, Any]:
         """The result for these arguments, and True; or False where the recording is of another path."""
@@ -91,7 +167,7 @@ class Program:
         for r in self.results:
             if r.handle is not None:
                 value = next(found)
-                values.append(value if value.ndim else value[()])
+                values.append(value if value.ndim or type(value) is not np.ndarray else value[()])
             else:
                 values.append(leaves[r.argument] if r.argument is not None else r.again())
         return self.structure.unflatten(values)
@@ -144,8 +220,7 @@ class Program:
 
         `passes` lists each pass with the nodes that it left; `python` the operations that Python runs.
         """
-        info = ffi.new("pyad_compiled_info *")
-        lib.pyad_compiled_count(self.compiled, info)
+        info = self._count()
         nodes = ffi.new("int64_t *")
         passes = []
         for k in range(info.passes):
@@ -165,6 +240,11 @@ class Program:
             "passes": passes,
             "python": [node["name"] for node in optimised if node["kind"] == "python"],
         }
+
+    def _count(self) -> Any:
+        info = ffi.new("pyad_compiled_info *")
+        lib.pyad_compiled_count(self.compiled, info)
+        return info
 
     def __str__(self) -> str:
         name = getattr(self.function, "__name__", "function")
@@ -191,6 +271,14 @@ class Program:
             lines.append(f"%{node[0]} is {what.format(k if kind[0] == 2 else number[0])}")
             k += 1
         return lines
+
+
+def _fill_leaf(leaf: Any, shape: tuple[int, ...], dtype: np.dtype) -> Any:
+    """Describe an array; answers what has to be kept as long as the description is."""
+    lengths = ffi.new("int64_t[]", [*shape, 0])
+    leaf.dtype, leaf.ndim, leaf.align, leaf.shape = CODES[dtype], len(shape), dtype.alignment, lengths
+    leaf.bytes = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+    return lengths
 
 
 def _failure() -> Exception:

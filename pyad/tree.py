@@ -142,6 +142,25 @@ class Structure:
             stack.extend(reversed(children))
         return found
 
+    def tokens(self) -> tuple[list[int], tuple[tuple[Any, ...], ...]] | None:
+        """The structure as numbers (see csrc/bridge_call.h), and the keys of its dicts; None where it has other
+        containers than tuples, lists, dicts and None."""
+        numbers: list[int] = []
+        keys = []
+        for token in self._tokens:
+            if token is _LEAF or token is _NONE:
+                numbers += (token, 0)
+                continue
+            cls, names, arity, flat = token
+            if cls is not tuple and cls is not list and cls is not dict:
+                return None
+            numbers += (2 if cls is tuple else 3 if cls is list else 4, arity)
+            if cls is dict:
+                keys.append(tuple(names))
+            if flat:
+                numbers += (_LEAF, 0) * arity
+        return numbers, tuple(keys)
+
     def paths(self) -> list[str]:
         """How each leaf is reached, as one would write it in Python, e.g. `[0]['w']`; a bare leaf's path is empty."""
         return [_join(link) for token, link in self._places() if token is _LEAF]
