@@ -267,6 +267,8 @@ static bool can_replace(const memory *m, const pyad_action *action, uint32_t nod
 
 static bool take_over(memory *m, uint32_t a, const pyad_action *action, uint32_t node)
 {
+    if (action->kind != PYAD_ACTION_RUN && action->kind != PYAD_ACTION_LOOPS)
+        return false;
     for (uint32_t i = 0; i < action->count; i++) {
         uint32_t reader = m->plan->members[action->first + i];
         const uint32_t *args = pyad_graph_args(m->graph, reader);

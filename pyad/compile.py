@@ -9,6 +9,7 @@ other path is recorded too.
 from __future__ import annotations
 
 import functools
+import pickle
 import random
 import sys
 import threading
@@ -370,11 +371,12 @@ def _is_filled(cell: Any) -> bool:
 
 def _random_states(function: Any, leaves: list[Any]) -> Any:
     states = [_state_of(x) for x in _generators(function, leaves)]
-    return repr(states), random.getstate(), repr(np.random.get_state())
+    return states, random.getstate(), _state_of(np.random.mtrand._rand)
 
 
-def _state_of(generator: Any) -> Any:
-    return generator.bit_generator.state if isinstance(generator, np.random.Generator) else generator.get_state()
+def _state_of(generator: Any) -> bytes:
+    state = generator.bit_generator.state if isinstance(generator, np.random.Generator) else generator.get_state(False)
+    return pickle.dumps(state)
 
 
 def _refuse_drawn(before: Any, function: Any, leaves: list[Any]) -> None:
