@@ -42,6 +42,19 @@ static pyad_status bind(maker *m, uint32_t node, void **where)
     return PYAD_OK;
 }
 
+/* How a step finds its operands; `made` is the node of the step before, if that leaves its result in a register. */
+static uint32_t number_code(const pyad_gnode *n, const uint32_t *args, bool wide, uint32_t made)
+{
+    if (!wide || !pyad_isa()->number_has_code(n->op))
+        return PYAD_NUMBER_LOOP;
+    pyad_number_case which = PYAD_BOTH_READ;
+    if (n->nargs == 2 && args[1] == made)
+        which = PYAD_SECOND_MADE;
+    if (args[0] == made)
+        which = PYAD_FIRST_MADE;
+    return PYAD_NUMBER_CODE(n->op, which);
+}
+
 static pyad_status make_numbers(maker *m, const pyad_action *action, pyad_line *line)
 {
     const pyad_graph *graph = m->replay->plan->graph;
@@ -49,6 +62,7 @@ static pyad_status make_numbers(maker *m, const pyad_action *action, pyad_line *
     line->numbers = pyad_arena_alloc(m->arena, action->count * sizeof *line->numbers);
     if (line->numbers == NULL)
         return PYAD_ERR_MEMORY;
+    uint32_t made = UINT32_MAX;
     for (uint32_t i = 0; i < action->count; i++) {
         uint32_t node = m->replay->plan->members[action->first + i];
         const pyad_gnode *n = &graph->nodes[node];
@@ -57,6 +71,8 @@ static pyad_status make_numbers(maker *m, const pyad_action *action, pyad_line *
         bool wide = graph->nodes[args[n->nargs - 1]].layout->dtype == PYAD_F64;
         memset(step, 0, sizeof *step);
         step->loop = pyad_isa()->loop[n->op][wide];
+        step->code = number_code(n, args, wide, made);
+        made = step->code != PYAD_NUMBER_LOOP ? node : UINT32_MAX;
         PYAD_TRY(bind(m, node, &step->out));
         for (uint32_t k = 0; k < n->nargs; k++)
             PYAD_TRY(bind(m, args[k], (void **)(uintptr_t)&step->in[k]));
@@ -280,14 +296,6 @@ static pyad_status run_kernel(pyad_replay *r, uint32_t node)
     return status;
 }
 
-static void run_numbers(const pyad_line *line)
-{
-    for (uint32_t i = 0; i < line->count; i++) {
-        const pyad_number_step *step = &line->numbers[i];
-        step->loop(1, step->out, step->in, 0);
-    }
-}
-
 /* NaN is equal to itself here: it is the same bits. */
 static pyad_status check_guard(pyad_replay *r, const pyad_gsink *sink)
 {
@@ -328,7 +336,7 @@ pyad_status pyad_replay_go(pyad_replay *r)
             PYAD_TRY(pyad_blocks_run(r->mem, &r->lines[r->at].blocks));
             break;
         case PYAD_ACTION_NUMBERS:
-            run_numbers(&r->lines[r->at]);
+            pyad_isa()->numbers(r->lines[r->at].count, r->lines[r->at].numbers);
             break;
         case PYAD_ACTION_CALL:
             r->stopped = plan->members[action->first];

@@ -14,13 +14,6 @@ typedef struct pyad_patch {
     int64_t offset;
 } pyad_patch;
 
-/* One element-wise node over single elements. */
-typedef struct pyad_number_step {
-    pyad_loop loop;
-    void *out;
-    const void *in[3];
-} pyad_number_step;
-
 typedef struct pyad_replay {
     const pyad_plan *plan;
     pyad_mem *mem;

@@ -24,9 +24,27 @@ typedef enum pyad_loop_id {
  * unless n == 1. */
 typedef void (*pyad_loop)(int64_t n, void *out, const void *const *in, unsigned scalars);
 
+/* One step of a straight line of operations on single numbers. */
+typedef struct pyad_number_step {
+    uint32_t code;  /* PYAD_NUMBER_CODE, or PYAD_NUMBER_LOOP: the loop is called */
+    pyad_loop loop;
+    void *out;
+    const void *in[3];
+} pyad_number_step;
+
+/* Which operand is the result of the step before, in float64. */
+typedef enum pyad_number_case { PYAD_BOTH_READ, PYAD_FIRST_MADE, PYAD_SECOND_MADE } pyad_number_case;
+#define PYAD_NUMBER_CODE(loop, which) ((uint32_t)(loop)*3u + (uint32_t)(which))
+#define PYAD_NUMBER_LOOP UINT32_MAX
+
 typedef struct pyad_isa_table {
     const char *name;                          /* "base", "v3", "v4" */
     pyad_loop loop[PYAD_LOOP_COUNT][2];        /* [id][0: float32 operands, 1: float64]; LOGIC has the same in both */
+
+    /* The steps in their order; and whether a loop in float64 has a code, or its steps are all PYAD_NUMBER_LOOP. A step
+     * whose operand is "made" follows one in float64 that has a code. numbers.h */
+    void (*numbers)(int64_t count, const pyad_number_step *steps);
+    int (*number_has_code)(int loop);
 
     /* Reductions of n contiguous elements. Sums are pairwise (error grows with log n); n == 0 gives 0. max and min
      * propagate NaN and need n >= 1. */

@@ -14,6 +14,7 @@
 #include "vmath_pow.h"
 
 #include "loops.h"
+#include "numbers.h"
 #include "rows.h"
 #include "small_gemm.h"
 
@@ -32,6 +33,8 @@ extern const pyad_isa_table PYAD_PASTE(pyad_isa_table_, PYAD_ISA);
 const pyad_isa_table PYAD_PASTE(pyad_isa_table_, PYAD_ISA) = {
     .name = PYAD_TEXT(PYAD_ISA),
     .loop = {PYAD_LOOP_LIST(PYAD_LOOP_ROW)},
+    .numbers = run_numbers,
+    .number_has_code = number_has_code,
     .sum_f32 = rows_sum_f32,
     .sum_f64 = rows_sum_f64,
     .max_f32 = rows_max_f32,
