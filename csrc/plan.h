@@ -7,8 +7,8 @@
 #ifndef PYAD_PLAN_H
 #define PYAD_PLAN_H
 
-#include "blocks.h"
 #include "graph.h"
+#include "lines.h"
 
 typedef enum pyad_base {
     PYAD_BASE_FIXED, /* a constant: the offset is the address */

@@ -14,7 +14,6 @@ typedef struct group {
     uint32_t head; /* its nodes, linked by `next` */
     uint32_t tail;
     uint32_t steps;
-    uint32_t inputs;           /* registers that are no steps, counted from above */
     const pyad_layout *layout; /* LOOPS: the common shape */
 } group;
 
@@ -54,20 +53,12 @@ static uint32_t available_at(const ordering *o, uint32_t node)
 
 static bool is_member(const ordering *o, uint32_t g, uint32_t node)
 {
-    return o->available[node] == g + 1 && o->plan->places[node].layout == NULL;
+    return o->available[node] == g + 1 && o->plan->places[node].layout == NULL &&
+           pyad_kernel_is_loop(o->graph->nodes[node].op);
 }
 
-/* Operands of the node that its group would have to take in as further inputs. */
-static uint32_t new_inputs(const ordering *o, uint32_t g, uint32_t node)
-{
-    uint32_t count = 0;
-    const uint32_t *args = pyad_graph_args(o->graph, node);
-    for (uint32_t k = 0; k < o->graph->nodes[node].nargs; k++)
-        count += !is_member(o, g, args[k]);
-    return count;
-}
-
-/* Whether an operand is a view over what the group itself makes: that is whole only after the group has run. */
+/* Whether an operand is a view over what the group itself makes, or a sum of it: that is there only after the group has
+ * run. */
 static bool reads_view(const ordering *o, uint32_t g, uint32_t node)
 {
     const uint32_t *args = pyad_graph_args(o->graph, node);
@@ -85,8 +76,8 @@ static bool fits(const ordering *o, uint32_t g, uint32_t node, int kind)
         return false;
     if (kind == PYAD_ACTION_NUMBERS)
         return candidate->steps < MOST_NUMBERS;
-    return pyad_same_shape(candidate->layout, o->graph->nodes[node].layout) &&
-           candidate->steps + 1 + candidate->inputs + new_inputs(o, g, node) <= PYAD_BLOCKS_MAX_REGISTERS;
+    return candidate->steps < PYAD_LINE_MOST_STEPS &&
+           pyad_same_shape(candidate->layout, o->graph->nodes[node].layout);
 }
 
 /* A group that the node can join, or NONE: not one before those that make its operands. */
@@ -101,6 +92,19 @@ static uint32_t find_group(const ordering *o, uint32_t node, int kind)
             return g;
     }
     return NONE;
+}
+
+/* The group of a sum over all of what an element-wise group makes, or NONE: it adds up block by block. */
+static uint32_t summed_group(const ordering *o, uint32_t node)
+{
+    const pyad_gnode *n = &o->graph->nodes[node];
+    if (n->kind != PYAD_G_RUN || n->op != PYAD_KERNEL_SUM || n->layout->size != 1)
+        return NONE;
+    uint32_t of = pyad_graph_args(o->graph, node)[0];
+    uint32_t g = o->available[of] - 1;
+    bool open = o->available[of] > 0 && pyad_dtype_is_float(n->layout->dtype) && is_member(o, g, of) &&
+                o->groups[g].kind == PYAD_ACTION_LOOPS && o->groups[g].steps < PYAD_LINE_MOST_STEPS;
+    return open ? g : NONE;
 }
 
 static pyad_status open_group(ordering *o, uint32_t node, int kind, uint32_t *g)
@@ -122,11 +126,10 @@ static pyad_status place_node(ordering *o, uint32_t node)
         return PYAD_OK; /* an input, a constant, or a view over something that is there */
     int kind = group_kind(o->graph, node);
     bool many = kind == PYAD_ACTION_LOOPS || kind == PYAD_ACTION_NUMBERS;
-    uint32_t g = many ? find_group(o, node, kind) : NONE;
+    uint32_t g = many ? find_group(o, node, kind) : summed_group(o, node);
     if (g == NONE)
         PYAD_TRY(open_group(o, node, kind, &g));
     group *joined = &o->groups[g];
-    joined->inputs += new_inputs(o, g, node);
     joined->steps++;
     if (joined->head == NONE)
         joined->head = node;

@@ -5,26 +5,11 @@
 
 #include "kernels/kernels.h"
 
-/* The steps of an element-wise action, with addresses. */
-typedef struct pyad_line {
-    pyad_blocks blocks;         /* LOOPS */
-    pyad_number_step *numbers;  /* NUMBERS */
-    uint32_t count;
-} pyad_line;
-
 /* ---- making one ---- */
 
-typedef struct maker {
-    pyad_replay *replay;
-    pyad_arena *arena; /* for steps, views and sinks */
-    uint32_t *reg;     /* per node: its register in the action being made, and in which action */
-    uint32_t *stamp;
-} maker;
-
 /* The address of a node's value goes to *where, now if it is known, else before each run. */
-static pyad_status bind(maker *m, uint32_t node, void **where)
+pyad_status pyad_replay_bind(pyad_replay *r, uint32_t node, void **where)
 {
-    pyad_replay *r = m->replay;
     const pyad_place *place = &r->plan->places[node];
     if (place->base == PYAD_BASE_FIXED) {
         *where = (void *)(intptr_t)place->offset;
@@ -55,16 +40,16 @@ static uint32_t number_code(const pyad_gnode *n, const uint32_t *args, bool wide
     return PYAD_NUMBER_CODE(n->op, which);
 }
 
-static pyad_status make_numbers(maker *m, const pyad_action *action, pyad_line *line)
+static pyad_status make_numbers(pyad_replay *r, const pyad_action *action, pyad_replay_line *line)
 {
-    const pyad_graph *graph = m->replay->plan->graph;
+    const pyad_graph *graph = r->plan->graph;
     line->count = action->count;
-    line->numbers = pyad_arena_alloc(m->arena, action->count * sizeof *line->numbers);
+    line->numbers = pyad_arena_alloc(&r->steps, action->count * sizeof *line->numbers);
     if (line->numbers == NULL)
         return PYAD_ERR_MEMORY;
     uint32_t made = UINT32_MAX;
     for (uint32_t i = 0; i < action->count; i++) {
-        uint32_t node = m->replay->plan->members[action->first + i];
+        uint32_t node = r->plan->members[action->first + i];
         const pyad_gnode *n = &graph->nodes[node];
         const uint32_t *args = pyad_graph_args(graph, node);
         pyad_number_step *step = &line->numbers[i];
@@ -73,103 +58,26 @@ static pyad_status make_numbers(maker *m, const pyad_action *action, pyad_line *
         step->loop = pyad_isa()->loop[n->op][wide];
         step->code = number_code(n, args, wide, made);
         made = step->code != PYAD_NUMBER_LOOP ? node : UINT32_MAX;
-        PYAD_TRY(bind(m, node, &step->out));
+        PYAD_TRY(pyad_replay_bind(r, node, &step->out));
         for (uint32_t k = 0; k < n->nargs; k++)
-            PYAD_TRY(bind(m, args[k], (void **)(uintptr_t)&step->in[k]));
+            PYAD_TRY(pyad_replay_bind(r, args[k], (void **)(uintptr_t)&step->in[k]));
     }
     return PYAD_OK;
 }
 
-/* Gives every operand from outside the action a register, and every step the one after those. */
-static int number_registers(maker *m, uint32_t a, const pyad_action *action)
+static pyad_status make_lines(pyad_replay *r, pyad_line_maker *maker)
 {
-    const pyad_plan *plan = m->replay->plan;
-    int inputs = 0;
-    for (uint32_t i = 0; i < action->count; i++)
-        m->stamp[plan->members[action->first + i]] = UINT32_MAX; /* a step, numbered below */
-    for (uint32_t i = 0; i < action->count; i++) {
-        uint32_t node = plan->members[action->first + i];
-        for (uint32_t k = 0; k < plan->graph->nodes[node].nargs; k++) {
-            uint32_t of = pyad_graph_args(plan->graph, node)[k];
-            if (m->stamp[of] == UINT32_MAX || m->stamp[of] == a + 1)
-                continue;
-            m->stamp[of] = a + 1;
-            m->reg[of] = (uint32_t)inputs++;
-        }
-    }
-    for (uint32_t i = 0; i < action->count; i++) {
-        uint32_t node = plan->members[action->first + i];
-        m->stamp[node] = a + 1;
-        m->reg[node] = (uint32_t)inputs + i;
-    }
-    return inputs;
-}
-
-static pyad_status fill_inputs(maker *m, const pyad_action *action, int inputs, pyad_view *views)
-{
-    const pyad_plan *plan = m->replay->plan;
-    for (uint32_t i = 0; i < action->count; i++) {
-        uint32_t node = plan->members[action->first + i];
-        for (uint32_t k = 0; k < plan->graph->nodes[node].nargs; k++) {
-            uint32_t of = pyad_graph_args(plan->graph, node)[k];
-            uint32_t reg = m->reg[of];
-            if (reg >= (uint32_t)inputs || views[reg].layout != NULL)
-                continue;
-            views[reg].layout = plan->places[of].layout;
-            PYAD_TRY(bind(m, of, &views[reg].data));
-        }
-    }
-    return PYAD_OK;
-}
-
-static pyad_status make_loops(maker *m, uint32_t a, const pyad_action *action, pyad_line *line)
-{
-    const pyad_plan *plan = m->replay->plan;
-    const pyad_graph *graph = plan->graph;
-    int inputs = number_registers(m, a, action);
-    pyad_step *steps = pyad_arena_alloc(m->arena, action->count * sizeof *steps);
-    pyad_view *views = pyad_arena_alloc(m->arena, (size_t)inputs * sizeof *views);
-    pyad_sink *sinks = pyad_arena_alloc(m->arena, action->count * sizeof *sinks);
-    if (steps == NULL || views == NULL || sinks == NULL)
-        return PYAD_ERR_MEMORY;
-    memset(views, 0, (size_t)inputs * sizeof *views);
-    PYAD_TRY(fill_inputs(m, action, inputs, views));
-    int sink_count = 0;
-    for (uint32_t i = 0; i < action->count; i++) {
-        uint32_t node = plan->members[action->first + i];
-        const pyad_gnode *n = &graph->nodes[node];
-        const uint32_t *args = pyad_graph_args(graph, node);
-        memset(&steps[i], 0, sizeof steps[i]);
-        steps[i].loop = (uint8_t)n->op;
-        steps[i].arity = (uint8_t)n->nargs;
-        steps[i].bytes = (uint8_t)pyad_dtype_size(n->layout->dtype);
-        steps[i].wide = graph->nodes[args[n->nargs - 1]].layout->dtype == PYAD_F64;
-        for (uint32_t k = 0; k < n->nargs; k++)
-            steps[i].in[k] = (uint16_t)m->reg[args[k]];
-        if (plan->places[node].base == PYAD_BASE_NONE)
-            continue;
-        sinks[sink_count] = (pyad_sink){.reg = (uint16_t)m->reg[node]};
-        PYAD_TRY(bind(m, node, &sinks[sink_count].data));
-        sink_count++;
-    }
-    line->blocks = (pyad_blocks){steps, (int)action->count, inputs, views, sink_count, sinks,
-                                 graph->nodes[plan->members[action->first]].layout};
-    return PYAD_OK;
-}
-
-static pyad_status make_lines(maker *m)
-{
-    const pyad_plan *plan = m->replay->plan;
+    const pyad_plan *plan = r->plan;
     for (uint32_t a = 0; a < plan->action_count; a++) {
         const pyad_action *action = &plan->actions[a];
         if (action->kind == PYAD_ACTION_NUMBERS)
-            PYAD_TRY(make_numbers(m, action, &m->replay->lines[a]));
+            PYAD_TRY(make_numbers(r, action, &r->lines[a]));
         if (action->kind == PYAD_ACTION_LOOPS)
-            PYAD_TRY(make_loops(m, a, action, &m->replay->lines[a]));
+            PYAD_TRY(pyad_replay_line_make(maker, a, action, &r->lines[a].line));
     }
     for (uint32_t node = 0; node < plan->graph->count; node++) {
-        m->replay->values[node].layout = plan->places[node].layout;
-        PYAD_TRY(bind(m, node, &m->replay->values[node].data));
+        r->values[node].layout = plan->places[node].layout;
+        PYAD_TRY(pyad_replay_bind(r, node, &r->values[node].data));
     }
     return PYAD_OK;
 }
@@ -206,7 +114,7 @@ static pyad_status fill(pyad_replay *r)
 {
     const pyad_plan *plan = r->plan;
     size_t nodes = plan->graph->count;
-    maker m = {.replay = r, .arena = &r->steps};
+    pyad_line_maker maker = {.replay = r};
     r->values = pyad_mem_calloc(r->mem, (nodes + 1) * sizeof *r->values);
     r->outside = pyad_mem_calloc(r->mem, (outside_count(plan) + 1) * sizeof *r->outside);
     r->patch_first = pyad_mem_calloc(r->mem, (outside_count(plan) + 2) * sizeof *r->patch_first);
@@ -214,14 +122,17 @@ static pyad_status fill(pyad_replay *r)
     if (r->values == NULL || r->outside == NULL || r->patch_first == NULL || r->lines == NULL)
         return PYAD_ERR_MEMORY;
     PYAD_TRY(pyad_buffer_new(r->mem, plan->arena_bytes + 1, &r->memory));
-    size_t bytes = 2 * (nodes + 1) * sizeof *m.reg;
-    m.reg = pyad_mem_calloc(r->mem, bytes);
-    if (m.reg == NULL)
+    size_t bytes = PYAD_LINE_COLUMNS * (nodes + 1) * sizeof *maker.column[0];
+    maker.column[0] = pyad_mem_calloc(r->mem, bytes);
+    if (maker.column[0] == NULL)
         return PYAD_ERR_MEMORY;
-    m.stamp = m.reg + nodes + 1;
-    pyad_status status = make_lines(&m);
-    pyad_mem_free(r->mem, m.reg, bytes);
+    for (int k = 1; k < PYAD_LINE_COLUMNS; k++)
+        maker.column[k] = maker.column[0] + (size_t)k * (nodes + 1);
+    pyad_status status = make_lines(r, &maker);
+    pyad_mem_free(r->mem, maker.column[0], bytes);
     PYAD_TRY(status);
+    if (maker.scratch > 0)
+        PYAD_TRY(pyad_buffer_new(r->mem, maker.scratch, &r->registers));
     return sort_patches(r);
 }
 
@@ -251,6 +162,8 @@ void pyad_replay_finish(pyad_replay *replay)
     pyad_mem_free(mem, replay->patches, replay->patch_capacity * sizeof *replay->patches);
     if (replay->memory != NULL)
         pyad_buffer_release(mem, replay->memory);
+    if (replay->registers != NULL)
+        pyad_buffer_release(mem, replay->registers);
     pyad_arena_finish(&replay->scratch);
     pyad_arena_finish(&replay->steps);
     memset(replay, 0, sizeof *replay);
@@ -333,7 +246,7 @@ pyad_status pyad_replay_go(pyad_replay *r)
             PYAD_TRY(run_kernel(r, plan->members[action->first]));
             break;
         case PYAD_ACTION_LOOPS:
-            PYAD_TRY(pyad_blocks_run(r->mem, &r->lines[r->at].blocks));
+            pyad_line_run(&r->lines[r->at].line, r->registers != NULL ? r->registers->data : NULL);
             break;
         case PYAD_ACTION_NUMBERS:
             pyad_isa()->numbers(r->lines[r->at].count, r->lines[r->at].numbers);

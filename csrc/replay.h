@@ -14,10 +14,18 @@ typedef struct pyad_patch {
     int64_t offset;
 } pyad_patch;
 
+/* An element-wise action, with addresses. */
+typedef struct pyad_replay_line {
+    pyad_line line;            /* LOOPS */
+    pyad_number_step *numbers; /* NUMBERS */
+    uint32_t count;
+} pyad_replay_line;
+
 typedef struct pyad_replay {
     const pyad_plan *plan;
     pyad_mem *mem;
     pyad_buffer *memory;
+    pyad_buffer *registers; /* of the line that is running */
     pyad_arena scratch;
     pyad_arena steps;
     pyad_message message;
@@ -27,7 +35,7 @@ typedef struct pyad_replay {
     size_t patch_count;
     size_t patch_capacity;
     uint32_t *patch_first;   /* per base: where its patches begin; one more at the end */
-    struct pyad_line *lines; /* per action: for LOOPS and NUMBERS */
+    pyad_replay_line *lines; /* per action: for LOOPS and NUMBERS */
     size_t at;               /* the action whose turn it is */
     uint32_t stopped;        /* the node to call, or the sink of the guard */
 } pyad_replay;
@@ -40,5 +48,22 @@ void pyad_replay_start(pyad_replay *replay, void *const *outside);
 /* Runs until done (PYAD_OK), a call (PYAD_CALL_PYTHON, to be called again after it), or a guard that does not hold
  * (PYAD_GUARD_FAILED). */
 pyad_status pyad_replay_go(pyad_replay *replay);
+
+/* ---- making one ---- */
+
+/* The address of a node's value goes to *where: now if it is known, else before each run. */
+pyad_status pyad_replay_bind(pyad_replay *replay, uint32_t node, void **where);
+
+enum { PYAD_LINE_COLUMNS = 4 };
+
+/* What the making of lines needs besides: columns with an entry for each node, all zero at first. */
+typedef struct pyad_line_maker {
+    pyad_replay *replay;
+    uint32_t *column[PYAD_LINE_COLUMNS];
+    size_t scratch; /* the most that a line needs */
+} pyad_line_maker;
+
+/* The line of action `a`, an element-wise one. replay_lines.c */
+pyad_status pyad_replay_line_make(pyad_line_maker *maker, uint32_t a, const pyad_action *action, pyad_line *line);
 
 #endif

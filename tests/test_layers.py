@@ -20,7 +20,7 @@ C_LAYERS = [
     ("memory, status, threads", ["mem", "status", "pool"]),
     ("arrays", ["array"]),
     # blocks runs straight lines of element-wise loops. Like the other kernels it knows arrays, and nothing of tapes.
-    ("kernels", ["kernels/", "blas", "blocks"]),
+    ("kernels", ["kernels/", "blas", "blocks", "lines"]),
     ("tape", ["tape", "order", "accum"]),
     (
         "execution",

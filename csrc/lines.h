@@ -1,0 +1,61 @@
+/* Lines: element-wise steps over arrays of one shape, made once and run often.
+ *
+ * A line runs block by block: all steps over the first few hundred elements, then all over the next, so that what only
+ * the steps themselves read stays in cache and never gets an array of its own. Operands that do not lie in one run (parts
+ * of arrays, broadcast ones) are copied a block at a time. A step may also sum: its result is one number, the sum over all
+ * elements, added up block by block in an order that does not depend on who runs which block. */
+#ifndef PYAD_LINES_H
+#define PYAD_LINES_H
+
+#include "array.h"
+#include "kernels/isa.h"
+
+enum { PYAD_LINE_MOST_STEPS = 256, PYAD_LINE_BLOCK_BYTES = 96 << 10, PYAD_LINE_MOST_BLOCK = 1024 };
+
+typedef enum pyad_operand_kind {
+    PYAD_OPERAND_FLAT,   /* memory that lies in one run, in the order of the elements */
+    PYAD_OPERAND_ONE,    /* a single element for all */
+    PYAD_OPERAND_LOADED  /* any other layout: copied into a register, block by block */
+} pyad_operand_kind;
+
+/* Memory outside the line. `data` may change between runs. */
+typedef struct pyad_line_input {
+    uint8_t kind;
+    uint8_t bytes;
+    uint16_t reg; /* LOADED: the register */
+    void *data;
+    int ndim;        /* LOADED: the merged dimensions of the common shape, and the strides of this operand in bytes */
+    const int64_t *shape;
+    const int64_t *strides;
+} pyad_line_input;
+
+typedef struct pyad_line_step {
+    pyad_loop loop;   /* NULL: a sum */
+    uint8_t arity;
+    uint8_t bytes;    /* of a result element */
+    uint8_t wide;     /* sums: float64 */
+    uint32_t scalars; /* for the loop */
+    int32_t in[3];    /* registers from 0 on; inputs as -1 - number */
+    int32_t reg;      /* the register of the result; -1 where it goes to memory */
+    void *out;        /* memory of the result; NULL where it goes to a register */
+} pyad_line_step;
+
+typedef struct pyad_line {
+    int64_t size;      /* elements of the common shape, at least 2 */
+    int64_t block;
+    int step_count;
+    int input_count;
+    int register_count;
+    int sum_count;
+    pyad_line_step *steps;
+    pyad_line_input *inputs;
+} pyad_line;
+
+/* The scratch memory a run needs: registers, and the sums of all blocks. */
+size_t pyad_line_scratch(const pyad_line *line);
+/* Chooses the block; the counts and the size are known. */
+void pyad_line_settle(pyad_line *line);
+/* Runs the line; `scratch` is aligned to 64 bytes. */
+void pyad_line_run(const pyad_line *line, char *scratch);
+
+#endif
