@@ -25,6 +25,13 @@ LONG = np.linspace(0.1, 1.0, 20_000)
 STRIDE = 41
 
 
+@pytest.fixture(autouse=True)
+def _numpy_is_left_as_it_was():
+    """An interrupt may come where NumPy has changed how it treats floating-point errors, before it has changed it back."""
+    with np.errstate():
+        yield
+
+
 class Stop(KeyboardInterrupt):
     """What is raised in these tests."""
 
