@@ -68,8 +68,8 @@ typedef struct shelf {
 typedef struct storage {
     int64_t offset;
     size_t bytes;
-    uint32_t last; /* the action after which it is free */
-    uint32_t next; /* in the list of what ends with an action, or of what is free */
+    uint32_t node; /* that has it */
+    uint32_t next; /* on the shelf */
 } storage;
 
 typedef struct memory {
@@ -77,7 +77,8 @@ typedef struct memory {
     const pyad_graph *graph;
     uint32_t *last;    /* per node: the last action that reads it or a view of it */
     uint32_t *owner;   /* per node: its storage, or NONE */
-    uint32_t *ending;  /* per action: storages that may end with it */
+    uint32_t *ending;  /* per action: the first node whose memory may be free after it, ... */
+    uint32_t *later;   /* ... and per node: the next one */
     uint32_t *used_in; /* per node: the action that makes it; NONE for what is there */
     uint32_t *result;  /* per node: the first RESULT sink for it, or NONE */
     uint32_t *store;   /* per node: the STORE sink for it */
@@ -113,12 +114,15 @@ static pyad_status find_shelf(memory *m, size_t bytes, shelf **found)
     return PYAD_OK;
 }
 
-/* Notes that a storage ends with the last use of `node`. */
-static void keep_until(memory *m, uint32_t s, uint32_t node)
+/* Gives a storage to a node, until that has been read for the last time. */
+static void give_storage(memory *m, uint32_t s, uint32_t node)
 {
-    m->storages[s].last = m->last[node];
-    m->storages[s].next = m->ending[m->last[node]];
-    m->ending[m->last[node]] = s;
+    m->owner[node] = s;
+    m->storages[s].node = node;
+    m->later[node] = m->ending[m->last[node]];
+    m->ending[m->last[node]] = node;
+    m->plan->places[node] =
+        (pyad_place){m->graph->nodes[node].layout, PYAD_BASE_ARENA, node, m->storages[s].offset};
 }
 
 static pyad_status take_storage(memory *m, uint32_t node)
@@ -141,25 +145,21 @@ static pyad_status take_storage(memory *m, uint32_t node)
         m->storages[s] = (storage){.offset = (int64_t)at, .bytes = bytes};
         m->plan->arena_bytes = at + bytes;
     }
-    m->owner[node] = s;
-    m->plan->places[node] = (pyad_place){layout, PYAD_BASE_ARENA, node, m->storages[s].offset};
-    keep_until(m, s, node);
+    give_storage(m, s, node);
     return PYAD_OK;
 }
 
 static pyad_status free_storages(memory *m, uint32_t action)
 {
-    uint32_t next;
-    for (uint32_t s = m->ending[action]; s != NONE; s = next) {
-        next = m->storages[s].next;
+    for (uint32_t node = m->ending[action]; node != NONE; node = m->later[node]) {
+        uint32_t s = m->owner[node];
         shelf *to;
-        if (m->storages[s].last != action)
+        if (m->storages[s].node != node)
             continue; /* another node has taken it over */
         PYAD_TRY(find_shelf(m, m->storages[s].bytes, &to));
         m->storages[s].next = to->head;
         to->head = s;
     }
-    m->ending[action] = NONE;
     return PYAD_OK;
 }
 
@@ -275,13 +275,11 @@ static bool take_over(memory *m, uint32_t a, const pyad_action *action, uint32_t
         for (uint32_t k = 0; k < m->graph->nodes[reader].nargs; k++) {
             uint32_t root = m->plan->places[args[k]].root;
             uint32_t s = m->owner[root];
-            if (s == NONE || m->used_in[root] == a || m->storages[s].last != a || !can_replace(m, action, node, root))
+            if (s == NONE || m->used_in[root] == a || m->storages[s].node != root || m->last[root] != a ||
+                !can_replace(m, action, node, root))
                 continue;
-            m->owner[node] = s;
-            m->plan->places[node] =
-                (pyad_place){m->graph->nodes[node].layout, PYAD_BASE_ARENA, node, m->storages[s].offset};
+            give_storage(m, s, node);
             m->plan->reused++;
-            keep_until(m, s, node);
             return true;
         }
     }
@@ -429,7 +427,7 @@ pyad_status pyad_plan_memory(pyad_plan *plan)
 {
     memory m = {.plan = plan, .graph = plan->graph};
     size_t nodes = plan->graph->count;
-    size_t count = 5 * nodes + plan->action_count;
+    size_t count = 6 * nodes + plan->action_count;
     size_t bytes = count * sizeof(uint32_t);
     uint32_t *columns = pyad_mem_calloc(plan->mem, bytes);
     pyad_status status = columns != NULL || count == 0 ? PYAD_OK : PYAD_ERR_MEMORY;
@@ -440,7 +438,8 @@ pyad_status pyad_plan_memory(pyad_plan *plan)
         m.used_in = columns + 2 * nodes;
         m.result = columns + 3 * nodes;
         m.store = columns + 4 * nodes;
-        m.ending = columns + 5 * nodes;
+        m.later = columns + 5 * nodes;
+        m.ending = columns + 6 * nodes;
         status = place_all(&m);
     }
     pyad_mem_free(plan->mem, columns, bytes);
