@@ -13,8 +13,37 @@ static int64_t block_count(const pyad_line *line)
     return (line->size + line->block - 1) / line->block;
 }
 
+/* The longest row that all operands which do not lie in one run have, or 0 where there is none that is worth it. */
+static int64_t row_length(const pyad_line *line)
+{
+    int64_t row = INT64_MAX;
+    int loaded = 0;
+    for (int k = 0; k < line->input_count; k++) {
+        const pyad_line_input *input = &line->inputs[k];
+        if (input->kind != PYAD_OPERAND_LOADED)
+            continue;
+        loaded++;
+        int64_t length = input->shape[input->ndim - 1];
+        int64_t stride = input->strides[input->ndim - 1];
+        row = length < row ? length : row;
+        if (length % row != 0 || (stride != 0 && stride != input->bytes))
+            return 0;
+    }
+    for (int k = 0; k < line->input_count && loaded > 0; k++) {
+        const pyad_line_input *input = &line->inputs[k];
+        if (input->kind == PYAD_OPERAND_LOADED && input->shape[input->ndim - 1] % row != 0)
+            return 0;
+    }
+    bool fits = loaded > 0 && loaded <= PYAD_LINE_ROW_INPUTS && row >= PYAD_LINE_LEAST_ROW && row <= PYAD_LINE_MOST_ROW;
+    return fits ? row : 0;
+}
+
 void pyad_line_settle(pyad_line *line)
 {
+    line->block = row_length(line);
+    line->by_rows = line->block > 0;
+    if (line->by_rows)
+        return;
     int64_t registers = line->register_count > 0 ? line->register_count : 1;
     int64_t block = PYAD_LINE_BLOCK_BYTES / (REGISTER_BYTES * registers);
     block = block < LEAST_BLOCK ? LEAST_BLOCK : block;
@@ -26,7 +55,7 @@ void pyad_line_settle(pyad_line *line)
 
 static size_t register_bytes(const pyad_line *line)
 {
-    return (size_t)line->block * REGISTER_BYTES;
+    return ((size_t)line->block * REGISTER_BYTES + 63) / 64 * 64;
 }
 
 size_t pyad_line_scratch(const pyad_line *line)
@@ -37,11 +66,31 @@ size_t pyad_line_scratch(const pyad_line *line)
 
 /* ---- operands that do not lie in one run ---- */
 
+static void load_by_table(const pyad_line_input *input, int64_t at, int64_t n, char *to)
+{
+    const char *from = input->data;
+    const int32_t *table = input->table + at;
+    if (input->bytes == 8) {
+        for (int64_t i = 0; i < n; i++)
+            memcpy(to + 8 * i, from + table[i], 8);
+    } else if (input->bytes == 4) {
+        for (int64_t i = 0; i < n; i++)
+            memcpy(to + 4 * i, from + table[i], 4);
+    } else {
+        for (int64_t i = 0; i < n; i++)
+            to[i] = from[table[i]];
+    }
+}
+
 /* Elements [at, at + n) of the operand, in the order of the common shape. */
 static void load(const pyad_line_input *input, int64_t at, int64_t n, char *to)
 {
     int64_t index[PYAD_MAX_NDIM];
     const char *from = input->data;
+    if (input->table != NULL) {
+        load_by_table(input, at, n, to);
+        return;
+    }
     int last = input->ndim - 1;
     for (int d = last; d >= 0; d--) {
         index[d] = at % input->shape[d];
@@ -79,14 +128,20 @@ static double sum_of(const pyad_line_step *step, int64_t n, const void *x)
     return step->wide ? isa->sum_f64(n, x) : (double)isa->sum_f32(n, x);
 }
 
-static void run_block(const pyad_line *line, char *scratch, int64_t at, int64_t n, double *sums)
+static void load_block(const pyad_line *line, char *scratch, int64_t at, int64_t n)
+{
+    for (int k = 0; k < line->input_count; k++) {
+        if (line->inputs[k].kind == PYAD_OPERAND_LOADED)
+            load(&line->inputs[k], at, n, scratch + line->inputs[k].reg * register_bytes(line));
+    }
+}
+
+/* `rows`: where the present row of each LOADED operand is; NULL where a block has been copied. */
+static void run_block(const pyad_line *line, char *scratch, const char *const *rows, int64_t at, int64_t n,
+                      double *sums)
 {
     const pyad_line_step *end = line->steps + line->step_count;
     size_t width = register_bytes(line);
-    for (int k = 0; k < line->input_count; k++) {
-        if (line->inputs[k].kind == PYAD_OPERAND_LOADED)
-            load(&line->inputs[k], at, n, scratch + line->inputs[k].reg * width);
-    }
     for (const pyad_line_step *step = line->steps; step < end; step++) {
         const void *in[3];
         for (int k = 0; k < step->arity; k++) {
@@ -97,7 +152,7 @@ static void run_block(const pyad_line *line, char *scratch, int64_t at, int64_t 
             }
             const pyad_line_input *input = &line->inputs[-1 - from];
             if (input->kind == PYAD_OPERAND_LOADED)
-                in[k] = scratch + input->reg * width;
+                in[k] = rows != NULL ? rows[input->loaded] : scratch + input->reg * width;
             else
                 in[k] = (const char *)input->data + (input->kind == PYAD_OPERAND_FLAT ? at * input->bytes : 0);
         }
@@ -134,13 +189,73 @@ static void finish_sums(const pyad_line *line, const double *sums)
     }
 }
 
+/* ---- rows ---- */
+
+typedef struct rows {
+    const pyad_line_input *input[PYAD_LINE_ROW_INPUTS];
+    const char *at[PYAD_LINE_ROW_INPUTS]; /* by `loaded` */
+    int64_t index[PYAD_LINE_ROW_INPUTS][PYAD_MAX_NDIM];
+    int count;
+} rows;
+
+static void first_row(const pyad_line *line, rows *r)
+{
+    r->count = 0;
+    for (int k = 0; k < line->input_count; k++) {
+        const pyad_line_input *input = &line->inputs[k];
+        if (input->kind != PYAD_OPERAND_LOADED)
+            continue;
+        r->input[input->loaded] = input;
+        r->at[input->loaded] = input->data;
+        memset(r->index[input->loaded], 0, (size_t)input->ndim * sizeof r->index[0][0]);
+        r->count++;
+    }
+}
+
+static void next_row(rows *r, int64_t length)
+{
+    for (int k = 0; k < r->count; k++) {
+        const pyad_line_input *input = r->input[k];
+        int d = input->ndim - 1;
+        int64_t step = length;
+        for (; d >= 0; d--) {
+            r->at[k] += step * input->strides[d];
+            r->index[k][d] += step;
+            if (r->index[k][d] < input->shape[d])
+                break;
+            r->at[k] -= input->shape[d] * input->strides[d];
+            r->index[k][d] = 0;
+            step = 1;
+        }
+    }
+}
+
+static void run_rows(const pyad_line *line, char *scratch, double *sums)
+{
+    rows r;
+    first_row(line, &r);
+    for (int64_t at = 0; at < line->size; at += line->block) {
+        run_block(line, scratch, r.at, at, line->block, sums);
+        sums += line->sum_count;
+        next_row(&r, line->block);
+    }
+}
+
 void pyad_line_run(const pyad_line *line, char *scratch)
 {
     double *sums = (double *)(void *)(scratch + register_bytes(line) * (size_t)line->register_count);
+    if (line->by_rows) {
+        run_rows(line, scratch, sums);
+        if (line->sum_count > 0)
+            finish_sums(line, sums);
+        return;
+    }
     int64_t block = 0;
     for (int64_t at = 0; at < line->size; at += line->block, block++) {
         int64_t left = line->size - at;
-        run_block(line, scratch, at, left < line->block ? left : line->block, sums + block * line->sum_count);
+        int64_t n = left < line->block ? left : line->block;
+        load_block(line, scratch, at, n);
+        run_block(line, scratch, NULL, at, n, sums + block * line->sum_count);
     }
     if (line->sum_count > 0)
         finish_sums(line, sums);

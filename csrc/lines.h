@@ -1,8 +1,9 @@
 /* Lines: element-wise steps over arrays of one shape, made once and run often.
  *
  * A line runs block by block: all steps over the first few hundred elements, then all over the next, so that what only
- * the steps themselves read stays in cache and never gets an array of its own. Operands that do not lie in one run (parts
- * of arrays, broadcast ones) are copied a block at a time. A step may also sum: its result is one number, the sum over all
+ * the steps themselves read stays in cache and never gets an array of its own. Of operands that do not lie in one run
+ * (parts of arrays, broadcast ones) a block is copied first; where their rows are long, each row is a block and is read
+ * where it is. A step may also sum: its result is one number, the sum over all
  * elements, added up block by block in an order that does not depend on who runs which block. */
 #ifndef PYAD_LINES_H
 #define PYAD_LINES_H
@@ -10,7 +11,15 @@
 #include "array.h"
 #include "kernels/isa.h"
 
-enum { PYAD_LINE_MOST_STEPS = 256, PYAD_LINE_BLOCK_BYTES = 96 << 10, PYAD_LINE_MOST_BLOCK = 1024 };
+enum {
+    PYAD_LINE_MOST_STEPS = 256,
+    PYAD_LINE_BLOCK_BYTES = 32 << 10,
+    PYAD_LINE_MOST_BLOCK = 1024,
+    PYAD_LINE_LEAST_ROW = 24, /* shorter rows are copied */
+    PYAD_LINE_MOST_ROW = 2048,
+    PYAD_LINE_ROW_INPUTS = 16, /* and so are rows of more operands */
+    PYAD_LINE_TABLE = 4096 /* up to so many elements are copied by a table of their places */
+};
 
 typedef enum pyad_operand_kind {
     PYAD_OPERAND_FLAT,   /* memory that lies in one run, in the order of the elements */
@@ -22,11 +31,13 @@ typedef enum pyad_operand_kind {
 typedef struct pyad_line_input {
     uint8_t kind;
     uint8_t bytes;
-    uint16_t reg; /* LOADED: the register */
+    uint16_t reg;    /* LOADED: the register, ... */
+    uint16_t loaded; /* ... and how many such operands come before it */
     void *data;
     int ndim;        /* LOADED: the merged dimensions of the common shape, and the strides of this operand in bytes */
     const int64_t *shape;
     const int64_t *strides;
+    const int32_t *table; /* where each element is, in bytes; NULL for none */
 } pyad_line_input;
 
 typedef struct pyad_line_step {
@@ -43,6 +54,7 @@ typedef struct pyad_line_step {
 typedef struct pyad_line {
     int64_t size;      /* elements of the common shape, at least 2 */
     int64_t block;
+    bool by_rows;      /* a block is a row, and LOADED operands are read where they are */
     int step_count;
     int input_count;
     int register_count;
@@ -53,7 +65,7 @@ typedef struct pyad_line {
 
 /* The scratch memory a run needs: registers, and the sums of all blocks. */
 size_t pyad_line_scratch(const pyad_line *line);
-/* Chooses the block; the counts and the size are known. */
+/* Chooses the block; the counts, the size and the inputs are known. */
 void pyad_line_settle(pyad_line *line);
 /* Runs the line; `scratch` is aligned to 64 bytes. */
 void pyad_line_run(const pyad_line *line, char *scratch);

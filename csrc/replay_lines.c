@@ -17,6 +17,7 @@ typedef struct maker {
     pyad_line *line;
     uint32_t stamp; /* of operands; that of members is one more */
     int freed;
+    int loaded;
 } maker;
 
 static uint32_t *cell(const maker *m, int column, uint32_t node)
@@ -58,6 +59,35 @@ static void look_around(maker *m)
     }
 }
 
+/* Where each element of a small operand with short rows is. */
+static pyad_status make_table(maker *m, pyad_line_input *input)
+{
+    int64_t size = m->line->size;
+    int last = input->ndim - 1;
+    bool rows = input->shape[last] >= PYAD_LINE_LEAST_ROW && (input->strides[last] == 0 || input->strides[last] == input->bytes);
+    if (size > PYAD_LINE_TABLE || rows)
+        return PYAD_OK;
+    int32_t *table = pyad_arena_alloc(&m->replay->steps, (size_t)size * sizeof *table);
+    int64_t index[PYAD_MAX_NDIM] = {0};
+    int64_t at = 0;
+    if (table == NULL)
+        return PYAD_ERR_MEMORY;
+    for (int64_t i = 0; i < size; i++) {
+        if (at != (int32_t)at)
+            return PYAD_OK;
+        table[i] = (int32_t)at;
+        for (int d = last; d >= 0; d--) {
+            at += input->strides[d];
+            if (++index[d] < input->shape[d])
+                break;
+            at -= input->shape[d] * input->strides[d];
+            index[d] = 0;
+        }
+    }
+    input->table = table;
+    return PYAD_OK;
+}
+
 /* The common shape's dimensions merged where the operand is one run (or one element), with its strides in bytes. */
 static pyad_status merge_dims(maker *m, const pyad_layout *layout, pyad_line_input *input)
 {
@@ -86,7 +116,7 @@ static pyad_status merge_dims(maker *m, const pyad_layout *layout, pyad_line_inp
     input->ndim = ndim;
     input->shape = dims;
     input->strides = steps;
-    return PYAD_OK;
+    return make_table(m, input);
 }
 
 static pyad_status make_input(maker *m, uint32_t node)
@@ -106,6 +136,7 @@ static pyad_status make_input(maker *m, uint32_t node)
     if (input->kind != PYAD_OPERAND_LOADED)
         return PYAD_OK;
     input->reg = (uint16_t)m->line->register_count++;
+    input->loaded = (uint16_t)m->loaded++;
     return merge_dims(m, layout, input);
 }
 
@@ -179,11 +210,26 @@ static pyad_status make_step(maker *m, uint32_t i)
     return PYAD_OK;
 }
 
+/* In a line that runs row by row, an operand with the same element all along its rows is a single number. */
+static void mark_rows(pyad_line *line)
+{
+    for (int s = 0; line->by_rows && s < line->step_count; s++) {
+        pyad_line_step *step = &line->steps[s];
+        for (int k = 0; k < step->arity; k++) {
+            if (step->in[k] >= 0)
+                continue;
+            const pyad_line_input *input = &line->inputs[-1 - step->in[k]];
+            if (input->kind == PYAD_OPERAND_LOADED && input->strides[input->ndim - 1] == 0)
+                step->scalars |= 1u << k;
+        }
+    }
+}
+
 pyad_status pyad_replay_line_make(pyad_line_maker *shared, uint32_t a, const pyad_action *action, pyad_line *line)
 {
     pyad_replay *replay = shared->replay;
     const pyad_plan *plan = replay->plan;
-    maker m = {shared, replay, plan, plan->graph, action, line, 2 * a + 1, 0};
+    maker m = {shared, replay, plan, plan->graph, action, line, 2 * a + 1, 0, 0};
     memset(line, 0, sizeof *line);
     line->size = plan->graph->nodes[plan->members[action->first]].layout->size;
     look_around(&m);
@@ -197,6 +243,7 @@ pyad_status pyad_replay_line_make(pyad_line_maker *shared, uint32_t a, const pya
     for (uint32_t i = 0; i < action->count; i++)
         PYAD_TRY(make_step(&m, i));
     pyad_line_settle(line);
+    mark_rows(line);
     size_t scratch = pyad_line_scratch(line);
     shared->scratch = scratch > shared->scratch ? scratch : shared->scratch;
     return PYAD_OK;
