@@ -124,6 +124,10 @@ class Engine:
 
     def close(self, opened: tuple[int, int]) -> None:
         """End a transform: everything recorded since `open` is gone."""
+        if self.staging and self.depth > 1:
+            # What the transform found out may have decided what was recorded, so it belongs to the program.
+            self.seal(opened, [])
+            return
         generation, kept = opened
         lib.pyad_mark_cut()
         del self.keep[kept:]
