@@ -233,7 +233,7 @@ int pyad_compiled_node(const pyad_compiled *c, int optimised, int64_t node, pyad
         .dtype = n->layout->dtype,
         .ndim = n->layout->ndim,
         .shape = pyad_shape(n->layout),
-        .data = n->data,
+        .data = n->kind == PYAD_G_INPUT ? graph->inputs[n->number].data : n->data,
         .action = -1,
         .base = PYAD_BASE_NONE,
     };

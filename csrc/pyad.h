@@ -221,7 +221,7 @@ typedef struct pyad_node_info {
     int dtype;
     int ndim;
     const int64_t *shape;
-    const void *data; /* of a constant */
+    const void *data; /* of a constant, or of memory outside that is no argument */
     int64_t action;   /* which runs it, -1 for none */
     int base;         /* where it lies: 0 a constant, 1 the arena, 2 nowhere, from 3 on inputs and then results */
     int64_t offset;

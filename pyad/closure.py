@@ -28,7 +28,20 @@ _SMALL_BYTES = 1 << 12
 
 # What computes the same always, and has its state nowhere a user changes it.
 _LIBRARIES = {"pyad", "numpy", "scipy", "jax", "jaxlib", *sys.stdlib_module_names} - {"__main__"}
-_CONSTANTS = (int, float, complex, str, bytes, type(None), np.generic, np.dtype, type(Ellipsis), slice, range, frozenset)
+_CONSTANTS = (
+    int,
+    float,
+    complex,
+    str,
+    bytes,
+    type(None),
+    np.generic,
+    np.dtype,
+    type(Ellipsis),
+    slice,
+    range,
+    frozenset,
+)
 _GENERATORS = (np.random.Generator, np.random.RandomState, random.Random)
 _GONE = object()
 
@@ -47,11 +60,12 @@ class Closure:
         self.in_place: list[np.ndarray] = []
         self.generators = list(walk.generators.values())
 
-    def forget_arrays(self, lent: list[Any]) -> None:
-        """Leave out the arrays that a recording reads in place: what is in them may change."""
+    def forget_arrays(self, kept: list[Any], addresses: set[int]) -> None:
+        """Leave out the arrays that a recording reads in place: what is in them may change. These are arrays that are
+        kept, or share memory with such, whose address the recording has."""
         roots: dict[int, list[np.ndarray]] = {}
-        for x in lent:
-            if isinstance(x, np.ndarray):
+        for x in kept:
+            if isinstance(x, np.ndarray) and x.ctypes.data in addresses:
                 roots.setdefault(id(_root(x)), []).append(x)
 
         def is_lent(array: np.ndarray) -> bool:
@@ -251,6 +265,8 @@ class _Walk:
             owner = next((c for c in classes if name in vars(c)), None)
             if owner in (None, object):
                 continue
+            if own is not None:
+                self.names[id(of), name] = (own, name, _GONE)  # an attribute of its own would come first
             value = vars(owner)[name]
             if isinstance(value, types.MemberDescriptorType):
                 if hasattr(of, name):

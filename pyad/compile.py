@@ -19,13 +19,14 @@ import numpy as np
 
 from pyad import _engine, tree
 from pyad._engine import CODES, INEXACT, lib
-from pyad.array import Weak, is_traced, wrap
+from pyad.array import Cell, Weak, is_traced, wrap
 from pyad.closure import Closure, random_states
 from pyad.errors import DTypeError
 from pyad.program import DONE, OVERLAP, Program
 from pyad.staged import Discrete
 
 __all__ = ["Compiled", "CompileWarning", "compile"]
+
 
 class CompileWarning(UserWarning):
     """A compiled function is recorded again and again, or not compiled at all."""
@@ -279,7 +280,7 @@ class Recording:
             [(traced[k]._h, k) for k in stores],
             [None] * kept + engine.keep[kept:],
         )
-        closure.forget_arrays(engine.keep[kept:])
+        closure.forget_arrays(engine.keep[kept:], self.program.addresses())
         self.program.finish(results, structure, self.leaves, closure)
         if self.program.overlaps(self.leaves):
             return OVERLAP, None
@@ -331,8 +332,12 @@ def _trace(x: Any) -> Any:
     if x.dtype not in INEXACT:
         return Discrete(_engine.lend(np.ascontiguousarray(x).reshape(x.shape), 1))
     if x.ndim == 0 and x.dtype.kind == "f":
-        return wrap(lib.pyad_leaf_number(lib.PYAD_LEND_STAGED, float(x), CODES[x.dtype]))
-    return wrap(_engine.lend(np.asarray(x), 0))
+        array = wrap(lib.pyad_leaf_number(lib.PYAD_LEND_STAGED, float(x), CODES[x.dtype]))
+    else:
+        array = wrap(_engine.lend(np.asarray(x), 0))
+    if x.ndim == 0 and isinstance(x, np.ndarray):
+        array.__class__ = Cell
+    return array
 
 
 def _check_writable(x: Any) -> None:

@@ -169,6 +169,17 @@ class Program:
         array.flags.writeable = writable
         return array
 
+    def addresses(self) -> set[int]:
+        """Where the arrays lie that are read in place and are no arguments."""
+        info = ffi.new("pyad_node_info *")
+        found = set()
+        k = 0
+        while lib.pyad_compiled_node(self.compiled, True, k, info):
+            if info.kind == _KINDS.index("input") and info.data != ffi.NULL:
+                found.add(int(ffi.cast("uintptr_t", info.data)))
+            k += 1
+        return found
+
     # ---- looking at it ----
 
     def report(self) -> dict[str, Any]:

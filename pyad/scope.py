@@ -288,9 +288,7 @@ class Scope:
 
 def _renewed(x: Array, handle: int) -> Array:
     """The same value under its new handle."""
-    if type(x) is Discrete:
-        return Discrete(handle)
-    array = bare(handle)
+    array = Discrete(handle) if type(x) is Discrete else bare(handle)
     keep = getattr(x, "_keep", None)
     if keep is not None:
         keep.handle = handle
