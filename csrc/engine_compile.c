@@ -36,6 +36,12 @@ int pyad_stage(int on)
     return PYAD_OK;
 }
 
+int pyad_is_staging(void)
+{
+    pyad_engine *engine = pyad_engine_here();
+    return engine != NULL && engine->tape.staging;
+}
+
 int pyad_is_staged(int64_t handle)
 {
     pyad_engine *engine = pyad_engine_here();
@@ -233,7 +239,7 @@ int pyad_compiled_node(const pyad_compiled *c, int optimised, int64_t node, pyad
         .dtype = n->layout->dtype,
         .ndim = n->layout->ndim,
         .shape = pyad_shape(n->layout),
-        .data = n->data,
+        .data = n->kind == PYAD_G_INPUT ? graph->inputs[n->number].data : n->data,
         .action = -1,
         .base = PYAD_BASE_NONE,
     };

@@ -4,11 +4,17 @@
 #include "graph.h"
 #include "kernels/kernels.h"
 
+static pyad_status copy_stored_inputs(pyad_graph *graph);
+
 static const pyad_pass passes[] = {
-    {"dead code", pyad_pass_dead},        {"constants", pyad_pass_fold},
-    {"algebra", pyad_pass_algebra},       {"common subexpressions", pyad_pass_common},
-    {"parts", pyad_pass_parts},           {"products", pyad_pass_products},
-    {"algebra again", pyad_pass_algebra}, {"common subexpressions again", pyad_pass_common},
+    {"dead code", pyad_pass_dead},
+    {"constants", pyad_pass_fold},
+    {"algebra", pyad_pass_algebra},
+    {"common subexpressions", pyad_pass_common},
+    {"parts", pyad_pass_parts},
+    {"products", pyad_pass_products},
+    {"algebra again", pyad_pass_algebra},
+    {"common subexpressions again", pyad_pass_common},
     {"dead code again", pyad_pass_dead},
 };
 
@@ -33,6 +39,31 @@ pyad_status pyad_passes_run(pyad_graph *graph, size_t *counts)
         *graph = next;
         if (counts != NULL)
             counts[k] = graph->count;
+    }
+    return copy_stored_inputs(graph);
+}
+
+/* Whether a value lies in the memory of an input. */
+static bool is_in_input(const pyad_graph *graph, uint32_t node)
+{
+    while (graph->nodes[node].kind == PYAD_G_RUN && pyad_kernel_is_view(graph->nodes[node].op))
+        node = pyad_graph_args(graph, node)[0];
+    return graph->nodes[node].kind == PYAD_G_INPUT;
+}
+
+/* Where inputs are exchanged, each has to be read before the first is written. */
+static pyad_status copy_stored_inputs(pyad_graph *graph)
+{
+    for (size_t k = 0; k < graph->sink_count; k++) {
+        uint32_t node = graph->sinks[k].node;
+        if (graph->sinks[k].kind != PYAD_G_STORE || !is_in_input(graph, node))
+            continue;
+        const int64_t dtype = graph->nodes[node].layout->dtype;
+        const int64_t *params = pyad_graph_params(graph, 1, &dtype);
+        if (params == NULL)
+            return PYAD_ERR_MEMORY;
+        PYAD_TRY(pyad_graph_run(graph, PYAD_KERNEL_CAST, params, 1, &node, &node));
+        graph->sinks[k].node = node;
     }
     return PYAD_OK;
 }

@@ -184,6 +184,7 @@ typedef struct pyad_instance pyad_instance;
 
 /* While a program is being recorded (on = 1), what depends on memory that is lent is noted. Forgets all guards. */
 int pyad_stage(int on);
+int pyad_is_staging(void);
 /* 1 where the value depends on an argument of the program that is being recorded, or on memory that it was lent. */
 int pyad_is_staged(int64_t handle);
 /* The value decides what is recorded: the program is right only where it is the same again. */
@@ -234,7 +235,7 @@ typedef struct pyad_node_info {
     int dtype;
     int ndim;
     const int64_t *shape;
-    const void *data; /* of a constant */
+    const void *data; /* of a constant, or of memory outside that is no argument */
     int64_t action;   /* which runs it, -1 for none */
     int base;         /* where it lies: 0 a constant, 1 the arena, 2 nowhere, from 3 on inputs and then results */
     int64_t offset;

@@ -136,7 +136,6 @@ class Engine:
         # What is needed as long as the tape has the nodes. Always put here before the engine is told of it.
         self.keep: Any = []
         self.info = ffi.new("pyad_info *")
-        self.staging = False  # a program is being recorded
         self.abstract = False  # a rule is being recorded on placeholders, which have no values
         self.dead: list[Any] = []  # cells of saved tapes whose owner is gone, freed by this thread
 
@@ -156,17 +155,21 @@ class Engine:
                 _open.pop(generation, None)
         if left:
             self.abstract = False
-            self.stage(False)
             lib.pyad_reset()
+            self.stage(False)
             self.keep = []
         return True
+
+    @property
+    def staging(self) -> bool:
+        """Whether a program is being recorded on this thread's tape."""
+        return bool(lib.pyad_is_staging())
 
     def stage(self, on: bool) -> None:
         """Begin or end the recording of a program."""
         global staging_threads
         if self.staging != on:
             with _counting:
-                self.staging = on
                 staging_threads += 1 if on else -1
         lib.pyad_stage(on)
 

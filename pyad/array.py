@@ -279,10 +279,17 @@ class Weak(Array):
     __slots__ = ()
 
 
+class Cell(Array):
+    """A 0-d array among the arguments of a program that is being recorded, which can be written into. Any other traced
+    0-d value stands for a number."""
+
+    __slots__ = ()
+
+
 def is_traced(x: Any) -> bool:
     """Whether `x` is a traced array."""
     kind = type(x)
-    return kind is Array or kind is View or kind is Weak
+    return kind is Array or kind is View or kind is Weak or kind is Cell
 
 
 def contains_traced(x: Any) -> bool:

@@ -9,8 +9,6 @@ other path is recorded too.
 from __future__ import annotations
 
 import functools
-import pickle
-import random
 import sys
 import threading
 import types
@@ -22,13 +20,15 @@ import numpy as np
 
 from pyad import _engine, tree
 from pyad._engine import CODES, INEXACT, lib
-from pyad.array import Weak, is_traced, wrap
+from pyad.array import Cell, Weak, is_traced, wrap
+from pyad.closure import Closure, random_states
 from pyad.errors import DTypeError
-from pyad.program import Program
+from pyad.program import DONE, OVERLAP, Program
 from pyad.scope import Scope
 from pyad.staged import Discrete
 
 __all__ = ["Compiled", "CompileWarning", "compile"]
+
 
 class CompileWarning(UserWarning):
     """A compiled function is recorded again and again, or not compiled at all."""
@@ -43,11 +43,25 @@ def compile(function: Callable[..., Any], *, max_programs: int = 64) -> Compiled
     hashable, and belong to the signature: for another value another program is recorded. At most `max_programs` are
     kept, the least recently used goes first.
 
+    What the function finds outside its arguments may change between calls: numbers, strings, arrays, lists, dicts and
+    functions in the globals, closures, defaults and attributes that its code mentions, and the code of the Python
+    functions and methods that it uses. Something else there leads to another recording, but an array whose elements
+    meet traced values is read in place. This has limits: names are looked at in Python code only, not through
+    getattr, globals() or the C code of other libraries, nor in modules of NumPy, SciPy and Python's own; lists and
+    dicts of more than 1000 entries are compared by identity; and where elements of one array are read in place and
+    others are copied or computed with by plain NumPy first, changes of the latter are not seen. Large arrays that are
+    always the same are best passed as arguments or used as they are, since a copy of what is in them is compared
+    otherwise. Side effects (prints, appended lists, arrays outside that plain NumPy writes into) happen when it is
+    recorded only.
+
+    Where arguments that are written into share memory with others, the function itself runs.
+
     A float that the function needs as a Python number, other than to compare it, cannot be replayed and raises.
 
     Raises (when called):
         ConcretizationError: a value is turned into a plain number or array.
-        TypeError: an argument that is neither number, array nor hashable; random numbers are drawn.
+        TypeError: an argument that is neither number, array nor hashable, or is an iterator; random numbers are drawn.
+        ValueError: an array that is written into is read-only.
 
     >>> import numpy as np
     >>> import pyad
@@ -93,7 +107,8 @@ class Compiled:
     @property
     def programs(self) -> list[Program]:
         """The programs there are, the most recently used last."""
-        return [program for paths in self._programs.values() for program in paths]
+        with self._lock:
+            return [program for paths in self._programs.values() for program in reversed(paths)]
 
     @property
     def program(self) -> Program:
@@ -115,7 +130,7 @@ class Compiled:
     def __call__(self, *args: Any, **keywords: Any) -> Any:
         if self._fast is not None:
             call, program = self._fast
-            computed = call((args, keywords))
+            computed = call((args, keywords)) if program.closure is None or program.closure.holds() else None
             if computed is not None:
                 if program.simple is not None:
                     return computed if program.simple else computed[0]
@@ -127,14 +142,17 @@ class Compiled:
         key = _signature(structure, leaves)
         if key is None:  # inside a transform or another compiled function, whose recording this belongs to
             return self.function(*args, **keywords)
-        paths = self._programs.get(key)
-        if paths is not None:
-            for program in _by_guards(paths):
-                done, result = program.run(leaves)
-                if done:
-                    if program is not self._last:
-                        self._use(program, structure, leaves)
-                    return result
+        for program in tuple(self._programs.get(key, ())):
+            if program.closure is not None and not program.closure.holds():
+                continue
+            outcome, result = program.run(leaves)
+            if outcome == DONE:
+                if program is not self._last:
+                    self._use(key, program)
+                    self._shorten(program, structure, leaves)
+                return result
+            if outcome == OVERLAP:
+                return self.function(*args, **keywords)
         return self._record(key, args, keywords, leaves, structure)
 
     def _record(self, key: Any, args: Any, keywords: Any, leaves: list[Any], structure: Any) -> Any:
@@ -143,39 +161,46 @@ class Compiled:
             # What is recorded must be the outermost thing on the tape.
             return self.function(*args, **keywords)
         recording = Recording(self.function, leaves, structure)
-        result = recording.run()
-        program = recording.program
-        with self._lock:
-            self.recorded += 1
-            self._programs.setdefault(key, []).insert(0, program)
-            self._use(program, structure, leaves)
-            self._evict()
-        return result
+        outcome, result = recording.run()
+        self._use(key, recording.program, new=True)
+        self._shorten(recording.program, structure, leaves)
+        # What has been recorded takes its arguments to be apart, and has not written into them yet.
+        return result if outcome == DONE else self.function(*args, **keywords)
 
-    def _use(self, program: Program, structure: Any, leaves: list[Any]) -> None:
-        """Note the program that is tried first at the next call."""
-        self._last = program
+    def _shorten(self, program: Program, structure: Any, leaves: list[Any]) -> None:
+        """Note the program that is tried first at the next call, if it can be called the short way."""
         call = program.caller(structure, leaves)
         self._fast = None if call is None else (call, program)
 
-    def _evict(self) -> None:
-        while len(self.programs) > self.max_programs:
-            key = next(iter(self._programs))
-            self._programs[key].pop()
-            if not self._programs[key]:
-                del self._programs[key]
-        if self.recorded == 4 * self.max_programs:
+    def _use(self, key: Any, program: Program, new: bool = False) -> None:
+        """Bring a program to the front of its paths, and these to the end of all."""
+        with self._lock:
+            self._last = program
+            paths = self._programs.pop(key, [])
+            if new or program in paths:
+                self._programs[key] = [program, *(p for p in paths if p is not program)]
+            elif paths:
+                self._programs[key] = paths
+            if not new:
+                return
+            self.recorded += 1
+            count = sum(map(len, self._programs.values()))
+            while count > self.max_programs:
+                oldest = next(iter(self._programs))
+                self._programs[oldest].pop()
+                if not self._programs[oldest]:
+                    del self._programs[oldest]
+                count -= 1
+            thrashes = self.recorded == 4 * self.max_programs
+        if thrashes:
             warnings.warn(
                 f"{self!r} has been recorded {self.recorded} times: its arguments have ever other shapes or static "
-                "values, or it branches on values that are hardly ever the same; pass numbers that change as floats or "
-                "arrays, and see pyad.compile's max_programs",
+                "values, it branches on values that are hardly ever the same, or a number that it finds outside its "
+                "arguments keeps changing; pass numbers that change as floats or arrays, and see pyad.compile's "
+                "max_programs",
                 CompileWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
-
-
-def _by_guards(paths: list[Program]) -> list[Program]:
-    return list(paths) if len(paths) > 1 else paths
 
 
 # ---- signatures ----
@@ -196,6 +221,13 @@ def _signature(structure: Any, leaves: list[Any]) -> Any:
             return None
         elif isinstance(x, np.generic):
             parts.append((x.dtype,))
+        elif isinstance(x, np.ndarray):
+            parts.append((kind, x.dtype, x.shape))
+        elif hasattr(kind, "__next__"):
+            raise TypeError(
+                f"compile: an argument of type {kind.__name__} is an iterator, which gives other things at every call; "
+                "pass a list, a tuple or an array"
+            )
         else:
             parts.append((kind, x))
     key = (structure, *parts)
@@ -209,7 +241,7 @@ def _signature(structure: Any, leaves: list[Any]) -> Any:
 
 def _refuse_unhashable(leaves: list[Any]) -> None:
     for x in leaves:
-        if type(x) is np.ndarray:
+        if isinstance(x, np.ndarray):
             continue
         try:
             hash(x)
@@ -222,6 +254,9 @@ def _refuse_unhashable(leaves: list[Any]) -> None:
 
 # ---- recording ----
 
+# What is no state: arguments that are computed with, or compared when the program is chosen.
+_VALUES = (float, int, complex, str, bytes, type(None), np.ndarray, np.generic)
+
 
 class Recording:
     """One run of a function on traced arguments, which becomes a program."""
@@ -233,25 +268,27 @@ class Recording:
         self.program: Program = None  # type: ignore[assignment]
 
     @_engine.holds_mark
-    def run(self) -> Any:
-        drawn = _random_states(self.function, self.leaves)
+    def run(self) -> tuple[int, Any]:
+        """DONE and the result of this call, or OVERLAP where the function itself has to be run for that."""
+        closure = Closure(self.function, [x for x in self.leaves if not isinstance(x, _VALUES)])
         scope = Scope()
         try:
             scope.open()
             scope.engine.stage(True)
-            return self._run(scope.engine, drawn)
+            return self._run(scope.engine, closure)
         finally:
             scope.engine.stage(False)
             scope.close()
 
-    def _run(self, engine: Any, drawn: Any) -> Any:
+    def _run(self, engine: Any, closure: Closure) -> tuple[int, Any]:
+        drawn = random_states(closure.generators)
         traced = [_trace(x) for x in self.leaves]
         inputs = [k for k, x in enumerate(traced) if is_traced(x) or type(x) is Discrete]
         handles = {k: traced[k]._h for k in inputs}
         kept = len(engine.keep)
         args, keywords = self.structure.unflatten(traced)
         result = self.function(*args, **keywords)
-        _refuse_drawn(drawn, self.function, self.leaves)
+        _refuse_drawn(drawn, closure)
         self._refuse_replaced(traced, args, keywords)
         leaves, structure = tree.flatten(result)
         stores = [k for k in inputs if traced[k]._h != handles[k]]
@@ -266,12 +303,15 @@ class Recording:
             [(traced[k]._h, k) for k in stores],
             [None] * kept + engine.keep[kept:],
         )
-        self.program.finish(results, structure, self.leaves)
+        closure.forget_arrays(engine.keep[kept:], self.program.addresses())
+        self.program.finish(results, structure, self.leaves, closure)
+        if self.program.overlaps(self.leaves):
+            return OVERLAP, None
         out = structure.unflatten([r.now(self.leaves) for r in results])
         written = [(self.leaves[k], _engine.materialize(traced[k]._h, share=False)) for k in stores]
         for array, value in written:
             array[...] = value
-        return out
+        return DONE, out
 
     def _refuse_replaced(self, traced: list[Any], args: Any, keywords: Any) -> None:
         """Raise where the function put something else into the containers of its arguments."""
@@ -304,8 +344,12 @@ def _trace(x: Any) -> Any:
     if x.dtype not in INEXACT:
         return Discrete(_engine.lend(np.ascontiguousarray(x).reshape(x.shape), 1))
     if x.ndim == 0 and x.dtype.kind == "f":
-        return wrap(lib.pyad_leaf_number(lib.PYAD_LEND_STAGED, float(x), CODES[x.dtype]))
-    return wrap(_engine.lend(np.asarray(x), 0))
+        array = wrap(lib.pyad_leaf_number(lib.PYAD_LEND_STAGED, float(x), CODES[x.dtype]))
+    else:
+        array = wrap(_engine.lend(np.asarray(x), 0))
+    if x.ndim == 0 and isinstance(x, np.ndarray):
+        array.__class__ = Cell
+    return array
 
 
 def _check_writable(x: Any) -> None:
@@ -318,10 +362,11 @@ def _check_writable(x: Any) -> None:
 class _Result:
     """A leaf of the result: computed by the program, one of the arguments, or the same at every call."""
 
-    __slots__ = ("argument", "constant", "dtype", "handle", "shape")
+    __slots__ = ("argument", "constant", "dtype", "handle", "is_weak", "shape")
 
     def __init__(self, x: Any, traced: list[Any], leaves: list[Any]) -> None:
         self.handle = self.argument = self.constant = None
+        self.is_weak = type(x) is Weak
         if is_traced(x) or type(x) is Discrete:
             for k, argument in enumerate(traced):
                 if x is argument:
@@ -338,8 +383,14 @@ class _Result:
         if self.argument is not None:
             return leaves[self.argument]
         if self.handle is not None:
-            return _engine.materialize(self.handle, share=False)
+            return self.out(_engine.materialize(self.handle, share=False))
         return self.again()
+
+    def out(self, value: Any) -> Any:
+        """A computed value as the function would return it: scalars are no arrays, and what is weak is a Python float."""
+        if value.ndim:
+            return value
+        return float(value) if self.is_weak else value[()]
 
     def again(self) -> Any:
         """What is the same at every call; of an array a copy, since the caller may write into it."""
@@ -349,38 +400,8 @@ class _Result:
 # ---- random numbers ----
 
 
-def _generators(function: Any, leaves: list[Any]) -> list[Any]:
-    """NumPy's generators that the function can reach by its arguments, its closure and its globals."""
-    code = getattr(function, "__code__", None)
-    reachable = list(leaves)
-    reachable += [cell.cell_contents for cell in getattr(function, "__closure__", None) or () if _is_filled(cell)]
-    if code is not None:
-        names = function.__globals__
-        reachable += [names[name] for name in code.co_names if name in names]
-    reachable.append(getattr(function, "__self__", None))
-    return [x for x in reachable if isinstance(x, np.random.Generator | np.random.RandomState)]
-
-
-def _is_filled(cell: Any) -> bool:
-    try:
-        cell.cell_contents  # noqa: B018
-    except ValueError:
-        return False
-    return True
-
-
-def _random_states(function: Any, leaves: list[Any]) -> Any:
-    states = [_state_of(x) for x in _generators(function, leaves)]
-    return states, random.getstate(), _state_of(np.random.mtrand._rand)
-
-
-def _state_of(generator: Any) -> bytes:
-    state = generator.bit_generator.state if isinstance(generator, np.random.Generator) else generator.get_state(False)
-    return pickle.dumps(state)
-
-
-def _refuse_drawn(before: Any, function: Any, leaves: list[Any]) -> None:
-    if _random_states(function, leaves) != before:
+def _refuse_drawn(before: Any, closure: Closure) -> None:
+    if random_states(closure.generators) != before:
         raise TypeError(
             "compile: the function drew random numbers, which would be the same at every later call; draw them outside "
             "and pass them as an argument"

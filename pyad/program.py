@@ -11,7 +11,10 @@ from pyad import _engine, tree
 from pyad._engine import CALL_PYTHON, CODES, DTYPES, ffi, lib
 from pyad.op import REGISTRY
 
-__all__ = ["Program"]
+__all__ = ["DONE", "OTHER", "OVERLAP", "Program"]
+
+# How a run ends: with a result; because the recording is of another path; because arguments share memory.
+DONE, OTHER, OVERLAP = range(3)
 
 _KINDS = ("input", "constant", "kernel", "python")
 _BASES = ("constant", "arena", "-")
@@ -56,21 +59,23 @@ class Program:
         self._short: Any = _UNKNOWN
         self.idle: list[Any] = []  # instances that nobody is running
 
-    def finish(self, results: list[Any], structure: Any, leaves: list[Any]) -> None:
-        """Note what the results are, and what the arguments have to be."""
+    def finish(self, results: list[Any], structure: Any, leaves: list[Any], closure: Any) -> None:
+        """Note what the results are, and what the arguments and the state outside have to be."""
         self.results = results
         self.structure = structure
         self.computed = [(r.shape, r.dtype) for r in results if r.handle is not None]
         self.dtypes = [_dtype_of(leaves[place]) for place in self.places]
-        self.info = ffi.new("pyad_info *")
+        self.outside = closure.in_place
+        self.closure = None if closure.is_trivial() else closure
         # Where all results are computed and there is one, or there are several in a tuple, no more has to be done.
         self.simple: int | None = None
-        if all(r.handle is not None for r in results):
+        if all(r.handle is not None and not r.is_weak for r in results):
             tokens = structure.tokens()
             if tokens is not None and tokens[0] == [_LEAF, 0]:
                 self.simple = 0
             elif tokens is not None and tokens[0] == [_TUPLE, len(results), *[_LEAF, 0] * len(results)]:
                 self.simple = 1
+        self.apart: Any = None  # addresses of arguments that are known to share no memory
 
     # ---- running ----
 
@@ -84,7 +89,7 @@ class Program:
     def _make_caller(self, structure: tree.Structure, leaves: list[Any]) -> Callable[[Any], Any] | None:
         tokens = structure.tokens()
         info = self._count()
-        if tokens is None or len(leaves) > _MOST_LEAVES or info.calls:
+        if tokens is None or len(leaves) > _MOST_LEAVES or info.calls or (self.stored and self.outside):
             return None
         numbers = {place: number for number, place in enumerate(self.places)}
         specs = ffi.new("pyad_leaf[]", len(leaves))
@@ -104,14 +109,14 @@ class Program:
             keep.append(_fill_leaf(outcomes[k], shape, dtype))
         cells = len(self.places) + len(self.computed) + 1
         flat = ffi.new("int64_t[]", tokens[0])
-        self.outside, self.cells = ffi.new("void *[]", cells), ffi.new("double[]", cells)
+        self._addresses, self._cells = ffi.new("void *[]", cells), ffi.new("double[]", cells)
         self.instance = self._instance()
         caller = self._caller = ffi.new("pyad_caller *")
         caller.instance, caller.work = self.instance, info.arena_bytes + 8 * info.optimised
         caller.tokens, caller.token_count = flat, len(tokens[0]) // 2
         caller.leaves, caller.leaf_count = specs, len(leaves)
         caller.results, caller.result_count = outcomes, len(self.computed)
-        caller.input_count, caller.numbers, caller.outside = len(self.places), self.cells, self.outside
+        caller.input_count, caller.numbers, caller.outside = len(self.places), self._cells, self._addresses
         self._held = (keep, flat)
         context = (
             tokens[1],
@@ -134,40 +139,67 @@ class Program:
             return computed[0] if self.simple == 0 else computed
         return self._result(computed, leaves)
 
-    def run(self, leaves: list[Any]) -> tuple[bool, Any]:
-        """The result for these arguments, and True; or False where the recording is of another path."""
+    def run(self, leaves: list[Any]) -> tuple[int, Any]:
+        """DONE and the result for these arguments, or why there is none: OTHER or OVERLAP."""
+        given = [_memory(leaves[place], dtype) for place, dtype in zip(self.places, self.dtypes, strict=True)]
+        addresses = [array.ctypes.data for array in given]
+        if self.stored:
+            if addresses != self.apart:
+                if self.overlaps(leaves):
+                    return OVERLAP, None
+                if all(given[k] is leaves[place] for k, place in enumerate(self.places)):
+                    self.apart = addresses
+            if not all(leaves[place].flags.writeable for place in self.stored.values()):
+                return OTHER, None
+        out = [np.empty(shape, dtype) for shape, dtype in self.computed]
+        addresses += [array.ctypes.data for array in out]
+        if not self._run(ffi.new("uintptr_t[]", addresses)):
+            return OTHER, None
+        for number, place in self.stored.items():
+            if given[number] is not leaves[place]:
+                leaves[place][...] = given[number]
+        return DONE, self._result(out, leaves)
+
+    def _run(self, addresses: Any) -> bool:
+        """Run on memory at these addresses. False where a guard does not hold, and where something fails: the function
+        itself has the right words for it."""
         try:
             instance = self.idle.pop()
         except IndexError:
             instance = self._instance()
         try:
-            given = [_memory(leaves[place], dtype) for place, dtype in zip(self.places, self.dtypes, strict=True)]
-            out = [np.empty(shape, dtype) for shape, dtype in self.computed]
-            outside = ffi.new("void *[]", [*map(_address, given), *map(_address, out)])
-            if self.stored and _overlap(given, self.stored):
-                return False, None
-            status = lib.pyad_instance_run(instance, outside)
+            status = lib.pyad_instance_run(instance, ffi.cast("void **", addresses))
             while status == CALL_PYTHON:
                 if not self._call(instance):
-                    return False, None
+                    return False
                 status = lib.pyad_instance_go(instance)
+        except Exception:
+            return False
         finally:
             self.idle.append(instance)
-        if status:
-            # A guard, or an error: the function itself has the right words for it.
-            return False, None
-        for number, place in self.stored.items():
-            if given[number] is not leaves[place]:
-                leaves[place][...] = given[number]
-        return True, self._result(out, leaves)
+        return not status
+
+    def overlaps(self, leaves: list[Any]) -> bool:
+        """Whether an array that is written into shares memory with another one that the program reads."""
+        arrays = [(place, leaves[place]) for place in self.places if isinstance(leaves[place], np.ndarray)]
+        arrays += [(-1, array) for array in self.outside]
+        # By where they begin, so that each is compared with those only that begin before it ends.
+        spans = sorted((*_span(array), place, k) for k, (place, array) in enumerate(arrays))
+        stored = set(self.stored.values())
+        for n, (_, end, place, k) in enumerate(spans):
+            for begin, _, other, j in spans[n + 1 :]:
+                if begin >= end:
+                    break
+                if (place in stored or other in stored) and _share(arrays[k][1], arrays[j][1]):
+                    return True
+        return False
 
     def _result(self, out: list[Any], leaves: list[Any]) -> Any:
         found = iter(out)
         values = []
         for r in self.results:
             if r.handle is not None:
-                value = next(found)
-                values.append(value if value.ndim or type(value) is not np.ndarray else value[()])
+                values.append(r.out(next(found)))
             else:
                 values.append(leaves[r.argument] if r.argument is not None else r.again())
         return self.structure.unflatten(values)
@@ -199,7 +231,7 @@ class Program:
 
     def _operand(self, instance: Any, number: int, writable: bool = False) -> np.ndarray:
         """The value of a node as an array over the program's memory."""
-        info = self.info
+        info = ffi.new("pyad_info *")
         data = lib.pyad_instance_data(instance, number, info)
         dtype = DTYPES[info.dtype]
         shape = _engine.shape_of(info)
@@ -212,6 +244,17 @@ class Program:
         array = np.ndarray(shape, dtype, memory, -below, strides)
         array.flags.writeable = writable
         return array
+
+    def addresses(self) -> set[int]:
+        """Where the arrays lie that are read in place and are no arguments."""
+        info = ffi.new("pyad_node_info *")
+        found = set()
+        k = 0
+        while lib.pyad_compiled_node(self.compiled, True, k, info):
+            if info.kind == _KINDS.index("input") and info.data != ffi.NULL:
+                found.add(int(ffi.cast("uintptr_t", info.data)))
+            k += 1
+        return found
 
     # ---- looking at it ----
 
@@ -297,16 +340,15 @@ def _memory(x: Any, dtype: np.dtype) -> np.ndarray:
     return np.array(x, dtype, order="C", copy=True)
 
 
-def _address(array: np.ndarray) -> Any:
-    return ffi.cast("void *", array.ctypes.data)
+def _span(array: np.ndarray) -> tuple[int, int]:
+    return np.lib.array_utils.byte_bounds(array) if array.size else (0, 0)
 
 
-def _overlap(given: list[np.ndarray], stored: dict[int, int]) -> bool:
-    """Whether something that is written shares memory with another argument; then the function itself has to run."""
-    for number in stored:
-        if any(k != number and np.may_share_memory(x, given[number]) for k, x in enumerate(given)):
-            return True
-    return False
+def _share(a: np.ndarray, b: np.ndarray) -> bool:
+    try:
+        return np.shares_memory(a, b, max_work=10_000)
+    except np.exceptions.TooHardError:
+        return True
 
 
 def _described(number: int, info: Any, keep: list[Any]) -> dict[str, Any]:

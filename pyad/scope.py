@@ -282,6 +282,11 @@ class Scope:
     def close(self) -> None:
         """Everything recorded since `open` is gone, unless the mark is closed already."""
         _engine._open.pop(self.generation, None)
+        if _engine.staging_threads and self.nested and self.engine.staging:
+            # What the transform found out may have decided what was recorded, so it belongs to the program.
+            lib.pyad_mark_seal(self.generation, 0, ffi.NULL)
+            self._restore()
+            return
         if lib.pyad_mark_close(self.generation):
             return
         self._restore()
@@ -328,9 +333,7 @@ class Scope:
 
 def _renewed(x: Array, handle: int) -> Array:
     """The same value under its new handle."""
-    if type(x) is Discrete:
-        return Discrete(handle)
-    array = bare(handle)
+    array = Discrete(handle) if type(x) is Discrete else bare(handle)
     keep = getattr(x, "_keep", None)
     if keep is not None:
         keep.handle = handle

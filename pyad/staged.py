@@ -16,11 +16,21 @@ import numpy as np
 
 from pyad import _engine
 from pyad._engine import CODES, DTYPES, FAILED, LARGE, ffi, lib
-from pyad.array import Array, Weak, is_traced, wrap
-from pyad.errors import ConcretizationError
-from pyad.op import python_op
+from pyad.array import Array, Cell, Weak, _Held, is_traced, rebind, wrap
+from pyad.errors import ConcretizationError, ShapeError
+from pyad.op import handle_of, python_op
 
-__all__ = ["Discrete", "call", "compare", "guarded", "is_staged", "keep_weak", "peek", "without_derivative"]
+__all__ = [
+    "Discrete",
+    "call",
+    "compare",
+    "guarded",
+    "is_staged",
+    "keep_weak",
+    "make_writable",
+    "peek",
+    "without_derivative",
+]
 
 _new = Array.__new__
 
@@ -28,14 +38,17 @@ _new = Array.__new__
 class Discrete:
     """Integers or booleans that depend on the arguments of the program that is being recorded."""
 
-    __slots__ = ("_h",)
+    __slots__ = ("_h", "_keep")
     __hash__ = None  # type: ignore[assignment]
     __array_priority__ = 1001.0
 
     def __init__(self, handle: int) -> None:
         if handle >= FAILED:
             raise _engine.error(handle)
-        self._h = handle & (LARGE - 1)
+        if handle >= LARGE:
+            handle -= LARGE
+            self._keep = _Held(handle)
+        self._h = handle
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -123,7 +136,17 @@ class Discrete:
         """The same value as a traced array, for operations with floats."""
         array = _new(Array)
         array._h = self._h
+        if hasattr(self, "_keep"):
+            array._keep = self._keep
         return array
+
+    @classmethod
+    def of(cls, array: Array) -> Discrete:
+        """A traced array of integers or booleans, as what it is to the function."""
+        made = cls(array._h)
+        if hasattr(array, "_keep"):
+            made._keep = array._keep
+        return made
 
 
 def _operators() -> None:
@@ -327,7 +350,7 @@ def compare(op: Any, function: Callable[[Any, Any], Any], a: Any, b: Any) -> Any
     """A comparison, by the engine's kernel where both sides are real, else by NumPy."""
     sides = [x.as_array() if type(x) is Discrete else x for x in (a, b)]
     if all(_is_real(x) for x in sides):
-        return Discrete(op(*sides)._h)
+        return Discrete.of(op(*sides))
     return call(function, (a, b), {})
 
 
@@ -367,3 +390,44 @@ def keep_weak() -> None:
             return result
 
         setattr(Weak, f"__{name}__", unary)
+
+
+# ---- 0-d arrays ----
+
+
+def make_writable() -> None:
+    """Operators such as +=, and assignments, of 0-d arrays among the arguments."""
+
+    def set_to(x: Cell, value: Any) -> Cell:
+        dtype = x.dtype
+        value = value.as_array() if type(value) is Discrete else value
+        shape = value.shape if is_traced(value) else np.shape(value)
+        if any(n != 1 for n in shape):
+            raise ShapeError(f"an array of shape {shape} does not fit into a 0-d array")
+        # The dtype is what NumPy's own casting makes of it, or its error.
+        np.empty((), dtype)[...] = np.zeros((), value.dtype if is_traced(value) else np.asarray(value).dtype)
+        value = np.reshape(value, ()) if shape else value
+        rebind(x, lib.pyad_same(handle_of(value, dtype)))
+        return x
+
+    def setitem(x: Cell, index: Any, value: Any) -> None:
+        if index is not Ellipsis and index != ():
+            raise IndexError("too many indices for array: array is 0-dimensional")
+        set_to(x, value)
+
+    def in_place(name: str) -> Callable[[Cell, Any], Cell]:
+        function = getattr(Array, f"__{name}__")
+
+        def method(self: Cell, other: Any) -> Cell:
+            result = function(self, other)
+            if not np.can_cast(result.dtype, self.dtype, "same_kind"):
+                raise _engine.errors.DTypeError(
+                    f"the result of {name} has dtype {result.dtype} and does not fit into an array of {self.dtype}"
+                )
+            return set_to(self, result)
+
+        return method
+
+    for name in ("add", "sub", "mul", "truediv", "pow", "mod", "floordiv"):
+        setattr(Cell, f"__i{name}__", in_place(name))
+    Cell.__setitem__ = setitem  # type: ignore[method-assign]

@@ -30,7 +30,7 @@ from pyad.ops.protocol import (
     module_of,
 )
 from pyad.staged import compare as staged_comparison
-from pyad.staged import is_staged, keep_weak
+from pyad.staged import is_staged, keep_weak, make_writable
 
 
 def unsupported(name: str) -> UnsupportedError:
@@ -305,3 +305,4 @@ def _install() -> None:
 
 _install()
 keep_weak()
+make_writable()

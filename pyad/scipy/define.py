@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from pyad.array import Array, View, common_dtype, is_traced
+from pyad.array import Array, View, common_dtype, is_traced, numpy_value
 from pyad.errors import UnsupportedError
 from pyad.host import host
 from pyad.ops.dispatch import operand
 from pyad.ops.protocol import implements
 from pyad.ops.shape import astype
+from pyad.staged import is_staged
 
 __all__ = ["behind", "by_parts", "refuse", "special"]
 
@@ -32,7 +33,8 @@ def refuse(name: str, argument: str) -> UnsupportedError:
 def by_parts(name: str, reference: Callable[..., Any], **partials: Partial | None) -> Callable[..., Any]:
     """An element-wise function that runs `reference`, by its arguments' names and partial derivatives.
 
-    An argument with None is constant: it keeps its dtype, and a traced value there is refused. Only the partial
+    An argument with None is constant: it keeps its dtype, and a traced value there is refused (while a program is being
+    recorded, where everything is traced, only once its derivative is asked for). Only the partial
     derivatives of what is traced are computed. Traced float32 gives float32, where SciPy with an integer argument gives
     float64.
     """
@@ -56,12 +58,16 @@ def by_parts(name: str, reference: Callable[..., Any], **partials: Partial | Non
         dtype = traced[0].dtype
         return out if type(out) is np.ndarray and out.dtype is dtype else np.asarray(out, dtype)[()]
 
+    def refusal(argument: str) -> Callable[[], Any]:
+        def raising() -> Any:
+            raise refuse(name, argument)
+
+        return raising
+
     def vjp(s: Any, y: Any, *traced: Any, places: tuple[int, ...], fixed: tuple[Any, ...]) -> tuple[Any, ...]:
         arguments = traced if places is every else merged(traced, places, fixed)
         with np.errstate(all="ignore"):
-            if len(places) == 1:
-                return (s * rules[places[0]](y, *arguments),)
-            return tuple(s * rules[k](y, *arguments) for k in places)
+            return tuple(s * rules[k](y, *arguments) if rules[k] else refusal(names[k]) for k in places)
 
     def jvp(tangents: list[Any], y: Any, *traced: Any, places: tuple[int, ...], fixed: tuple[Any, ...]) -> Any:
         arguments = traced if places is every else merged(traced, places, fixed)
@@ -69,7 +75,7 @@ def by_parts(name: str, reference: Callable[..., Any], **partials: Partial | Non
         with np.errstate(all="ignore"):
             for k, t in zip(places, tangents, strict=True):
                 if t is not None:
-                    part = t * rules[k](y, *arguments)
+                    part = t * rules[k](y, *arguments) if rules[k] else refusal(names[k])()
                     total = part if total is None else total + part
         return total
 
@@ -89,10 +95,15 @@ def by_parts(name: str, reference: Callable[..., Any], **partials: Partial | Non
         places = tuple(k for k, x in enumerate(arguments) if is_traced(x))
         if not places:
             return reference(*arguments)
-        for k in places:
-            if rules[k] is None:
-                raise refuse(name, names[k])
-        dtype = common_dtype(name, tuple(x for x, rule in zip(arguments, rules, strict=True) if rule is not None))
+        constants = [k for k in places if rules[k] is None]
+        if constants and not is_staged():
+            raise refuse(name, names[constants[0]])
+        varied = tuple(x for x, rule in zip(arguments, rules, strict=True) if rule is not None)
+        dtype = common_dtype(name, tuple(arguments) if len(constants) == len(places) else varied)
+        if constants and dtype.kind == "c" and len(constants) < len(places):
+            # They are real, and operands have one dtype.
+            arguments = [numpy_value(x) if k in constants else x for k, x in enumerate(arguments)]
+            places = tuple(k for k in places if k not in constants)
         # The plain ones are copied: nobody would notice if they were changed before the rule runs.
         fixed = tuple(
             None if is_traced(x) else _held(x, dtype, rule is None) for x, rule in zip(arguments, rules, strict=True)
