@@ -18,7 +18,7 @@ from pyad.scope import FORWARD, RECORDED, RETAIN, input_avals, sweep
 class SavedTape:
     """A tape that left its thread's engine, to be swept again; freed by that thread."""
 
-    __slots__ = ("engine", "generation", "keep", "pointer")
+    __slots__ = ("engine", "generation", "keep", "pointer", "staging")
 
     def __init__(self, engine: _engine.Engine, opened: tuple[int, int]) -> None:
         self.pointer = None
@@ -29,6 +29,7 @@ class SavedTape:
         self.engine = engine
         self.generation = opened[0]
         self.keep = engine.keep
+        self.staging = False  # what is computed on this tape belongs to no program
         engine.keep = []
         engine.depth = 0
 
@@ -49,6 +50,7 @@ class SavedTape:
     def _swap(self) -> None:
         lib.pyad_tape_swap(self.pointer)
         self.keep, self.engine.keep = self.engine.keep, self.keep
+        self.staging, self.engine.staging = self.engine.staging, self.staging
 
     def __del__(self) -> None:
         if self.pointer is None:
