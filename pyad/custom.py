@@ -21,7 +21,7 @@ from pyad.array import constant, is_traced, numpy_value, wrap
 from pyad.errors import ConcretizationError, DTypeError, ShapeError
 from pyad.host import Packing
 from pyad.op import Op, python_op
-from pyad.staged import is_staged, without_derivative
+from pyad.staged import is_staged, peek, without_derivative
 from pyad.ops.shape import reshape
 
 __all__ = ["custom_jvp", "custom_vjp"]
@@ -469,7 +469,8 @@ class _LinearMap:
         return _LinearMap(self.run_transposed, self.run)
 
     def __call__(self, leaves: list[Any]) -> list[Any]:
-        plain = self.run([numpy_value(x) for x in leaves])
+        value = peek if is_staged() else numpy_value
+        plain = self.run([value(x) if is_traced(x) else x for x in leaves])
         if not any(is_traced(x) for x in leaves):
             return plain
         outputs = _Outputs("pullback", plain, tree.flatten(plain)[1])
@@ -491,7 +492,14 @@ def _linear_forward(tangents: list[Any], y: Any, *rest: Any) -> Any:
     return call.outputs.pack(list(call.function(leaves)))
 
 
-_LINEAR = python_op("pullback", lambda *_: None, _linear_backward, _linear_forward)
+def _linear_again(call: _Call, operands: list[Any]) -> Any:
+    leaves = list(call.args)
+    for k, x in zip(call.places, operands, strict=True):
+        leaves[k] = x
+    return call.outputs.pack(call.function.run(leaves))
+
+
+_LINEAR = python_op("pullback", lambda *_: None, _linear_backward, _linear_forward, rerun=_linear_again)
 
 
 def apply_linear(pullback: Any, cotangents: list[Any]) -> list[Any]:

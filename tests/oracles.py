@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import pyad
-from pyad.array import Array, constant
+from pyad.array import constant, is_traced
 from pyad.op import REGISTRY, Op, handle_of
 
 F32, F64 = np.dtype(np.float32), np.dtype(np.float64)
@@ -19,12 +19,12 @@ F32, F64 = np.dtype(np.float32), np.dtype(np.float64)
 
 def record(op: Op, operands: tuple[Any, ...], params: tuple[int, ...] | None) -> Any:
     """Run an op of the registry on traced operands and plain ones; plain integers and booleans keep their dtype."""
-    dtypes = [x.dtype for x in operands if type(x) is Array]
+    dtypes = [x.dtype for x in operands if is_traced(x)]
     dtypes += [x.dtype for x in map(np.asarray, operands_of_plain(operands)) if x.dtype.kind == "f"]
     dtype = np.result_type(*dtypes) if dtypes else F64
     handles = []
     for x in operands:
-        if type(x) is not Array and np.asarray(x).dtype.kind in "bui":
+        if not is_traced(x) and np.asarray(x).dtype.kind in "bui":
             handles.append(constant(np.asarray(x), np.asarray(x).dtype))
         else:
             handles.append(handle_of(x, dtype))
@@ -32,7 +32,7 @@ def record(op: Op, operands: tuple[Any, ...], params: tuple[int, ...] | None) ->
 
 
 def operands_of_plain(operands: tuple[Any, ...]) -> list[Any]:
-    return [x for x in operands if type(x) is not Array]
+    return [x for x in operands if not is_traced(x)]
 
 
 class Sample(NamedTuple):
@@ -56,7 +56,7 @@ class Sample(NamedTuple):
         """The op as a function of its float operands, which runs NumPy's reference where none is traced."""
 
         def call(*floats: Any) -> Any:
-            if not any(type(x) is Array for x in floats):
+            if not any(map(is_traced, floats)):
                 return self.reference(*floats)
             return record(self.op, self.with_floats(floats), self.params)
 

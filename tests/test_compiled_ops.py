@@ -1,0 +1,182 @@
+"""The calls that the other tests check derivatives of, compiled: the same values, gradients and second derivatives at
+the call that records, at one that replays, and at other data.
+
+The tests of the modules below are run with another check in the place of theirs, so a row in one of their tables is a
+row here.
+"""
+
+import importlib
+import inspect
+import warnings
+
+import pytest
+from compiled_calls import check_compiled
+
+from pyad.errors import ConcretizationError, UnsupportedError
+
+MODULES = """
+aliasing complex complex_functions complex_linalg contract custom extend fft host indexing inplace inplace_use linalg
+nn numpy_linalg ops order pad polynomial reductions reductions_more scipy_integrate scipy_linalg scipy_optimize
+scipy_signal scipy_sparse sets signal special stats ufuncs
+""".split()
+
+# So many rows of a table are tried, spread over it.
+MOST_ROWS = 64
+
+WRONG_ON_PURPOSE = {"test_check_grads_catches_wrong_complex_rules"}
+
+# Tests whose functions are recorded again for some other data, since they look at values, and how often at most. Smaller
+# numbers are better.
+RECORDED_AGAIN = {
+    "complex_linalg.test_roots_of_complex_equations_are_differentiated": 3,
+    "numpy_linalg.test_derivatives_equal_differences_to_second_order": 24,
+    "ops.test_derivatives_to_second_order_in_both_modes_equal_differences": 10,
+    "aliasing.test_a_write_shows_where_numpy_shows_it_and_is_differentiated": 1,
+    "aliasing.test_a_function_of_complex_numbers_keeps_their_imaginary_part": 2,
+    "complex_functions.test_a_function_of_complex_numbers_has_numpys_values_and_right_derivatives": 6,
+    "complex_linalg.test_a_function_of_numpy_has_its_values_and_right_derivatives": 20,
+    "complex_linalg.test_a_function_of_scipy_has_its_values_and_right_derivatives": 8,
+    "contract.test_einsum_has_numpys_value_and_derivatives_to_second_order": 3,
+    "contract.test_a_product_has_numpys_value_and_derivatives_to_second_order": 9,
+    "numpy_linalg.test_a_vector_of_a_simple_eigenvalue_has_a_derivative_beside_equal_ones": 1,
+    "numpy_linalg.test_rank_deficient_least_squares_moves_within_matrices_of_that_rank": 1,
+    "order.test_values_are_numpys_and_derivatives_flow_to_what_is_picked": 24,
+    "order.test_every_method_of_quantile_is_numpys": 13,
+    "order.test_quantiles_are_differentiable_in_q": 26,
+    "pad.test_what_the_frame_is_filled_with_may_be_traced": 2,
+    "polynomial.test_a_call_of_two_has_numpys_value_and_derivatives_to_second_order": 8,
+    "polynomial.test_a_call_of_one_has_numpys_value_and_derivatives_to_second_order": 6,
+    "polynomial.test_fits_move_with_points_values_and_weights": 12,
+    "polynomial.test_a_fit_is_checked_entry_by_entry": 1,
+    "reductions.test_logsumexp_with_weights": 1,
+    "scipy_integrate.test_quad": 4,
+    "scipy_optimize.test_roots_have_scipys_values_and_derivatives_to_second_order": 17,
+    "scipy_sparse.test_solves_have_scipys_values_and_derivatives_by_the_right_side": 6,
+    "scipy_sparse.test_solves_to_second_order": 1,
+    "scipy_sparse.test_entries_of_a_matrix_are_differentiated": 2,
+    "scipy_sparse.test_entries_of_a_matrix_to_second_order": 1,
+    "sets.test_roots_move_as_their_polynomials_say": 5,
+    "sets.test_emath_becomes_complex_where_it_must": 14,
+    "sets.test_logn_and_power_of_emath": 3,
+    "signal.test_interpolation_has_numpys_value_and_derivatives_by_everything": 23,
+    "signal.test_interpolation_is_checked_entry_by_entry": 1,
+    "signal.test_unwrapped_phases_move_with_their_own": 5,
+    "signal.test_vectorize_calls_the_function_with_each_element": 1,
+    "special.test_values_are_those_of_scipy_and_derivatives_those_of_differences": 7,
+    "special.test_logsumexp_with_weights_of_any_sign": 12,
+    "stats.test_continuous_values_are_those_of_scipy_and_derivatives_those_of_differences": 62,
+    "stats.test_discrete_values_are_those_of_scipy_and_derivatives_those_of_differences": 32,
+    "stats.test_parameters_broadcast_and_may_be_named": 1,
+    "stats.test_multivariate_normal_is_scipys_and_its_derivatives_those_of_differences": 14,
+    "stats.test_multivariate_normal_has_scipys_defaults": 1,
+    "stats.test_singular_covariances": 1,
+    "stats.test_dirichlet_is_scipys_and_its_derivatives_those_of_differences": 10,
+    "stats.test_dirichlet_checks_its_arguments_and_has_an_entropy": 1,
+    "ufuncs.test_values_are_numpys_and_derivatives_equal_differences": 1,
+    "ufuncs.test_methods_of_ufuncs_have_numpys_values_and_derivatives": 4,
+}
+
+# Tests with functions that cannot be compiled: they hand values to a function of SciPy that is no function of arrays,
+# take what is not theirs from outside, or are differentiated in another way where nothing is traced (determinants of
+# singular matrices).
+REFUSED = {
+    "extend.test_the_derivative_of_a_fixed_point_is_that_of_what_it_is",
+    "complex_functions.test_checkpoints_and_fixed_points_of_complex_numbers",
+    "complex_linalg.test_roots_of_complex_equations_are_differentiated",
+    "numpy_linalg.test_derivatives_equal_differences_to_second_order",
+    "scipy_integrate.test_odeint_by_all_its_arguments",
+    "scipy_integrate.test_odeint_to_second_order",
+    "scipy_integrate.test_odeint_goes_backward_in_time_and_takes_time_first",
+    "scipy_integrate.test_solve_ivp_by_its_times",
+    "scipy_integrate.test_solve_ivp_to_second_order",
+    "scipy_integrate.test_quad",
+    "scipy_optimize.test_roots_have_scipys_values_and_derivatives_to_second_order",
+    "scipy_optimize.test_the_minimum_by_the_arguments_to_second_order",
+    "scipy_optimize.test_least_squares",
+    "scipy_optimize.test_curve_fit_by_the_data",
+    "scipy_sparse.test_products_to_second_order",
+}
+
+
+def rows_of(test):
+    """The arguments of each row of a test's tables; None where it takes anything else."""
+    rows = [{}]
+    for mark in getattr(test, "pytestmark", ()):
+        if mark.name != "parametrize":
+            continue
+        names = mark.args[0]
+        names = [name.strip() for name in names.split(",")] if isinstance(names, str) else list(names)
+        values = [row.values if hasattr(row, "marks") else (row if len(names) > 1 else (row,)) for row in mark.args[1]]
+        rows = [{**row, **dict(zip(names, given, strict=True))} for row in rows for given in values]
+    return rows if set(rows[0] if rows else ()) >= set(inspect.signature(test).parameters) else None
+
+
+def checked_in(name):
+    module = importlib.import_module(f"test_{name}")
+    for test, function in vars(module).items():
+        if not test.startswith("test_") or not inspect.isfunction(function):
+            continue
+        if test in WRONG_ON_PURPOSE:
+            continue
+        if {"check_grads", "check_derivatives"} & set(function.__code__.co_names) and rows_of(function):
+            yield f"{name}.{test}"
+
+
+class Checker:
+    """In the place of `check_grads` and `check_derivatives`."""
+
+    def __init__(self):
+        self.again = 0
+        self.compiled = 0
+        self.refused = []
+
+    def grads(self, f, args, *_, **__):
+        self.check(f, args)
+
+    def derivatives(self, f, *args, **_):
+        self.check(f, args)
+
+    def check(self, f, args):
+        try:
+            again = check_compiled(f, args)
+        except AssertionError:
+            raise
+        except Exception as problem:
+            self.refused.append(problem)
+            return
+        if again is not None:
+            self.compiled += 1
+            self.again += again > 0
+
+
+@pytest.mark.parametrize("test", [test for name in MODULES for test in checked_in(name)])
+def test_compiled_calls_are_the_calls_themselves(test, monkeypatch):
+    name, _, function = test.partition(".")
+    module = importlib.import_module(f"test_{name}")
+    checker = Checker()
+    for there, check in (("check_grads", checker.grads), ("check_derivatives", checker.derivatives)):
+        if hasattr(module, there):
+            monkeypatch.setattr(module, there, check)
+    rows = rows_of(getattr(module, function))
+    step = -(-len(rows) // MOST_ROWS)
+    for row in rows[::step]:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                getattr(module, function)(**row)
+        except pytest.skip.Exception:
+            continue
+    if test in REFUSED:
+        assert checker.refused
+    else:
+        assert checker.refused == []
+    known = RECORDED_AGAIN.get(test, 0)
+    assert checker.again <= known, f"{checker.again} of {checker.compiled} functions were recorded again"
+
+
+def test_the_lists_are_of_tests_that_there_are():
+    there = {test for name in MODULES for test in checked_in(name)}
+    assert set(RECORDED_AGAIN) <= there
+    assert there >= REFUSED
+    assert issubclass(ConcretizationError, TypeError)
+    assert issubclass(UnsupportedError, TypeError)
