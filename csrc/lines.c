@@ -128,6 +128,68 @@ static double sum_of(const pyad_line_step *step, int64_t n, const void *x)
     return step->wide ? isa->sum_f64(n, x) : (double)isa->sum_f32(n, x);
 }
 
+static void add_to(bool wide, int64_t n, void *to, const void *x)
+{
+    const void *in[2] = {to, x};
+    pyad_isa()->loop[PYAD_LOOP_ADD][wide](n, to, in, 0);
+}
+
+/* Elements [at, at + n) to sums over an axis behind which there are others: row by row. */
+static void add_rows(const pyad_line_step *step, int64_t at, int64_t n, const char *x)
+{
+    size_t bytes = step->bytes;
+    int64_t place = at % step->inner;
+    int64_t row = at / step->inner;
+    while (n > 0) {
+        int64_t count = step->inner - place < n ? step->inner - place : n;
+        char *to = (char *)step->out + (size_t)(row / step->summed * step->inner + place) * bytes;
+        if (row % step->summed == 0)
+            memcpy(to, x, (size_t)count * bytes);
+        else
+            add_to(step->wide, count, to, x);
+        x += (size_t)count * bytes;
+        n -= count;
+        place = 0;
+        row++;
+    }
+}
+
+#define SUM_RUNS(S, T)                                                                                        \
+    static void sum_runs_##S(const pyad_line_step *step, int64_t at, int64_t n, const T *x)                    \
+    {                                                                                                         \
+        enum { SHORT = 8 };                                                                                   \
+        T *to = (T *)step->out + at / step->summed;                                                           \
+        int64_t place = at % step->summed;                                                                    \
+        while (n > 0) {                                                                                       \
+            int64_t count = step->summed - place < n ? step->summed - place : n;                              \
+            T sum = x[0];                                                                                     \
+            if (count > SHORT)                                                                                \
+                sum = pyad_isa()->sum_##S(count, x);                                                          \
+            else                                                                                              \
+                for (int64_t i = 1; i < count; i++)                                                           \
+                    sum += x[i];                                                                              \
+            *to = place == 0 ? sum : *to + sum;                                                               \
+            x += count;                                                                                       \
+            n -= count;                                                                                       \
+            place = 0;                                                                                        \
+            to++;                                                                                             \
+        }                                                                                                     \
+    }
+
+/* The same for the last axis: runs that lie in one piece. */
+SUM_RUNS(f32, float)
+SUM_RUNS(f64, double)
+
+static void sum_axis(const pyad_line_step *step, int64_t at, int64_t n, const void *x)
+{
+    if (step->inner > 1)
+        add_rows(step, at, n, x);
+    else if (step->wide)
+        sum_runs_f64(step, at, n, x);
+    else
+        sum_runs_f32(step, at, n, x);
+}
+
 static void load_block(const pyad_line *line, char *scratch, int64_t at, int64_t n)
 {
     for (int k = 0; k < line->input_count; k++) {
@@ -157,7 +219,10 @@ static void run_block(const pyad_line *line, char *scratch, const char *const *r
                 in[k] = (const char *)input->data + (input->kind == PYAD_OPERAND_FLAT ? at * input->bytes : 0);
         }
         if (step->loop == NULL) {
-            *sums++ = sum_of(step, n, in[0]);
+            if (step->summed > 0)
+                sum_axis(step, at, n, in[0]);
+            else
+                *sums++ = sum_of(step, n, in[0]);
             continue;
         }
         void *out = step->reg >= 0 ? scratch + (size_t)step->reg * width : (char *)step->out + at * step->bytes;
@@ -172,7 +237,7 @@ static void finish_sums(const pyad_line *line, const double *sums)
     int which = 0;
     for (int s = 0; s < line->step_count; s++) {
         const pyad_line_step *step = &line->steps[s];
-        if (step->loop != NULL)
+        if (step->loop != NULL || step->summed > 0)
             continue;
         double total = 0.0;
         for (int64_t b = 0; b < blocks;) {

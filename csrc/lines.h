@@ -3,8 +3,8 @@
  * A line runs block by block: all steps over the first few hundred elements, then all over the next, so that what only
  * the steps themselves read stays in cache and never gets an array of its own. Of operands that do not lie in one run
  * (parts of arrays, broadcast ones) a block is copied first; where their rows are long, each row is a block and is read
- * where it is. A step may also sum: its result is one number, the sum over all
- * elements, added up block by block in an order that does not depend on who runs which block. */
+ * where it is. A step may also sum, over all elements or over neighbouring axes: block by block, in an order that does not
+ * depend on who runs which block. */
 #ifndef PYAD_LINES_H
 #define PYAD_LINES_H
 
@@ -41,7 +41,9 @@ typedef struct pyad_line_input {
 } pyad_line_input;
 
 typedef struct pyad_line_step {
-    pyad_loop loop;   /* NULL: a sum */
+    pyad_loop loop;   /* NULL: a sum, whose result is in memory */
+    int64_t summed;   /* of a sum: how many elements go into one, 0 for all */
+    int64_t inner;    /* and how many elements lie between two of these */
     uint8_t arity;
     uint8_t bytes;    /* of a result element */
     uint8_t wide;     /* sums: float64 */

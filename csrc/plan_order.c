@@ -96,13 +96,29 @@ static uint32_t find_group(const ordering *o, uint32_t node, int kind)
     return NONE;
 }
 
-/* The group of a sum over all of what an element-wise group makes, or NONE: it adds up block by block. */
+/* Whether the axes of a sum that are longer than 1 are neighbours. */
+static bool are_neighbours(const pyad_layout *in, uint32_t axes)
+{
+    int parts = 0;
+    bool inside = false;
+    for (int d = 0; d < in->ndim; d++) {
+        if (pyad_shape(in)[d] == 1)
+            continue;
+        parts += (axes >> d & 1) && !inside;
+        inside = axes >> d & 1;
+    }
+    return parts == 1;
+}
+
+/* The group of a sum over what an element-wise group makes, or NONE: it adds up block by block. */
 static uint32_t summed_group(const ordering *o, uint32_t node)
 {
     const pyad_gnode *n = &o->graph->nodes[node];
-    if (n->kind != PYAD_G_RUN || n->op != PYAD_KERNEL_SUM || n->layout->size != 1)
+    if (n->kind != PYAD_G_RUN || n->op != PYAD_KERNEL_SUM)
         return NONE;
     uint32_t of = pyad_graph_args(o->graph, node)[0];
+    if (!are_neighbours(o->graph->nodes[of].layout, (uint32_t)n->params[1]))
+        return NONE;
     uint32_t g = o->available[of] - 1;
     bool open = o->available[of] > 0 && pyad_dtype_is_float(n->layout->dtype) && is_member(o, g, of) &&
                 o->groups[g].kind == PYAD_ACTION_LOOPS && o->groups[g].steps < PYAD_LINE_MOST_STEPS;

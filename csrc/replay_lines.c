@@ -55,7 +55,7 @@ static void look_around(maker *m)
             *cell(m, STAMP, args[k]) = m->stamp;
             *cell(m, SLOT, args[k]) = (uint32_t)m->line->input_count++;
         }
-        m->line->sum_count += is_sum(m, node);
+        m->line->sum_count += is_sum(m, node) && m->graph->nodes[node].layout->size == 1;
     }
 }
 
@@ -161,6 +161,24 @@ static void free_registers(maker *m, uint32_t i, uint32_t node)
     }
 }
 
+/* Which elements a sum adds up. */
+static void note_axes(const pyad_gnode *n, const pyad_layout *in, pyad_line_step *step)
+{
+    uint32_t axes = (uint32_t)n->params[1];
+    if (n->layout->size == 1)
+        return;
+    for (int d = 0; d < in->ndim; d++)
+        axes &= pyad_shape(in)[d] == 1 ? ~((uint32_t)1 << d) : UINT32_MAX;
+    step->summed = 1;
+    step->inner = 1;
+    for (int d = 0; d < in->ndim; d++) {
+        if (axes >> d & 1)
+            step->summed *= pyad_shape(in)[d];
+        else if (axes >> d == 0)
+            step->inner *= pyad_shape(in)[d];
+    }
+}
+
 static pyad_status make_step(maker *m, uint32_t i)
 {
     uint32_t node = member(m, i);
@@ -173,6 +191,8 @@ static pyad_status make_step(maker *m, uint32_t i)
     step->arity = (uint8_t)n->nargs;
     step->bytes = (uint8_t)pyad_dtype_size(n->layout->dtype);
     step->reg = -1;
+    if (is_sum(m, node))
+        note_axes(n, m->graph->nodes[args[0]].layout, step);
     bool same_width = true;
     for (uint32_t k = 0; k < n->nargs; k++) {
         if (in_register(m, args[k])) {
