@@ -38,7 +38,7 @@ PYTHON_LAYERS = [
     (
         "transforms",
         [
-            *("pyad.tree", "pyad.scope", "pyad.pullback", "pyad.custom", "pyad.transforms", "pyad.compile", "pyad.program"),
+            *("pyad.tree", "pyad.scope", "pyad.pullback", "pyad.custom", "pyad.transforms", "pyad.compile", "pyad.program", "pyad.closure"),
             *("pyad.testing", "pyad.extend", "pyad.derived"),
         ],
     ),
