@@ -135,6 +135,9 @@ int pyad_sweep_give(int64_t node, int64_t value)
                               pyad_shape_text(have, given, sizeof given),
                               pyad_shape_text(want, expected, sizeof expected));
     }
+    /* A recorded sweep goes on to read the value, though the caller may let go of it. */
+    if (engine->sweep->recorded && (engine->tape.flags[part] & PYAD_NODE_HELD))
+        engine->tape.flags[part] |= PYAD_NODE_SAVED;
     return told(engine, pyad_sweep_add(engine->sweep, target, part));
 }
 
