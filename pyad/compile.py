@@ -1,6 +1,6 @@
 """Compiled functions: recorded once, optimised, and from then on replayed by the engine without Python.
 
-The first call of a compiled function with a new signature (containers, shapes, dtypes, and arguments that are no arrays)
+The first call of a compiled function with a new signature (containers, shapes, dtypes, arguments that are no arrays)
 runs it on traced arguments, with all the gradients and updates in it, and turns the tape into a program. Later calls
 run the program. Where the function branches on a value, the program has a guard: should the value decide otherwise, the
 other path is recorded too.
@@ -25,7 +25,7 @@ from pyad.errors import DTypeError
 from pyad.program import DONE, OVERLAP, Program
 from pyad.staged import Discrete
 
-__all__ = ["Compiled", "CompileWarning", "compile"]
+__all__ = ["CompileWarning", "Compiled", "compile"]
 
 
 class CompileWarning(UserWarning):
@@ -65,13 +65,13 @@ def compile(function: Callable[..., Any], *, max_programs: int = 64) -> Compiled
     >>> import pyad
     >>> def step(weights, x, y):
     ...     value, gradient = pyad.value_and_grad(lambda w: np.mean((x @ w - y) ** 2))(weights)
-    ...     weights -= 0.1 * gradient
+    ...     weights -= 0.01 * gradient
     ...     return value
     >>> fast = pyad.compile(step)
     >>> weights = np.zeros(2)
     >>> x, y = np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([1.0, 2.0])
     >>> [round(float(fast(weights, x, y)), 4) for _ in range(3)]
-    [2.5, 1.7, 1.4248]
+    [2.5, 1.2325, 0.609]
     """
     if not callable(function):
         raise TypeError(f"compile: the first argument must be a function, got {type(function).__name__}")
@@ -225,8 +225,8 @@ def _refuse_unhashable(leaves: list[Any]) -> None:
             hash(x)
         except TypeError:
             raise TypeError(
-                f"compile: an argument of type {type(x).__name__} is neither a number, an array nor hashable; arguments "
-                "that are no arrays are part of the signature of a program"
+                f"compile: an argument of type {type(x).__name__} is neither a number, an array nor hashable; "
+                "arguments that are no arrays are part of the signature of a program"
             ) from None
 
 
@@ -295,8 +295,8 @@ class Recording:
         after = tree.flatten((args, keywords))[0]
         if len(after) != len(traced) or any(a is not b for a, b in zip(after, traced, strict=True)):
             raise TypeError(
-                "compile: the function changed a list or dict among its arguments; return what is new, or write into the "
-                "arrays (a[...] = x)"
+                "compile: the function changed a list or dict among its arguments; return what is new, or write into "
+                "the arrays (a[...] = x)"
             )
 
 
@@ -326,8 +326,8 @@ def _trace(x: Any) -> Any:
         raise DTypeError(f"compile: a {type(x).__name__} is not supported; pass a plain ndarray")
     if x.dtype not in CODES:
         raise DTypeError(
-            f"compile: an array of dtype {x.dtype} is not supported; arrays are of floats, complex numbers, integers or "
-            "booleans"
+            f"compile: an array of dtype {x.dtype} is not supported; arrays are of floats, complex numbers, integers "
+            "or booleans"
         )
     if x.dtype not in INEXACT:
         return Discrete(_engine.lend(np.ascontiguousarray(x).reshape(x.shape), 1))
@@ -375,7 +375,7 @@ class _Result:
         return self.again()
 
     def out(self, value: Any) -> Any:
-        """A computed value as the function would return it: scalars are no arrays, and what is weak is a Python float."""
+        """A computed value as the function returns it: scalars are no arrays, and what is weak is a Python float."""
         if value.ndim:
             return value
         return float(value) if self.is_weak else value[()]

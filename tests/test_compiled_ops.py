@@ -16,19 +16,22 @@ from compiled_calls import check_compiled
 import pyad.numpy as pnp
 from pyad.errors import ConcretizationError, UnsupportedError
 
-MODULES = """
-aliasing complex complex_functions complex_linalg contract custom extend fft host indexing inplace inplace_use linalg
-nn numpy_linalg ops order pad polynomial reductions reductions_more scipy_integrate scipy_linalg scipy_optimize
-scipy_signal scipy_sparse sets signal special stats ufuncs
-""".split()
+# fmt: off
+MODULES = [
+    "aliasing", "complex", "complex_functions", "complex_linalg", "contract", "custom", "extend", "fft", "host",
+    "indexing", "inplace", "inplace_use", "linalg", "nn", "numpy_linalg", "ops", "order", "pad", "polynomial",
+    "reductions", "reductions_more", "scipy_integrate", "scipy_linalg", "scipy_optimize", "scipy_signal",
+    "scipy_sparse", "sets", "signal", "special", "stats", "ufuncs",
+]
+# fmt: on
 
 # So many rows of a table are tried, spread over it.
 MOST_ROWS = 64
 
 WRONG_ON_PURPOSE = {"test_check_grads_catches_wrong_complex_rules"}
 
-# Tests whose functions are recorded again for some other data, since they look at values, and how often at most. Smaller
-# numbers are better.
+# Tests whose functions are recorded again for some other data, since they look at values, and how often at most.
+# Smaller numbers are better.
 RECORDED_AGAIN = {
     "aliasing.test_a_write_shows_where_numpy_shows_it_and_is_differentiated": 1,
     "aliasing.test_a_function_of_complex_numbers_keeps_their_imaginary_part": 2,
@@ -206,7 +209,10 @@ LARGE = {
     "columns": (lambda a: a[:, ::2] * a[:, 1::2], A),
     "products": (lambda a: np.tanh(a.T @ a / 60.0) @ a.T, A),
     "sums over axes": (lambda a: a.mean(0) + np.log(np.sum(np.exp(a), axis=0)) * a.std(0), A),
-    "a softmax": (lambda a: np.exp(a - a.max(1, keepdims=True)) / np.exp(a - a.max(1, keepdims=True)).sum(1)[:, None], A),
+    "a softmax": (
+        lambda a: np.exp(a - a.max(1, keepdims=True)) / np.exp(a - a.max(1, keepdims=True)).sum(1)[:, None],
+        A,
+    ),
     "broadcasting": (lambda a: (a[:, None, :10] - a[None, :, :10]).sum(-1) ** 2, A),
     "an einsum": (lambda a: np.einsum("ij,kj,k->i", a, a, a[:, 0]), A),
     "joined arrays": (lambda a: np.concatenate([a, a[:5] * 2.0, np.stack([a[0], a[1]])]), A),

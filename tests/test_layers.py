@@ -39,7 +39,7 @@ PYTHON_LAYERS = [
         "transforms",
         [
             *("pyad.tree", "pyad.scope", "pyad.pullback", "pyad.custom", "pyad.transforms", "pyad.compile", "pyad.program"),
-            *("pyad.testing", "pyad.extend", "pyad.derived"),
+            *("pyad.testing", "pyad.extend", "pyad.derived", "pyad.closure"),
         ],
     ),
     ("namespaces", ["pyad.numpy", "pyad.scipy", "pyad.autograd"]),
