@@ -157,8 +157,7 @@ class Array:
             return bool(numpy_value(self))
         raise ConcretizationError(
             f"the truth of a traced {self._text()} value is not defined; compare it instead, as in `x != 0` "
-            "(comparisons "
-            "give plain booleans, with which you can branch), or take pyad.stop_gradient(x)"
+            "(comparisons give plain booleans, with which you can branch), or take pyad.stop_gradient(x)"
         )
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
@@ -557,7 +556,8 @@ def numpy_value(x: Any) -> Any:
     if _engine.staging_threads:
         _guard(handle)
     value = _value(handle)
-    return _engine.materialize(handle, share=False) if value is None else value
+    value = _engine.materialize(handle, share=False) if value is None else value
+    return float(value) if type(x) is Weak else value
 
 
 def _guard(handle: int) -> None:

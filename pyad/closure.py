@@ -8,6 +8,7 @@ to be the same array; of any other, what is in it must be the same too.
 
 from __future__ import annotations
 
+import dis
 import functools
 import random
 import sys
@@ -281,8 +282,8 @@ class _Walk:
     def function(self, x: types.FunctionType, depth: int) -> None:
         if not self.once(x):
             return
-        names = _names_in(x.__code__)
-        self.found |= names
+        variables, attributes = _names_in(x.__code__)
+        self.found |= attributes
         for cell in x.__closure__ or ():
             held = _inside(cell)
             self.cells[id(cell)] = (cell, held)
@@ -291,7 +292,7 @@ class _Walk:
             self.value(default, depth + 1)
         # Functions of libraries are followed to what was given to them only, as in `pyad.grad(f)`.
         if str(x.__globals__.get("__name__", "")).partition(".")[0] not in _LIBRARIES:
-            for name in names:
+            for name in variables:
                 if name in x.__globals__:
                     self.name(x.__globals__, x.__globals__, name, depth + 1)
 
@@ -300,16 +301,20 @@ def _is_library(x: Any) -> bool:
     return isinstance(x, types.ModuleType) and x.__name__.partition(".")[0] in _LIBRARIES
 
 
-def _names_in(code: Any) -> set[str]:
-    """The names of globals and attributes in a function's code, and in that of the functions inside it."""
-    found: set[str] = set()
-    waiting = [code] if isinstance(code, types.CodeType) else []
+@functools.lru_cache(maxsize=4096)
+def _names_in(code: types.CodeType) -> tuple[frozenset[str], frozenset[str]]:
+    """The names of globals, and those of attributes, in a function's code and in that of the functions inside it."""
+    variables: set[str] = set()
+    attributes: set[str] = set()
+    waiting = [code]
     while waiting:
         code = waiting.pop()
-        found.update(code.co_names)
-        found.update(code.co_freevars)
+        # Of what is in co_names, attributes are most, and a global may have the same name as one.
+        loaded = {x.argval for x in dis.get_instructions(code) if x.opname in ("LOAD_GLOBAL", "LOAD_NAME")}
+        variables |= loaded
+        attributes.update(code.co_names)
         waiting += [x for x in code.co_consts if isinstance(x, types.CodeType)]
-    return found
+    return frozenset(variables), frozenset(attributes)
 
 
 def random_states(generators: list[Any]) -> list[Any]:

@@ -1,6 +1,6 @@
 """Compiled functions: recorded once, optimised, and from then on replayed by the engine without Python.
 
-The first call of a compiled function with a new signature (containers, shapes, dtypes, and arguments that are no arrays)
+The first call of a compiled function with a new signature (containers, shapes, dtypes, arguments that are no arrays)
 runs it on traced arguments, with all the gradients and updates in it, and turns the tape into a program. Later calls
 run the program. Where the function branches on a value, the program has a guard: should the value decide otherwise, the
 other path is recorded too.
@@ -27,7 +27,7 @@ from pyad.program import DONE, OVERLAP, Program
 from pyad.scope import Scope
 from pyad.staged import Discrete
 
-__all__ = ["Compiled", "CompileWarning", "compile"]
+__all__ = ["CompileWarning", "Compiled", "compile"]
 
 
 class CompileWarning(UserWarning):
@@ -247,8 +247,8 @@ def _refuse_unhashable(leaves: list[Any]) -> None:
             hash(x)
         except TypeError:
             raise TypeError(
-                f"compile: an argument of type {type(x).__name__} is neither a number, an array nor hashable; arguments "
-                "that are no arrays are part of the signature of a program"
+                f"compile: an argument of type {type(x).__name__} is neither a number, an array nor hashable; "
+                "arguments that are no arrays are part of the signature of a program"
             ) from None
 
 
@@ -318,8 +318,8 @@ class Recording:
         after = tree.flatten((args, keywords))[0]
         if len(after) != len(traced) or any(a is not b for a, b in zip(after, traced, strict=True)):
             raise TypeError(
-                "compile: the function changed a list or dict among its arguments; return what is new, or write into the "
-                "arrays (a[...] = x)"
+                "compile: the function changed a list or dict among its arguments; return what is new, or write into "
+                "the arrays (a[...] = x)"
             )
 
 
@@ -338,8 +338,8 @@ def _trace(x: Any) -> Any:
         raise DTypeError(f"compile: a {type(x).__name__} is not supported; pass a plain ndarray")
     if x.dtype not in CODES:
         raise DTypeError(
-            f"compile: an array of dtype {x.dtype} is not supported; arrays are of floats, complex numbers, integers or "
-            "booleans"
+            f"compile: an array of dtype {x.dtype} is not supported; arrays are of floats, complex numbers, integers "
+            "or booleans"
         )
     if x.dtype not in INEXACT:
         return Discrete(_engine.lend(np.ascontiguousarray(x).reshape(x.shape), 1))
@@ -387,7 +387,7 @@ class _Result:
         return self.again()
 
     def out(self, value: Any) -> Any:
-        """A computed value as the function would return it: scalars are no arrays, and what is weak is a Python float."""
+        """A computed value as the function returns it: scalars are no arrays, and what is weak is a Python float."""
         if value.ndim:
             return value
         return float(value) if self.is_weak else value[()]

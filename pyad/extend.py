@@ -32,12 +32,12 @@ from typing import Any
 
 import numpy as np
 
-from pyad import tree
+from pyad import _engine, tree
+
 from pyad.array import constant_call, is_traced
 from pyad.custom import _Call, _find, _name_of, _Outputs, _record
 from pyad.errors import ConcretizationError, ShapeError
 from pyad.op import python_op
-from pyad.staged import peek
 from pyad.ops.shape import broadcast_to
 
 __all__ = [
@@ -229,7 +229,9 @@ def _call(rules: _Rules, function: Callable[..., Any], args: tuple[Any, ...], ke
                 f"{rules.name}: the keyword argument {key!r} holds a traced value, and rules are for positional "
                 "arguments only; pass it by position, or take pyad.stop_gradient of it if it is constant"
             )
-    value = function(*arguments.unflatten([peek(x) if is_traced(x) else x for x in given]), **keywords)
+    # A Python float among the arguments of a program counts in NumPy's promotion here, as it does in the rules.
+    plain = [_engine.materialize(x._h, share=False) if is_traced(x) else x for x in given]
+    value = function(*arguments.unflatten(plain), **keywords)
     if not rules.traced:
         return value
     leaves, structure = tree.flatten(value)
@@ -352,6 +354,4 @@ def _rerun(call: _Call, operands: list[Any]) -> Any:
     return call.outputs.pack(leaves)
 
 
-_PRIMITIVE = python_op(
-    "primitive", lambda *_: None, _backward, _forward, label=_name_of, selective=True, rerun=_rerun
-)
+_PRIMITIVE = python_op("primitive", lambda *_: None, _backward, _forward, label=_name_of, selective=True, rerun=_rerun)

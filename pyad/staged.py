@@ -121,8 +121,8 @@ class Discrete:
 
     def __setitem__(self, index: Any, value: Any) -> None:
         raise ConcretizationError(
-            "a write into an array of integers or booleans that depends on the arguments of a compiled program; build it "
-            "with np.where or np.concatenate, or make it an array of floats"
+            "a write into an array of integers or booleans that depends on the arguments of a compiled program; build "
+            "it with np.where or np.concatenate, or make it an array of floats"
         )
 
     def __getattr__(self, name: str) -> Any:
@@ -174,8 +174,8 @@ def _operators() -> None:
         function = getattr(operator, name + "_" if name in ("and", "or") else name)
         setattr(Discrete, f"__{name}__", binary(function, False))
         setattr(Discrete, f"__r{name}__", binary(function, True))
-    setattr(Discrete, "__matmul__", binary(operator.matmul, False))
-    setattr(Discrete, "__rmatmul__", binary(operator.matmul, True))
+    Discrete.__matmul__ = binary(operator.matmul, False)
+    Discrete.__rmatmul__ = binary(operator.matmul, True)
     for name in ("eq", "ne", "lt", "le", "gt", "ge"):
         setattr(Discrete, f"__{name}__", binary(getattr(operator, name), False))
     for name in ("neg", "pos", "abs", "invert"):
@@ -218,7 +218,8 @@ def is_staged() -> bool:
 
 def peek(x: Any) -> Any:
     """The value of a traced array or Discrete, only to compute other values of the program with."""
-    return _engine.materialize(x._h, share=False)
+    value = _engine.materialize(x._h, share=False)
+    return float(value) if type(x) is Weak else value
 
 
 def guarded(x: Any) -> Any:
@@ -249,17 +250,18 @@ def _as_value(handle: int) -> Any:
 class _Hole:
     """The place of a value in the arguments of a call."""
 
-    __slots__ = ("number",)
+    __slots__ = ("is_weak", "number")
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, is_weak: bool) -> None:
         self.number = number
+        self.is_weak = is_weak  # a Python float
 
 
 def _take_out(x: Any, values: list[Any]) -> Any:
     """The arguments with holes for values, which are appended to the list."""
     if _is_value(x):
         values.append(x)
-        return _Hole(len(values) - 1)
+        return _Hole(len(values) - 1, type(x) is Weak)
     if type(x) in (list, tuple):
         return type(x)([_take_out(item, values) for item in x])
     if type(x) is dict:
@@ -271,7 +273,7 @@ def _take_out(x: Any, values: list[Any]) -> Any:
 
 def _put_in(x: Any, plain: list[Any]) -> Any:
     if type(x) is _Hole:
-        return plain[x.number]
+        return float(plain[x.number]) if x.is_weak else plain[x.number]
     if type(x) in (list, tuple):
         return type(x)([_put_in(item, plain) for item in x])
     if type(x) is dict:

@@ -97,8 +97,7 @@ def others(args):
         made = []
         for x, by in zip(leaves, off, strict=True):
             if isinstance(x, np.ndarray) and x.dtype.kind in "fc":
-                x = (x.ravel()[::-1].reshape(x.shape) if turned else x) * by
-                made.append(x.astype(np.asarray(leaves[len(made)]).dtype))
+                made.append(np.array((x.ravel()[::-1].reshape(x.shape) if turned else x) * by, x.dtype))
             elif isinstance(x, float | complex):
                 made.append(type(x)(x * by))
             else:

@@ -638,12 +638,12 @@ def test_an_error_at_replay_is_that_of_the_function_itself():
     fast = pyad.compile(solve)
     eye, i = np.eye(2), np.array([0, 1])
     check(solve, [eye, X, i], [eye * 2, X, i], fast=fast)
-    for a, i, problem in ((np.ones((2, 2)), i, np.linalg.LinAlgError), (eye, np.array([0, 7]), IndexError)):
+    for a, places, problem in ((np.ones((2, 2)), i, np.linalg.LinAlgError), (eye, np.array([0, 7]), IndexError)):
         messages = []
         for f in (fast, pyad.compile(solve)):
             b = X.copy()
             with pytest.raises(problem) as caught:
-                f(a, b, i)
+                f(a, b, places)
             messages.append(str(caught.value))
             same(b, X)
         assert messages[0] == messages[1]
@@ -686,19 +686,21 @@ def test_random_numbers_are_refused_wherever_they_come_from():
         def noise(self, x):
             return x + self.rng.normal(size=3)
 
+    model = Model()
+
     def helper(x):
         return x * own.normal()
 
     import random
 
     drawing = (
-        lambda x: x * np.random.rand(),
+        lambda x: x * np.random.rand(),  # noqa: NPY002
         lambda x: x * own.normal(size=3),
         lambda x: helper(x) + 1.0,
         lambda x: x * held["rng"].random(),
         lambda x: x * random.random(),
-        Model().noise,
-        lambda x, model=Model(): model.noise(x),
+        model.noise,
+        lambda x, model=model: model.noise(x),
     )
     for f in drawing:
         with pytest.raises(TypeError, match="drew random numbers"):
@@ -848,7 +850,7 @@ def test_an_array_outside_is_read_in_place(outside):
     outside["TABLE"] = np.array([7.0, 8.0, 9.0])
     check(user, [X], [X * 2], fast=fast, programs=2)
     outside["TABLE"] = np.array([7.0, 8.0])
-    with pytest.raises(ValueError, match="broadcast|shape"):
+    with pytest.raises(ValueError, match=r"broadcast|shape"):
         fast(X)
 
 

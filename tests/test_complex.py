@@ -613,3 +613,20 @@ def test_check_grads_of_single_precision_and_of_mixed_arguments():
     check_grads(lambda z: np.sum(np.abs(z) ** 2), (Z.astype(np.complex64),), order=2)
     check_grads(lambda z, x: {"a": z * x, "b": (np.abs(z), 3)}, (Z, X), order=2)
     check_grads(lambda z: z * z, (1 + 2j,), order=3)
+
+
+@pytest.mark.parametrize("size", [3, 100, 3000])
+def test_second_derivatives_of_complex_numbers_of_any_size(size):
+    # A recorded sweep reads what rules that Python ran have given it, after Python has let go of that.
+    x = np.linspace(-1.0, 1.0, size)
+
+    def f(x):
+        return np.sum(np.real((x + 1j) ** 2 * np.exp(1j * x)))
+
+    def gradient(x):
+        return np.real((2 * (x + 1j) + 1j * (x + 1j) ** 2) * np.exp(1j * x))
+
+    step = 1e-5
+    got = pyad.hvp(f, (x,), (np.ones(size),))
+    np.testing.assert_allclose(pyad.grad(f)(x), gradient(x), rtol=1e-12)
+    np.testing.assert_allclose(got, (gradient(x + step) - gradient(x - step)) / (2 * step), rtol=1e-7, atol=1e-8)

@@ -38,8 +38,8 @@ PYTHON_LAYERS = [
     (
         "transforms",
         [
-            *("pyad.tree", "pyad.scope", "pyad.pullback", "pyad.custom", "pyad.transforms", "pyad.compile", "pyad.program", "pyad.closure"),
-            *("pyad.testing", "pyad.extend", "pyad.derived"),
+            *("pyad.tree", "pyad.scope", "pyad.pullback", "pyad.custom", "pyad.transforms", "pyad.compile"),
+            *("pyad.program", "pyad.closure", "pyad.testing", "pyad.extend", "pyad.derived"),
         ],
     ),
     ("namespaces", ["pyad.numpy", "pyad.scipy", "pyad.autograd"]),

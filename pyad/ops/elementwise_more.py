@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from pyad.array import copy_of, dtype_of, is_complex, is_traced, numpy_value
+from pyad.array import common_dtype, copy_of, dtype_of, is_complex, is_traced, numpy_value
 from pyad.host import host, host_elementwise, host_linear
 from pyad.op import elementwise
 from pyad.ops.assign import assign_all
@@ -183,7 +183,8 @@ def heaviside(x1: Any, x2: Any, /) -> Any:
     steps = numpy_value(array(x1) if type(x1) in (list, tuple) else x1)
     if not is_traced(x2):
         return np.heaviside(steps, x2)
-    return where(np.equal(steps, 0), x2, np.heaviside(steps, np.asarray(steps, x2.dtype)))
+    dtype = common_dtype("heaviside", (steps, x2))
+    return where(np.equal(steps, 0), astype(x2, dtype), np.asarray(np.heaviside(steps, steps), dtype))
 
 
 _fraction = host_elementwise("modf", lambda x: np.modf(x)[0], lambda s, y, x: (s,))

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pyad.array import Array, is_traced, numpy_value
+from pyad.array import Array, Weak, is_traced, numpy_value
 from pyad.ops.elementwise import where
 from pyad.ops.protocol import implements, named, refuse_out
 from pyad.ops.reduce import Axis, normalize_axes
@@ -183,7 +183,7 @@ class _Call:
         if name.endswith("percentile"):
             q = q / 100 if type(q) in (int, float, Array) else np.true_divide(q, 100)
         # A number takes the dtype of the array; what has a dtype has one.
-        self.q = q if is_traced(q) else np.asarray(q, self.a.dtype) if type(q) in (int, float) else np.asarray(q)
+        self.q = (astype(q, self.a.dtype) if type(q) is Weak else q) if is_traced(q) else np.asarray(q, self.a.dtype) if type(q) in (int, float) else np.asarray(q)
 
     def run(self, axis: Axis, keepdims: bool) -> Any:
         weights = self.weights

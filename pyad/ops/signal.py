@@ -163,6 +163,7 @@ def _interpolated(x: Any, xp: Any, fp: Any, at: np.ndarray, knots: np.ndarray) -
 def unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: Any = 2 * np.pi) -> Any:
     """Jumps of more than half a period taken out; what is added is constant."""
     p = asarray(p)
+    discont, period = numpy_value(discont), numpy_value(period)
     plain = np.asarray(numpy_value(p))
     added = np.unwrap(plain, discont, axis, period=period) - plain
     return p + np.asarray(np.round(added / period) * period, added.dtype)
