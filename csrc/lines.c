@@ -1,16 +1,25 @@
 /* Lines. */
 #include "lines.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 #include "kernels/kernels.h"
 #include "kernels/walk.h"
+#include "pool.h"
 
 enum { REGISTER_BYTES = 8, LEAST_BLOCK = 64 };
 
+static int64_t blocks_of(const pyad_line *line, int64_t elements)
+{
+    return (elements + line->block - 1) / line->block;
+}
+
+/* Each chunk begins with a block. */
 static int64_t block_count(const pyad_line *line)
 {
-    return (line->size + line->block - 1) / line->block;
+    int64_t chunks = line->size / line->chunk;
+    return chunks * blocks_of(line, line->chunk) + blocks_of(line, line->size % line->chunk);
 }
 
 /* The longest row that all operands which do not lie in one run have, or 0 where there is none that is worth it. */
@@ -38,19 +47,23 @@ static int64_t row_length(const pyad_line *line)
     return fits ? row : 0;
 }
 
-void pyad_line_settle(pyad_line *line)
+static int64_t block_length(const pyad_line *line)
 {
-    line->block = row_length(line);
-    line->by_rows = line->block > 0;
-    if (line->by_rows)
-        return;
     int64_t registers = line->register_count > 0 ? line->register_count : 1;
     int64_t block = PYAD_LINE_BLOCK_BYTES / (REGISTER_BYTES * registers);
     block = block < LEAST_BLOCK ? LEAST_BLOCK : block;
     block = block > PYAD_LINE_MOST_BLOCK ? PYAD_LINE_MOST_BLOCK : block;
-    line->block = block / 8 * 8;
-    if (line->block > line->size)
-        line->block = (line->size + 7) / 8 * 8;
+    block = block / 8 * 8;
+    return block > line->size ? (line->size + 7) / 8 * 8 : block;
+}
+
+void pyad_line_settle(pyad_line *line)
+{
+    line->block = row_length(line);
+    line->by_rows = line->block > 0;
+    if (!line->by_rows)
+        line->block = block_length(line);
+    pyad_line_cut(line);
 }
 
 static size_t register_bytes(const pyad_line *line)
@@ -58,9 +71,15 @@ static size_t register_bytes(const pyad_line *line)
     return ((size_t)line->block * REGISTER_BYTES + 63) / 64 * 64;
 }
 
+/* All registers of one lane. */
+static size_t lane_bytes(const pyad_line *line)
+{
+    return register_bytes(line) * (size_t)line->register_count;
+}
+
 size_t pyad_line_scratch(const pyad_line *line)
 {
-    return register_bytes(line) * (size_t)line->register_count +
+    return lane_bytes(line) * (size_t)line->lanes +
            (size_t)line->sum_count * (size_t)block_count(line) * sizeof(double);
 }
 
@@ -263,16 +282,24 @@ typedef struct rows {
     int count;
 } rows;
 
-static void first_row(const pyad_line *line, rows *r)
+/* The rows that begin with element `at` of the common shape. */
+static void find_rows(const pyad_line *line, int64_t at, rows *r)
 {
     r->count = 0;
     for (int k = 0; k < line->input_count; k++) {
         const pyad_line_input *input = &line->inputs[k];
         if (input->kind != PYAD_OPERAND_LOADED)
             continue;
+        const char *from = input->data;
+        int64_t *index = r->index[input->loaded];
+        int64_t left = at;
+        for (int d = input->ndim - 1; d >= 0; d--) {
+            index[d] = left % input->shape[d];
+            left /= input->shape[d];
+            from += index[d] * input->strides[d];
+        }
         r->input[input->loaded] = input;
-        r->at[input->loaded] = input->data;
-        memset(r->index[input->loaded], 0, (size_t)input->ndim * sizeof r->index[0][0]);
+        r->at[input->loaded] = from;
         r->count++;
     }
 }
@@ -295,32 +322,65 @@ static void next_row(rows *r, int64_t length)
     }
 }
 
-static void run_rows(const pyad_line *line, char *scratch, double *sums)
+static void run_rows(const pyad_line *line, char *scratch, int64_t at, int64_t end, double *sums)
 {
     rows r;
-    first_row(line, &r);
-    for (int64_t at = 0; at < line->size; at += line->block) {
+    find_rows(line, at, &r);
+    for (; at < end; at += line->block) {
         run_block(line, scratch, r.at, at, line->block, sums);
         sums += line->sum_count;
         next_row(&r, line->block);
     }
 }
 
-void pyad_line_run(const pyad_line *line, char *scratch)
+/* ---- chunks ---- */
+
+typedef struct job {
+    const pyad_line *line;
+    char *scratch;
+    double *sums;
+    int64_t chunks;
+    _Atomic int64_t next; /* the chunk to be taken */
+} job;
+
+static void run_chunk(const pyad_line *line, char *scratch, int64_t chunk, double *sums)
 {
-    double *sums = (double *)(void *)(scratch + register_bytes(line) * (size_t)line->register_count);
+    int64_t at = chunk * line->chunk;
+    int64_t end = line->size - at < line->chunk ? line->size : at + line->chunk;
+    sums += chunk * blocks_of(line, line->chunk) * line->sum_count;
     if (line->by_rows) {
-        run_rows(line, scratch, sums);
-        if (line->sum_count > 0)
-            finish_sums(line, sums);
+        run_rows(line, scratch, at, end, sums);
         return;
     }
-    int64_t block = 0;
-    for (int64_t at = 0; at < line->size; at += line->block, block++) {
-        int64_t left = line->size - at;
-        int64_t n = left < line->block ? left : line->block;
+    for (; at < end; at += line->block, sums += line->sum_count) {
+        int64_t n = end - at < line->block ? end - at : line->block;
         load_block(line, scratch, at, n);
-        run_block(line, scratch, NULL, at, n, sums + block * line->sum_count);
+        run_block(line, scratch, NULL, at, n, sums);
+    }
+}
+
+/* A task of the pool: chunks, until none is left, in the registers of one lane. */
+static pyad_status run_lane(void *context, int64_t lane)
+{
+    job *j = context;
+    char *scratch = j->scratch + (size_t)lane * lane_bytes(j->line);
+    for (;;) {
+        int64_t chunk = atomic_fetch_add_explicit(&j->next, 1, memory_order_relaxed);
+        if (chunk >= j->chunks)
+            return PYAD_OK;
+        run_chunk(j->line, scratch, chunk, j->sums);
+    }
+}
+
+void pyad_line_run(const pyad_line *line, char *scratch)
+{
+    double *sums = (double *)(void *)(scratch + lane_bytes(line) * (size_t)line->lanes);
+    if (line->chunk == line->size) {
+        run_chunk(line, scratch, 0, sums);
+    } else {
+        job j = {line, scratch, sums, (line->size + line->chunk - 1) / line->chunk, 0};
+        int threads = pyad_pool_threads();
+        pyad_pool_run(run_lane, &j, threads < line->lanes ? threads : line->lanes);
     }
     if (line->sum_count > 0)
         finish_sums(line, sums);

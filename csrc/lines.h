@@ -4,7 +4,10 @@
  * the steps themselves read stays in cache and never gets an array of its own. Of operands that do not lie in one run
  * (parts of arrays, broadcast ones) a block is copied first; where their rows are long, each row is a block and is read
  * where it is. A step may also sum, over all elements or over neighbouring axes: block by block, in an order that does not
- * depend on who runs which block. */
+ * depend on who runs which block.
+ *
+ * A line with enough work is cut into chunks that threads of the pool run side by side. Where it is cut depends on the line
+ * alone, and each chunk begins with a block of its own, so the results are the same bits for any number of threads. */
 #ifndef PYAD_LINES_H
 #define PYAD_LINES_H
 
@@ -18,7 +21,8 @@ enum {
     PYAD_LINE_LEAST_ROW = 24, /* shorter rows are copied */
     PYAD_LINE_MOST_ROW = 2048,
     PYAD_LINE_ROW_INPUTS = 16, /* and so are rows of more operands */
-    PYAD_LINE_TABLE = 4096 /* up to so many elements are copied by a table of their places */
+    PYAD_LINE_TABLE = 4096, /* up to so many elements are copied by a table of their places */
+    PYAD_LINE_MOST_LANES = 8 /* threads that run one line */
 };
 
 typedef enum pyad_operand_kind {
@@ -47,6 +51,7 @@ typedef struct pyad_line_step {
     uint8_t arity;
     uint8_t bytes;    /* of a result element */
     uint8_t wide;     /* sums: float64 */
+    uint16_t cost;    /* about so many picoseconds an element; 0 where nobody wants to know */
     uint32_t scalars; /* for the loop */
     int32_t in[3];    /* registers from 0 on; inputs as -1 - number */
     int32_t reg;      /* the register of the result; -1 where it goes to memory */
@@ -56,6 +61,8 @@ typedef struct pyad_line_step {
 typedef struct pyad_line {
     int64_t size;      /* elements of the common shape, at least 2 */
     int64_t block;
+    int64_t chunk;     /* what one thread runs at a time, at least a block; the size where the line is not cut */
+    int lanes;         /* threads that can run it at once: each has registers of its own */
     bool by_rows;      /* a block is a row, and LOADED operands are read where they are */
     int step_count;
     int input_count;
@@ -67,8 +74,12 @@ typedef struct pyad_line {
 
 /* The scratch memory a run needs: registers, and the sums of all blocks. */
 size_t pyad_line_scratch(const pyad_line *line);
-/* Chooses the block; the counts, the size and the inputs are known. */
+/* Chooses the block, the chunk and the lanes; the counts, the size, the inputs and the steps are known. */
 void pyad_line_settle(pyad_line *line);
+/* The second half of that, where the block is known. lines_cut.c */
+void pyad_line_cut(pyad_line *line);
+/* The cost of a step that runs a loop, and of one that sums (`loop` is PYAD_LOOP_COUNT). lines_cut.c */
+uint16_t pyad_line_cost(int loop, bool wide);
 /* Runs the line; `scratch` is aligned to 64 bytes. */
 void pyad_line_run(const pyad_line *line, char *scratch);
 

@@ -257,7 +257,8 @@ static bool can_replace(const memory *m, const pyad_action *action, uint32_t nod
         uint32_t of = overwritable(m, node);
         return of != NONE && m->plan->places[of].root == root;
     }
-    if (action->kind != PYAD_ACTION_LOOPS)
+    /* A sum writes all along the action, and what it reads may be as small as it and read all along as well. */
+    if (action->kind != PYAD_ACTION_LOOPS || !pyad_kernel_is_loop(m->graph->nodes[node].op))
         return false;
     const pyad_layout *layout = m->graph->nodes[node].layout;
     const pyad_layout *there = m->plan->places[root].layout;

@@ -188,6 +188,7 @@ static pyad_status make_step(maker *m, uint32_t i)
     memset(step, 0, sizeof *step);
     step->wide = m->graph->nodes[args[n->nargs - 1]].layout->dtype == PYAD_F64;
     step->loop = is_sum(m, node) ? NULL : pyad_isa()->loop[n->op][step->wide];
+    step->cost = pyad_line_cost(is_sum(m, node) ? PYAD_LOOP_COUNT : n->op, step->wide);
     step->arity = (uint8_t)n->nargs;
     step->bytes = (uint8_t)pyad_dtype_size(n->layout->dtype);
     step->reg = -1;
