@@ -176,6 +176,8 @@ def lend(array: np.ndarray, flags: int) -> int:
     if code is None or not dtype.isnative:
         raise errors.DTypeError(f"arrays of dtype {dtype} are not supported; convert to float32 or float64")
     most = 32 if code <= CODE_F64 else 31
+    if staging_threads and flags and current().staging:
+        array = array.copy()  # the function may go on to change it, but the program needs what it is now
     if array.ndim > most:
         raise errors.ShapeError(f"arrays of {array.ndim} dimensions are not supported, at most {most}")
     try:

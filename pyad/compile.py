@@ -25,7 +25,7 @@ from pyad.errors import DTypeError
 from pyad.program import Program
 from pyad.staged import Discrete
 
-__all__ = ["Compiled", "CompileWarning", "compile"]
+__all__ = ["CompileWarning", "Compiled", "compile"]
 
 class CompileWarning(UserWarning):
     """A compiled function is recorded again and again, or not compiled at all."""

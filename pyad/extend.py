@@ -37,8 +37,8 @@ from pyad.array import constant_call, is_traced
 from pyad.custom import _Call, _find, _name_of, _Outputs, _record
 from pyad.errors import ConcretizationError, ShapeError
 from pyad.op import python_op
-from pyad.staged import peek
 from pyad.ops.shape import broadcast_to
+from pyad.staged import peek
 
 __all__ = [
     "def_linear",

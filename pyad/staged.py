@@ -16,11 +16,23 @@ import numpy as np
 
 from pyad import _engine
 from pyad._engine import CODES, DTYPES, FAILED, LARGE, ffi, lib
-from pyad.array import Array, Weak, is_traced, wrap
+from pyad.array import Array, Weak, is_traced, numpy_value, wrap
 from pyad.errors import ConcretizationError
 from pyad.op import python_op
 
-__all__ = ["Discrete", "call", "compare", "guarded", "is_staged", "keep_weak", "peek", "without_derivative"]
+__all__ = [
+    "Discrete",
+    "call",
+    "compare",
+    "detached",
+    "guarded",
+    "is_staged",
+    "keep_weak",
+    "may_hold",
+    "peek",
+    "computed",
+    "without_derivative",
+]
 
 _new = Array.__new__
 
@@ -151,8 +163,8 @@ def _operators() -> None:
         function = getattr(operator, name + "_" if name in ("and", "or") else name)
         setattr(Discrete, f"__{name}__", binary(function, False))
         setattr(Discrete, f"__r{name}__", binary(function, True))
-    setattr(Discrete, "__matmul__", binary(operator.matmul, False))
-    setattr(Discrete, "__rmatmul__", binary(operator.matmul, True))
+    Discrete.__matmul__ = binary(operator.matmul, False)
+    Discrete.__rmatmul__ = binary(operator.matmul, True)
     for name in ("eq", "ne", "lt", "le", "gt", "ge"):
         setattr(Discrete, f"__{name}__", binary(getattr(operator, name), False))
     for name in ("neg", "pos", "abs", "invert"):
@@ -210,6 +222,28 @@ def guarded(x: Any) -> Any:
 def without_derivative(x: Array) -> Any:
     """A value through which nothing is differentiated, which still depends on the program's arguments."""
     return _as_value(lib.pyad_without_derivative(x._h))
+
+
+def detached(x: Any) -> Any:
+    """x without its derivative: a plain value, or while a program is being recorded, a value that it computes anew."""
+    if not is_traced(x):
+        return x
+    if _engine.staging_threads and lib.pyad_is_staged(x._h):
+        return without_derivative(x)
+    return numpy_value(x)
+
+
+def computed(function: Callable[..., Any], *args: Any) -> Any:
+    """A function of NumPy or SciPy on the plain values of arguments; while a program is being recorded, a call that it
+    makes again. A Python number or bool that the function gives is a decision: another one, another recording."""
+    if _engine.staging_threads and _engine.current().staging:
+        return call(function, args, {})
+    return function(*map(numpy_value, args))
+
+
+def may_hold(mask: Any) -> bool:
+    """Whether a mask may hold somewhere. What a program computes anew may, so that it needs no decision."""
+    return type(mask) is Discrete or bool(np.any(mask))
 
 
 def _as_value(handle: int) -> Any:
@@ -317,7 +351,36 @@ def _recorded(entry: _Call, handles: list[int], value: Any) -> Any:
     if ran >= FAILED:
         raise _engine.error(ran, tuple(handles))
     made = _as_value(lib.pyad_without_derivative(ran & (LARGE - 1)))
+    if array.ndim and not _has_fixed_shape(entry.function):
+        _guard_shape(made)
     return made if isinstance(value, np.ndarray | np.generic) else type(value)(guarded(made).item())
+
+
+# Besides ufuncs: what gives a shape that only those of its arguments decide.
+_FIXED = {getattr, np.sort, np.argsort, np.take_along_axis, np.any, np.all, np.sum, np.mean}
+_FIXED |= {np.argmax, np.argmin, np.isclose, np.asarray, np.ndarray.astype, np.ndarray.sum, np.ndarray.mean}
+
+
+def _has_fixed_shape(function: Callable[..., Any]) -> bool:
+    if isinstance(function, np.ufunc) or isinstance(getattr(function, "__self__", None), np.ufunc):
+        return True
+    module = getattr(function, "__module__", None)
+    return function in _FIXED or (module == "_operator" and function is not operator.getitem)
+
+
+def _guard_shape(x: Any) -> None:
+    """See to it that a value is computed, and its shape looked at, also where nobody needs more of it than that: a guard
+    on an empty part."""
+    shape = x.shape
+    nothing = lib.pyad_op(_SLICE, 1, [x._h], 3 * len(shape), (0, 1, 0) * len(shape))
+    if nothing >= FAILED:
+        raise _engine.error(nothing)
+    status = lib.pyad_guard(nothing & (LARGE - 1))
+    if status:
+        raise _engine.error(status)
+
+
+_SLICE = _engine.kernel("slice")
 
 
 # ---- comparisons ----

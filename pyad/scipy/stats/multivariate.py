@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pyad.array import is_traced, numpy_value
+from pyad.array import is_traced
 from pyad.errors import ShapeError
 from pyad.host import host
 from pyad.ops import elementwise as el
@@ -17,6 +17,7 @@ from pyad.ops.linalg import matmul
 from pyad.ops.shape import concatenate, reshape
 from pyad.scipy import special as sp
 from pyad.scipy.stats.distribution import Frozen
+from pyad.staged import detached
 
 _LOG_TWO_PI = math.log(2.0 * math.pi)
 
@@ -72,7 +73,7 @@ class _Covariance:
     """A covariance that has been checked, with what is needed of it."""
 
     def __init__(self, cov: Any, allow_singular: bool) -> None:
-        plain = numpy_value(cov)
+        plain = detached(cov)
         values, vectors = np.linalg.eigh(0.5 * (plain + plain.T))
         eps = _threshold(values)
         if np.min(values) < -eps:
@@ -98,10 +99,10 @@ def _normal_parameters(mean: Any, cov: Any) -> tuple[Any, Any, int]:
     where = "multivariate_normal"
     mean = None if mean is None else operand(where, mean)
     cov = 1.0 if cov is None else operand(where, cov)
-    shape = np.shape(numpy_value(cov))
+    shape = np.shape(detached(cov))
     if len(shape) > 2:
         raise ShapeError(f"{where}: the covariance must have at most 2 axes, got shape {shape}")
-    dim = int(np.size(numpy_value(mean))) if mean is not None else shape[0] if shape else 1
+    dim = int(np.size(detached(mean))) if mean is not None else shape[0] if shape else 1
     mean = np.zeros(dim) if mean is None else mean
     mean = reshape(mean, (dim,)) if is_traced(mean) else np.reshape(np.asarray(mean), dim)
     eye = np.eye(dim, dtype=cov.dtype if is_traced(cov) else float)
@@ -162,7 +163,7 @@ class MultivariateNormal:
         distance = reduce.sum(matmul(off, known.inverse) * off, -1)
         out = -0.5 * (distance + known.log_determinant + known.rank * _LOG_TWO_PI)
         if known.singular:
-            outside = np.linalg.norm(numpy_value(off) @ known.null, axis=-1) >= known.tolerance
+            outside = np.linalg.norm(detached(off) @ known.null, axis=-1) >= known.tolerance
             out = el.where(outside, -np.inf, out)
         return _squeezed(out)
 
@@ -207,7 +208,7 @@ class Dirichlet:
         if x.shape[0] == count - 1:
             x = concatenate([x, 1.0 - reduce.sum(x, 0, keepdims=True)])
         alpha = reshape(alpha, (count,) + (1,) * (x.ndim - 1))
-        _check_simplex(numpy_value(x), numpy_value(alpha))
+        _check_simplex(detached(x), detached(alpha))
         with np.errstate(all="ignore"):
             out = reduce.sum(sp.xlogy(alpha - 1.0, x), 0) - _log_beta(reshape(alpha, (count,)))
         return _squeezed(out if is_traced(out) else np.asarray(out))
@@ -227,7 +228,7 @@ class Dirichlet:
 def _concentration(alpha: Any) -> Any:
     alpha = operand("dirichlet", alpha)
     alpha = alpha if is_traced(alpha) else np.asarray(alpha, np.result_type(np.asarray(alpha), np.float32))
-    if alpha.ndim != 1 or not np.all(numpy_value(alpha) > 0):
+    if alpha.ndim != 1 or not np.all(detached(alpha) > 0):
         raise ValueError(f"dirichlet: alpha must be a vector of positive numbers, got shape {alpha.shape}")
     return alpha
 
@@ -265,8 +266,8 @@ class Multinomial:
         """The logarithm of the probability of the counts on the last axis of x, in n trials: -inf where they are
         impossible, NaN where n or p are. p is taken as it is given, and its gradient as if its entries were free."""
         p = operand("multinomial", p)
-        plain = np.asarray(numpy_value(p))
-        x, n = (np.asarray(numpy_value(operand("multinomial", counts))) for counts in (x, n))
+        plain = np.asarray(detached(p))
+        x, n = (np.asarray(detached(operand("multinomial", counts))) for counts in (x, n))
         if x.ndim == 0 or x.shape[-1] != plain.shape[-1]:
             raise ShapeError(
                 f"multinomial: x of shape {x.shape} and p of shape {plain.shape} differ in the last length"
