@@ -358,7 +358,8 @@ def _is_filled(cell: Any) -> bool:
 
 def _random_states(function: Any, leaves: list[Any]) -> Any:
     states = [_state_of(x) for x in _generators(function, leaves)]
-    return repr(states), random.getstate(), repr(np.random.get_state())
+    name, keys, *rest = np.random.get_state()  # noqa: NPY002
+    return repr(states), random.getstate(), name, keys.tobytes(), rest
 
 
 def _state_of(generator: Any) -> Any:

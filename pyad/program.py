@@ -67,8 +67,9 @@ class Program:
         try:
             given = [_memory(leaves[place], dtype) for place, dtype in zip(self.places, self.dtypes, strict=True)]
             out = [np.empty(shape, dtype) for shape, dtype in self.computed]
-            outside = ffi.new("void *[]", [*map(_address, given), *map(_address, out)])
-            if self.stored and _overlap(given, self.stored):
+            memory = [*map(ffi.from_buffer, given), *map(ffi.from_buffer, out)]
+            outside = ffi.new("void *[]", memory)
+            if self.stored and _overlap(memory[: len(given)], given, self.stored):
                 return False, None
             status = lib.pyad_instance_run(instance, outside)
             while status == CALL_PYTHON:
@@ -209,15 +210,16 @@ def _memory(x: Any, dtype: np.dtype) -> np.ndarray:
     return np.array(x, dtype, order="C", copy=True)
 
 
-def _address(array: np.ndarray) -> Any:
-    return ffi.cast("void *", array.ctypes.data)
-
-
-def _overlap(given: list[np.ndarray], stored: dict[int, int]) -> bool:
+def _overlap(memory: list[Any], given: list[np.ndarray], stored: dict[int, int]) -> bool:
     """Whether something that is written shares memory with another argument; then the function itself has to run."""
-    for number in stored:
-        if any(k != number and np.may_share_memory(x, given[number]) for k, x in enumerate(given)):
+    parts = sorted((int(ffi.cast("intptr_t", at)), k) for k, at in enumerate(memory) if given[k].size)
+    end, last_stored = 0, False
+    for start, k in parts:
+        is_stored = k in stored
+        if start < end and (is_stored or last_stored):
             return True
+        if start + given[k].nbytes > end:
+            end, last_stored = start + given[k].nbytes, is_stored
     return False
 
 

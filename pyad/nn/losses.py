@@ -125,5 +125,5 @@ def _same_shape(what: str, prediction: Any, target: Any) -> None:
 def _check_classes(labels: Any, classes: int) -> None:
     # A negative label would silently count from the end, so both ends are checked.
     if labels.size and (labels.max() >= classes or labels.min() < 0):
-        wrong = labels[(labels < 0) | (labels >= classes)][0]
+        wrong = int(labels[(labels < 0) | (labels >= classes)][0])
         raise IndexError(f"label {wrong} is not one of the {classes} classes, 0 to {classes - 1}")

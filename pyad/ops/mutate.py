@@ -25,8 +25,8 @@ __all__ = ["copyto", "fill_diagonal", "place", "put", "put_along_axis", "putmask
 
 def set_flat(x: Array, index: Any, value: Any) -> None:
     """x.flat[index] = value."""
-    places = np.arange(x.size)[index]
-    assign.set_flat(x, np.asarray(places), value)
+    size = x.size
+    assign.set_flat(x, computed(lambda index: np.asarray(np.arange(size)[index]), index), value)
 
 
 def _values(x: Any) -> Any:

@@ -13,6 +13,7 @@ from pyad.host import host_linear
 from pyad.ops import elementwise as el
 from pyad.ops import shape as sh
 from pyad.ops.protocol import implements
+from pyad.ops.rearrange import gather
 from pyad.ops.shape import asarray, concatenate
 from pyad.staged import computed, detached, may_hold
 
@@ -155,11 +156,12 @@ def _intervals(at: Any, knots: Any) -> tuple[Any, ...]:
 
 
 def _interpolated(x: Any, xp: Any, fp: Any, below: Any, above: Any, same: Any, base: Any) -> Any:
-    run = xp[above] - xp[below]
+    run = gather(xp, above) - gather(xp, below)
     # Between two points at one place there is no slope.
-    slope = (fp[above] - fp[below]) / (el.where(same, 1.0, run) if may_hold(same) else run)
+    rise = gather(fp, above) - gather(fp, below)
+    slope = rise / (el.where(same, 1.0, run) if may_hold(same) else run)
     slope = el.where(same, 0.0, slope) if may_hold(same) else slope
-    return slope * (x - xp[base]) + fp[base]
+    return slope * (x - gather(xp, base)) + gather(fp, base)
 
 
 # ---- phases ----

@@ -13,10 +13,9 @@ from typing import Any
 import numpy as np
 
 from pyad import tree
-from pyad.array import Array, is_traced
+from pyad.array import Array, is_traced, numpy_value
 from pyad.errors import ConcretizationError
 from pyad.ops.shape import asarray
-from pyad.staged import detached
 from pyad.transforms import jvp, value_and_grad
 
 __all__ = ["Closed", "guarded", "packed", "pull", "push", "split"]
@@ -78,7 +77,7 @@ class Closed:
 
     def plain_operands(self) -> list[Any]:
         """The values of the operands."""
-        return [detached(x) for x in self.operands]
+        return [numpy_value(x) for x in self.operands]
 
 
 def pull(f: Callable[..., Any], inputs: Sequence[Any], s: Any) -> tuple[Any, tuple[Any, ...]]:

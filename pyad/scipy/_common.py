@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from pyad.array import numpy_value
 from pyad.errors import UnsupportedError
 from pyad.ops.protocol import holds_traced
 from pyad.ops.shape import asarray
-from pyad.staged import detached
 
 __all__ = ["fallback", "listing", "load", "over", "plain", "refuse", "run_by"]
 
@@ -83,7 +83,7 @@ def run_by(function: Function) -> Function:
 
 def plain(x: Any) -> Any:
     """The plain array of an argument that may be traced or a list of traced values."""
-    return np.asarray(detached(asarray(x)))
+    return np.asarray(numpy_value(asarray(x)))
 
 
 def refuse(name: str, what: str, instead: str) -> UnsupportedError:

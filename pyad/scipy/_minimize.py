@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from pyad.array import numpy_value
 from pyad.ops.matrix import transposed
 from pyad.ops.shape import asarray
 from pyad.scipy._closed import Closed, guarded
@@ -14,7 +15,6 @@ from pyad.scipy._common import load, plain, refuse
 from pyad.scipy._implicit import columns
 from pyad.scipy._linalg_solve import solve, solve_triangular
 from pyad.scipy._roots import solution_of, user_function
-from pyad.staged import detached
 from pyad.transforms import grad, hessian, hvp, value_and_grad
 
 _theirs = load("scipy.optimize")
@@ -247,7 +247,7 @@ def curve_fit(
     if closed.operands and options.get("loss", "linear") != "linear":
         raise refuse("curve_fit", "loss", "use least_squares")
     options.update(check_finite=check_finite, bounds=bounds, method=method)
-    fixed = [detached(x) for x in data]
+    fixed = [numpy_value(x) for x in data]
     slope = (lambda x, *p: columns(lambda p: f(x, *p), np.asarray(p, float))) if jac is None else jac
     run = guarded("curve_fit", f)
     found = _theirs.curve_fit(run, fixed[0], fixed[1], p0, fixed[2], absolute_sigma, jac=slope, **options)

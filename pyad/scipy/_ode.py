@@ -18,13 +18,12 @@ from typing import Any
 import numpy as np
 
 from pyad import tree
-from pyad.array import is_traced
+from pyad.array import is_traced, numpy_value
 from pyad.errors import ShapeError
 from pyad.host import host
 from pyad.ops.shape import asarray
 from pyad.scipy._closed import Closed, guarded, packed, pull, push, split
 from pyad.scipy._common import load, refuse
-from pyad.staged import detached
 
 _theirs = load("scipy.integrate")
 
@@ -55,8 +54,10 @@ class _Solver:
 def _flow(f: Field, solver: _Solver, y0: Any, t0: Any, times: Any, operands: list[Any], value: Any = None) -> Any:
     """The solution of y' = f(t, y, *operands) from (t0, y0) at the times, as rows of an array (or its known value)."""
     if value is None:
-        fixed = [detached(x) for x in operands]
-        value = solver.run(solver, lambda t, y: f(t, y, *fixed), detached(y0), float(detached(t0)), detached(times))
+        fixed = [numpy_value(x) for x in operands]
+        value = solver.run(
+            solver, lambda t, y: f(t, y, *fixed), numpy_value(y0), float(numpy_value(t0)), numpy_value(times)
+        )
     timed = is_traced(t0) or is_traced(times)
     return _solution(y0, t0, times, *operands, value=value, f=f, solver=solver, timed=timed)
 
@@ -159,7 +160,7 @@ def _backward_again(
     for k in range(ys.shape[0] - 1, -1, -1):
         costate = costate + s[k]
         before = times[k - 1] if k else t0
-        if detached(before) != detached(times[k]):
+        if numpy_value(before) != numpy_value(times[k]):
             z = np.concatenate([ys[k], costate, parts])
             z = _flow(both, solver, z, times[k], np.reshape(before, (1,)), list(operands))[0]
             costate, parts = z[n : 2 * n], z[2 * n :]
@@ -340,10 +341,10 @@ def solve_ivp(
     wanted = None if t_eval is None else asarray(t_eval)
     found = _theirs.solve_ivp(
         lambda t, y: f(t, y, *values),
-        tuple(detached(t_span)),
-        detached(y0),
+        tuple(numpy_value(t_span)),
+        numpy_value(y0),
         method,
-        detached(wanted),
+        numpy_value(wanted),
         **options,
     )
     times = found.t if wanted is None else wanted[: len(found.t)]

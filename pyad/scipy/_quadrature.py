@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 
 from pyad import tree
-from pyad.array import is_traced
+from pyad.array import is_traced, numpy_value
 from pyad.errors import ShapeError
 from pyad.host import host
 from pyad.ops.shape import asarray
 from pyad.scipy._closed import Closed, guarded, packed, pull, push, split
 from pyad.scipy._common import load, over, refuse
-from pyad.staged import detached
 
 _theirs = load("scipy.integrate")
 
@@ -30,7 +29,7 @@ def _integral(
     f: Callable[..., Any], a: Any, b: Any, operands: list[Any], options: dict[str, Any], value: Any = None
 ) -> Any:
     if value is None:
-        value = _computed(f, detached(a), detached(b), [detached(x) for x in operands], options)
+        value = _computed(f, numpy_value(a), numpy_value(b), [numpy_value(x) for x in operands], options)
     moves = (is_traced(a), is_traced(b))
     return _quadrature(a, b, *operands, value=value, f=f, options=options, moves=moves)
 
@@ -54,7 +53,7 @@ def _inside(a: float, b: float) -> float:
 def _at_limits(f: Callable[..., Any], a: Any, b: Any, operands: Any, moves: tuple[bool, bool]) -> list[Any]:
     """f at both ends; None where the end does not move or is infinite."""
     ends = zip((a, b), moves, strict=True)
-    return [f(x, *operands) if moving and np.isfinite(detached(x)) else None for x, moving in ends]
+    return [f(x, *operands) if moving and np.isfinite(numpy_value(x)) else None for x, moving in ends]
 
 
 def _quadrature_vjp(s: Any, y: Any, a: Any, b: Any, *operands: Any, f: Any, options: Any, **p: Any) -> tuple[Any, ...]:
@@ -134,7 +133,7 @@ def quad(
             raise ShapeError(f"quad: the function returned shape {out.shape}, expected a number")
         return float(np.reshape(out, ()))
 
-    value, error, *_ = _theirs.quad(integrand, detached(a), detached(b), **options)
+    value, error, *_ = _theirs.quad(integrand, numpy_value(a), numpy_value(b), **options)
     # An integrand of shape (1,) has a number as its integral.
     scalar = lambda x, *operands: np.reshape(f(x, *operands), ())  # noqa: E731
     return _integral(scalar, a, b, f.operands, options, np.asarray(value)), error

@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from pyad.array import is_complex, is_traced
+from pyad.array import is_complex, is_traced, numpy_value
 from pyad.scipy._closed import Closed
 from pyad.scipy._common import load, plain, refuse
 from pyad.scipy._implicit import implicit
-from pyad.staged import detached
 from pyad.transforms import grad, jacobian
 
 _theirs = load("scipy.optimize")
@@ -149,7 +148,7 @@ def _bracketing(name: str, text: str) -> Callable[..., Any]:
     def find(f: Callable[..., Any], a: Any, b: Any, args: Any = (), *more: Any, **options: Any) -> Any:
         closed = Closed(name, f, args)
         values = closed.plain_operands()
-        found = theirs(lambda x: float(closed(x, *values)), detached(a), detached(b), (), *more, **options)
+        found = theirs(lambda x: float(closed(x, *values)), numpy_value(a), numpy_value(b), (), *more, **options)
         return _with_root(closed, found)
 
     find.__name__ = find.__qualname__ = name

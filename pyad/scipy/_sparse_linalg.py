@@ -8,13 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from pyad.array import is_traced
+from pyad.array import is_traced, numpy_value
 from pyad.errors import ShapeError
 from pyad.host import host, host_linear
 from pyad.ops.shape import asarray
 from pyad.scipy._common import load, over, refuse
 from pyad.scipy._sparse import check_matrix, checked_coords, coo_product, entries_product
-from pyad.staged import detached
 
 _theirs = load("scipy.sparse.linalg")
 
@@ -158,7 +157,7 @@ def coo_solve(data: Any, coords: Any, b: Any) -> Any:
     places = checked_coords("coo_solve", data, coords, (n, n))
     dtype = np.result_type(data.dtype, b.dtype)
     dtype = dtype if dtype.kind == "f" else np.dtype(np.float64)
-    matrix = load("scipy.sparse").coo_array((detached(data).astype(dtype), places), shape=(n, n))
+    matrix = load("scipy.sparse").coo_array((numpy_value(data).astype(dtype), places), shape=(n, n))
     try:
         lu = _theirs.splu(matrix.tocsc())
     except RuntimeError as error:
@@ -211,7 +210,7 @@ _ONLY_FIRST = ("x0", "callback", "callback_type")
 
 
 def _again(b: Any, matrix: Any, method: Callable[..., Any], options: dict[str, Any]) -> Any:
-    value, info = method(matrix, detached(b), **options)
+    value, info = method(matrix, numpy_value(b), **options)
     if info:
         raise np.linalg.LinAlgError(
             f"{method.__name__}: the iteration for a derivative did not converge (info is {info}); give it a larger "
@@ -240,8 +239,8 @@ def _iterative(name: str, text: str) -> Callable[..., Any]:
     def solve(A: Any, b: Any, x0: Any = None, **options: Any) -> Any:
         b = asarray(b)
         if x0 is not None:
-            options["x0"] = detached(x0)
-        x, info = theirs(A, detached(b), **options)
+            options["x0"] = numpy_value(x0)
+        x, info = theirs(A, numpy_value(b), **options)
         if not is_traced(b):
             return x, info
         if b.ndim != 1:

@@ -13,7 +13,7 @@ from pyad.op import COMPLEX_FORMS
 from pyad.ops import elementwise as el
 from pyad.ops.protocol import implements
 from pyad.scipy.define import behind, by_parts, refuse, special
-from pyad.staged import detached
+from pyad.staged import computed, detached
 
 # ---- what the engine has a kernel for ----
 
@@ -171,7 +171,7 @@ _complex_erf = by_parts("scipy.special.erf", sp.erf, z=lambda y, x: _TWO_BY_ROOT
 @implements(sp.expit)
 def expit(x: Any) -> Any:
     """1 / (1 + exp(-x)), without overflow; SciPy's error for complex numbers."""
-    return sp.expit(detached(x)) if is_complex(x) else el.sigmoid(x)
+    return computed(sp.expit, x) if is_complex(x) else el.sigmoid(x)
 
 
 @implements(sp.erf)

@@ -14,13 +14,13 @@ from pyad.ops.dispatch import operand
 from pyad.ops.protocol import implements
 from pyad.scipy.define import behind, by_parts, refuse, special
 from pyad.scipy.special.polygamma import complex_polygamma
-from pyad.staged import detached
+from pyad.staged import computed, detached
 
 
 @implements(sp.gammasgn)
 def gammasgn(x: Any) -> Any:
     """The sign of the gamma function, which is constant."""
-    return sp.gammasgn(detached(x))
+    return computed(sp.gammasgn, x)
 
 
 def _polygamma(n: Any, x: Any) -> Any:
@@ -67,7 +67,7 @@ def polygamma(n: Any, x: Any) -> Any:
 @implements(sp.multigammaln)
 def multigammaln(a: Any, d: Any) -> Any:
     """The logarithm of the gamma function of dimension d, an integer."""
-    if np.any(detached(a) <= 0.5 * (d - 1)):
+    if computed(lambda a: bool(np.any(a <= 0.5 * (d - 1))), a):
         raise ValueError(f"multigammaln: a must be larger than (d - 1) / 2 = {0.5 * (d - 1)}, and is not everywhere")
     total = d * (d - 1) * 0.25 * math.log(math.pi)
     for j in range(d):
@@ -99,7 +99,7 @@ def comb(N: Any, k: Any, *, exact: bool = False, repetition: bool = False) -> An
     N, k = operand("comb", N), operand("comb", k)
     if repetition:
         N = N + k - 1.0
-        inside = np.full(np.broadcast(detached(N), detached(k)).shape, True)
+        inside = np.full(np.broadcast_shapes(np.shape(N), np.shape(k)), True)
     else:
         inside = (detached(k) <= detached(N)) & (detached(N) >= 0) & (detached(k) >= 0)
     return el.where(inside, binom(el.where(inside, N, 1.0), el.where(inside, k, 1.0)), 0.0)

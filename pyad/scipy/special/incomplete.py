@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import scipy.special as sp
 
-from pyad.array import is_traced
+from pyad.array import is_constant, is_traced
 from pyad.ops import elementwise as el
 from pyad.ops.dispatch import operand
 from pyad.ops.protocol import implements
@@ -244,20 +244,25 @@ def fdtrc(dfn: Any, dfd: Any, x: Any) -> Any:
 
 def _events(k: Any, m: Any) -> Any:
     """floor(k) + 1 in the dtype of m."""
+    if is_traced(k):
+        return np.floor(k) + 1.0
     return np.asarray(np.floor(k) + 1.0, getattr(m, "dtype", None))[()]
+
+
+def _refuse_moving(name: str, k: Any) -> None:
+    if is_traced(k) and not is_constant(k):
+        raise refuse(name, "k")
 
 
 @implements(sp.pdtr)
 def pdtr(k: Any, m: Any) -> Any:
     """The distribution function of Poisson's distribution with mean m; the count k is constant."""
-    if is_traced(k):
-        raise refuse("scipy.special.pdtr", "k")
+    _refuse_moving("scipy.special.pdtr", k)
     return gammaincc(_events(k, m), m)
 
 
 @implements(sp.pdtrc)
 def pdtrc(k: Any, m: Any) -> Any:
     """1 - pdtr(k, m)."""
-    if is_traced(k):
-        raise refuse("scipy.special.pdtrc", "k")
+    _refuse_moving("scipy.special.pdtrc", k)
     return gammainc(_events(k, m), m)

@@ -13,7 +13,7 @@ import numpy as np
 from pyad.ops import elementwise as el
 from pyad.scipy import special as sp
 from pyad.scipy.stats.distribution import Continuous
-from pyad.staged import detached
+from pyad.staged import detached, may_hold
 
 _EULER = float(np.euler_gamma)
 _LOG_ROOT_TWO_PI = 0.5 * math.log(2.0 * math.pi)
@@ -262,9 +262,9 @@ f = Continuous(
 def _t_logpdf(z: Any, df: Any) -> Any:
     """With infinitely many degrees of freedom it is the normal one."""
     infinite = np.isinf(detached(df))
-    finite = el.where(infinite, 1.0, df) if np.any(infinite) else df
+    finite = el.where(infinite, 1.0, df) if may_hold(infinite) else df
     out = -sp.betaln(0.5 * finite, 0.5) - 0.5 * el.log(finite) - 0.5 * (finite + 1.0) * el.log1p(z * z / finite)
-    return el.where(infinite, _normal_logpdf(z), out) if np.any(infinite) else out
+    return el.where(infinite, _normal_logpdf(z), out) if may_hold(infinite) else out
 
 
 def _t_entropy(df: Any) -> Any:

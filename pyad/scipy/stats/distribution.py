@@ -16,7 +16,9 @@ from pyad.array import is_traced
 from pyad.errors import UnsupportedError
 from pyad.ops import elementwise as el
 from pyad.ops.dispatch import operand
-from pyad.staged import detached
+from pyad.ops.shape import asarray
+from pyad.staged import Discrete as Staged
+from pyad.staged import detached, may_hold
 
 __all__ = ["Continuous", "Discrete", "Distribution", "Frozen", "positive"]
 
@@ -160,13 +162,13 @@ _not = np.logical_not
 
 def _chosen(mask: Any, x: Any, other: Any) -> Any:
     """where(), which is skipped where nothing is to be replaced."""
-    return x if np.all(mask) else el.where(mask, x, other)
+    return el.where(mask, x, other) if type(mask) is Staged or not np.all(mask) else x
 
 
 def _replaced(out: Any, *cases: tuple[Any, float]) -> Any:
     """The result with a constant wherever a mask holds; the last case has the last word."""
     for mask, value in cases:
-        if np.any(mask):
+        if may_hold(mask):
             out = el.where(mask, value, out)
     return out if is_traced(out) else np.asarray(out)[()]
 
@@ -198,14 +200,14 @@ class Continuous(Distribution):
         plain = [detached(s) for s in shapes]
         valid = self._valid(*plain) if plain else True
         shapes = [_chosen(valid, s, value) for s, value in zip(shapes, self._harmless, strict=True)]
-        return np.asarray(valid & good), shapes, _chosen(good, scale, 1.0)
+        return asarray(valid & good), shapes, _chosen(good, scale, 1.0)
 
     def _inside(self, z: Any, shapes: list[Any]) -> Any:
         plain = [detached(s) for s in shapes]
         z = detached(z)
         lower = z > self._end(0, plain) if self._open_below else z >= self._end(0, plain)
         # At infinity every density is zero.
-        return np.asarray(lower & (z <= self._end(1, plain)) & _not(np.isinf(z)))
+        return asarray(lower & (z <= self._end(1, plain)) & _not(np.isinf(z)))
 
     def _inner_point(self, shapes: list[Any]) -> Any:
         return self._inner(*(detached(s) for s in shapes)) if callable(self._inner) else self._inner
@@ -240,7 +242,7 @@ class Continuous(Distribution):
             z = formula(_chosen((level > 0) & (level < 1), q, 0.5), *shapes)
             first, last = (0, 1) if method == "ppf" else (1, 0)
             for at, which in ((0.0, first), (1.0, last)):
-                if np.any(level == at):
+                if may_hold(level == at):
                     z = el.where(level == at, self._end(which, plain), z)
             return _replaced(z * scale + loc, (_not(valid) | _not((level >= 0) & (level <= 1)), np.nan))
 
@@ -302,10 +304,10 @@ class Discrete(Distribution):
         self, method: str, k: Any, args: tuple[Any, ...], keywords: dict[str, Any]
     ) -> tuple[Any, list[Any], Any]:
         *shapes, loc = self._parameters(method, args, keywords)
-        k = np.asarray(detached(operand(f"{self.name}.{method}", k)) - detached(loc))
-        valid = np.asarray(self._valid(*(detached(s) for s in shapes)))
+        k = asarray(detached(operand(f"{self.name}.{method}", k)) - detached(loc))
+        valid = asarray(self._valid(*(detached(s) for s in shapes)))
         shapes = [_chosen(valid, s, value) for s, value in zip(shapes, self._harmless, strict=True)]
-        narrow = [s.dtype for s in shapes if is_traced(s)]
+        narrow = [s.dtype for s in shapes if is_traced(s) and s.dtype.kind == "f"]
         # Integers are exact in float32 where it matters, and do not widen the parameters.
         return k.astype(narrow[0] if narrow else float), shapes, valid
 
