@@ -495,7 +495,8 @@ def dtype_of(x: Any) -> Any:
         return x
     if isinstance(x, np.generic | np.ndarray):
         return x.dtype
-    return np.asarray(x).dtype
+    dtype = getattr(x, "dtype", None)
+    return dtype if isinstance(dtype, np.dtype) else np.asarray(x).dtype
 
 
 def is_complex(x: Any) -> bool:

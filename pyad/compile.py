@@ -50,13 +50,13 @@ def compile(function: Callable[..., Any], *, max_programs: int = 64) -> Compiled
     >>> import pyad
     >>> def step(weights, x, y):
     ...     value, gradient = pyad.value_and_grad(lambda w: np.mean((x @ w - y) ** 2))(weights)
-    ...     weights -= 0.1 * gradient
+    ...     weights -= 0.05 * gradient
     ...     return value
     >>> fast = pyad.compile(step)
     >>> weights = np.zeros(2)
     >>> x, y = np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([1.0, 2.0])
     >>> [round(float(fast(weights, x, y)), 4) for _ in range(3)]
-    [2.5, 1.7, 1.4248]
+    [2.5, 0.6125, 0.1531]
     """
     if not callable(function):
         raise TypeError(f"compile: the first argument must be a function, got {type(function).__name__}")

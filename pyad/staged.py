@@ -8,7 +8,9 @@ count, its value becomes a guard: the program is right for as long as the value 
 
 from __future__ import annotations
 
+import functools
 import operator
+import types
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -108,21 +110,22 @@ class Discrete:
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **keywords: Any) -> Any:
         if _meets_traced(inputs, keywords):
             return Array.__array_ufunc__(_first_traced(inputs, keywords), ufunc, method, *inputs, **keywords)
-        return call(getattr(ufunc, method), inputs, keywords)
+        if method == "at":
+            return _written_now(ufunc.at, inputs, keywords)
+        return _without_out(getattr(ufunc, method), inputs, keywords)
 
     def __array_function__(self, function: Callable[..., Any], types: Any, args: Any, keywords: Any) -> Any:
         if _meets_traced(args, keywords):
             return Array.__array_function__(_first_traced(args, keywords), function, types, args, keywords)
-        return call(function, args, keywords)
+        if function in _WRITING:
+            return _written_now(function, args, keywords)
+        return _without_out(function, args, keywords)
 
     def __getitem__(self, index: Any) -> Any:
         return call(operator.getitem, (self, index), {})
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        raise ConcretizationError(
-            "a write into an array of integers or booleans that depends on the arguments of a compiled program; build it "
-            "with np.where or np.concatenate, or make it an array of floats"
-        )
+        _refuse_write()
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") or not hasattr(np.ndarray, name):
@@ -138,6 +141,13 @@ class Discrete:
         return array
 
 
+def _refuse_write(*_: Any) -> Any:
+    raise ConcretizationError(
+        "a write into an array of integers or booleans that depends on the arguments of a compiled program; build it "
+        "with np.where or np.concatenate (a = a + b instead of a += b), or make it an array of floats"
+    )
+
+
 def _operators() -> None:
     def binary(function: Callable[[Any, Any], Any], swapped: bool) -> Callable[[Any, Any], Any]:
         def method(self: Discrete, other: Any) -> Any:
@@ -151,6 +161,9 @@ def _operators() -> None:
 
         return method
 
+    def in_place(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+        return lambda self, other: _refuse_write() if self.ndim else function(self, other)
+
     def unary(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
         def method(self: Discrete) -> Any:
             if function is operator.invert and self.dtype == np.bool_:
@@ -163,6 +176,7 @@ def _operators() -> None:
         function = getattr(operator, name + "_" if name in ("and", "or") else name)
         setattr(Discrete, f"__{name}__", binary(function, False))
         setattr(Discrete, f"__r{name}__", binary(function, True))
+        setattr(Discrete, f"__i{name}__", in_place(binary(function, False)))
     Discrete.__matmul__ = binary(operator.matmul, False)
     Discrete.__rmatmul__ = binary(operator.matmul, True)
     for name in ("eq", "ne", "lt", "le", "gt", "ge"):
@@ -173,6 +187,29 @@ def _operators() -> None:
 
 _NATIVE = {operator.and_: _engine.kernel("and"), operator.or_: _engine.kernel("or")}
 _operators()
+
+
+# Functions that write into their first argument.
+_WRITING = {np.copyto, np.put, np.place, np.putmask, np.put_along_axis, np.fill_diagonal}
+
+
+def _written_now(function: Callable[..., Any], args: Any, keywords: dict[str, Any]) -> Any:
+    """A write into a plain array, of values on which what is recorded then depends."""
+    if type(args[0]) is Discrete:
+        _refuse_write()
+    return function(*_decided(args), **_decided(keywords))
+
+
+def _without_out(function: Callable[..., Any], args: Any, keywords: dict[str, Any]) -> Any:
+    """A call whose result is written into out= afterwards, if that is given."""
+    out = keywords.pop("out", None)
+    out = out[0] if type(out) is tuple and len(out) == 1 else out
+    if out is None:
+        return call(function, args, keywords)
+    if not isinstance(out, np.ndarray):
+        _refuse_write()
+    np.copyto(out, _decided(call(function, args, keywords)), casting="same_kind")
+    return out
 
 
 def _is_value(x: Any) -> bool:
@@ -297,7 +334,7 @@ class _Call:
 
     __slots__ = ("args", "function", "keywords", "place")
 
-    def __init__(self, function: Callable[..., Any], args: Any, keywords: Any, place: int | None) -> None:
+    def __init__(self, function: Callable[..., Any], args: Any, keywords: Any, place: tuple[int, ...]) -> None:
         self.function = function
         self.args = args
         self.keywords = keywords
@@ -305,7 +342,12 @@ class _Call:
 
     def run(self, plain: list[Any]) -> Any:
         result = self.function(*_put_in(self.args, plain), **_put_in(self.keywords, plain))
-        return result if self.place is None else result[self.place]
+        for k in self.place:
+            result = result[k]
+        return result
+
+    def part(self, k: int) -> _Call:
+        return _Call(self.function, self.args, self.keywords, (*self.place, k))
 
 
 def _refuse(*_: Any) -> Any:
@@ -327,22 +369,48 @@ def call(function: Callable[..., Any], args: Any, keywords: dict[str, Any]) -> A
     whenever the program runs. Numbers that are no arrays become guards."""
     values: list[Any] = []
     args, keywords = _take_out(args, values), _take_out(keywords, values)
-    plain = [peek(x) for x in values]
-    result = _Call(function, args, keywords, None).run(plain)
-    handles = [x._h for x in values]
-    if type(result) in (list, tuple) or (isinstance(result, tuple) and hasattr(result, "_make")):
-        parts = [_recorded(_Call(function, args, keywords, k), handles, part) for k, part in enumerate(result)]
-        return type(result)(parts) if type(result) in (list, tuple) else type(result)._make(parts)
-    return _recorded(_Call(function, args, keywords, None), handles, result)
+    entry = _Call(_without_values(function), args, keywords, ())
+    result = entry.run([peek(x) for x in values])
+    return _recorded(entry, values, result) if values else result
 
 
-def _recorded(entry: _Call, handles: list[int], value: Any) -> Any:
-    """A node for a value; what is no number or array of numbers is handed out as it is."""
-    if not handles or not isinstance(value, bool | int | float | complex | np.ndarray | np.generic):
+def _without_values(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function with what values it holds as plain ones, which are then decisions: it is called after they have
+    gone."""
+    if isinstance(function, functools.partial):
+        args, keywords = _decided(function.args), _decided(function.keywords)
+        return functools.partial(_without_values(function.func), *args, **keywords)
+    if type(function) is not types.FunctionType or not function.__closure__:
+        return function
+    held = [cell.cell_contents for cell in function.__closure__]
+    plain = [_without_values(x) if callable(x) else _decided(x) for x in held]
+    if all(a is b for a, b in zip(plain, held, strict=True)):
+        return function
+    closure = tuple(map(types.CellType, plain))
+    return types.FunctionType(function.__code__, function.__globals__, function.__name__, function.__defaults__, closure)
+
+
+def _decided(x: Any) -> Any:
+    """The same with the plain values of traced arrays and Discrete values, on which the program then depends."""
+    values: list[Any] = []
+    holes = _take_out(x, values)
+    return _put_in(holes, [guarded(value) for value in values]) if values else x
+
+
+def _recorded(entry: _Call, values: list[Any], value: Any) -> Any:
+    """A node for a value, in containers too; what is no number or array of numbers is handed out as it is."""
+    if isinstance(value, list | tuple):
+        parts = [_recorded(entry.part(k), values, part) for k, part in enumerate(value)]
+        return type(value)._make(parts) if hasattr(value, "_make") else type(value)(parts)
+    if not isinstance(value, bool | int | float | complex | str | np.ndarray | np.generic):
         return value
+    handles = [x._h for x in values]
     array = np.ascontiguousarray(value).reshape(np.shape(value))
     code = CODES.get(array.dtype)
     if code is None:
+        # There are no such values on the tape (half precision, strings), so it is the same for the same arguments only.
+        for x in values:
+            guarded(x)
         return value
     keep = _engine.current().keep
     keep += (array, entry)

@@ -101,12 +101,11 @@ def _set_part(x: Array, index: Any, value: Any) -> None:
 
 def _set_by_values(x: Array, index: Any, value: Any) -> None:
     """x[index] = value for an index that a program computes anew each time."""
-    if type(index) is Discrete and index.dtype == np.bool_ and np.ndim(value) == 0 and index.ndim:
-        if index.shape == x.shape[: index.ndim]:
-            mask = index.reshape(index.shape + (1,) * (x.ndim - index.ndim)) if index.ndim < x.ndim else index
-            return assign_all(x, choose(mask, value, x))
-    places = call(_places_named, (part_of(x), index), {})
     is_mask = type(index) is Discrete and index.dtype == np.bool_
+    if is_mask and np.ndim(value) == 0 and index.ndim and index.shape == x.shape[: index.ndim]:
+        mask = index.reshape(index.shape + (1,) * (x.ndim - index.ndim)) if index.ndim < x.ndim else index
+        return assign_all(x, choose(mask, value, x))
+    places = call(_places_named, (part_of(x), index), {})
     return _set_places(x, (places, is_mask or computed(_are_distinct, places)), value)
 
 
@@ -143,6 +142,8 @@ def _operand(value: Any, dtype: np.dtype) -> Any:
     """A value to be written into an array of a dtype: traced, or a plain number or array."""
     if is_traced(value):
         return value
+    if type(value) is Discrete:
+        return value.as_array()
     if type(value) in (list, tuple) and contains_traced(value):
         return array(value)
     if type(value) in (float, int):

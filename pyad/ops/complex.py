@@ -103,7 +103,7 @@ def real_if_close(a: Any, tol: float = 100) -> Any:
     a = plain("real_if_close", a)
     if not is_traced(a):
         return np.real_if_close(a, tol)
-    closes = is_complex(a) and computed(lambda a: not np.iscomplexobj(np.real_if_close(a, tol)), a)
+    closes = is_complex(a) and computed(lambda a, tol: not np.iscomplexobj(np.real_if_close(a, tol)), a, tol)
     return real(a) if closes else a
 
 

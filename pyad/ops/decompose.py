@@ -199,7 +199,7 @@ def eigh(a: Any, UPLO: str = "L") -> Any:
 
 def _eigvalsh_value(a: np.ndarray, UPLO: str, seen: list[Any]) -> np.ndarray:
     w, v = np.linalg.eigh(a, UPLO)
-    seen.append(v)
+    seen[:] = (v,)
     return w
 
 
@@ -337,7 +337,7 @@ _svd = host("svd", lambda a, full_matrices: tuple(np.linalg.svd(a, full_matrices
 
 def _svdvals_value(a: np.ndarray, seen: list[Any]) -> np.ndarray:
     u, s, vh = np.linalg.svd(a, full_matrices=False)
-    seen += [u, vh]
+    seen[:] = u, vh
     return s
 
 

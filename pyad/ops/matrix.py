@@ -16,8 +16,8 @@ import numpy as np
 from pyad.array import contains_traced, is_traced
 from pyad.errors import ShapeError
 from pyad.ops.elementwise import where
-from pyad.ops.shape import array, swapaxes, transpose
-from pyad.staged import detached, may_hold
+from pyad.ops.shape import array, astype, swapaxes, transpose
+from pyad.staged import Discrete, detached, may_hold
 
 __all__ = [
     "adjoint",
@@ -48,6 +48,8 @@ def as_array(x: Any) -> Any:
     """A list that holds traced values as a traced array, other lists as NumPy's, and arrays as they are."""
     if is_traced(x):
         return x
+    if type(x) is Discrete:
+        return astype(x, float)
     return array(x) if type(x) in (list, tuple) and contains_traced(x) else np.asarray(x)
 
 

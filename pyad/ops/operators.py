@@ -155,6 +155,8 @@ def written(name: str, out: Any, result: Any, where: Any, widen: bool) -> Any:
             "array; use the returned array, or make the array inside the function with pyad.numpy.array, zeros, "
             "empty, ..., of a floating dtype"
         )
+    if type(out) is Discrete:
+        out[...] = result  # which says that it cannot be done
     plain = guarded(result) if type(result) is Discrete else plain_values(result)
     np.copyto(out, plain, casting="same_kind", where=np.asarray(plain_values(where)))
     return out

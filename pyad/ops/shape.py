@@ -244,6 +244,7 @@ def concatenate(arrays: Any, /, axis: int | None = 0) -> Any:
     arrays = list(arrays)
     if not any(is_traced(x) for x in arrays):
         return np.concatenate([plain("concatenate", x) for x in arrays], axis)
+    arrays = [x.as_array() if type(x) is Discrete else x for x in arrays]
     if axis is None:
         arrays = [ravel(x) for x in arrays]
         axis = 0
@@ -290,6 +291,8 @@ def array(x: Any, dtype: Any = None) -> Any:
     """
     if is_traced(x):
         return copy_of(x) if dtype is None else astype(x, dtype)
+    if type(x) is Discrete:
+        return x if dtype is None else astype(x, dtype)
     if not contains_traced(x):
         return np.array(x, dtype)
     built = stack([array(item) if type(item) in (list, tuple) else item for item in x])
