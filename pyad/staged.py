@@ -303,18 +303,19 @@ class _Hole:
         self.number = number
 
 
-def _take_out(x: Any, values: list[Any]) -> Any:
-    """The arguments with holes for values, which are appended to the list."""
+def _take_out(x: Any, values: list[Any], copied: bool = False) -> Any:
+    """The arguments with holes for values, which are appended to the list; `copied`: and with copies of plain arrays,
+    which may be changed before the call is made again."""
     if _is_value(x):
         values.append(x)
         return _Hole(len(values) - 1)
     if type(x) in (list, tuple):
-        return type(x)([_take_out(item, values) for item in x])
+        return type(x)([_take_out(item, values, copied) for item in x])
     if type(x) is dict:
-        return {key: _take_out(item, values) for key, item in x.items()}
+        return {key: _take_out(item, values, copied) for key, item in x.items()}
     if type(x) is slice:
         return slice(*(_take_out(item, values) for item in (x.start, x.stop, x.step)))
-    return x
+    return x.copy() if copied and type(x) is np.ndarray else x
 
 
 def _put_in(x: Any, plain: list[Any]) -> Any:
@@ -368,7 +369,7 @@ def call(function: Callable[..., Any], args: Any, keywords: dict[str, Any]) -> A
     """A function of NumPy through which nothing is differentiated, on values of the program: computed now, and again
     whenever the program runs. Numbers that are no arrays become guards."""
     values: list[Any] = []
-    args, keywords = _take_out(args, values), _take_out(keywords, values)
+    args, keywords = _take_out(args, values, True), _take_out(keywords, values, True)
     entry = _Call(_without_values(function), args, keywords, ())
     result = entry.run([peek(x) for x in values])
     return _recorded(entry, values, result) if values else result
@@ -378,23 +379,25 @@ def _without_values(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function with what values it holds as plain ones, which are then decisions: it is called after they have
     gone."""
     if isinstance(function, functools.partial):
-        args, keywords = _decided(function.args), _decided(function.keywords)
+        args, keywords = _decided(function.args, True), _decided(function.keywords, True)
         return functools.partial(_without_values(function.func), *args, **keywords)
     if type(function) is not types.FunctionType or not function.__closure__:
         return function
     held = [cell.cell_contents for cell in function.__closure__]
-    plain = [_without_values(x) if callable(x) else _decided(x) for x in held]
+    plain = [_without_values(x) if callable(x) else _decided(x, True) for x in held]
     if all(a is b for a, b in zip(plain, held, strict=True)):
         return function
     closure = tuple(map(types.CellType, plain))
-    return types.FunctionType(function.__code__, function.__globals__, function.__name__, function.__defaults__, closure)
+    return types.FunctionType(
+        function.__code__, function.__globals__, function.__name__, function.__defaults__, closure
+    )
 
 
-def _decided(x: Any) -> Any:
+def _decided(x: Any, copied: bool = False) -> Any:
     """The same with the plain values of traced arrays and Discrete values, on which the program then depends."""
     values: list[Any] = []
-    holes = _take_out(x, values)
-    return _put_in(holes, [guarded(value) for value in values]) if values else x
+    holes = _take_out(x, values, copied)
+    return _put_in(holes, [guarded(value) for value in values]) if values or copied else x
 
 
 def _recorded(entry: _Call, values: list[Any], value: Any) -> Any:

@@ -15,6 +15,7 @@ import pyad.scipy.linalg as pla
 import pyad.scipy.special as psp
 import pyad.scipy.stats as pst
 from pyad import nn, tree
+from pyad.errors import ConcretizationError
 
 V, W = np.array([0.31, 0.62, 0.45, 0.8]), np.array([0.71, 0.12, 0.55, 0.33])
 M = np.array([[1.3, 0.2, 0.4], [-0.5, 1.1, 0.35], [0.1, 0.7, 2.0]])
@@ -265,6 +266,67 @@ def test_a_plain_array_that_is_changed_after_its_use_is_what_it_was():
         return y
 
     check_replays(f, (V,), (W,))
+
+
+def test_a_plain_table_that_is_changed_after_its_use_is_what_it_was():
+    def f(x):
+        table = np.arange(4.0)
+        found = np.take_along_axis(table, np.argsort(x), 0)
+        chosen = np.where(x > 0.5, table, -table)
+        between = np.interp(x, table, table)
+        table[:] = 9.0
+        return found * x + chosen + between + table
+
+    check_replays(f, (V,), (W,))
+
+
+def test_writes_of_integers_into_plain_arrays_are_those_of_this_call():
+    def f(x):
+        counts = np.zeros(4, int)
+        np.add.at(counts, np.argsort(x)[:2], 1)
+        order = np.zeros(4, int)
+        np.copyto(order, np.argsort(x))
+        np.add(order, np.argsort(x), out=order)
+        return counts * x + order
+
+    check_replays(f, (V,), (W,), programs=2)
+
+
+def test_integers_that_depend_on_the_arguments_are_not_written_into():
+    def write(x):
+        order = np.argsort(x)
+        order[0] = 1
+        return order
+
+    def add(x):
+        order = np.argsort(x)
+        order += 1
+        return order
+
+    def out(x):
+        order = np.argsort(x)
+        return np.add(order, 1, out=order)
+
+    for f in (write, add, out):
+        with pytest.raises(ConcretizationError, match="a write into an array of integers"):
+            pyad.compile(f)(V)
+
+
+def test_what_numpy_gives_in_half_precision_or_in_lists_belongs_to_this_call():
+    check_replays(lambda x: np.sin(x > 0.5), (V,), (W,), programs=2)
+    check_replays(lambda x: np.histogramdd(np.argsort(x)[:, None], 2), (V,), (W,))
+    check_replays(lambda x: np.split(np.argsort(x), 2), (V,), (W,))
+
+
+def test_integers_in_the_place_of_settings_are_decisions():
+    check_replays(lambda x: np.partition(x, np.argsort(x)), (V,), (W,), programs=2)
+    check_replays(lambda x: np.sum(M, axis=np.argmax(x[:2])) * x[0], (V,), (W,), programs=2)
+
+
+def test_a_matrix_of_another_rank_is_another_program():
+    singular = np.ones((3, 3))
+    f = lambda a: np.linalg.lstsq(a, np.arange(3.0), rcond=None)  # noqa: E731
+    check_replays(f, (M,), (N,), (singular,), programs=2)
 
 
 def test_plain_output_arrays_hold_what_is_computed_in_this_call():

@@ -115,10 +115,11 @@ def choose(a: Any, choices: Any, mode: str = "raise") -> Any:
     which = asarray(a)
     shape = np.broadcast_shapes(which.shape, *(x.shape for x in arrays))
     size = int(np.prod(shape, dtype=int))
+    numbers = list(range(len(arrays)))
 
     def places(which: np.ndarray) -> np.ndarray:
         # Which of the choices, checked and wrapped by NumPy.
-        chosen = np.choose(which, list(range(len(arrays))), mode=mode)
+        chosen = np.choose(which, numbers, mode=mode)
         return np.broadcast_to(chosen, shape) * size + np.arange(size).reshape(shape)
 
     return gather(sh.stack([broadcast_to(x, shape) for x in arrays]), computed(places, which))
