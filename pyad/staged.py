@@ -26,13 +26,13 @@ __all__ = [
     "Discrete",
     "call",
     "compare",
+    "computed",
     "detached",
     "guarded",
     "is_staged",
     "keep_weak",
     "may_hold",
     "peek",
-    "computed",
     "without_derivative",
 ]
 
@@ -440,8 +440,8 @@ def _has_fixed_shape(function: Callable[..., Any]) -> bool:
 
 
 def _guard_shape(x: Any) -> None:
-    """See to it that a value is computed, and its shape looked at, also where nobody needs more of it than that: a guard
-    on an empty part."""
+    """See to it that a value is computed, and its shape looked at, also where nobody needs more of it than that: by a
+    guard on an empty part."""
     shape = x.shape
     nothing = lib.pyad_op(_SLICE, 1, [x._h], 3 * len(shape), (0, 1, 0) * len(shape))
     if nothing >= FAILED:
