@@ -17,7 +17,7 @@ from pyad.ops.index import as_places, slice_axis, take_rows
 from pyad.ops.protocol import implements
 from pyad.ops.reduce import normalize_axes
 from pyad.ops.shape import asarray, concatenate
-from pyad.staged import computed
+from pyad.staged import Discrete, computed
 
 __all__ = [
     "astype",
@@ -56,7 +56,9 @@ __all__ = [
 def gather(x: Any, places: Any) -> Any:
     """The elements of x, counted in C order, at `places`: integers of any shape, each in [0, x.size)."""
     flat = sh.ravel(x)
-    return take_rows(flat, as_places(places)) if is_traced(flat) else computed(lambda places: flat[places], places)
+    if is_traced(flat):
+        return take_rows(flat, as_places(places))
+    return computed(lambda places: flat[places], places) if type(places) is Discrete else flat[places]
 
 
 def moved(move: Callable[[np.ndarray], Any], x: Any) -> Any:
