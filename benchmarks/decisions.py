@@ -167,6 +167,8 @@ def host_ops() -> None:
             f"  {name:14s} NumPy {plain * 1e6:5.2f} us, traced {traced * 1e6:5.2f} us, "
             f"more {(traced - plain) * 1e6:5.2f} us; backward {backward * 1e6:5.2f} us a node"
         )
+
+
 def blas() -> None:
     """A product by NumPy's BLAS and by MKL (where it is installed), alone and each time after one of NumPy's own."""
     from threadpoolctl import threadpool_limits

@@ -20,27 +20,27 @@ except ModuleNotFoundError as error:
 
 from pyad import errors, extend, numpy, ops
 from pyad.array import Array
-from pyad.compile import Compiled, CompileWarning, compile
 from pyad.blas import get_blas, set_blas
+from pyad.compile import Compiled, CompileWarning, compile
 from pyad.custom import custom_jvp, custom_vjp
 from pyad.derived import checkpoint, fixed_point
 from pyad.threads import get_num_threads, set_num_threads
 from pyad.transforms import grad, hessian, hvp, jacobian, jvp, stop_gradient, value_and_grad, vjp
 
 __all__ = [
+    "Array",
     "CompileWarning",
     "Compiled",
-    "compile",
-    "Array",
     "autograd",
     "checkpoint",
+    "compile",
     "custom_jvp",
     "custom_vjp",
     "errors",
     "extend",
     "fixed_point",
-    "get_num_threads",
     "get_blas",
+    "get_num_threads",
     "grad",
     "hessian",
     "hvp",
@@ -50,8 +50,8 @@ __all__ = [
     "numpy",
     "ops",
     "scipy",
-    "set_num_threads",
     "set_blas",
+    "set_num_threads",
     "stop_gradient",
     "testing",
     "value_and_grad",

@@ -136,6 +136,8 @@ class Engine:
         # What is needed as long as the tape has the nodes. Always put here before the engine is told of it.
         self.keep: Any = []
         self.info = ffi.new("pyad_info *")
+        # What owns the memory of arrays outside a function that is being recorded, by id: a program reads them in place.
+        self.outside: set[int] = set()
         self.abstract = False  # a rule is being recorded on placeholders, which have no values
         self.dead: list[Any] = []  # cells of saved tapes whose owner is gone, freed by this thread
 
@@ -201,6 +203,13 @@ def current() -> Engine:
 # ---- memory in ----
 
 
+def owner_of(array: Any) -> Any:
+    """What owns an array's memory."""
+    while isinstance(array, np.ndarray) and array.base is not None:
+        array = array.base
+    return array
+
+
 def lend(array: np.ndarray, flags: int) -> int:
     """A leaf over the memory of `array`; the engine's keep list holds the array."""
     dtype = array.dtype
@@ -208,6 +217,8 @@ def lend(array: np.ndarray, flags: int) -> int:
     if code is None or not dtype.isnative:
         raise errors.DTypeError(f"arrays of dtype {dtype} are not supported; convert to float32 or float64")
     most = 32 if code <= CODE_F64 else 31
+    if staging_threads and flags and current().staging and id(owner_of(array)) not in _local.engine.outside:  # type: ignore[union-attr]
+        array = array.copy()  # the function may go on to change it, but the program needs what it is now
     if array.ndim > most:
         raise errors.ShapeError(f"arrays of {array.ndim} dimensions are not supported, at most {most}")
     try:

@@ -236,8 +236,8 @@ def _frozen(what: str, x: Array) -> ConcretizationError:
     """The error for what would put a value of this one call into a compiled program."""
     return ConcretizationError(
         f"{what} of a {x._text()} value while a program is being compiled{_user_line()}: the number would be the same "
-        "at every later call. Leave it an array, compare it (as in `if x > 0`), or pass what it is for as a Python int, "
-        "str or tuple, which belong to the program"
+        "at every later call. Leave it an array, compare it (as in `if x > 0`), or pass what it is for as a Python "
+        "int, str or tuple, which belong to the program"
     )
 
 
@@ -501,7 +501,8 @@ def dtype_of(x: Any) -> Any:
         return x
     if isinstance(x, np.generic | np.ndarray):
         return x.dtype
-    return np.asarray(x).dtype
+    dtype = getattr(x, "dtype", None)
+    return dtype if isinstance(dtype, np.dtype) else np.asarray(x).dtype
 
 
 def is_complex(x: Any) -> bool:

@@ -18,6 +18,8 @@ from typing import Any
 
 import numpy as np
 
+from pyad._engine import owner_of
+
 __all__ = ["Closure", "random_states"]
 
 # Bounds on how far it is looked, for functions that reach half a library.
@@ -67,13 +69,19 @@ class Closure:
         roots: dict[int, list[np.ndarray]] = {}
         for x in kept:
             if isinstance(x, np.ndarray) and x.ctypes.data in addresses:
-                roots.setdefault(id(_root(x)), []).append(x)
+                roots.setdefault(id(owner_of(x)), []).append(x)
 
         def is_lent(array: np.ndarray) -> bool:
-            return any(np.may_share_memory(x, array) for x in roots.get(id(_root(array)), ()))
+            return any(np.may_share_memory(x, array) for x in roots.get(id(owner_of(array)), ()))
 
-        self.in_place = [array for array, _ in self.arrays if is_lent(array)]
-        self.arrays = [(array, content) for array, content in self.arrays if not is_lent(array)]
+        # An array that the function itself has changed is not the same at the next call, and that is to be noticed.
+        same = {id(array) for array, content in self.arrays if is_lent(array) and _is_content(array, content)}
+        self.in_place = [array for array, _ in self.arrays if id(array) in same]
+        self.arrays = [(array, content) for array, content in self.arrays if id(array) not in same]
+
+    def owners(self) -> set[int]:
+        """What owns the memory of the arrays, by id."""
+        return {id(owner_of(array)) for array, _ in self.arrays}
 
     def is_trivial(self) -> bool:
         return not (self.names or self.cells or self.containers or self.arrays)
@@ -92,13 +100,6 @@ class Closure:
             if not _has_entries(container, entries):
                 return False
         return all(_is_content(array, content) for array, content in self.arrays)
-
-
-def _root(array: Any) -> Any:
-    """What owns an array's memory."""
-    while isinstance(array, np.ndarray) and array.base is not None:
-        array = array.base
-    return array
 
 
 def _inside(cell: Any) -> Any:

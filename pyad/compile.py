@@ -275,9 +275,11 @@ class Recording:
         try:
             scope.open()
             scope.engine.stage(True)
+            scope.engine.outside = closure.owners()
             return self._run(scope.engine, closure)
         finally:
             scope.engine.stage(False)
+            scope.engine.outside = set()
             scope.close()
 
     def _run(self, engine: Any, closure: Closure) -> tuple[int, Any]:

@@ -21,8 +21,8 @@ from pyad.array import constant, is_traced, numpy_value, wrap
 from pyad.errors import ConcretizationError, DTypeError, ShapeError
 from pyad.host import Packing
 from pyad.op import Op, python_op
-from pyad.staged import is_staged, peek, without_derivative
 from pyad.ops.shape import reshape
+from pyad.staged import is_staged, peek, without_derivative
 
 __all__ = ["custom_jvp", "custom_vjp"]
 

@@ -33,7 +33,6 @@ from typing import Any
 import numpy as np
 
 from pyad import _engine, tree
-
 from pyad.array import constant_call, is_traced
 from pyad.custom import _Call, _find, _name_of, _Outputs, _record
 from pyad.errors import ConcretizationError, ShapeError

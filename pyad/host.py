@@ -208,6 +208,7 @@ def _define(name: str, reference: Any, vjp: Any, jvp: Any) -> Op:
         return outputs.pack(jvp(tangents, outputs.unpack(y), *operands, **params))
 
     on_kept = (backward_on_kept, forward_on_kept)
+
     def rerun(run: _Run, operands: list[Any]) -> Any:
         return _as_array(reference(*operands, **run[0]))[0]
 

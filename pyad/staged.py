@@ -8,7 +8,9 @@ count, its value becomes a guard: the program is right for as long as the value 
 
 from __future__ import annotations
 
+import functools
 import operator
+import types
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -16,7 +18,7 @@ import numpy as np
 
 from pyad import _engine
 from pyad._engine import CODES, DTYPES, FAILED, LARGE, ffi, lib
-from pyad.array import Array, Cell, Weak, _Held, is_traced, rebind, wrap
+from pyad.array import Array, Cell, Weak, _Held, is_traced, numpy_value, rebind, wrap
 from pyad.errors import ConcretizationError, ShapeError
 from pyad.op import handle_of, python_op
 
@@ -24,10 +26,13 @@ __all__ = [
     "Discrete",
     "call",
     "compare",
+    "computed",
+    "detached",
     "guarded",
     "is_staged",
     "keep_weak",
     "make_writable",
+    "may_hold",
     "peek",
     "without_derivative",
 ]
@@ -109,21 +114,22 @@ class Discrete:
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **keywords: Any) -> Any:
         if _meets_traced(inputs, keywords):
             return Array.__array_ufunc__(_first_traced(inputs, keywords), ufunc, method, *inputs, **keywords)
-        return call(getattr(ufunc, method), inputs, keywords)
+        if method == "at":
+            return _written_now(ufunc.at, inputs, keywords)
+        return _without_out(getattr(ufunc, method), inputs, keywords)
 
     def __array_function__(self, function: Callable[..., Any], types: Any, args: Any, keywords: Any) -> Any:
         if _meets_traced(args, keywords):
             return Array.__array_function__(_first_traced(args, keywords), function, types, args, keywords)
-        return call(function, args, keywords)
+        if function in _WRITING:
+            return _written_now(function, args, keywords)
+        return _without_out(function, args, keywords)
 
     def __getitem__(self, index: Any) -> Any:
         return call(operator.getitem, (self, index), {})
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        raise ConcretizationError(
-            "a write into an array of integers or booleans that depends on the arguments of a compiled program; build "
-            "it with np.where or np.concatenate, or make it an array of floats"
-        )
+        _refuse_write()
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") or not hasattr(np.ndarray, name):
@@ -149,6 +155,13 @@ class Discrete:
         return made
 
 
+def _refuse_write(*_: Any) -> Any:
+    raise ConcretizationError(
+        "a write into an array of integers or booleans that depends on the arguments of a compiled program; build it "
+        "with np.where or np.concatenate (a = a + b instead of a += b), or make it an array of floats"
+    )
+
+
 def _operators() -> None:
     def binary(function: Callable[[Any, Any], Any], swapped: bool) -> Callable[[Any, Any], Any]:
         def method(self: Discrete, other: Any) -> Any:
@@ -162,6 +175,9 @@ def _operators() -> None:
 
         return method
 
+    def in_place(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+        return lambda self, other: _refuse_write() if self.ndim else function(self, other)
+
     def unary(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
         def method(self: Discrete) -> Any:
             if function is operator.invert and self.dtype == np.bool_:
@@ -174,6 +190,7 @@ def _operators() -> None:
         function = getattr(operator, name + "_" if name in ("and", "or") else name)
         setattr(Discrete, f"__{name}__", binary(function, False))
         setattr(Discrete, f"__r{name}__", binary(function, True))
+        setattr(Discrete, f"__i{name}__", in_place(binary(function, False)))
     Discrete.__matmul__ = binary(operator.matmul, False)
     Discrete.__rmatmul__ = binary(operator.matmul, True)
     for name in ("eq", "ne", "lt", "le", "gt", "ge"):
@@ -184,6 +201,29 @@ def _operators() -> None:
 
 _NATIVE = {operator.and_: _engine.kernel("and"), operator.or_: _engine.kernel("or")}
 _operators()
+
+
+# Functions that write into their first argument.
+_WRITING = {np.copyto, np.put, np.place, np.putmask, np.put_along_axis, np.fill_diagonal}
+
+
+def _written_now(function: Callable[..., Any], args: Any, keywords: dict[str, Any]) -> Any:
+    """A write into a plain array, of values on which what is recorded then depends."""
+    if type(args[0]) is Discrete:
+        _refuse_write()
+    return function(*_decided(args), **_decided(keywords))
+
+
+def _without_out(function: Callable[..., Any], args: Any, keywords: dict[str, Any]) -> Any:
+    """A call whose result is written into out= afterwards, if that is given."""
+    out = keywords.pop("out", None)
+    out = out[0] if type(out) is tuple and len(out) == 1 else out
+    if out is None:
+        return call(function, args, keywords)
+    if not isinstance(out, np.ndarray):
+        _refuse_write()
+    np.copyto(out, _decided(call(function, args, keywords)), casting="same_kind")
+    return out
 
 
 def _is_value(x: Any) -> bool:
@@ -236,6 +276,28 @@ def without_derivative(x: Array) -> Any:
     return _as_value(lib.pyad_without_derivative(x._h))
 
 
+def detached(x: Any) -> Any:
+    """x without its derivative: a plain value, or while a program is being recorded, a value that it computes anew."""
+    if not is_traced(x):
+        return x
+    if _engine.staging_threads and lib.pyad_is_staged(x._h):
+        return without_derivative(x)
+    return numpy_value(x)
+
+
+def computed(function: Callable[..., Any], *args: Any) -> Any:
+    """A function of NumPy or SciPy on the plain values of arguments; while a program is being recorded, a call that it
+    makes again. A Python number or bool that the function gives is a decision: another one, another recording."""
+    if _engine.staging_threads and _engine.current().staging:
+        return call(function, args, {})
+    return function(*map(numpy_value, args))
+
+
+def may_hold(mask: Any) -> bool:
+    """Whether a mask may hold somewhere. What a program computes anew may, so that it needs no decision."""
+    return type(mask) is Discrete or bool(np.any(mask))
+
+
 def _as_value(handle: int) -> Any:
     if handle >= FAILED:
         raise _engine.error(handle)
@@ -257,18 +319,19 @@ class _Hole:
         self.is_weak = is_weak  # a Python float
 
 
-def _take_out(x: Any, values: list[Any]) -> Any:
-    """The arguments with holes for values, which are appended to the list."""
+def _take_out(x: Any, values: list[Any], copied: bool = False) -> Any:
+    """The arguments with holes for values, which are appended to the list; `copied`: and with copies of plain arrays,
+    which may be changed before the call is made again."""
     if _is_value(x):
         values.append(x)
         return _Hole(len(values) - 1, type(x) is Weak)
     if type(x) in (list, tuple):
-        return type(x)([_take_out(item, values) for item in x])
+        return type(x)([_take_out(item, values, copied) for item in x])
     if type(x) is dict:
-        return {key: _take_out(item, values) for key, item in x.items()}
+        return {key: _take_out(item, values, copied) for key, item in x.items()}
     if type(x) is slice:
         return slice(*(_take_out(item, values) for item in (x.start, x.stop, x.step)))
-    return x
+    return x.copy() if copied and type(x) is np.ndarray else x
 
 
 def _put_in(x: Any, plain: list[Any]) -> Any:
@@ -288,7 +351,7 @@ class _Call:
 
     __slots__ = ("args", "function", "keywords", "place")
 
-    def __init__(self, function: Callable[..., Any], args: Any, keywords: Any, place: int | None) -> None:
+    def __init__(self, function: Callable[..., Any], args: Any, keywords: Any, place: tuple[int, ...]) -> None:
         self.function = function
         self.args = args
         self.keywords = keywords
@@ -296,7 +359,12 @@ class _Call:
 
     def run(self, plain: list[Any]) -> Any:
         result = self.function(*_put_in(self.args, plain), **_put_in(self.keywords, plain))
-        return result if self.place is None else result[self.place]
+        for k in self.place:
+            result = result[k]
+        return result
+
+    def part(self, k: int) -> _Call:
+        return _Call(self.function, self.args, self.keywords, (*self.place, k))
 
 
 def _refuse(*_: Any) -> Any:
@@ -317,23 +385,51 @@ def call(function: Callable[..., Any], args: Any, keywords: dict[str, Any]) -> A
     """A function of NumPy through which nothing is differentiated, on values of the program: computed now, and again
     whenever the program runs. Numbers that are no arrays become guards."""
     values: list[Any] = []
-    args, keywords = _take_out(args, values), _take_out(keywords, values)
-    plain = [peek(x) for x in values]
-    result = _Call(function, args, keywords, None).run(plain)
-    handles = [x._h for x in values]
-    if type(result) in (list, tuple) or (isinstance(result, tuple) and hasattr(result, "_make")):
-        parts = [_recorded(_Call(function, args, keywords, k), handles, part) for k, part in enumerate(result)]
-        return type(result)(parts) if type(result) in (list, tuple) else type(result)._make(parts)
-    return _recorded(_Call(function, args, keywords, None), handles, result)
+    args, keywords = _take_out(args, values, True), _take_out(keywords, values, True)
+    entry = _Call(_without_values(function), args, keywords, ())
+    result = entry.run([peek(x) for x in values])
+    return _recorded(entry, values, result) if values else result
 
 
-def _recorded(entry: _Call, handles: list[int], value: Any) -> Any:
-    """A node for a value; what is no number or array of numbers is handed out as it is."""
-    if not handles or not isinstance(value, bool | int | float | complex | np.ndarray | np.generic):
+def _without_values(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function with what values it holds as plain ones, which are then decisions: it is called after they have
+    gone."""
+    if isinstance(function, functools.partial):
+        args, keywords = _decided(function.args, True), _decided(function.keywords, True)
+        return functools.partial(_without_values(function.func), *args, **keywords)
+    if type(function) is not types.FunctionType or not function.__closure__:
+        return function
+    held = [cell.cell_contents for cell in function.__closure__]
+    plain = [_without_values(x) if callable(x) else _decided(x, True) for x in held]
+    if all(a is b for a, b in zip(plain, held, strict=True)):
+        return function
+    closure = tuple(map(types.CellType, plain))
+    return types.FunctionType(
+        function.__code__, function.__globals__, function.__name__, function.__defaults__, closure
+    )
+
+
+def _decided(x: Any, copied: bool = False) -> Any:
+    """The same with the plain values of traced arrays and Discrete values, on which the program then depends."""
+    values: list[Any] = []
+    holes = _take_out(x, values, copied)
+    return _put_in(holes, [guarded(value) for value in values]) if values or copied else x
+
+
+def _recorded(entry: _Call, values: list[Any], value: Any) -> Any:
+    """A node for a value, in containers too; what is no number or array of numbers is handed out as it is."""
+    if isinstance(value, list | tuple):
+        parts = [_recorded(entry.part(k), values, part) for k, part in enumerate(value)]
+        return type(value)._make(parts) if hasattr(value, "_make") else type(value)(parts)
+    if not isinstance(value, bool | int | float | complex | str | np.ndarray | np.generic):
         return value
+    handles = [x._h for x in values]
     array = np.ascontiguousarray(value).reshape(np.shape(value))
     code = CODES.get(array.dtype)
     if code is None:
+        # There are no such values on the tape (half precision, strings), so it is the same for the same arguments only.
+        for x in values:
+            guarded(x)
         return value
     keep = _engine.current().keep
     keep += (array, entry)
@@ -342,7 +438,36 @@ def _recorded(entry: _Call, handles: list[int], value: Any) -> Any:
     if ran >= FAILED:
         raise _engine.error(ran, tuple(handles))
     made = _as_value(lib.pyad_without_derivative(ran & (LARGE - 1)))
+    if array.ndim and not _has_fixed_shape(entry.function):
+        _guard_shape(made)
     return made if isinstance(value, np.ndarray | np.generic) else type(value)(guarded(made).item())
+
+
+# Besides ufuncs: what gives a shape that only those of its arguments decide.
+_FIXED = {getattr, np.sort, np.argsort, np.take_along_axis, np.any, np.all, np.sum, np.mean}
+_FIXED |= {np.argmax, np.argmin, np.isclose, np.asarray, np.ndarray.astype, np.ndarray.sum, np.ndarray.mean}
+
+
+def _has_fixed_shape(function: Callable[..., Any]) -> bool:
+    if isinstance(function, np.ufunc) or isinstance(getattr(function, "__self__", None), np.ufunc):
+        return True
+    module = getattr(function, "__module__", None)
+    return function in _FIXED or (module == "_operator" and function is not operator.getitem)
+
+
+def _guard_shape(x: Any) -> None:
+    """See to it that a value is computed, and its shape looked at, also where nobody needs more of it than that: by a
+    guard on an empty part."""
+    shape = x.shape
+    nothing = lib.pyad_op(_SLICE, 1, [x._h], 3 * len(shape), (0, 1, 0) * len(shape))
+    if nothing >= FAILED:
+        raise _engine.error(nothing)
+    status = lib.pyad_guard(nothing & (LARGE - 1))
+    if status:
+        raise _engine.error(status)
+
+
+_SLICE = _engine.kernel("slice")
 
 
 # ---- comparisons ----

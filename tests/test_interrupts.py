@@ -27,7 +27,7 @@ STRIDE = 41
 
 @pytest.fixture(autouse=True)
 def _numpy_is_left_as_it_was():
-    """An interrupt may come where NumPy has changed how it treats floating-point errors, before it has changed it back."""
+    """An interrupt may come where NumPy has changed how it treats floating-point errors, and is to change it back."""
     with np.errstate():
         yield
 

@@ -10,6 +10,7 @@ import pytest
 import pyad
 import pyad.numpy as pnp
 from pyad import nn, tree
+from pyad.compile import Compiled
 from pyad.testing import check_grads
 
 
@@ -579,3 +580,182 @@ def test_a_classifier_learns_what_is_not_linear(rng):
 
     nn.fit(loss, params, (x, labels), nn.Adam(0.02), 60, 32, rng, progress=False)
     assert nn.accuracy(nn.mlp(params, x, "relu"), labels) > 0.95
+
+
+# ---- compiled steps ----
+
+OPTIMIZERS = [nn.SGD(0.1), nn.SGD(0.1, 0.9), nn.SGD(0.1, 0.9, nesterov=True), nn.Adam(0.01)]
+
+
+def trained(optimizer, dtype=np.float64, loss=None, **keywords):
+    """The parameters after a short training on 21 rows, of which the last batch has 5, and the history."""
+    rng = np.random.default_rng(0)
+    params = tree.map(lambda p: p.astype(dtype), nn.init_mlp(rng, [3, 5, 2]))
+    x = rng.normal(size=(21, 3)).astype(dtype)
+    labels = (x[:, 0] > 0).astype(np.int64)
+    loss = loss or (lambda params, x, labels: nn.softmax_cross_entropy(nn.mlp(params, x, "relu"), labels))
+    keywords = {"epochs": 3, "batch_size": 8, "rng": rng, "progress": False, **keywords}
+    history = nn.fit(loss, params, (x, labels), optimizer, **keywords)
+    return params, history
+
+
+def the_same(a, b, dtype=np.float64):
+    rtol = 1e-5 if dtype == np.float32 else 1e-10
+    for p, q in zip(tree.leaves(a), tree.leaves(b), strict=True):
+        assert np.asarray(p).dtype == np.asarray(q).dtype
+        np.testing.assert_allclose(p, q, rtol=rtol, atol=rtol)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=str)
+def test_compiled_training_is_uncompiled_training(optimizer, dtype):
+    the_same(trained(optimizer, dtype), trained(optimizer, dtype, compile=False), dtype)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=str)
+def test_a_step_with_an_optimizer_is_one_program(optimizer):
+    rng = np.random.default_rng(0)
+    x, labels = rng.normal(size=(6, 3)), np.array([0, 1, 1, 0, 1, 0])
+
+    def step(params, state, x, labels):
+        value, grads = pyad.value_and_grad(lambda params: nn.softmax_cross_entropy(nn.mlp(params, x, "relu"), labels))(
+            params
+        )
+        return value, optimizer.update(params, grads, state)
+
+    fast = pyad.compile(step)
+    results = []
+    for run in (fast, step):
+        params = tree.map(lambda p: p.astype(float), nn.init_mlp(np.random.default_rng(1), [3, 4, 2]))
+        state = optimizer.init(params)
+        for _ in range(5):
+            value, state = run(params, state, x, labels)
+        results.append((params, state, value))
+    the_same(*results)
+    assert fast.recorded == 1
+    assert fast.program.report()["python"] == []
+
+
+def counting(monkeypatch):
+    """The compiled functions that are made from here on."""
+    made = []
+    stepping = sys.modules["pyad.nn._stepping"]
+
+    def compiled(*args):
+        made.append(Compiled(*args))
+        return made[-1]
+
+    monkeypatch.setattr(stepping, "Compiled", compiled)
+    return made
+
+
+def test_training_records_a_program_for_each_size_of_a_batch(monkeypatch):
+    made = counting(monkeypatch)
+    trained(nn.Adam(0.01))
+    assert [fast.recorded for fast in made] == [2]
+    made.clear()
+    trained(nn.Adam(0.01), compile=False)
+    assert not made
+
+
+def test_a_loss_that_cannot_be_compiled_is_trained_as_it_is(monkeypatch):
+    made = counting(monkeypatch)
+
+    def loss(params, x, labels):
+        scale = float(pyad.stop_gradient(np.abs(x).max()))
+        return nn.softmax_cross_entropy(nn.mlp(params, x / scale, "relu"), labels)
+
+    the_same(trained(nn.Adam(0.01), loss=loss), trained(nn.Adam(0.01), loss=loss, compile=False))
+    assert len(made) == 1
+
+
+class Dropout:
+    """A loss with a generator where nobody looks for it."""
+
+    def __init__(self):
+        self.inner = {"rng": np.random.default_rng(5)}
+
+    def __call__(self, params, x, labels):
+        kept = self.inner["rng"].random(x.shape) < 0.5
+        return nn.softmax_cross_entropy(nn.mlp(params, x * kept, "relu"), labels)
+
+
+def test_a_loss_that_draws_random_numbers_keeps_drawing_them():
+    loss = Dropout()
+    trained(nn.SGD(0.1), loss=loss, epochs=4)
+    before = loss.inner["rng"].bit_generator.state
+    steps = Dropout()
+    trained(nn.SGD(0.1), loss=steps, epochs=8)
+
+    assert before != steps.inner["rng"].bit_generator.state
+
+
+def test_what_a_callback_changes_is_seen_by_the_next_step():
+    def run(**keywords):
+        scale = np.array([1.0])
+        optimizer = nn.SGD(0.5)
+
+        def loss(params, x, labels):
+            return scale[0] * nn.softmax_cross_entropy(nn.mlp(params, x, "relu"), labels)
+
+        def callback(epoch, params, history):
+            scale[0] *= 0.5
+            optimizer.learning_rate *= 0.5
+
+        return trained(optimizer, loss=loss, callback=callback, epochs=4, **keywords)
+
+    the_same(run(), run(compile=False))
+
+
+class Sign:
+    """An optimiser that is not pyad's, and counts its steps by itself."""
+
+    def __init__(self):
+        self.steps = 0
+
+    def init(self, params):
+        return None
+
+    def update(self, params, grads, state):
+        self.steps += 1
+        for p, g in zip(tree.leaves(params), tree.leaves(grads), strict=True):
+            p -= 0.01 / self.steps * np.sign(g)
+
+
+def test_an_optimizer_of_the_users_runs_as_it_is_written():
+    compiled, written = Sign(), Sign()
+    the_same(trained(compiled), trained(written, compile=False))
+    assert compiled.steps == written.steps == 9
+
+
+def test_a_step_with_a_loss_that_is_not_finite_leaves_the_parameters():
+    params = {"w": np.ones(2)}
+    before = []
+
+    def loss(params, x):
+        return np.sum(np.log(params["w"] * x))
+
+    def rows():
+        return np.array([1.0, 1.0, 1.0, -1.0])
+
+    class Noting(nn.SGD):
+        pass
+
+    for optimizer in (nn.SGD(0.1), Noting(0.1)):
+        params["w"][:] = 1.0
+        with np.errstate(invalid="ignore"), pytest.raises(FloatingPointError, match="batch"):
+            nn.fit(loss, params, rows(), optimizer, 2, 1, np.random.default_rng(0), progress=False)
+        before.append(params["w"].copy())
+    assert np.all(np.isfinite(before[0]))
+    np.testing.assert_allclose(before[0], before[1])
+
+
+def test_parameters_without_axes_are_trained_uncompiled():
+    params = {"slope": np.array(0.0)}
+    x = np.linspace(-1.0, 1.0, 20)
+
+    def loss(params, x, y):
+        return np.mean((params["slope"] * x - y) ** 2)
+
+    nn.fit(loss, params, (x, 3 * x), nn.SGD(0.5), 40, 5, np.random.default_rng(0), progress=False)
+    assert round(float(params["slope"]), 3) == 3.0

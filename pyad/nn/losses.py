@@ -8,6 +8,8 @@ import numpy as np
 
 from pyad.array import is_traced
 from pyad.ops import loss, reduce
+from pyad.ops.index import as_places
+from pyad.staged import computed, is_staged
 
 __all__ = ["accuracy", "mse", "softmax_cross_entropy", "squared_error"]
 
@@ -79,7 +81,7 @@ def softmax_cross_entropy(logits: Any, labels: Any) -> Any:
     if not is_traced(logits):
         _check_classes(labels, shape[-1])
     try:
-        return loss.cross_entropy(logits, labels.astype(np.int64, copy=False))
+        return loss.cross_entropy(logits, as_places(labels))
     except ValueError:
         _check_classes(labels, shape[-1])
         raise
@@ -95,13 +97,18 @@ def accuracy(logits: Any, labels: Any) -> float:
     >>> accuracy(np.array([[0.1, 0.9], [0.8, 0.2]]), np.array([1, 1]))
     0.5
     """
-    logits, labels = np.asarray(logits), np.asarray(labels)
+    if is_staged():
+        return computed(_share_of_hits, logits, labels)  # which is another at each run of the program
+    return float(_share_of_hits(np.asarray(logits), np.asarray(labels)))
+
+
+def _share_of_hits(logits: np.ndarray, labels: np.ndarray) -> np.floating:
     if labels.dtype.kind == "f":
         _same_shape("accuracy", logits, labels)
         labels = labels.argmax(-1)
     if labels.shape != logits.shape[:-1]:
         raise ValueError(f"logits of shape {logits.shape} need labels of shape {logits.shape[:-1]}, got {labels.shape}")
-    return float(np.mean(logits.argmax(-1) == labels))
+    return np.mean(logits.argmax(-1) == labels)
 
 
 def _shape(x: Any) -> tuple[int, ...]:
@@ -115,8 +122,8 @@ def _same_shape(what: str, prediction: Any, target: Any) -> None:
         raise ValueError(f"{what} needs prediction and target of one shape, got {have} and {want}")
 
 
-def _check_classes(labels: np.ndarray, classes: int) -> None:
+def _check_classes(labels: Any, classes: int) -> None:
     # A negative label would silently count from the end, so both ends are checked.
     if labels.size and (labels.max() >= classes or labels.min() < 0):
-        wrong = labels[(labels < 0) | (labels >= classes)][0]
+        wrong = int(labels[(labels < 0) | (labels >= classes)][0])
         raise IndexError(f"label {wrong} is not one of the {classes} classes, 0 to {classes - 1}")

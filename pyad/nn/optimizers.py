@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 
 from pyad import _engine, tree
+from pyad.array import is_traced
+from pyad.staged import is_staged
 
 __all__ = ["SGD", "Adam"]
 
@@ -64,7 +66,7 @@ class SGD:
             TypeError, ValueError: If a parameter cannot be written or a gradient does not fit it; `params` are then
                 as they were.
         """
-        if self.momentum == 0:
+        if self.momentum == 0 and not is_staged():
             ps, structure = tree.flatten(params)
             gs = structure.leaves_of(grads, "the tree of gradients")
             if _engine.axpy(-self.learning_rate, gs, ps):
@@ -111,16 +113,17 @@ class Adam:
         return f"Adam(learning_rate={self.learning_rate}, b1={self.b1}, b2={self.b2}, eps={self.eps})"
 
     def init(self, params: Any) -> dict:
-        """The state before the first update: `{"step": 0, "mean": zeros, "square": zeros}`.
+        """The state before the first update: `{"step": 0.0, "mean": zeros, "square": zeros}`.
 
-        The zeros are a vector for each dtype, `{"float32": ...}`, for all parameters one after another.
+        The zeros are a vector for each dtype, `{"float32": ...}`, for all parameters one after another. The number of
+        steps is a float64, which in a compiled step (`pyad.compile`) may change from call to call.
         """
         sizes: dict[str, int] = {}
         for p in tree.leaves(params):
             p = np.asarray(p)
             sizes[p.dtype.name] = sizes.get(p.dtype.name, 0) + p.size
         zeros = ({name: np.zeros(size, name) for name, size in sizes.items()} for _ in range(2))
-        return {"step": 0, "mean": next(zeros), "square": next(zeros)}
+        return {"step": np.float64(0), "mean": next(zeros), "square": next(zeros)}
 
     def update(self, params: Any, grads: Any, state: dict) -> dict:
         """Take one step in place on `params` and return the state for the next one; see `SGD.update`.
@@ -139,16 +142,33 @@ class Adam:
         for name, group in groups.items():
             # One vector for all, as most parameters are so small that a call costs more than its work.
             moves = np.concatenate([gs[index].reshape(-1) for index in group])
-            for start in range(0, moves.size, _BLOCK):
-                block = slice(start, start + _BLOCK)
-                self._advance(step, moves[block], state["mean"][name][block], state["square"][name][block])
+            mean, square = state["mean"][name], state["square"][name]
+            if is_traced(mean):
+                moves = self._advanced(step, moves, mean, square)
+            else:
+                self._advance_blocks(float(step), moves, mean, square)
             start = 0
             for p in (ps[index] for index in group):
                 p += moves[start : start + p.size].reshape(p.shape)
                 start += p.size
         return {"step": step, "mean": state["mean"], "square": state["square"]}
 
-    def _advance(self, step: int, g: np.ndarray, mean: np.ndarray, square: np.ndarray) -> None:
+    def _advanced(self, step: Any, g: Any, mean: Any, square: Any) -> Any:
+        """The same while a program is being recorded, which goes through memory once by itself."""
+        correction = np.sqrt(1 - self.b2**step)
+        scale = -self.learning_rate * correction / (1 - self.b1**step)
+        mean[...] = self.b1 * mean + (1 - self.b1) * g
+        square[...] = self.b2 * square + (1 - self.b2) * (g * g)
+        # As Python's floats are, these are no reason to compute in double precision.
+        eps, scale = (_weak(x, g.dtype) for x in (self.eps * correction, scale))
+        return mean / (np.sqrt(square) + eps) * scale
+
+    def _advance_blocks(self, step: float, moves: np.ndarray, mean: np.ndarray, square: np.ndarray) -> None:
+        for start in range(0, moves.size, _BLOCK):
+            block = slice(start, start + _BLOCK)
+            self._advance(step, moves[block], mean[block], square[block])
+
+    def _advance(self, step: float, g: np.ndarray, mean: np.ndarray, square: np.ndarray) -> None:
         """Update the means, and put into `g` by how much the parameters move."""
         # Both bias corrections are numbers, so they are folded into the size of the step and into eps.
         correction = math.sqrt(1 - self.b2**step)
@@ -163,9 +183,13 @@ class Adam:
         g *= -self.learning_rate * correction / (1 - self.b1**step)
 
 
+def _weak(x: Any, dtype: np.dtype) -> Any:
+    return x.astype(dtype) if is_traced(x) else dtype.type(x)
+
+
 def _axpy(a: float, xs: list[np.ndarray], ys: list[np.ndarray]) -> None:
     """Add `a * x` to each `y`, in one pass over memory where all are contiguous."""
-    if not _engine.axpy(a, xs, ys):
+    if is_staged() or not _engine.axpy(a, xs, ys):
         for x, y in zip(xs, ys, strict=True):
             y += a * x
 
@@ -189,6 +213,10 @@ def _name(structure: tree.Structure, index: int) -> str:
 
 
 def _check_parameter(name: str, p: Any) -> None:
+    if is_traced(p):
+        if p.ndim:
+            return
+        raise TypeError(f"{name} has no axes; a compiled step cannot write into it, so pass an array of shape (1,)")
     if not isinstance(p, np.ndarray):
         raise TypeError(f"{name} is a {type(p).__name__}; parameters are updated in place and must be NumPy arrays")
     if p.dtype.char not in "fd":
@@ -199,13 +227,13 @@ def _check_parameter(name: str, p: Any) -> None:
 
 def _check_gradient(name: str, p: np.ndarray, g: Any) -> np.ndarray:
     # The gradient of a parameter without axes may be a NumPy scalar.
-    if not isinstance(g, np.ndarray | np.generic):
+    if not isinstance(g, np.ndarray | np.generic) and not is_traced(g):
         raise TypeError(f"the gradient of {name} is a {type(g).__name__}, not a NumPy array")
     if g.shape != p.shape:
         raise ValueError(f"{name} has shape {p.shape}, but its gradient has shape {g.shape}")
     if g.dtype != p.dtype:
         raise TypeError(f"{name} has dtype {p.dtype}, but its gradient has dtype {g.dtype}")
-    return np.asarray(g)
+    return g if is_traced(g) else np.asarray(g)
 
 
 def _positive(name: str, value: float) -> float:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from pyad import tree
-from pyad.transforms import value_and_grad
+from pyad.nn._stepping import Steps
 
 __all__ = ["fit", "minibatches"]
 
@@ -70,6 +70,7 @@ def fit(
     validation: tuple | None = None,
     callback: Callable | None = None,
     progress: bool | None = None,
+    compile: bool = True,
 ) -> dict[str, list[float]]:
     """Minimise `loss` over mini-batches of `data`, updating `params` in place.
 
@@ -87,6 +88,9 @@ def fit(
             the training.
         progress: True for a progress bar, which needs tqdm; None for the bar if tqdm is installed and a line an epoch
             on stderr otherwise; False for neither.
+        compile: Whether a step (loss, gradient and, of `SGD` and `Adam`, update) is compiled by `pyad.compile`. A loss
+            that cannot be compiled, such as one that draws random numbers, is run as it is written; so is every loss
+            for False. What the loss counts or stores by itself, it does only while it is recorded.
 
     Returns:
         `{"loss": [...], "validation_loss": [...]}`, one number an epoch; the second only with `validation`. The loss of
@@ -112,7 +116,7 @@ def fit(
     if epochs < 1:
         raise ValueError(f"epochs must be at least 1, got {epochs}")
     report = _reporter(progress, epochs)
-    step = value_and_grad(loss)
+    steps = Steps(loss, optimizer, compile)
     state = optimizer.init(params)
     history: dict[str, list[float]] = {"loss": []}
     if validation is not None:
@@ -121,16 +125,17 @@ def fit(
         for epoch in range(epochs):
             total = 0.0
             for number, batch in enumerate(minibatches(rng, data, batch_size)):
-                value, grads = step(params, *batch)
+                value, state = steps(params, state, batch)
                 value = _finite(value, epoch, number)
-                state = optimizer.update(params, grads, state)
                 total += value * len(tree.leaves(batch)[0])
             history["loss"].append(total / rows)
             if validation is not None:
                 history["validation_loss"].append(float(loss(params, *validation)))
             report.epoch({name: values[-1] for name, values in history.items()})
-            if callback is not None and callback(epoch, params, history) is True:
-                break
+            if callback is not None:
+                if callback(epoch, params, history) is True:
+                    break
+                steps.doubt()
     finally:
         report.close()
     return history

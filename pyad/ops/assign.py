@@ -32,9 +32,9 @@ from pyad.errors import ConcretizationError, DTypeError, ShapeError
 from pyad.op import handle_of
 from pyad.ops.complex import with_component
 from pyad.ops.elementwise import where as choose
-from pyad.ops.index import expand, is_array_index, place_index, select, take_rows
-from pyad.staged import Discrete
-from pyad.ops.shape import broadcast_to, reshape, warn_of_imaginary_part
+from pyad.ops.index import add_rows, expand, has_values, is_array_index, place_index, places_of, select, take_rows
+from pyad.ops.shape import array, broadcast_to, reshape, warn_of_imaginary_part
+from pyad.staged import Discrete, call, computed
 
 __all__ = [
     "assign_all",
@@ -89,14 +89,41 @@ def _set_part(x: Array, index: Any, value: Any) -> None:
             "a traced 0-d value stands for a NumPy number and cannot be assigned into; write x = value, or use an "
             "array of shape (1,)"
         )
-    if type(index) is Discrete and index.dtype == np.bool_ and index.shape == x.shape and np.ndim(value) == 0:
-        return assign_all(x, choose(index, value, x))
+    if has_values(index):
+        return _set_by_values(x, index, value)
     part = select(x, index)
     if part is None:
         return _set_places(x, place_index(part_of(x), expand(index, ndim)), value)
     if type(value) is View and value._root is _root(x) and part_of(value) == part:
         return None  # as after x[index] += y, which has changed the part already
     return _write(x, part, value)
+
+
+def _set_by_values(x: Array, index: Any, value: Any) -> None:
+    """x[index] = value for an index that a program computes anew each time."""
+    is_mask = type(index) is Discrete and index.dtype == np.bool_
+    if is_mask and np.ndim(value) == 0 and index.ndim and index.shape == x.shape[: index.ndim]:
+        mask = index.reshape(index.shape + (1,) * (x.ndim - index.ndim)) if index.ndim < x.ndim else index
+        return assign_all(x, choose(mask, value, x))
+    places = call(_places_named, (part_of(x), index), {})
+    return _set_places(x, (places, is_mask or computed(_are_distinct, places)), value)
+
+
+def _places_named(part: parts.Part, index: Any) -> np.ndarray:
+    """The places in the root's C order of what an index names."""
+    items = expand(index, len(part.shape))
+    if any(map(is_array_index, items)):
+        return place_index(part, items)[0]
+    return np.ascontiguousarray(part.places()[index], np.int64)
+
+
+def _are_distinct(places: np.ndarray) -> bool:
+    return np.unique(places).size == places.size
+
+
+def _last_of_each(flat: np.ndarray) -> np.ndarray:
+    """Where in `flat` each of its numbers comes last."""
+    return flat.size - 1 - np.unique(flat[::-1], return_index=True)[1]
 
 
 def _root(x: Array) -> Array:
@@ -115,9 +142,9 @@ def _operand(value: Any, dtype: np.dtype) -> Any:
     """A value to be written into an array of a dtype: traced, or a plain number or array."""
     if is_traced(value):
         return value
+    if type(value) is Discrete:
+        return value.as_array()
     if type(value) in (list, tuple) and contains_traced(value):
-        from pyad.ops.shape import array
-
         return array(value)
     if type(value) in (float, int):
         return value
@@ -173,7 +200,7 @@ def _write(x: Array, part: parts.Part, value: Any) -> None:
     rebind(root, handle)
 
 
-def _set_places(x: Array, found: tuple[np.ndarray, bool], value: Any) -> None:
+def _set_places(x: Array, found: tuple[Any, bool], value: Any) -> None:
     """Replace single elements of the root of x; where a place is named twice, the last value stays."""
     _refuse_readonly(part_of(x))
     places, distinct = found
@@ -183,9 +210,10 @@ def _set_places(x: Array, found: tuple[np.ndarray, bool], value: Any) -> None:
         if value.shape != places.shape:
             value = broadcast_to(value, places.shape)
         value = reshape(value, (places.size,))
-    flat = np.ascontiguousarray(places.reshape(-1))
+    flat = places if places.ndim == 1 else places.reshape(-1)
+    flat = flat if type(flat) is Discrete else np.ascontiguousarray(flat)
     if not distinct and flat.size > 1:
-        last = flat.size - 1 - np.unique(flat[::-1], return_index=True)[1]
+        last = computed(_last_of_each, flat)
         if last.size < flat.size:
             value = _rows(value, last)
             flat = flat[last]
@@ -193,14 +221,14 @@ def _set_places(x: Array, found: tuple[np.ndarray, bool], value: Any) -> None:
     if component:
         value = with_component(take_rows(reshape(root, (-1,)), flat), component, value)
     given = _given(value, root.dtype)
-    index = lend(flat, 1)
+    index = flat._h if type(flat) is Discrete else lend(flat, 1)
     handle = lib.pyad_assign_at(root._h, given, index)
     if handle >= FAILED:
         raise error(handle, (root._h, given, index))
     rebind(root, handle)
 
 
-def _rows(value: Any, rows: np.ndarray) -> Any:
+def _rows(value: Any, rows: Any) -> Any:
     if is_traced(value):
         return take_rows(value, rows) if value.ndim else value
     return value[rows] if np.ndim(value) else value
@@ -297,6 +325,8 @@ def ufunc_at(name: str, function: Callable[..., Any], x: Any, index: Any, *rest:
     if x.ndim == 0:
         return setitem(x, index, 0.0)
     _refuse_readonly(part_of(x))
+    if has_values(index) and function in (np.add, np.subtract) and len(rest) == 1:
+        return _add_by_values(x, index, function, rest[0])
     items = expand(index, x.ndim)
     if not any(map(is_array_index, items)):
         return setitem(x, index, function(x[index], *rest))
@@ -309,6 +339,25 @@ def ufunc_at(name: str, function: Callable[..., Any], x: Any, index: Any, *rest:
         refuse_cast(name, new.dtype, x.dtype)
         _set_places(x, (at, True), new)
     return None
+
+
+def _add_by_values(x: Array, index: Any, function: Callable[..., Any], value: Any) -> None:
+    """np.add.at or np.subtract.at for an index that a program computes anew each time."""
+    places = call(places_of, (x.shape, index), {})
+    value = array(_spread(value, x.dtype, places.shape), x.dtype)
+    if not value.ndim:
+        value = broadcast_to(value, (places.size,))
+    if not is_traced(value):
+        total = call(_added, (value, places, x.size), {})
+    else:
+        total = add_rows(value, places if places.ndim == 1 else places.reshape(-1), x.size)
+    assign_all(x, function(x, reshape(total, x.shape)))
+
+
+def _added(value: np.ndarray, places: np.ndarray, size: int) -> np.ndarray:
+    total = np.zeros(size, value.dtype)
+    np.add.at(total, places.reshape(-1), value)
+    return total
 
 
 def _read_places(x: Array, flat: np.ndarray) -> Any:
@@ -356,9 +405,12 @@ def need_traced(name: str, target: Any, *values: Any) -> bool:
     return False
 
 
-def set_flat(x: Array, places: np.ndarray, value: Any) -> None:
+def set_flat(x: Array, places: Any, value: Any) -> None:
     """Write at places of x in C order."""
     if x.ndim == 0:
         raise TypeError("a traced 0-d value stands for a NumPy number and cannot be assigned into")
+    if type(places) is Discrete:
+        index = call(np.unravel_index, (places, x.shape), {}) if x.ndim > 1 else places
+        return _set_by_values(x, index, value)
     index = np.unravel_index(places, x.shape) if x.ndim > 1 else (places,)
-    _set_places(x, place_index(part_of(x), list(expand(index, x.ndim))), value)
+    return _set_places(x, place_index(part_of(x), list(expand(index, x.ndim))), value)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pyad import parts
-from pyad.array import Array, dtype_of, is_traced, numpy_value, part_of, view_of
+from pyad.array import Array, dtype_of, is_traced, part_of, view_of
 from pyad.ops import elementwise as el
 from pyad.ops import reduce
 from pyad.ops import shape as sh
@@ -16,6 +16,7 @@ from pyad.ops.index import _unslice
 from pyad.ops.protocol import implements
 from pyad.ops.rearrange import one_axis
 from pyad.ops.shape import asarray, broadcast_to, moveaxis
+from pyad.staged import computed, detached
 
 __all__ = [
     "diag",
@@ -199,7 +200,7 @@ def linspace(
     num = _checked_count("linspace", num)
     if dtype is not None and np.dtype(dtype).kind in "bui":
         # Rounded down, so constant.
-        return np.linspace(numpy_value(start), numpy_value(stop), num, endpoint, retstep, dtype, axis)
+        return computed(lambda a, b: np.linspace(a, b, num, endpoint, retstep, dtype, axis), start, stop)
     start, stop = _ends(start, stop)
     y, step = _evenly(start, stop, num, endpoint)
     y = _placed(y, axis, dtype)
@@ -227,7 +228,7 @@ def geomspace(start: Any, stop: Any, num: Any = 50, endpoint: bool = True, dtype
     """Numbers between two ends of one sign, each the same multiple of the one before."""
     num = _checked_count("geomspace", num)
     start, stop = _ends(start, stop, least=np.dtype(float if dtype is None else dtype))
-    signs = [np.sign(numpy_value(x)) for x in (start, stop)]
+    signs = [np.sign(detached(x)) for x in (start, stop)]
     if np.any(signs[0] == 0) or np.any(signs[1] == 0):
         raise ValueError("Geometric sequence cannot include zero")
     if start.dtype.kind == "c":

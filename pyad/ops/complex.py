@@ -14,7 +14,7 @@ import numpy as np
 
 from pyad import _engine, parts
 from pyad._engine import DTYPES
-from pyad.array import Array, copy_of, is_complex, is_traced, numpy_value, take_component, view, wrap
+from pyad.array import Array, copy_of, is_complex, is_traced, take_component, view, wrap
 from pyad.errors import DTypeError
 from pyad.op import COMPLEX_FORMS, Op, linear
 from pyad.ops import elementwise as el
@@ -22,6 +22,7 @@ from pyad.ops import reduce
 from pyad.ops.dispatch import plain
 from pyad.ops.protocol import implements
 from pyad.ops.shape import recast
+from pyad.staged import computed
 
 __all__ = ["angle", "conjugate", "imag", "real", "real_if_close", "squared_magnitude", "with_component"]
 
@@ -92,7 +93,7 @@ def angle(z: Any, deg: bool = False) -> Any:
     z = plain("angle", z)
     if not is_traced(z):
         return np.angle(z, deg)
-    out = el.arctan2(imag(z), real(z)) if is_complex(z) else np.angle(numpy_value(z))
+    out = el.arctan2(imag(z), real(z)) if is_complex(z) else computed(np.angle, z)
     return out * (180 / np.pi) if deg else out
 
 
@@ -102,7 +103,7 @@ def real_if_close(a: Any, tol: float = 100) -> Any:
     a = plain("real_if_close", a)
     if not is_traced(a):
         return np.real_if_close(a, tol)
-    closes = is_complex(a) and not np.iscomplexobj(np.real_if_close(numpy_value(a), tol))
+    closes = is_complex(a) and computed(lambda a, tol: not np.iscomplexobj(np.real_if_close(a, tol)), a, tol)
     return real(a) if closes else a
 
 
@@ -110,7 +111,7 @@ def real_if_close(a: Any, tol: float = 100) -> Any:
 def fabs(x: Any, /) -> Any:
     """|x| of real numbers; NumPy's error for complex ones."""
     x = plain("fabs", x)
-    return np.fabs(numpy_value(x)) if is_complex(x) else el.absolute(x)
+    return computed(np.fabs, x) if is_complex(x) else el.absolute(x)
 
 
 def squared_magnitude(z: Any) -> Any:

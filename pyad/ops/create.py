@@ -16,6 +16,7 @@ from pyad import _engine
 from pyad.array import Array, constant, contains_traced, copy_of, is_traced, wrap
 from pyad.ops import shape as shapes
 from pyad.ops.protocol import implements
+from pyad.staged import Discrete, call
 
 __all__ = ["CREATORS"]
 
@@ -76,6 +77,8 @@ def full(shape: Any, fill_value: Any, dtype: Any = None, order: str = "C", **key
     if is_traced(fill_value) or _holds_traced(fill_value):
         value = array(fill_value, dtype)
         return shapes.array(_spread(value, shape))
+    if type(fill_value) is Discrete:
+        return call(np.full, (shape, fill_value, dtype), {})
     return _made(np.full(shape, fill_value, dtype, order, **keywords))
 
 

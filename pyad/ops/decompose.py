@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.linalg import LinAlgError
 
-from pyad.array import is_traced, numpy_value
+from pyad.array import is_traced
 from pyad.errors import UnsupportedError
 from pyad.host import host
 from pyad.ops.elementwise import absolute
@@ -40,6 +40,7 @@ from pyad.ops.protocol import implements
 from pyad.ops.reduce import sum as total
 from pyad.ops.shape import concatenate
 from pyad.ops.solve import solve
+from pyad.staged import computed, detached
 
 __all__ = ["cholesky", "eig", "eigh", "eigvals", "eigvalsh", "qr", "svd", "svdvals"]
 
@@ -198,7 +199,7 @@ def eigh(a: Any, UPLO: str = "L") -> Any:
 
 def _eigvalsh_value(a: np.ndarray, UPLO: str, seen: list[Any]) -> np.ndarray:
     w, v = np.linalg.eigh(a, UPLO)
-    seen.append(v)
+    seen[:] = (v,)
     return w
 
 
@@ -336,7 +337,7 @@ _svd = host("svd", lambda a, full_matrices: tuple(np.linalg.svd(a, full_matrices
 
 def _svdvals_value(a: np.ndarray, seen: list[Any]) -> np.ndarray:
     u, s, vh = np.linalg.svd(a, full_matrices=False)
-    seen += [u, vh]
+    seen[:] = u, vh
     return s
 
 
@@ -375,7 +376,7 @@ def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: 
 
 def _svdvals_hermitian(a: Any) -> Any:
     w = eigvalsh(a)
-    return absolute(_take_last(w, _descending(numpy_value(w))))
+    return absolute(_take_last(w, computed(_descending, w)))
 
 
 def _descending(w: np.ndarray) -> np.ndarray:
@@ -385,8 +386,8 @@ def _descending(w: np.ndarray) -> np.ndarray:
 def _svd_hermitian(a: Any) -> tuple[Any, Any, Any]:
     """By eigenvalues: their moduli, in descending order."""
     w, v = eigh(a)
-    plain = numpy_value(w)
-    order = _descending(plain)
+    plain = detached(w)
+    order = computed(_descending, w)
     w, v = _take_last(w, order), _take_last(v, order[..., None, :])
     sign = np.take_along_axis(np.sign(plain), order, -1)
     return v, absolute(w), adjoint(v * row(sign))

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pyad.array import is_traced, numpy_value
+from pyad.array import is_traced
 from pyad.errors import ShapeError
 from pyad.ops.protocol import implements
 from pyad.ops.reduce import normalize_axes
@@ -161,7 +161,7 @@ def _along(f: Any, axis: int, h: Any, order: int) -> Any:
     def shaped(steps: Any) -> Any:
         return reshape(steps, (steps.shape[0],) + (1,) * (f.ndim - 1 - axis))
 
-    if np.ndim(numpy_value(h)) == 0:
+    if np.ndim(h) == 0:
         parts = _even(part, h, order)
     else:
         parts = _uneven(part, h, order, shaped)

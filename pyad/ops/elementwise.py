@@ -13,8 +13,8 @@ import numpy as np
 from pyad.array import Array, common_dtype, constant, is_complex, is_traced, refuse_subclass
 from pyad.op import elementwise, handle_of, nondiff
 from pyad.ops.dispatch import binary, operand, unary
-from pyad.staged import Discrete
 from pyad.ops.protocol import implements
+from pyad.staged import Discrete, call
 
 _ANY = ((-2.0, 2.0),)
 _POSITIVE = ((0.1, 3.0),)
@@ -234,10 +234,17 @@ def where(condition: Any, x: Any, y: Any, /) -> Any:
         condition = nonzero_mask(condition)
     if not is_traced(x) and not is_traced(y) and type(condition) is not Discrete:
         return np.where(condition, x, y)
+    if type(condition) is Discrete and not is_traced(x) and not is_traced(y) and not _is_inexact(x, y):
+        return call(np.where, (condition, x, y), {})
     x, y = operand("where", x), operand("where", y)
     dtype = common_dtype("where", (x, y))
     refuse_subclass("where", condition)
     return _where.record([_mask_handle(condition), handle_of(x, dtype), handle_of(y, dtype)], None)
+
+
+def _is_inexact(*operands: Any) -> bool:
+    kinds = (x.dtype.kind if type(x) is Discrete else np.result_type(x).kind for x in operands)
+    return any(kind in "fc" for kind in kinds)
 
 
 def _mask_handle(condition: Any) -> int:

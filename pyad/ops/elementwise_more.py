@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from pyad.array import common_dtype, copy_of, dtype_of, is_complex, is_traced, numpy_value
+from pyad.array import common_dtype, copy_of, dtype_of, is_complex, is_traced
 from pyad.host import host, host_elementwise, host_linear
 from pyad.op import elementwise
 from pyad.ops.assign import assign_all
@@ -32,6 +32,7 @@ from pyad.ops.elementwise import (
 )
 from pyad.ops.protocol import implements, refuse_out
 from pyad.ops.shape import array, asarray, astype
+from pyad.staged import Discrete, computed, detached, may_hold
 
 _ANY = ((-2.0, 2.0),)
 _POSITIVE = ((0.1, 3.0),)
@@ -147,7 +148,7 @@ def _real_operand(ufunc: np.ufunc, x: Any) -> Any:
     """The operand as an array; NumPy's error where it is complex."""
     x = asarray(x)
     if x.dtype.kind == "c":
-        ufunc(numpy_value(x))
+        computed(ufunc, x)
     return x
 
 
@@ -180,11 +181,13 @@ def float_power(x1: Any, x2: Any, /) -> Any:
 @implements(np.heaviside)
 def heaviside(x1: Any, x2: Any, /) -> Any:
     """0 below zero, 1 above it, and x2 at zero; constant in x1."""
-    steps = numpy_value(array(x1) if type(x1) in (list, tuple) else x1)
+    x1 = array(x1) if type(x1) in (list, tuple) else x1
     if not is_traced(x2):
-        return np.heaviside(steps, x2)
-    dtype = common_dtype("heaviside", (steps, x2))
-    return where(np.equal(steps, 0), astype(x2, dtype), np.asarray(np.heaviside(steps, steps), dtype))
+        return computed(np.heaviside, x1, x2)
+    steps = detached(x1)
+    dtype = common_dtype("heaviside", (x1, x2))
+    flat = computed(lambda s: np.asarray(np.heaviside(s, s), dtype), steps)
+    return where(np.equal(steps, 0), astype(x2, dtype), flat)
 
 
 _fraction = host_elementwise("modf", lambda x: np.modf(x)[0], lambda s, y, x: (s,))
@@ -204,18 +207,28 @@ _ldexp = host_linear(
 @implements(np.ldexp)
 def ldexp(x1: Any, x2: Any, /) -> Any:
     """x1 * 2 ** x2 for integers x2."""
-    exponent = np.asarray(x2) if not is_traced(x2) else None
+    exponent = asarray(x2) if not is_traced(x2) else None
     if exponent is None or exponent.dtype.kind not in "bui":
         raise TypeError(f"ldexp: the exponents must be integers, got {dtype_of(x2) if is_traced(x2) else x2!r}")
-    return _ldexp(asarray(x1), exponent=exponent)
+    return _scaled(asarray(x1), exponent)
 
 
 @implements(np.frexp)
 def frexp(x: Any, /) -> tuple[Any, Any]:
     """(mantissa, exponent) with x = mantissa * 2 ** exponent; the exponents are plain integers."""
     x = asarray(x)
-    exponent = np.frexp(numpy_value(x))[1]
-    return _ldexp(x, exponent=-exponent), exponent
+    exponent = computed(lambda x: np.frexp(x)[1], x)
+    return _scaled(x, -exponent), exponent
+
+
+def _scaled(x: Any, exponent: Any) -> Any:
+    """x * 2 ** exponent."""
+    if type(exponent) is not Discrete:
+        return _ldexp(x, exponent=exponent)
+    # In two steps, each of which is a number even where the whole is none.
+    one = x.dtype.type(1.0)
+    half, rest = computed(lambda e: (np.ldexp(one, e // 2), np.ldexp(one, e - e // 2)), exponent)
+    return x * half * rest
 
 
 # ---- functions ----
@@ -239,12 +252,12 @@ def nan_to_num(x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, ne
 
 
 def _finite(x: Any, instead: dict[str, Any]) -> Any:
-    value = numpy_value(x)
+    value = detached(x)
     finite = np.isfinite(value)
-    if x.dtype.kind == "c" and not np.all(finite):
+    if x.dtype.kind == "c" and may_hold(~finite):
         # NumPy looks at the parts by themselves: that which is finite stays, with its derivative.
         return _finite(np.real(x), instead) + 1j * _finite(np.imag(x), instead)
-    return where(finite, x, np.nan_to_num(value, **instead))
+    return where(finite, x, computed(lambda value: np.nan_to_num(value, **instead), value))
 
 
 _NONE = np._NoValue  # type: ignore[attr-defined]

@@ -4,6 +4,7 @@ that was read, in O(part), never through an array of zeros for each read.
 
 from __future__ import annotations
 
+import math
 import operator
 from typing import Any
 
@@ -18,7 +19,6 @@ from pyad.array import (
     constant,
     is_stale,
     is_traced,
-    numpy_value,
     part_of,
     read_part,
     view,
@@ -28,7 +28,7 @@ from pyad.array import (
 from pyad.errors import ShapeError
 from pyad.op import linear
 from pyad.ops.shape import reshape, transpose
-from pyad.staged import Discrete, call
+from pyad.staged import Discrete, call, detached, peek
 
 __all__ = ["getitem", "slice_axis", "take_rows"]
 
@@ -96,19 +96,27 @@ def pick_last(x: Any, index: Any) -> Any:
         ValueError: an index outside [0, x.shape[-1]).
     """
     if not is_traced(x):
-        return _pick.reference(x, numpy_value(index))
-    return _pick.record([x._h, _index_handle(index)], None)
+        return _pick.reference(x, detached(index))
+    return _pick.record([x._h, index_handle(index)], None)
 
 
 def unpick_last(s: Any, index: Any, classes: int) -> Any:
     """The transpose of `pick_last`: s at the picked places of rows of `classes` entries, zeros elsewhere."""
     if not is_traced(s):
-        return _unpick.reference(s, numpy_value(index), classes)
-    return _unpick.record([s._h, _index_handle(index)], (classes,))
+        return _unpick.reference(s, detached(index), classes)
+    return _unpick.record([s._h, index_handle(index)], (classes,))
 
 
-def _index_handle(index: Any) -> int:
-    return index._h if is_traced(index) else constant(index, INT64)
+def index_handle(index: Any) -> int:
+    """The handle of an int64 array."""
+    return index._h if is_traced(index) or type(index) is Discrete else constant(index, INT64)
+
+
+def as_places(index: Any) -> Any:
+    """Integers as the engine takes them: int64, contiguous."""
+    if type(index) is not Discrete:
+        return np.asarray(index, np.int64, order="C")
+    return index if index.dtype == np.int64 else call(np.asarray, (index, np.int64), {})
 
 
 def slice_axis(x: Any, axis: int, start: int, count: int) -> Any:
@@ -121,14 +129,14 @@ def slice_axis(x: Any, axis: int, start: int, count: int) -> Any:
     return _slice.record([x._h], tuple(p))
 
 
-def take_rows(x: Array, index: np.ndarray) -> Any:
+def take_rows(x: Array, index: Any) -> Any:
     """x[index] along the first axis for an int64 array with entries in [0, len(x))."""
-    return _take.record([x._h, constant(index, INT64)], ())
+    return _take.record([x._h, index_handle(index)], ())
 
 
-def add_rows(x: Array, index: np.ndarray, rows: int) -> Any:
+def add_rows(x: Array, index: Any, rows: int) -> Any:
     """`rows` rows of zeros, to which those of x are added at `index`, an int64 array with entries in [0, rows)."""
-    return _put.record([x._h, constant(index, INT64)], (rows,))
+    return _put.record([x._h, index_handle(index)], (rows,))
 
 
 def _index_error(index: int, axis: int, length: int) -> IndexError:
@@ -140,8 +148,6 @@ def getitem(x: Array, index: Any) -> Any:
     if type(x) is View and is_stale(x):
         return _stale_getitem(x, index)
     kind = type(index)
-    if kind is Discrete:
-        return _by_values(x, index)
     if kind is int:
         handle = _item(x._h, 1, index, 0)
         place = (index,)
@@ -163,28 +169,78 @@ def getitem(x: Array, index: Any) -> Any:
     p = simple_index(x.shape, index)
     if p is not None:
         return _sliced(x, p)
+    if has_values(index) and not _names_a_view(x, index):
+        return _by_values(x, index)
     items = expand(index, x.ndim)
     if any(map(is_array_index, items)):
         return _advanced(x, items)
     return _basic(x, items)
 
 
-def _by_values(x: Array, index: Discrete) -> Any:
-    """x[index] for an index that a program computes anew each time."""
+# ---- indices that a program computes anew each time ----
+
+
+def has_values(index: Any) -> bool:
+    """Whether there are Discrete values among the items of an index."""
+    if type(index) is tuple:
+        return any(type(item) is Discrete for item in index)
+    return type(index) is Discrete
+
+
+def _names_a_view(x: Array, index: Any) -> bool:
+    """Whether an index is made of single integers, slices and None, but names no single element. Then the program must
+    know the place, since writes into the view are writes into x."""
+    items = index if type(index) is tuple else (index,)
+    integers = 0
+    for item in items:
+        if isinstance(item, list) or (type(item) in (np.ndarray, Discrete) and (item.ndim or item.dtype == np.bool_)):
+            return False
+        integers += item is not None and item is not Ellipsis and not isinstance(item, slice)
+    return integers < x.ndim
+
+
+def _by_values(x: Array, index: Any) -> Any:
+    if type(index) is Discrete:
+        return _rows_by_values(x, index)
+    if _picks(x, index):
+        return _pick.record([x._h, as_places(index[1])._h], None)
+    places = call(places_of, (x.shape, index), {})
+    return take_rows(reshape(x, (-1,)) if x.size else x, places)
+
+
+def _rows_by_values(x: Array, index: Discrete) -> Any:
     if index.dtype == np.bool_:
         if not index.ndim or index.shape != x.shape[: index.ndim]:
             return x[np.asarray(index)]
         rows = reshape(x, (index.size, *x.shape[index.ndim :]))
-        places = call(np.flatnonzero, (index,), {})
-    else:
-        rows = x
-        places = call(_checked_places, (index, len(x)), {})
-    return wrap(lib.pyad_op(_take.number, 2, [rows._h, places._h], 0, ()))
+        return take_rows(rows, call(np.flatnonzero, (index,), {}))
+    if not x.ndim:
+        return x[np.asarray(index)]
+    return take_rows(x, call(_checked_places, (index, len(x)), {}))
+
+
+def _picks(x: Array, index: tuple[Any, ...]) -> bool:
+    """Whether x[index] is x[arange(rows), columns], for columns that need not be counted from the end."""
+    if x.ndim != 2 or len(index) != 2 or type(index[1]) is not Discrete or type(index[0]) is not np.ndarray:
+        return False
+    rows, columns = index
+    if columns.dtype.kind not in "iu" or rows.dtype.kind != "i" or not rows.shape == columns.shape == x.shape[:1]:
+        return False
+    now = peek(columns)
+    return bool(np.array_equal(rows, np.arange(len(x))) and np.all(now >= 0) and np.all(now < x.shape[1]))
 
 
 def _checked_places(index: Any, length: int) -> Any:
     """Indices of the first axis as the engine takes them."""
     return np.asarray(_checked_indices(np.asarray(index, np.int64), 0, length))
+
+
+def places_of(shape: tuple[int, ...], index: Any) -> np.ndarray:
+    """The places in C order of the elements that any index names."""
+    items = expand(index, len(shape))
+    if any(map(is_array_index, items)):
+        return place_index(parts.whole(shape), items)[0]
+    return np.asarray(np.arange(math.prod(shape)).reshape(shape)[index], np.int64)
 
 
 _item = lib.pyad_item
@@ -208,6 +264,8 @@ def _slice_first(x: Array, index: slice) -> int:
 
 def _stale_getitem(x: View, index: Any) -> Any:
     """A part of a view whose array has been written into: read from the array, not by way of the whole view."""
+    if has_values(index) and not _names_a_view(x, index):
+        return _by_values(x, index)
     part = select(x, index)
     if part is None:
         return _advanced(x, expand(index, x.ndim))

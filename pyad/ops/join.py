@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from pyad.array import is_traced, numpy_value
+from pyad.array import is_traced
 from pyad.ops import assign
 from pyad.ops import shape as sh
 from pyad.ops.protocol import implements
 from pyad.ops.rearrange import along, atleast_1d, atleast_2d, atleast_3d, one_axis, take_axis
 from pyad.ops.shape import asarray, broadcast_to, moveaxis
+from pyad.staged import detached
 
 __all__ = [
     "append",
@@ -224,7 +225,7 @@ def _flat_or_axis(name: str, arr: Any, axis: int | None) -> tuple[Any, int]:
 def delete(arr: Any, obj: Any, axis: int | None = None) -> Any:
     """Without the entries at the given places of an axis."""
     arr, axis = _flat_or_axis("delete", asarray(arr), axis)
-    return take_axis(arr, np.delete(np.arange(arr.shape[axis]), numpy_value(obj)), axis)
+    return take_axis(arr, np.delete(np.arange(arr.shape[axis]), detached(obj)), axis)
 
 
 def _is_single(obj: Any, length: int) -> bool:
@@ -244,7 +245,7 @@ def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
     values = asarray(values)
     arr, axis = _flat_or_axis("insert", arr, axis)
     if not is_traced(arr) and arr.dtype.kind in "bui":
-        return np.insert(arr, obj, numpy_value(values), axis)
+        return np.insert(arr, obj, detached(values), axis)
     length = arr.shape[axis]
     values = sh.astype(values, arr.dtype)
     if values.ndim < arr.ndim:

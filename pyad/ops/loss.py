@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from pyad._engine import INT64
-from pyad.array import common_dtype, constant, is_traced
+from pyad.array import common_dtype, is_traced
 from pyad.op import general, handle_of
 from pyad.ops.dispatch import operand
 from pyad.ops.elementwise import multiply
-from pyad.ops.index import pick_last, unpick_last
+from pyad.ops.index import index_handle, pick_last, unpick_last
 from pyad.ops.reduce import _reference_logsumexp, _softmax, sum
 from pyad.ops.shape import broadcast_to
+from pyad.staged import computed
 
 __all__ = ["cross_entropy", "sum_squares"]
 
@@ -79,15 +79,15 @@ _sum_squares = general(
 # ---- functions ----
 
 
-def cross_entropy(logits: Any, labels: np.ndarray) -> Any:
+def cross_entropy(logits: Any, labels: Any) -> Any:
     """The mean over rows of logsumexp(row) - row[label], for int64 labels of shape logits.shape[:-1].
 
     Raises:
         ValueError: a label outside [0, logits.shape[-1]).
     """
     if not is_traced(logits):
-        return _cross_entropy.reference(logits, labels)
-    return _cross_entropy.record([logits._h, constant(labels, INT64)], None)
+        return computed(_cross_entropy.reference, logits, labels)
+    return _cross_entropy.record([logits._h, index_handle(labels)], None)
 
 
 def sum_squares(a: Any, b: Any, mean: bool) -> Any:

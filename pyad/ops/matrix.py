@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from pyad.array import contains_traced, is_traced, numpy_value
+from pyad.array import contains_traced, is_traced
 from pyad.errors import ShapeError
 from pyad.ops.elementwise import where
-from pyad.ops.shape import array, swapaxes, transpose
+from pyad.ops.shape import array, astype, swapaxes, transpose
+from pyad.staged import Discrete, detached, may_hold
 
 __all__ = [
     "adjoint",
@@ -47,6 +48,8 @@ def as_array(x: Any) -> Any:
     """A list that holds traced values as a traced array, other lists as NumPy's, and arrays as they are."""
     if is_traced(x):
         return x
+    if type(x) is Discrete:
+        return astype(x, float)
     return array(x) if type(x) in (list, tuple) and contains_traced(x) else np.asarray(x)
 
 
@@ -183,12 +186,12 @@ def vanishes(x: Any) -> bool:
 
 def quotient(x: Any, d: Any) -> Any:
     """x / d; 0 where both are zero, and NaN where d alone is: there is no derivative."""
-    closed = numpy_value(d) == 0
-    if not np.any(closed):
+    closed = detached(d) == 0
+    if not may_hold(closed):
         return x / d
-    lost = closed & (numpy_value(x) != 0)
+    lost = closed & (detached(x) != 0)
     out = where(closed, 0.0, x / where(closed, 1.0, d))
-    return where(lost, np.nan, out) if np.any(lost) else out
+    return where(lost, np.nan, out) if may_hold(lost) else out
 
 
 def over_gaps(x: Any, gaps: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from pyad import parts
-from pyad.array import Array, View, copy_of, is_complex, is_traced, numpy_value, plain_values
+from pyad.array import Array, View, constant_call, copy_of, is_complex, is_traced
 from pyad.errors import ConcretizationError, UnsupportedError
 from pyad.ops import assign, build, contract, mutate, rearrange, reduce, scan, select, statistics
 from pyad.ops import complex as complex_numbers
@@ -199,7 +199,7 @@ def _on_values(name: str) -> Callable[..., Any]:
     """The method that is constant for derivatives, as ndarray has it."""
 
     def method(self: Array, *args: Any, **keywords: Any) -> Any:
-        return getattr(np.asarray(numpy_value(self)), name)(*plain_values(args), **plain_values(keywords))
+        return constant_call(lambda x, *a, **k: getattr(np.asarray(x), name)(*a, **k), (self, *args), keywords)
 
     method.__name__ = name
     return method

@@ -5,6 +5,7 @@ Where the array is NumPy's own, only what has no derivative can be written into 
 
 from __future__ import annotations
 
+import functools
 import operator
 from typing import Any, Literal
 
@@ -16,7 +17,9 @@ from pyad.ops import assign
 from pyad.ops.elementwise import where as choose
 from pyad.ops.index import take_rows
 from pyad.ops.protocol import implements
-from pyad.ops.shape import ravel
+from pyad.ops.reduce import booleans
+from pyad.ops.shape import asarray, ravel
+from pyad.staged import computed
 
 __all__ = [
     "copyto",
@@ -33,12 +36,8 @@ __all__ = [
 
 def set_flat(x: Array, index: Any, value: Any) -> None:
     """x.flat[index] = value."""
-    places = np.arange(x.size)[index]
-    assign.set_flat(x, np.asarray(places), value)
-
-
-def _mask(x: Any) -> np.ndarray:
-    return np.asarray(plain_values(x), bool)
+    size = x.size
+    assign.set_flat(x, computed(lambda index: np.asarray(np.arange(size)[index]), index), value)
 
 
 def _values(x: Any) -> Any:
@@ -52,8 +51,9 @@ def _values(x: Any) -> Any:
 
 def _repeated(values: Any, which: np.ndarray) -> Any:
     """values[which % len(values)]: NumPy begins again where there are too few."""
-    which = which % values.size
-    return take_rows(values, which) if is_traced(values) else values[which]
+    if is_traced(values):
+        return take_rows(values, which % values.size)
+    return computed(lambda which: values[which % values.size], which)
 
 
 @implements(np.copyto)
@@ -67,7 +67,7 @@ def copyto(dst: Any, src: Any, casting: str = "same_kind", where: Any = True) ->
             raise DTypeError(f"numpy.copyto: {given} cannot be cast to {dst.dtype} by the rule {casting!r}")
     if where is True:
         return assign.assign_all(dst, src)
-    mask = np.broadcast_to(_mask(where), dst.shape)
+    mask = np.broadcast_to(booleans(where), dst.shape)
     return assign.assign_all(dst, choose(mask, src, dst))
 
 
@@ -76,15 +76,19 @@ def put(a: Any, ind: Any, v: Any, mode: str = "raise") -> None:
     """Write values, repeated as needed, at places of the flattened array."""
     if not assign.need_traced("numpy.put", a, v):
         return np.put(a, plain_values(ind), plain_values(v), mode)
-    places = np.ravel(np.asarray(plain_values(ind))).astype(np.int64)
-    if mode == "wrap" and a.size:
-        places = places % a.size
-    elif mode == "clip":
-        places = np.clip(places, 0, a.size - 1)
+    places = computed(functools.partial(_in_range, a.size, mode), ind)
     values = _values(v)
     if places.size and values.size:
         set_flat(a, places, _repeated(values, np.arange(places.size)))
     return None
+
+
+def _in_range(size: int, mode: str, ind: Any) -> np.ndarray:
+    """Indices in one dimension, those out of range as the mode says."""
+    places = np.ravel(np.asarray(ind)).astype(np.int64)
+    if mode == "wrap" and size:
+        return places % size
+    return np.clip(places, 0, size - 1) if mode == "clip" else places
 
 
 @implements(np.putmask)
@@ -92,7 +96,7 @@ def putmask(a: Any, mask: Any, values: Any) -> None:
     """Write values[k], repeated as needed, at those places k of the flattened array where the mask holds."""
     if not assign.need_traced("numpy.putmask", a, values):
         return np.putmask(a, plain_values(mask), plain_values(values))
-    chosen = np.flatnonzero(_same_size("putmask", a, mask))
+    chosen = computed(np.flatnonzero, _same_size("putmask", a, mask))
     values = _values(values)
     if chosen.size and values.size:
         set_flat(a, chosen, _repeated(values, chosen))
@@ -104,7 +108,7 @@ def place(arr: Any, mask: Any, vals: Any) -> None:
     """Write the values, one after the other and repeated as needed, where the mask holds."""
     if not assign.need_traced("numpy.place", arr, vals):
         return np.place(arr, plain_values(mask), plain_values(vals))
-    chosen = np.flatnonzero(_same_size("place", arr, mask))
+    chosen = computed(np.flatnonzero, _same_size("place", arr, mask))
     values = _values(vals)
     if chosen.size and not values.size:
         raise ValueError("Cannot insert from an empty array!")
@@ -113,8 +117,8 @@ def place(arr: Any, mask: Any, vals: Any) -> None:
     return None
 
 
-def _same_size(name: str, a: Array, mask: Any) -> np.ndarray:
-    mask = _mask(mask)
+def _same_size(name: str, a: Array, mask: Any) -> Any:
+    mask = booleans(mask)
     if mask.size != a.size:
         raise ShapeError(f"{name}: the mask of shape {mask.shape} and the array of shape {a.shape} differ in size")
     return mask
@@ -125,7 +129,7 @@ def put_along_axis(arr: Any, indices: Any, values: Any, axis: int | None) -> Non
     """Write values at indices along one axis, as `take_along_axis` reads them."""
     if not assign.need_traced("numpy.put_along_axis", arr, values):
         return np.put_along_axis(arr, plain_values(indices), plain_values(values), axis)
-    indices = np.asarray(plain_values(indices))
+    indices = asarray(indices)
     if axis is None:
         set_flat(arr, np.ravel(indices), _values(values))
         return None

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 from numpy.linalg import LinAlgError
 
-from pyad.array import numpy_value
 from pyad.ops import reduce
 from pyad.ops.decompose import svd
 from pyad.ops.elementwise import absolute, power, sqrt, square, where
@@ -20,14 +19,15 @@ from pyad.ops.matrix import as_array, conj, is_complex, real
 from pyad.ops.protocol import implements
 from pyad.ops.shape import expand_dims, moveaxis, reshape, transpose
 from pyad.ops.solve import inv_or_nan
+from pyad.staged import computed, detached, may_hold
 
 __all__ = ["cond", "norm"]
 
 
 def _from_zero(root: Callable[[Any], Any], x: Any) -> Any:
     """root(x) for a root whose derivative at 0 is infinite, with derivative 0 there."""
-    zero = numpy_value(x) == 0
-    if not np.any(zero):
+    zero = detached(x) == 0
+    if not may_hold(zero):
         return root(x)
     return where(zero, 0.0, root(where(zero, 1.0, x)))
 
@@ -53,8 +53,7 @@ def _vector_norm(x: Any, order: Any, axis: int, keepdims: bool) -> Any:
     if order is None or order == 2:
         return _two_norm(x, axis, keepdims)
     if order == 0:
-        plain = numpy_value(x)
-        return np.sum((plain != 0).astype(plain.real.dtype), axis, keepdims=keepdims)
+        return computed(lambda v: np.sum((v != 0).astype(v.real.dtype), axis, keepdims=keepdims), x)
     size = absolute(x)
     if order == np.inf:
         return _largest(size, axis, keepdims)
@@ -149,6 +148,6 @@ def cond(x: Any, p: Any = None) -> Any:
             if x.ndim < 2 or x.shape[-1] != x.shape[-2]:
                 raise LinAlgError(f"cond: with p={p!r} the matrices must be square, got shape {x.shape}")
             out = norm(x, p, (-2, -1)) * norm(inv_or_nan(x), p, (-2, -1))
-        plain = numpy_value(x)
-        lost = np.isnan(numpy_value(out)) & ~np.isnan(plain).any(axis=(-2, -1))
-        return where(lost, np.inf, out) if np.any(lost) else out
+        plain = detached(x)
+        lost = np.isnan(detached(out)) & ~np.isnan(plain).any(axis=(-2, -1))
+        return where(lost, np.inf, out) if may_hold(lost) else out

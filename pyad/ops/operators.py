@@ -29,8 +29,8 @@ from pyad.ops.protocol import (
     implementation,
     module_of,
 )
+from pyad.staged import Discrete, guarded, is_staged, keep_weak, make_writable
 from pyad.staged import compare as staged_comparison
-from pyad.staged import is_staged, keep_weak, make_writable
 
 
 def unsupported(name: str) -> UnsupportedError:
@@ -63,8 +63,9 @@ def array_ufunc(self: Array, theirs: np.ufunc, method: str, *inputs: Any, **keyw
     if method == "at":
         return _ufunc_at(theirs, *inputs)
     if theirs in CONSTANT_UFUNCS:
-        if _engine.staging_threads and method == "__call__" and not keywords and theirs in _COMPARISONS:
-            return _COMPARISONS[theirs](*inputs)
+        if _engine.staging_threads and method == "__call__" and not keywords and theirs in _COMPARISONS and is_staged():
+            op, compare = _COMPARISONS[theirs]
+            return staged_comparison(op, compare, *inputs)
         return constant_call(getattr(theirs, method), inputs, keywords)
     if method != "__call__":
         name = _ufunc_name(theirs)
@@ -154,7 +155,10 @@ def written(name: str, out: Any, result: Any, where: Any, widen: bool) -> Any:
             "array; use the returned array, or make the array inside the function with pyad.numpy.array, zeros, "
             "empty, ..., of a floating dtype"
         )
-    np.copyto(out, plain_values(result), casting="same_kind", where=plain_values(where))
+    if type(out) is Discrete:
+        out[...] = result  # which says that it cannot be done
+    plain = guarded(result) if type(result) is Discrete else plain_values(result)
+    np.copyto(out, plain, casting="same_kind", where=np.asarray(plain_values(where)))
     return out
 
 
@@ -198,14 +202,14 @@ def _comparison(name: str) -> Callable[[Array, Any], Any]:
     return method
 
 
-# NumPy's comparisons as operators, for when a program is being recorded.
+# NumPy's comparisons as ops of the engine, for when a program is being recorded.
 _COMPARISONS = {
-    np.equal: operator.eq,
-    np.not_equal: operator.ne,
-    np.less: operator.lt,
-    np.less_equal: operator.le,
-    np.greater: operator.gt,
-    np.greater_equal: operator.ge,
+    np.equal: (el._eq, np.equal),
+    np.not_equal: (el._ne, np.not_equal),
+    np.less: (el._lt, np.less),
+    np.less_equal: (el._le, np.less_equal),
+    np.greater: (el._gt, np.greater),
+    np.greater_equal: (el._ge, np.greater_equal),
 }
 
 

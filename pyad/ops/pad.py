@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pyad.array import is_traced, numpy_value
+from pyad.array import is_traced
 from pyad.ops import reduce
 from pyad.ops import shape as sh
 from pyad.ops.build import linspace
@@ -16,6 +16,7 @@ from pyad.ops.protocol import implements
 from pyad.ops.rearrange import along, flip, take_axis
 from pyad.ops.select import take_along_axis
 from pyad.ops.shape import asarray, broadcast_to, concatenate, moveaxis
+from pyad.staged import detached
 
 __all__ = ["pad"]
 
@@ -165,7 +166,7 @@ def _median(x: Any, axis: int) -> Any:
     n = x.shape[axis]
     if n == 0:
         return reduce.mean(x, axis, keepdims=True)
-    order = np.argsort(numpy_value(x), axis=axis)
+    order = np.argsort(detached(x), axis=axis)
     low = order[along(axis, slice((n - 1) // 2, (n - 1) // 2 + 1))]
     high = order[along(axis, slice(n // 2, n // 2 + 1))]
     if n % 2:

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from pyad.array import numpy_value
 from pyad.host import host
 from pyad.ops import elementwise as el
 from pyad.ops import reduce
@@ -20,6 +19,7 @@ from pyad.ops.rearrange import atleast_1d, trim_zeros
 from pyad.ops.shape import asarray, concatenate
 from pyad.ops.signal import convolve
 from pyad.ops.solve import inv, lstsq, pinv
+from pyad.staged import computed
 
 __all__ = ["poly", "polyadd", "polyder", "polydiv", "polyfit", "polyint", "polymul", "polysub", "polyval", "roots"]
 
@@ -132,11 +132,15 @@ def polydiv(u: Any, v: Any) -> tuple[Any, Any]:
         d = rest[k] / v[0]
         quotient.append(d)
         rest = concatenate([rest[:k], rest[k : k + len(v)] - d * v, rest[k + len(v) :]])
-    plain = np.asarray(numpy_value(rest))
+    return sh.stack(quotient), rest[computed(_count_of_zeros, rest) :]
+
+
+def _count_of_zeros(rest: Any) -> int:
+    """How many leading coefficients are as good as zero, the last one left out."""
     first = 0
-    while np.allclose(plain[first], 0, rtol=1e-14) and first < len(plain) - 1:
+    while np.allclose(rest[first], 0, rtol=1e-14) and first < len(rest) - 1:
         first += 1
-    return sh.stack(quotient), rest[first:]
+    return first
 
 
 @implements(np.poly)
@@ -236,5 +240,5 @@ def roots(p: Any) -> Any:
         raise ValueError(f"roots: the coefficients must be one row, got an array of shape {p.shape}")
     p = trim_zeros(p + 0.0, "f")
     if p.shape[0] < 2:
-        return np.roots(numpy_value(p))
+        return computed(np.roots, p)
     return _roots(p)

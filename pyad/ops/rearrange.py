@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from operator import index
@@ -10,12 +11,13 @@ from typing import Any
 import numpy as np
 
 from pyad import _engine, parts
-from pyad.array import Array, is_traced, numpy_value, part_of, view_of
+from pyad.array import Array, is_traced, part_of, view_of
 from pyad.ops import shape as sh
-from pyad.ops.index import slice_axis, take_rows
+from pyad.ops.index import as_places, slice_axis, take_rows
 from pyad.ops.protocol import implements
 from pyad.ops.reduce import normalize_axes
 from pyad.ops.shape import asarray, concatenate
+from pyad.staged import Discrete, computed
 
 __all__ = [
     "astype",
@@ -54,7 +56,9 @@ __all__ = [
 def gather(x: Any, places: Any) -> Any:
     """The elements of x, counted in C order, at `places`: integers of any shape, each in [0, x.size)."""
     flat = sh.ravel(x)
-    return take_rows(flat, np.asarray(places, np.int64, order="C")) if is_traced(flat) else flat[places]
+    if is_traced(flat):
+        return take_rows(flat, as_places(places))
+    return computed(lambda places: flat[places], places) if type(places) is Discrete else flat[places]
 
 
 def moved(move: Callable[[np.ndarray], Any], x: Any) -> Any:
@@ -376,11 +380,11 @@ def repeat(a: Any, repeats: Any, axis: Any = None) -> Any:
     return sh.reshape(out, (*before, length * int(repeats), *after))
 
 
-def take_axis(x: Any, places: np.ndarray, axis: int) -> Any:
+def take_axis(x: Any, places: Any, axis: int) -> Any:
     """The entries of one axis at `places`, integers of any shape in [0, its length), in that axis's stead."""
     if not is_traced(x):
         return np.take(x, places, axis)
-    places = np.asarray(places, np.int64, order="C")
+    places = as_places(places)
     if axis == 0:
         return take_rows(x, places)
     rows = take_rows(sh.moveaxis(x, axis, 0), places)
@@ -420,18 +424,25 @@ def trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Any:
     trim = trim.lower()
     if trim not in ("fb", "bf", "f", "b"):
         raise ValueError(f"unexpected character(s) in `trim`: {trim!r}")
-    places = np.argwhere(numpy_value(filt))
-    ends = np.array(filt.shape)
+    ends = filt.shape
+    found = computed(functools.partial(_box_of_nonzeros, trim), filt)
+    cut = []
+    axes = normalize_axes("trim_zeros", axis, filt.ndim)
+    for d in range(filt.ndim):
+        first = found[2 * d] if "f" in trim and d in axes else 0
+        last = found[2 * d + 1] if "b" in trim and d in axes else ends[d]
+        cut.append(slice(first, last))
+    return filt[tuple(cut)]
+
+
+def _box_of_nonzeros(trim: str, filt: np.ndarray) -> list[int]:
+    """Start and stop along each axis."""
+    places = np.argwhere(filt)
+    ends = np.array(np.shape(filt))
     if len(places):
         start, stop = places.min(axis=0), places.max(axis=0) + 1
     else:
         start, stop = ends, ends
         if trim == "b":
             stop = np.zeros_like(ends)
-    cut = []
-    axes = normalize_axes("trim_zeros", axis, filt.ndim)
-    for d in range(filt.ndim):
-        first = start[d] if "f" in trim and d in axes else 0
-        last = stop[d] if "b" in trim and d in axes else ends[d]
-        cut.append(slice(int(first), int(last)))
-    return filt[tuple(cut)]
+    return [int(n) for pair in zip(start, stop, strict=True) for n in pair]

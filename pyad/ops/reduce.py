@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pyad.array import Array, is_traced, numpy_value
+from pyad.array import Array, is_traced
 from pyad.errors import ShapeError
 from pyad.op import Op, general, linear
 from pyad.ops.dispatch import plain
@@ -17,6 +17,7 @@ from pyad.ops.elementwise import _compare, _eq, _select, exp, maximum, minimum
 from pyad.ops.elementwise import where as select
 from pyad.ops.protocol import implements, named, refuse_out
 from pyad.ops.shape import asarray, astype, broadcast_to, moveaxis, reshape
+from pyad.staged import Discrete, computed, detached
 
 __all__ = ["amax", "amin", "log_softmax", "logsumexp", "max", "mean", "min", "softmax", "sum"]
 
@@ -186,9 +187,20 @@ def prepared(name: str, a: Any, dtype: Any, out: Any) -> Any:
     return a if dtype is None else astype(a, dtype)
 
 
+def booleans(mask: Any) -> Any:
+    """A mask, or numbers that stand for one, as an array of booleans."""
+    if type(mask) is Discrete and mask.dtype == np.bool_:
+        return mask
+    return computed(_booleans, mask) if is_traced(mask) or type(mask) is Discrete else _booleans(mask)
+
+
+def _booleans(x: Any) -> np.ndarray:
+    return np.asarray(x, bool)
+
+
 def mask_for(name: str, a: Any, where: Any) -> Any:
     """A reduction's `where` as a plain boolean array of the operand's shape."""
-    mask = np.asarray(numpy_value(where), bool)
+    mask = booleans(where)
     if mask.shape == a.shape:
         return mask
     try:
@@ -225,7 +237,7 @@ def sum(
     if is_traced(a):
         total = _reduce(_sum, masked("sum", a, where, 0.0), axis, keepdims)
     else:
-        total = np.sum(a, axis, keepdims=keepdims, where=numpy_value(where))
+        total = np.sum(a, axis, keepdims=keepdims, where=detached(where))
     return total if initial is None else total + initial
 
 
@@ -237,12 +249,12 @@ def mean(
     if not is_traced(a) or dtype is not None or out is not None or where is not True:
         a = prepared("mean", a, dtype, out)
         if not is_traced(a):
-            return np.mean(a, axis, keepdims=keepdims, where=numpy_value(where))
+            return np.mean(a, axis, keepdims=keepdims, where=detached(where))
     count = count_of("mean", a, axis, keepdims, where)
     total = _reduce(_sum, masked("mean", a, where, 0.0), axis, keepdims)
-    if isinstance(count, np.ndarray):
+    if isinstance(count, np.ndarray) or (is_traced(count) and count.ndim):
         return total / count
-    return total * (1.0 / count) if count else total * float("nan")
+    return total * (1.0 / count) if is_traced(count) or count else total * float("nan")
 
 
 def count_of(name: str, a: Any, axis: Axis, keepdims: bool, where: Any) -> Any:
@@ -268,7 +280,7 @@ def _extremum(op: Any, ufunc: Any, either: Any, a: Any, rest: tuple[Any, ...]) -
     if initial is None and where is not True:
         raise ValueError(f"{name}: nothing has no {name}, so with where= an initial= must be given")
     if not is_traced(a):
-        result = ufunc.reduce(a, axis, keepdims=keepdims, initial=numpy_value(initial), where=numpy_value(where))
+        result = ufunc.reduce(a, axis, keepdims=keepdims, initial=detached(initial), where=detached(where))
         return either(result, initial) if is_traced(initial) else result
     if initial is None:
         return _reduce(op, a, axis, keepdims)

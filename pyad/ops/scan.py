@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from pyad.array import constant, is_traced, numpy_value
+from pyad.array import constant, is_traced
 from pyad.op import general, linear, run
 from pyad.ops.protocol import implements, refuse_out
 from pyad.ops.reduce import normalize_axes
 from pyad.ops.shape import _broadcast, asarray, astype, concatenate, ravel
+from pyad.staged import computed
 
 __all__ = ["cumprod", "cumsum", "recur"]
 
@@ -121,7 +122,7 @@ def _scan(name: str, op: Any, a: Any, axis: int | None, dtype: Any, out: Any) ->
     a = asarray(a)
     if dtype is not None:
         if np.dtype(dtype).kind not in "fc":
-            return getattr(np, name)(numpy_value(a), axis, dtype)
+            return computed(lambda a: getattr(np, name)(a, axis, dtype), a)
         a = astype(a, dtype)
     if not is_traced(a):
         return getattr(np, name)(a, axis)

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from pyad.array import numpy_value
 from pyad.ops.protocol import implements
 from pyad.ops.shape import asarray, astype
+from pyad.staged import detached
 
 __all__ = ["logn", "power"]
 
@@ -25,7 +25,7 @@ def _beyond_one(x: np.ndarray) -> bool:
 def _widened(x: Any, leaves_the_reals: Callable[[np.ndarray], bool]) -> Any:
     """x as it is, or complex where a function of one of its elements is."""
     x = asarray(x) + 0.0
-    if x.dtype.kind == "c" or not leaves_the_reals(numpy_value(x)):
+    if x.dtype.kind == "c" or not leaves_the_reals(detached(x)):
         return x
     return astype(x, np.result_type(x.dtype, np.complex64))
 

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import functools
+import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from pyad.array import dtype_of, is_traced, numpy_value
+from pyad.array import dtype_of, is_traced
 from pyad.errors import DTypeError
 from pyad.ops import elementwise as el
 from pyad.ops import shape as sh
-from pyad.ops.index import add_rows
+from pyad.ops.index import add_rows, as_places
 from pyad.ops.protocol import implements, refuse_out
 from pyad.ops.rearrange import gather, one_axis, take_axis
 from pyad.ops.shape import asarray, broadcast_to
+from pyad.staged import Discrete, computed, detached, guarded
 
 __all__ = ["bincount", "choose", "compress", "extract", "piecewise", "select", "take", "take_along_axis", "where"]
 
 
-def _places(name: str, indices: Any) -> np.ndarray:
-    """Indices as plain integers."""
-    places = np.asarray(numpy_value(indices))
+def _places(name: str, indices: Any) -> Any:
+    """Indices as integers."""
+    places = indices if is_traced(indices) or type(indices) is Discrete else np.asarray(indices)
     if places.dtype.kind not in "bui":
         raise TypeError(
             f"{name}: indices must be integers, got {places.dtype} values"
@@ -47,15 +51,25 @@ def take(a: Any, indices: Any, axis: int | None = None, out: Any = None, mode: s
         # NumPy's own modes would not come to an end.
         raise IndexError("take: cannot do a non-empty take from an empty axis")
     # On the numbers of the entries, so that modes and errors are NumPy's.
-    return take_axis(a, np.take(np.arange(length), places, mode=mode), axis)
+    return take_axis(a, computed(lambda places: np.take(np.arange(length), places, mode=mode), places), axis)
 
 
 @implements(np.take_along_axis)
 def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
     """Entries along an axis, other ones for each place on the other axes."""
     arr = asarray(arr)
-    indices = np.asarray(numpy_value(indices))
-    return gather(arr, np.take_along_axis(np.arange(arr.size).reshape(arr.shape), indices, axis))
+    return gather(arr, computed(functools.partial(_along_axis, arr.shape, axis), indices))
+
+
+def take_in_order(arr: Any, order: Callable[[Any], np.ndarray], axis: int) -> Any:
+    """Entries along an axis at the places that `order` gives for the values."""
+    shape = arr.shape
+    return gather(arr, computed(lambda value: _along_axis(shape, axis, order(value)), arr))
+
+
+def _along_axis(shape: tuple[int, ...], axis: int | None, indices: Any) -> np.ndarray:
+    """The places of what np.take_along_axis reads from an array of a shape."""
+    return np.take_along_axis(np.arange(math.prod(shape)).reshape(shape), np.asarray(indices), axis)
 
 
 @implements(np.bincount)
@@ -63,7 +77,7 @@ def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
     """The sums of the weights of equal integers, in the place of each integer."""
     if is_traced(x) or weights is None:
         raise TypeError("bincount: x must be integers; a traced value may only be among the weights")
-    places = np.asarray(x if len(x) else np.zeros(0, np.int64))
+    places = asarray(x if len(x) else np.zeros(0, np.int64))
     weights = asarray(weights)
     if weights.dtype.kind == "c":
         raise DTypeError(f"bincount: the weights must be real numbers, got {weights.dtype}")
@@ -73,23 +87,23 @@ def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
             f"bincount: x and weights must be 1-d and as long, got shapes {places.shape} and {weights.shape}"
         )
     # Sizes and errors are NumPy's.
-    count = len(np.bincount(places, minlength=minlength))
-    return add_rows(weights, places.astype(np.int64), count)
+    count = computed(lambda places: len(np.bincount(places, minlength=minlength)), places)
+    return add_rows(weights, as_places(places), count)
 
 
 @implements(np.compress)
 def compress(condition: Any, a: Any, axis: int | None = None) -> Any:
     """The entries along an axis (of the flattened array for none) where the condition holds."""
-    condition = np.asarray(numpy_value(condition))
+    condition = asarray(condition)
     if condition.ndim != 1:
         raise ValueError(f"compress: condition must be a 1-d array, but has shape {condition.shape}")
-    return take(a, np.flatnonzero(condition), axis)
+    return take(a, computed(np.flatnonzero, condition), axis)
 
 
 @implements(np.extract)
 def extract(condition: Any, arr: Any) -> Any:
     """The elements where the condition holds, in one dimension."""
-    return take(arr, np.flatnonzero(numpy_value(condition)))
+    return take(arr, computed(np.flatnonzero, condition))
 
 
 @implements(np.choose)
@@ -98,20 +112,24 @@ def choose(a: Any, choices: Any, mode: str = "raise") -> Any:
     if is_traced(a):
         raise TypeError("choose: a must be an array of integers, but is a traced value; use x.astype(int)")
     arrays = [asarray(x) for x in choices]
-    which = np.asarray(a)
+    which = asarray(a)
     shape = np.broadcast_shapes(which.shape, *(x.shape for x in arrays))
-    # Which of the choices, checked and wrapped by NumPy.
-    which = np.choose(which, list(range(len(arrays))), mode=mode)
     size = int(np.prod(shape, dtype=int))
-    stacked = sh.stack([broadcast_to(x, shape) for x in arrays])
-    return gather(stacked, np.broadcast_to(which, shape) * size + np.arange(size).reshape(shape))
+    numbers = list(range(len(arrays)))
+
+    def places(which: np.ndarray) -> np.ndarray:
+        # Which of the choices, checked and wrapped by NumPy.
+        chosen = np.choose(which, numbers, mode=mode)
+        return np.broadcast_to(chosen, shape) * size + np.arange(size).reshape(shape)
+
+    return gather(sh.stack([broadcast_to(x, shape) for x in arrays]), computed(places, which))
 
 
 @implements(np.where)
 def where(condition: Any, /, *branches: Any) -> Any:
     """x where the condition holds, else y; the places where it holds, if it is given alone."""
     if not branches:
-        return np.nonzero(numpy_value(asarray(condition)))
+        return computed(np.nonzero, asarray(condition))
     if len(branches) != 2:
         raise ValueError("either both or neither of x and y should be given")
     return el.where(asarray(condition) if type(condition) in (list, tuple) else condition, *branches)
@@ -124,7 +142,7 @@ def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
         raise ValueError("list of cases must be same length as list of conditions")
     if len(condlist) == 0:
         raise ValueError("select with an empty condition list is not possible")
-    conditions = [np.asarray(numpy_value(c)) for c in condlist]
+    conditions = [asarray(detached(c)) for c in condlist]
     for k, condition in enumerate(conditions):
         if condition.dtype.type is not np.bool_:
             raise TypeError(f"invalid entry {k} in condlist: should be boolean ndarray")
@@ -141,7 +159,8 @@ def _conditions(x: Any, condlist: Any, count: int) -> list[np.ndarray]:
     """One boolean array of x's shape for each of the `count` functions, the last one for the rest where it was left
     out."""
     single = np.isscalar(condlist) or (x.ndim != 0 and not isinstance(condlist[0], list | tuple | np.ndarray))
-    conditions = np.asarray(numpy_value([condlist] if single else condlist), bool)
+    conditions: Any = [condlist] if single else condlist
+    conditions = np.asarray([np.asarray(guarded(c)) if type(c) is Discrete else c for c in conditions], bool)
     if len(conditions) == count - 1:
         conditions = np.concatenate([conditions, ~np.any(conditions, axis=0, keepdims=True)])
     if len(conditions) != count:

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from pyad.array import numpy_value
 from pyad.ops.order import sort, unique
 from pyad.ops.protocol import implements
 from pyad.ops.select import bincount
 from pyad.ops.shape import asarray, astype, concatenate, ravel
+from pyad.staged import computed, detached
 
 __all__ = ["histogram", "histogram_bin_edges", "intersect1d", "setdiff1d", "setxor1d", "union1d"]
 
@@ -30,7 +30,7 @@ def union1d(ar1: Any, ar2: Any) -> Any:
 def intersect1d(ar1: Any, ar2: Any, assume_unique: bool = False, return_indices: bool = False) -> Any:
     """What is in both arrays; the derivative goes to the first."""
     ar1, ar2 = _row(ar1), _row(ar2)
-    values, *places = np.intersect1d(numpy_value(ar1), numpy_value(ar2), assume_unique, True)
+    values, *places = computed(lambda a, b: np.intersect1d(a, b, assume_unique, True), ar1, ar2)
     found = astype(ar1[places[0]], values.dtype)
     return (found, *places) if return_indices else found
 
@@ -39,7 +39,7 @@ def intersect1d(ar1: Any, ar2: Any, assume_unique: bool = False, return_indices:
 def setdiff1d(ar1: Any, ar2: Any, assume_unique: bool = False) -> Any:
     """What is in the first array and not in the second; sorted, but for `assume_unique`."""
     ar1 = _row(ar1) if assume_unique else unique(ar1)
-    return ar1[np.isin(numpy_value(ar1), numpy_value(_row(ar2)), invert=True)]
+    return ar1[computed(lambda a, b: np.isin(a, b, invert=True), ar1, _row(ar2))]
 
 
 @implements(np.setxor1d)
@@ -47,23 +47,32 @@ def setxor1d(ar1: Any, ar2: Any, assume_unique: bool = False) -> Any:
     """What is in one of two arrays and not in the other, sorted."""
     ar1, ar2 = (_row(x) if assume_unique else unique(x) for x in (ar1, ar2))
     both = sort(concatenate([ar1, ar2]))
-    value = numpy_value(both)
+    return both[computed(_stand_alone, both)]
+
+
+def _stand_alone(value: np.ndarray) -> np.ndarray:
+    """Which of sorted numbers have no equal."""
     differs = np.concatenate(([True], value[1:] != value[:-1], [True]))
-    return both[differs[1:] & differs[:-1]]
+    return differs[1:] & differs[:-1]
 
 
 @implements(np.histogram_bin_edges)
 def histogram_bin_edges(a: Any, bins: Any = 10, range: Any = None, weights: Any = None) -> Any:
     """The edges of the bins, which move with the smallest and the largest element. Their number is constant."""
     a = asarray(a)
-    plain = (numpy_value(x) for x in (a, bins))
-    values = np.histogram_bin_edges(*plain, None if range is None else tuple(map(numpy_value, range)), weights)
-    if np.ndim(numpy_value(bins)) == 1:
+    # How many, and of what dtype, NumPy says.
+    count, dtype = computed(_number_of_edges, a, bins, *((None, None) if range is None else range), weights)
+    if np.ndim(bins) == 1:
         return asarray(bins)
     low, high = (np.min(a), np.max(a)) if range is None else range
-    if numpy_value(low) == numpy_value(high):
+    if detached(low) == detached(high):
         low, high = low - 0.5, high + 0.5
-    return np.linspace(low, high, len(values), dtype=values.dtype)
+    return np.linspace(low, high, count, dtype=dtype)
+
+
+def _number_of_edges(a: Any, bins: Any, low: Any, high: Any, weights: Any) -> tuple[int, np.dtype]:
+    edges = np.histogram_bin_edges(a, bins, None if low is None else (low, high), weights)
+    return len(edges), edges.dtype
 
 
 @implements(np.histogram)
@@ -74,16 +83,15 @@ def histogram(a: Any, bins: Any = 10, range: Any = None, density: Any = None, we
     w = None if weights is None else asarray(weights)
     if w is not None and w.shape != a.shape:
         raise ValueError(f"histogram: weights of shape {w.shape} for an array of shape {a.shape}")
-    edges = histogram_bin_edges(a, bins, range, None if w is None else numpy_value(w))
-    value = numpy_value(edges)
+    edges = histogram_bin_edges(a, bins, range, None if w is None else detached(w))
     if w is None:
-        counts: Any = np.histogram(numpy_value(a), value)[0]
+        counts: Any = computed(lambda a, edges: np.histogram(a, edges)[0], a, edges)
     else:
-        counts = _sums(_bins(numpy_value(a).ravel(), value), ravel(w), len(value))[:-1]
+        counts = _sums(computed(_bins, a, edges), ravel(w), len(edges))[:-1]
     return (counts / astype(np.diff(edges), float) / np.sum(counts) if density else counts), edges
 
 
-def _sums(place: np.ndarray, w: Any, count: int) -> Any:
+def _sums(place: Any, w: Any, count: int) -> Any:
     """The sums of the weights at each place, in their dtype."""
     if w.dtype.kind == "c":
         return _sums(place, np.real(w), count) + 1j * _sums(place, np.imag(w), count)
@@ -92,6 +100,7 @@ def _sums(place: np.ndarray, w: Any, count: int) -> Any:
 
 def _bins(x: np.ndarray, edges: np.ndarray) -> np.ndarray:
     """The number of the bin of each element. The last edge is in the last bin, and what lies outside in one more."""
+    x = np.ravel(x)
     last = len(edges) - 1
     place = np.searchsorted(edges, x, "right") - 1
     place[x == edges[-1]] = last - 1

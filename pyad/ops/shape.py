@@ -16,6 +16,7 @@ from pyad.array import Array, View, common_dtype, contains_traced, copy_of, is_t
 from pyad.errors import DTypeError, ShapeError
 from pyad.op import handle_of, linear
 from pyad.ops.dispatch import operand, plain
+from pyad.staged import Discrete, call, computed
 
 __all__ = [
     "array",
@@ -212,15 +213,19 @@ def recast(x: Any, dtype: np.dtype) -> Any:
     return np.asarray(np.real(x) if dtype.kind != "c" else x).astype(dtype)[()]
 
 
+def _as_dtype(value: Any, dtype: np.dtype) -> Any:
+    return np.asarray(value).astype(dtype)[()]
+
+
 def astype(x: Any, /, dtype: Any) -> Any:
     """x in another dtype. Among float and complex dtypes the derivative passes; integers and booleans are constant."""
     dtype = np.dtype(dtype)
     if not is_traced(x):
+        if type(x) is Discrete:
+            return call(_as_dtype, (x, dtype), {}) if dtype.kind in "bui" else recast(x.as_array(), dtype)
         return np.asarray(x).astype(dtype)
     if dtype.kind in "bui":
-        from pyad.array import numpy_value
-
-        return np.asarray(numpy_value(x)).astype(dtype)[()]
+        return computed(lambda value: _as_dtype(value, dtype), x)
     if dtype not in INEXACT:
         raise DTypeError(f"astype: traced values are float32 or float64, complex64 or complex128, not {dtype}")
     if dtype.kind == "f" and x.dtype.kind == "c":
@@ -239,6 +244,7 @@ def concatenate(arrays: Any, /, axis: int | None = 0) -> Any:
     arrays = list(arrays)
     if not any(is_traced(x) for x in arrays):
         return np.concatenate([plain("concatenate", x) for x in arrays], axis)
+    arrays = [x.as_array() if type(x) is Discrete else x for x in arrays]
     if axis is None:
         arrays = [ravel(x) for x in arrays]
         axis = 0
@@ -285,6 +291,8 @@ def array(x: Any, dtype: Any = None) -> Any:
     """
     if is_traced(x):
         return copy_of(x) if dtype is None else astype(x, dtype)
+    if type(x) is Discrete:
+        return x if dtype is None else astype(x, dtype)
     if not contains_traced(x):
         return np.array(x, dtype)
     built = stack([array(item) if type(item) in (list, tuple) else item for item in x])
@@ -295,8 +303,10 @@ def asarray(x: Any, dtype: Any = None) -> Any:
     """As `array`, without a copy of what is an array already."""
     if type(x) is np.ndarray and dtype is None:
         return x
-    if is_traced(x) and (dtype is None or x.dtype == dtype):
+    if (is_traced(x) or type(x) is Discrete) and (dtype is None or x.dtype == dtype):
         return x
+    if type(x) is Discrete:
+        return astype(x, dtype)
     if is_traced(x) or contains_traced(x):
         return array(x, dtype)
     return np.asarray(x, dtype)

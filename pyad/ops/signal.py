@@ -6,13 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from pyad.array import common_dtype, is_traced, numpy_value
+from pyad.array import common_dtype, is_traced
 from pyad.errors import DTypeError
 from pyad.host import host_linear
 from pyad.ops import elementwise as el
 from pyad.ops import shape as sh
 from pyad.ops.protocol import implements
+from pyad.ops.rearrange import gather
 from pyad.ops.shape import asarray, concatenate
+from pyad.staged import computed, detached, may_hold
 
 __all__ = ["convolve", "correlate", "interp", "unwrap"]
 
@@ -102,8 +104,8 @@ def _periodic(x: Any, xp: Any, fp: Any, period: Any) -> tuple[Any, Any, Any]:
     period = abs(period)
     if period == 0:
         raise ValueError("period must be a non-zero value")
-    x, xp = (v - np.floor_divide(numpy_value(v), period) * period for v in (x, xp))
-    order = np.argsort(numpy_value(xp))
+    x, xp = (v - computed(np.floor_divide, v, period) * period for v in (x, xp))
+    order = computed(np.argsort, xp)
     xp, fp = xp[order], fp[order]
     return x, concatenate([xp[-1:] - period, xp, xp[:1] + period]), concatenate([fp[-1:], fp, fp[:1]])
 
@@ -127,33 +129,38 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
     if period is not None:
         x, xp, fp = _periodic(x, xp, fp, period)
         left = right = None
-    at, knots = np.asarray(numpy_value(x)), np.asarray(numpy_value(xp))
+    at, knots = detached(x), detached(xp)
     low, high = at < knots[0], at > knots[-1]
-    if np.any(low | high):
+    if may_hold(low | high):
         # So that an infinite x has no part in the slopes' derivatives.
         x = el.where(low | high, knots[0], x)
         at = np.where(low | high, knots[0], at)
     if len(knots) == 1:
         y = fp[np.zeros(at.shape, np.int64)]
     else:
-        y = _interpolated(x, xp, fp, at, knots)
+        y = _interpolated(x, xp, fp, *computed(_intervals, at, knots))
     for where, end, value in ((low, 0, left), (high, -1, right)):
-        if np.any(where):
+        if may_hold(where):
             y = el.where(where, fp[end] if value is None else value, y)
     return y
 
 
-def _interpolated(x: Any, xp: Any, fp: Any, at: np.ndarray, knots: np.ndarray) -> Any:
+def _intervals(at: Any, knots: Any) -> tuple[Any, ...]:
+    """Of each place: the points below and above, whether these are at one place, and the point to start from."""
+    at, knots = np.asarray(at), np.asarray(knots)
     below = np.clip(np.searchsorted(knots, at, "right") - 1, 0, len(knots) - 2)
     above = below + 1
-    run = xp[above] - xp[below]
-    same = knots[above] == knots[below]
-    # Between two points at one place there is no slope.
-    slope = (fp[above] - fp[below]) / (el.where(same, 1.0, run) if np.any(same) else run)
-    slope = el.where(same, 0.0, slope) if np.any(same) else slope
     # From the nearer end of the last interval, so that the last point is exact.
-    base = np.where(at == knots[-1], above, below)
-    return slope * (x - xp[base]) + fp[base]
+    return below, above, knots[above] == knots[below], np.where(at == knots[-1], above, below)
+
+
+def _interpolated(x: Any, xp: Any, fp: Any, below: Any, above: Any, same: Any, base: Any) -> Any:
+    run = gather(xp, above) - gather(xp, below)
+    # Between two points at one place there is no slope.
+    rise = gather(fp, above) - gather(fp, below)
+    slope = rise / (el.where(same, 1.0, run) if may_hold(same) else run)
+    slope = el.where(same, 0.0, slope) if may_hold(same) else slope
+    return slope * (x - gather(xp, base)) + gather(fp, base)
 
 
 # ---- phases ----
@@ -163,7 +170,14 @@ def _interpolated(x: Any, xp: Any, fp: Any, at: np.ndarray, knots: np.ndarray) -
 def unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: Any = 2 * np.pi) -> Any:
     """Jumps of more than half a period taken out; what is added is constant."""
     p = asarray(p)
-    discont, period = numpy_value(discont), numpy_value(period)
-    plain = np.asarray(numpy_value(p))
+
+    def added(p: Any, discont: Any, period: Any) -> np.ndarray:
+        return _added_periods(discont, axis, period, p)
+
+    return p + computed(added, p, discont, period)
+
+
+def _added_periods(discont: Any, axis: int, period: Any, p: Any) -> np.ndarray:
+    plain = np.asarray(p)
     added = np.unwrap(plain, discont, axis, period=period) - plain
-    return p + np.asarray(np.round(added / period) * period, added.dtype)
+    return np.asarray(np.round(added / period) * period, added.dtype)

@@ -32,6 +32,7 @@ from pyad.ops.matrix import (
 from pyad.ops.protocol import implements
 from pyad.ops.reduce import sum as total
 from pyad.ops.shape import reshape, transpose
+from pyad.staged import computed, is_staged
 
 __all__ = ["det", "inv", "lstsq", "pinv", "slogdet", "solve", "tensorinv", "tensorsolve"]
 
@@ -329,8 +330,12 @@ def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = np._
 
 def _lstsq_value(a: np.ndarray, b: np.ndarray, rcond: Any, seen: list[Any]) -> tuple[np.ndarray, np.ndarray]:
     x, residuals, rank, s = np.linalg.lstsq(a, b, rcond)
-    seen += [residuals, rank]
+    seen[:] = residuals, rank
     return x, s
+
+
+def _rank_of(a: np.ndarray, rcond: Any) -> int:
+    return int(np.linalg.lstsq(a, np.zeros((a.shape[0], 1)), rcond)[2])
 
 
 def _lstsq_pinv(a: Any, rcond: Any) -> Any:
@@ -394,6 +399,8 @@ def lstsq(a: Any, b: Any, rcond: Any = None) -> Any:
     seen: list[Any] = []
     x, s = _lstsq(a, b, rcond=rcond, seen=seen)
     residuals, rank = seen
+    if is_staged():
+        computed(_rank_of, a, rcond)  # which decides what is recorded from here on
     if residuals.size:
         rest = b - matmul(a, x)
         residuals = total(real(conj(rest) * rest), 0)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pyad.array import is_traced, numpy_value
+from pyad.array import is_traced
 from pyad.errors import ShapeError
 from pyad.ops import reduce
 from pyad.ops.complex import conjugate, imag, real, squared_magnitude
@@ -18,6 +18,7 @@ from pyad.ops.protocol import implements, named
 from pyad.ops.reduce import Axis, count_of, masked, normalize_axes, prepared
 from pyad.ops.scan import _cumprod, cumprod, cumsum
 from pyad.ops.shape import asarray, astype, broadcast_to, concatenate, reshape, swapaxes, transpose
+from pyad.staged import computed, detached, may_hold
 
 _NONE = np._NoValue  # type: ignore[attr-defined]
 
@@ -39,7 +40,7 @@ def prod(
     if is_traced(a):
         total = _product(masked("prod", a, where, 1.0), axis, keepdims)
     else:
-        total = np.prod(a, axis, dtype, keepdims=keepdims, where=numpy_value(where))
+        total = np.prod(a, axis, dtype, keepdims=keepdims, where=detached(where))
     return total if initial is None else total * initial
 
 
@@ -60,7 +61,9 @@ def _product(a: Any, axis: Axis, keepdims: bool) -> Any:
 
 
 def _divisor(count: Any, ddof: float) -> Any:
-    return np.maximum(count - ddof, 0).astype(count.dtype) if isinstance(count, np.ndarray) else max(count - ddof, 0)
+    if isinstance(count, np.ndarray) or is_traced(count):
+        return np.maximum(count - ddof, 0).astype(count.dtype)
+    return max(count - ddof, 0)
 
 
 def _freedom(name: str, ddof: float, correction: Any) -> float:
@@ -75,7 +78,7 @@ def _var(a: Any, axis: Axis, dtype: Any, out: Any, ddof: float, keepdims: bool, 
     a = prepared("var", a, dtype, out)
     if not is_traced(a) and not is_traced(mean):
         given = {} if mean is None else {"mean": mean}
-        return np.var(a, axis, ddof=ddof, keepdims=keepdims, where=numpy_value(where), **given)
+        return np.var(a, axis, ddof=ddof, keepdims=keepdims, where=detached(where), **given)
     # What is masked is taken out first: a NaN there would come back in the derivative, as zero times NaN.
     a = masked("var", a, where, 0.0)
     centred = a - (reduce.mean(a, axis, keepdims=True, where=where) if mean is None else mean)
@@ -89,7 +92,8 @@ def _nanvar(a: Any, axis: Axis, dtype: Any, out: Any, ddof: float, keepdims: boo
     valid = _valid("nanvar", a, where)
     result = _var(a, axis, dtype, out, ddof, keepdims, valid, mean)
     freedom = count_of("nanvar", a, axis, keepdims, valid) - ddof
-    return result if np.all(freedom > 0) else select(freedom > 0, result, np.nan)
+    enough = freedom > 0
+    return select(enough, result, np.nan) if may_hold(~enough) else result
 
 
 def _spread_function(theirs: Callable[..., Any], variance: Callable[..., Any], doc: str) -> Callable[..., Any]:
@@ -165,7 +169,7 @@ def average(a: Any, axis: Axis = None, weights: Any = None, returned: bool = Fal
             weights = _aligned_weights(a, weights, axis)
         dtype = np.result_type(a.dtype, weights.dtype)
         scale = astype(reduce.sum(weights * np.ones(a.shape, bool), axis, keepdims=keepdims), dtype)
-        if np.any(np.equal(numpy_value(scale), 0)):
+        if computed(lambda scale: bool(np.any(np.equal(scale, 0))), scale):
             raise ZeroDivisionError("average: the weights sum to zero")
         mean = reduce.sum(a * weights, axis, keepdims=keepdims) / scale
     if not returned:
@@ -188,12 +192,11 @@ def _weights_of(fweights: Any, aweights: Any, count: int) -> Any:
         if given is None:
             continue
         given = asarray(given)
-        value = numpy_value(given)
         if given.ndim != 1 or given.shape[0] != count:
             raise ShapeError(f"cov: {name} of shape {given.shape}, expected ({count},)")
-        if np.any(value < 0):
+        if computed(lambda value: bool(np.any(value < 0)), given):
             raise ValueError(f"cov: {name} must not be negative")
-        if name == "fweights" and not np.all(value == np.around(value)):
+        if name == "fweights" and not computed(lambda value: bool(np.all(value == np.around(value))), given):
             raise TypeError("cov: fweights must be integers")
         w = given if w is None else w * given
     return w
@@ -226,7 +229,7 @@ def cov(
     freedom = total - ddof
     if aweights is not None and ddof != 0:
         freedom = total - ddof * reduce.sum(w * asarray(aweights)) / total
-    if numpy_value(freedom) <= 0:
+    if detached(freedom) <= 0:
         freedom = 0.0
     product = matmul(centred, conjugate(swapaxes(centred if w is None else centred * w, 0, 1)))
     scaled = product / freedom
@@ -254,7 +257,7 @@ def corrcoef(x: Any, y: Any = None, rowvar: bool = True, *, dtype: Any = None) -
 
 def _valid(name: str, a: Any, where: Any) -> Any:
     """The mask of elements that are not NaN and are asked for."""
-    valid = ~np.isnan(numpy_value(a))
+    valid = ~np.isnan(detached(a))
     return valid if where is True else valid & reduce.mask_for(name, a, where)
 
 
@@ -302,7 +305,7 @@ def _nan_extremum(name: str, extremum: Any, fill: float, a: Any, rest: tuple[Any
         select(given, a, fill), axis, None, keepdims, None if where is True and initial is None else start, where
     )
     found = np.any(valid, axis, keepdims=bool(keepdims))
-    return result if initial is not None or np.all(found) else select(found, result, np.nan)
+    return result if initial is not None or not may_hold(~found) else select(found, result, np.nan)
 
 
 def _extremum_function(theirs: Callable[..., Any], extremum: Any, fill: float, doc: str) -> Callable[..., Any]:

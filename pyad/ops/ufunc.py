@@ -9,15 +9,16 @@ from typing import Any
 import numpy as np
 
 from pyad._engine import INEXACT, INT64
-from pyad.array import common_dtype, constant, dtype_of, is_traced, numpy_value
+from pyad.array import common_dtype, constant, dtype_of, is_traced
 from pyad.errors import DTypeError, UnsupportedError
 from pyad.ops import reduce, scan, statistics
 from pyad.ops.index import _put, slice_axis
 from pyad.ops.protocol import implementation
 from pyad.ops.rearrange import along
 from pyad.ops.reduce import normalize_axes
-from pyad.ops.select import take_along_axis
+from pyad.ops.select import take_in_order
 from pyad.ops.shape import asarray, astype, concatenate, expand_dims, moveaxis, reshape, stack
+from pyad.staged import computed
 
 # Memory layout and subclasses: nothing that a traced array has.
 _WITHOUT_EFFECT = ("order", "subok")
@@ -31,7 +32,7 @@ def with_keywords(name: str, function: Callable[..., Any], inputs: Any, keywords
         given = keywords.pop(alias, None)
         dtype = dtype if given is None else _dtype_of_signature(name, given)
     mask = keywords.pop("where", True)
-    if mask is not True and not np.all(numpy_value(mask)):
+    if mask is not True and not computed(lambda m: bool(np.all(m)), mask):
         raise UnsupportedError(
             f"{name}: where= leaves elements of the result undefined; write np.where(mask, {name}(x), other), or "
             f"np.where(mask, x, safe) for x where {name} is not to see all of x"
@@ -182,7 +183,7 @@ def _accumulate(
     if ufunc is np.multiply:
         return scan.cumprod(array, axis)
     if ufunc in (np.maximum, np.minimum):
-        return take_along_axis(array, _places_of_extrema(ufunc, numpy_value(array), axis), axis)
+        return take_in_order(array, lambda value: _places_of_extrema(ufunc, value, axis), axis)
     if array.shape[axis] == 0:
         return array
     steps = [array[along(axis, 0)]]
@@ -220,7 +221,7 @@ def _reduceat(
 ) -> Any:
     array = reduce.prepared(name, array, dtype, out)
     (axis,) = normalize_axes(name, axis, array.ndim)
-    starts = np.asarray(numpy_value(indices))
+    starts = np.asarray(indices)
     n = array.shape[axis]
     if starts.ndim != 1 or starts.dtype.kind not in "iu":
         raise TypeError(f"{name}: the indices must be one-dimensional integers")

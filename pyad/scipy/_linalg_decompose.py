@@ -6,6 +6,7 @@ not, is here.
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from pyad.ops.matrix import adjoint, check_square, transposed, tril, triu
 from pyad.ops.shape import asarray
 from pyad.scipy._common import load, over, plain, refuse
 from pyad.scipy._linalg_solve import _permutation, _rows, solve_triangular
+from pyad.staged import computed, is_staged
 
 _theirs = load("scipy.linalg")
 
@@ -63,7 +65,12 @@ def _packed_jvp(tangents: list[Any], y: Any, a: Any, value: Any) -> Any:
     return _unit_lower(y) @ tril(inner, -1) + triu(inner) @ triu(y)
 
 
-_packed_lu = host("lu", lambda a, value: value, _packed_vjp, _packed_jvp)
+def _packed(a: Any, value: Any) -> Any:
+    """The factors, which have been computed already, unless a program is to compute them anew."""
+    return _theirs.lu_factor(a)[0] if value is None else value
+
+
+_packed_lu = host("lu", _packed, _packed_vjp, _packed_jvp)
 
 
 def _factor(name: str, a: Any) -> tuple[Any, np.ndarray]:
@@ -71,12 +78,11 @@ def _factor(name: str, a: Any) -> tuple[Any, np.ndarray]:
     a = asarray(a)
     if a.ndim < 2:
         raise ShapeError(f"{name}: a has shape {a.shape}, expected matrices (..., m, n)")
-    value, pivots = _theirs.lu_factor(plain(a))
+    value, pivots = computed(_theirs.lu_factor, a)
     m, n = a.shape[-2:]
     k = min(m, n)
-    order = _row_order(pivots, m)
-    a = _rows(a, order)
-    square = _packed_lu(a[..., :k, :k], value=value[..., :k, :k])
+    a = _rows(a, computed(functools.partial(_row_order, m=m), pivots))
+    square = _packed_lu(a[..., :k, :k], value=None if is_staged() else value[..., :k, :k])
     if m > n:
         below = transposed(solve_triangular(square, transposed(a[..., k:, :]), trans="T"))
         return np.concatenate([square, below], -2), pivots
@@ -90,6 +96,10 @@ def _row_order(pivots: np.ndarray, m: int) -> np.ndarray:
     """The order in which the m rows stand after the exchanges."""
     rest = np.broadcast_to(np.arange(pivots.shape[-1], m), (*pivots.shape[:-1], m - pivots.shape[-1]))
     return _permutation(np.concatenate([pivots, rest], -1))
+
+
+def _permutation_matrix(dtype: np.dtype, places: np.ndarray) -> np.ndarray:
+    return np.eye(places.shape[-1], dtype=dtype)[places]
 
 
 @over(_theirs.lu_factor)
@@ -124,10 +134,10 @@ def lu(
     k = min(m, n)
     low = tril(packed[..., :, :k], -1) + np.eye(m, k, dtype=packed.dtype)
     up = triu(packed[..., :k, :])
-    places = np.argsort(_row_order(pivots, m), -1)
+    places = computed(lambda pivots: np.argsort(_row_order(pivots, m), -1), pivots)
     if permute_l:
         return _rows(low, places), up
-    return places if p_indices else np.eye(m, dtype=packed.dtype)[places], low, up
+    return places if p_indices else computed(functools.partial(_permutation_matrix, packed.dtype), places), low, up
 
 
 # ---- NumPy's functions under SciPy's names ----
@@ -169,14 +179,21 @@ def pinv(
 ) -> Any:
     """The pseudo-inverse; singular values below atol + rtol * (the largest) count as zero."""
     a = asarray(a)
-    largest = np.linalg.svd(plain(a), compute_uv=False).max(-1, initial=0.0)
     relative = max(a.shape[-2:]) * np.finfo(a.dtype).eps if rtol is None and not atol else (rtol or 0.0)
-    cut = relative + np.divide(atol or 0.0, largest, out=np.zeros_like(largest), where=largest > 0)
+    cut = relative if not atol else relative + _share_of_largest(plain(a), atol)
     inverse = np.linalg.pinv(a, rcond=cut)
-    if not return_rank:
-        return inverse
-    values = np.linalg.svd(plain(a), compute_uv=False)
-    return inverse, np.sum(values > cut[..., None] * largest[..., None], axis=-1)
+    return (inverse, computed(lambda a: _count_above(a, cut), a)) if return_rank else inverse
+
+
+def _share_of_largest(a: np.ndarray, atol: float) -> np.ndarray:
+    largest = np.linalg.svd(a, compute_uv=False).max(-1, initial=0.0)
+    return np.divide(atol, largest, out=np.zeros_like(largest), where=largest > 0)
+
+
+def _count_above(a: np.ndarray, cut: Any) -> Any:
+    values = np.linalg.svd(a, compute_uv=False)
+    largest = values.max(-1, initial=0.0)
+    return np.sum(values > (cut * largest)[..., None], axis=-1)
 
 
 @over(_theirs.norm)

@@ -14,7 +14,8 @@ from pyad.errors import ShapeError
 from pyad.host import host
 from pyad.ops.matrix import adjoint, check_square, hermitian_part, masked, transposed, tril, triu
 from pyad.ops.shape import asarray
-from pyad.scipy._common import load, over, plain, run_by
+from pyad.scipy._common import load, over, run_by
+from pyad.staged import computed
 
 _theirs = load("scipy.linalg")
 
@@ -209,7 +210,7 @@ def lu_solve(lu_and_piv: Any, b: Any, trans: int = 0, overwrite_b: bool = False,
     """
     lu, pivots = lu_and_piv
     b = asarray(b)
-    order = _permutation(plain(pivots))
+    order = computed(_permutation, asarray(pivots))
     if b.ndim == 1 and order.ndim > 1:
         return lu_solve(lu_and_piv, b[:, None], trans)[..., 0]
     if trans == 0:
@@ -217,7 +218,7 @@ def lu_solve(lu_and_piv: Any, b: Any, trans: int = 0, overwrite_b: bool = False,
         return solve_triangular(lu, half)
     half = solve_triangular(lu, b, trans=trans)
     out = solve_triangular(lu, half, trans=trans, lower=True, unit_diagonal=True)
-    return _rows(out, np.argsort(order, -1))
+    return _rows(out, computed(lambda order: np.argsort(order, -1), order))
 
 
 def _permutation(pivots: np.ndarray) -> np.ndarray:

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import scipy.special as sp
 
-from pyad.array import is_complex, is_traced, numpy_value
+from pyad.array import is_complex, is_traced
 from pyad.op import COMPLEX_FORMS
 from pyad.ops import elementwise as el
 from pyad.ops.protocol import implements
 from pyad.scipy.define import behind, by_parts, refuse, special
+from pyad.staged import computed, detached
 
 # ---- what the engine has a kernel for ----
 
@@ -37,7 +38,7 @@ entr = special(sp.entr, x=lambda y, x: -1.0 - el.log(x))
 
 def _entropy_slopes(p: Any, q: Any) -> tuple[Any, Any]:
     """The derivatives of p log(p / q). Where it is constant or infinite, 0: as if it were cut off there."""
-    outside = (numpy_value(p) <= 0) | (numpy_value(q) <= 0)
+    outside = (detached(p) <= 0) | (detached(q) <= 0)
     ratio = el.where(outside, 1.0, p) / el.where(outside, 1.0, q)
     return el.where(outside, 0.0, el.log(ratio) + 1.0), el.where(outside, 0.0, -ratio)
 
@@ -77,7 +78,7 @@ behind("_lambertw", lambertw)
 def _near_zero(z: Any, coefficients: list[float], formula: Any, radius: float) -> Any:
     """A Taylor polynomial (lowest order first) within the radius of 0, and the formula that loses digits there
     outside."""
-    near = abs(numpy_value(z)) < radius
+    near = abs(detached(z)) < radius
     small = el.where(near, z, 0.0)
     total = coefficients[-1]
     for c in coefficients[-2::-1]:
@@ -170,7 +171,7 @@ _complex_erf = by_parts("scipy.special.erf", sp.erf, z=lambda y, x: _TWO_BY_ROOT
 @implements(sp.expit)
 def expit(x: Any) -> Any:
     """1 / (1 + exp(-x)), without overflow; SciPy's error for complex numbers."""
-    return sp.expit(numpy_value(x)) if is_complex(x) else el.sigmoid(x)
+    return computed(sp.expit, x) if is_complex(x) else el.sigmoid(x)
 
 
 @implements(sp.erf)

@@ -8,18 +8,19 @@ from typing import Any
 import numpy as np
 import scipy.special as sp
 
-from pyad.array import is_complex, is_traced, numpy_value
+from pyad.array import is_complex, is_traced
 from pyad.ops import elementwise as el
 from pyad.ops.dispatch import operand
 from pyad.ops.protocol import implements
 from pyad.scipy.define import behind, by_parts, refuse, special
 from pyad.scipy.special.polygamma import complex_polygamma
+from pyad.staged import computed, detached
 
 
 @implements(sp.gammasgn)
 def gammasgn(x: Any) -> Any:
     """The sign of the gamma function, which is constant."""
-    return sp.gammasgn(numpy_value(x))
+    return computed(sp.gammasgn, x)
 
 
 def _polygamma(n: Any, x: Any) -> Any:
@@ -43,11 +44,11 @@ gamma = special(sp.gamma, z=lambda y, x: y * digamma(x))
 def _rgamma_slope(y: Any, x: Any) -> Any:
     """By reflection below 1/2, where digamma has its poles and rgamma its zeros: 1 / gamma(x) = gamma(1 - x) sin(pi x)
     / pi."""
-    left = el.where(numpy_value(x) < 0.5, x, 0.0)
-    right = el.where(numpy_value(x) < 0.5, 1.0, x)
+    left = el.where(detached(x) < 0.5, x, 0.0)
+    right = el.where(detached(x) < 0.5, 1.0, x)
     angle = math.pi * left
     reflected = gamma(1.0 - left) * (el.cos(angle) - digamma(1.0 - left) * el.sin(angle) * (1.0 / math.pi))
-    return el.where(numpy_value(x) < 0.5, reflected, -rgamma(right) * digamma(right))
+    return el.where(detached(x) < 0.5, reflected, -rgamma(right) * digamma(right))
 
 
 rgamma = special(sp.rgamma, z=_rgamma_slope)
@@ -66,7 +67,7 @@ def polygamma(n: Any, x: Any) -> Any:
 @implements(sp.multigammaln)
 def multigammaln(a: Any, d: Any) -> Any:
     """The logarithm of the gamma function of dimension d, an integer."""
-    if np.any(numpy_value(a) <= 0.5 * (d - 1)):
+    if computed(lambda a: bool(np.any(a <= 0.5 * (d - 1))), a):
         raise ValueError(f"multigammaln: a must be larger than (d - 1) / 2 = {0.5 * (d - 1)}, and is not everywhere")
     total = d * (d - 1) * 0.25 * math.log(math.pi)
     for j in range(d):
@@ -98,9 +99,9 @@ def comb(N: Any, k: Any, *, exact: bool = False, repetition: bool = False) -> An
     N, k = operand("comb", N), operand("comb", k)
     if repetition:
         N = N + k - 1.0
-        inside = np.full(np.broadcast(numpy_value(N), numpy_value(k)).shape, True)
+        inside = np.full(np.broadcast_shapes(np.shape(N), np.shape(k)), True)
     else:
-        inside = (numpy_value(k) <= numpy_value(N)) & (numpy_value(N) >= 0) & (numpy_value(k) >= 0)
+        inside = (detached(k) <= detached(N)) & (detached(N) >= 0) & (detached(k) >= 0)
     return el.where(inside, binom(el.where(inside, N, 1.0), el.where(inside, k, 1.0)), 0.0)
 
 
@@ -110,7 +111,7 @@ def factorial(n: Any, exact: bool = False, extend: str = "zero") -> Any:
     if exact or extend != "zero":
         raise ValueError("factorial: a traced value is real: exact must be False, and extend 'zero'")
     n = operand("factorial", n)
-    inside = ~(numpy_value(n) < 0)
+    inside = ~(detached(n) < 0)
     return el.where(inside, gamma(el.where(inside, n, 0.0) + 1.0), 0.0)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import scipy.special as sp
 
-from pyad.array import is_traced, numpy_value
+from pyad.array import is_constant, is_traced
 from pyad.ops import elementwise as el
 from pyad.ops.dispatch import operand
 from pyad.ops.protocol import implements
@@ -16,6 +16,7 @@ from pyad.scipy.define import by_parts, refuse, special
 from pyad.scipy.special import tails
 from pyad.scipy.special.elementary import xlog1py, xlogy
 from pyad.scipy.special.gammas import betaln, digamma, gammaln, polygamma
+from pyad.staged import detached
 
 # ---- gamma ----
 
@@ -166,9 +167,9 @@ def _t_density(df: Any, t: Any) -> Any:
 
 def _t_by_df(y: Any, df: Any, t: Any) -> Any:
     """From the incomplete beta function of t ** 2 / (df + t ** 2), or of what that lacks to 1 where that is less."""
-    zero = numpy_value(t) == 0
-    small = numpy_value(t) ** 2 < numpy_value(df)
-    side = np.sign(numpy_value(t))
+    zero = detached(t) == 0
+    small = detached(t) ** 2 < detached(df)
+    side = np.sign(detached(t))
     # At zero the function is odd in t: its slope there is that of the density by df.
     half = 0.5 * df
     at_zero = t * _t_density(df, 0.0) * (0.5 * (digamma(half + 0.5) - digamma(half)) - 0.5 / df)
@@ -243,20 +244,25 @@ def fdtrc(dfn: Any, dfd: Any, x: Any) -> Any:
 
 def _events(k: Any, m: Any) -> Any:
     """floor(k) + 1 in the dtype of m."""
+    if is_traced(k):
+        return np.floor(k) + 1.0
     return np.asarray(np.floor(k) + 1.0, getattr(m, "dtype", None))[()]
+
+
+def _refuse_moving(name: str, k: Any) -> None:
+    if is_traced(k) and not is_constant(k):
+        raise refuse(name, "k")
 
 
 @implements(sp.pdtr)
 def pdtr(k: Any, m: Any) -> Any:
     """The distribution function of Poisson's distribution with mean m; the count k is constant."""
-    if is_traced(k):
-        raise refuse("scipy.special.pdtr", "k")
+    _refuse_moving("scipy.special.pdtr", k)
     return gammaincc(_events(k, m), m)
 
 
 @implements(sp.pdtrc)
 def pdtrc(k: Any, m: Any) -> Any:
     """1 - pdtr(k, m)."""
-    if is_traced(k):
-        raise refuse("scipy.special.pdtrc", "k")
+    _refuse_moving("scipy.special.pdtrc", k)
     return gammainc(_events(k, m), m)

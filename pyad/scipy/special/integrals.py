@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import scipy.special as sp
 
-from pyad.array import numpy_value
 from pyad.ops import elementwise as el
 from pyad.ops.protocol import implements
 from pyad.scipy.define import by_parts, special
+from pyad.staged import detached
 
 expi = special(sp.expi, x=lambda y, x: el.exp(x) / x)
 exp1 = special(sp.exp1, z=lambda y, x: -(el.exp(-x) / x))
@@ -30,7 +30,7 @@ expn = special(sp.expn, n=None, x=_expn_slope)
 
 def _over(f: Any, x: Any, at_zero: float) -> Any:
     """f(x) / x, with a value of its own at zero, where even f has slope zero."""
-    zero = numpy_value(x) == 0
+    zero = detached(x) == 0
     safe = el.where(zero, 1.0, x)
     return el.where(zero, at_zero, f(safe) / safe)
 

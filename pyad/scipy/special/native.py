@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from pyad.array import is_complex, is_traced, numpy_value
+from pyad.array import is_complex, is_traced
 from pyad.ops import elementwise as el
 from pyad.ops import reduce
 from pyad.ops.dispatch import plain
 from pyad.ops.elementwise import erf
 from pyad.ops.elementwise import sigmoid as expit
+from pyad.staged import detached
 
 __all__ = ["erf", "expit", "log_softmax", "logsumexp", "softmax"]
 
@@ -30,13 +31,13 @@ def logsumexp(a: Any, axis: Any = None, b: Any = None, keepdims: bool = False, r
     a = a if is_traced(a) else np.asarray(a)
     b = 1.0 if b is None else plain("logsumexp", b)
     # The mask is plain: which entries take part does not change with small changes of the weights.
-    mask = np.not_equal(numpy_value(b), 0)
+    mask = np.not_equal(detached(b), 0)
     a = el.where(mask, a, -np.inf)
-    shift = np.max(np.real(numpy_value(a)), axis=axis, keepdims=True, initial=-np.inf)
+    shift = np.max(np.real(detached(a)), axis=axis, keepdims=True, initial=-np.inf)
     # In the dtype of a: a scalar of float64 would widen.
-    shift = np.where(np.isfinite(shift), shift, 0).astype(np.real(numpy_value(a)).dtype)
+    shift = np.where(np.isfinite(shift), shift, 0).astype(np.real(detached(a)).dtype)
     total = reduce.sum(b * el.exp(a - shift), axis, keepdims=True)
-    sign = el.sign(total) if is_complex(total) else np.sign(numpy_value(total))
+    sign = el.sign(total) if is_complex(total) else np.sign(detached(total))
     with np.errstate(divide="ignore", invalid="ignore"):
         out = el.log(el.absolute(total) if return_sign else total) + shift
     if not keepdims:
@@ -48,7 +49,7 @@ def logsumexp(a: Any, axis: Any = None, b: Any = None, keepdims: bool = False, r
 
 def _shifted(x: Any, axis: Any) -> Any:
     """Complex x, shifted so that the exponentials do not overflow."""
-    top = np.max(numpy_value(x), axis=axis, keepdims=True)
+    top = np.max(detached(x), axis=axis, keepdims=True)
     return x - np.where(np.isfinite(top), top, 0)
 
 

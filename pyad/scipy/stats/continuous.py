@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from pyad.array import numpy_value
 from pyad.ops import elementwise as el
 from pyad.scipy import special as sp
 from pyad.scipy.stats.distribution import Continuous
+from pyad.staged import detached, may_hold
 
 _EULER = float(np.euler_gamma)
 _LOG_ROOT_TWO_PI = 0.5 * math.log(2.0 * math.pi)
@@ -85,17 +85,17 @@ rayleigh = Continuous(
 
 
 def _laplace_logcdf(z: Any) -> Any:
-    right = numpy_value(z) > 0
+    right = detached(z) > 0
     return el.where(right, el.log1p(-0.5 * el.exp(-el.absolute(z))), z - math.log(2.0))
 
 
 def _laplace_cdf(z: Any) -> Any:
     half = 0.5 * el.exp(-el.absolute(z))
-    return el.where(numpy_value(z) > 0, 1.0 - half, half)
+    return el.where(detached(z) > 0, 1.0 - half, half)
 
 
 def _laplace_ppf(q: Any) -> Any:
-    upper = numpy_value(q) > 0.5
+    upper = detached(q) > 0.5
     return el.where(upper, -el.log(2.0 * (1.0 - q)), el.log(2.0 * q))
 
 
@@ -261,10 +261,10 @@ f = Continuous(
 
 def _t_logpdf(z: Any, df: Any) -> Any:
     """With infinitely many degrees of freedom it is the normal one."""
-    infinite = np.isinf(numpy_value(df))
-    finite = el.where(infinite, 1.0, df) if np.any(infinite) else df
+    infinite = np.isinf(detached(df))
+    finite = el.where(infinite, 1.0, df) if may_hold(infinite) else df
     out = -sp.betaln(0.5 * finite, 0.5) - 0.5 * el.log(finite) - 0.5 * (finite + 1.0) * el.log1p(z * z / finite)
-    return el.where(infinite, _normal_logpdf(z), out) if np.any(infinite) else out
+    return el.where(infinite, _normal_logpdf(z), out) if may_hold(infinite) else out
 
 
 def _t_entropy(df: Any) -> Any:
@@ -286,7 +286,7 @@ t = Continuous(
 
 def _gennorm_cdf(z: Any, beta: Any) -> Any:
     tail = 0.5 * sp.gammaincc(1.0 / beta, el.power(el.absolute(z), beta))
-    return el.where(numpy_value(z) > 0, 1.0 - tail, tail)
+    return el.where(detached(z) > 0, 1.0 - tail, tail)
 
 
 gennorm = Continuous(
@@ -315,9 +315,9 @@ vonmises = Continuous(
 
 def _log_mass(a: Any, b: Any) -> Any:
     """The logarithm of the normal probability between a and b, without cancellation in either tail."""
-    right = numpy_value(a) > 0
+    right = detached(a) > 0
     low, high = el.where(right, -b, a), el.where(right, -a, b)
-    tail = numpy_value(high) <= 0
+    tail = detached(high) <= 0
     # Both in the left tail: a difference of logarithms. Else: what is missing on both sides.
     upper = sp.log_ndtr(el.where(tail, high, -1.0))
     lower = sp.log_ndtr(el.where(tail, low, -2.0))
@@ -329,7 +329,7 @@ def _log_mass(a: Any, b: Any) -> Any:
 def _truncnorm_log(part: Any, rest: Any, whole: Any) -> Any:
     """The logarithm of the share that a part of the mass has; by the rest of the mass where that is little."""
     share = part - whole
-    little = numpy_value(share) > -0.1
+    little = detached(share) > -0.1
     return el.where(little, el.log1p(-el.exp(el.where(little, rest - whole, -1.0))), share)
 
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from pyad.array import numpy_value
 from pyad.ops import elementwise as el
 from pyad.scipy import special as sp
 from pyad.scipy.stats.distribution import Discrete
+from pyad.staged import detached
 
 
 def _probability(p: Any) -> Any:
@@ -39,7 +39,7 @@ bernoulli = Discrete(
 
 
 def _binom_logpmf(k: Any, n: Any, p: Any) -> Any:
-    n = numpy_value(n)
+    n = detached(n)
     ways = sp.gammaln(n + 1.0) - sp.gammaln(k + 1.0) - sp.gammaln(n - k + 1.0)
     return ways.astype(k.dtype) + sp.xlogy(k, p) + sp.xlog1py(n - k, -p)
 
@@ -52,8 +52,8 @@ binom = Discrete(
     valid=lambda n, p: (n >= 0) & (n == np.floor(n)) & _probability(p),
     harmless=(1.0, 0.5),
     logpmf=_binom_logpmf,
-    cdf=lambda k, n, p: sp.betaincc(k + 1.0, numpy_value(n) - k, p),
-    sf=lambda k, n, p: sp.betainc(k + 1.0, numpy_value(n) - k, p),
+    cdf=lambda k, n, p: sp.betaincc(k + 1.0, detached(n) - k, p),
+    sf=lambda k, n, p: sp.betainc(k + 1.0, detached(n) - k, p),
 )
 nbinom = Discrete(
     "nbinom",
@@ -79,7 +79,7 @@ geom = Discrete(
 
 
 def _betabinom_logpmf(k: Any, n: Any, a: Any, b: Any) -> Any:
-    n = numpy_value(n)
+    n = detached(n)
     ways = -np.log(n + 1.0) - sp.betaln(n - k + 1.0, k + 1.0)
     return ways.astype(k.dtype) + sp.betaln(k + a, n - k + b) - sp.betaln(a, b)
 

@@ -12,10 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from pyad.array import is_traced, numpy_value
+from pyad.array import is_traced
 from pyad.errors import UnsupportedError
 from pyad.ops import elementwise as el
 from pyad.ops.dispatch import operand
+from pyad.ops.shape import asarray
+from pyad.staged import Discrete as Staged
+from pyad.staged import detached, may_hold
 
 __all__ = ["Continuous", "Discrete", "Distribution", "Frozen", "positive"]
 
@@ -137,7 +140,7 @@ class Distribution:
 def _log_of(share: Function, rest: Function, z: Any, *shapes: Any) -> Any:
     """The logarithm of a probability, by its complement where it is nearly 1."""
     part, other = share(z, *shapes), rest(z, *shapes)
-    large = numpy_value(part) > 0.5
+    large = detached(part) > 0.5
     return el.where(large, el.log1p(-el.where(large, other, 0.0)), el.log(el.where(large, 1.0, part)))
 
 
@@ -159,13 +162,13 @@ _not = np.logical_not
 
 def _chosen(mask: Any, x: Any, other: Any) -> Any:
     """where(), which is skipped where nothing is to be replaced."""
-    return x if np.all(mask) else el.where(mask, x, other)
+    return el.where(mask, x, other) if type(mask) is Staged or not np.all(mask) else x
 
 
 def _replaced(out: Any, *cases: tuple[Any, float]) -> Any:
     """The result with a constant wherever a mask holds; the last case has the last word."""
     for mask, value in cases:
-        if np.any(mask):
+        if may_hold(mask):
             out = el.where(mask, value, out)
     return out if is_traced(out) else np.asarray(out)[()]
 
@@ -185,7 +188,7 @@ class Continuous(Distribution):
             inside = self._inside(z, shapes)
             z = _chosen(inside & valid, z, self._inner_point(shapes))
             out = self._formulas["logpdf"](z, *shapes) - el.log(scale)
-            return _replaced(out, (_not(inside), -np.inf), (_not(valid) | np.isnan(numpy_value(x)), np.nan))
+            return _replaced(out, (_not(inside), -np.inf), (_not(valid) | np.isnan(detached(x)), np.nan))
 
     def pdf(self, x: Any, *args: Any, **keywords: Any) -> Any:
         """The density; 0 outside the support, where the gradient is zero."""
@@ -193,21 +196,21 @@ class Continuous(Distribution):
 
     def _checked(self, shapes: list[Any], scale: Any) -> tuple[Any, list[Any], Any]:
         """Where the parameters are valid, and these with harmless ones in the other places."""
-        good = numpy_value(scale) > 0
-        plain = [numpy_value(s) for s in shapes]
+        good = detached(scale) > 0
+        plain = [detached(s) for s in shapes]
         valid = self._valid(*plain) if plain else True
         shapes = [_chosen(valid, s, value) for s, value in zip(shapes, self._harmless, strict=True)]
-        return np.asarray(valid & good), shapes, _chosen(good, scale, 1.0)
+        return asarray(valid & good), shapes, _chosen(good, scale, 1.0)
 
     def _inside(self, z: Any, shapes: list[Any]) -> Any:
-        plain = [numpy_value(s) for s in shapes]
-        z = numpy_value(z)
+        plain = [detached(s) for s in shapes]
+        z = detached(z)
         lower = z > self._end(0, plain) if self._open_below else z >= self._end(0, plain)
         # At infinity every density is zero.
-        return np.asarray(lower & (z <= self._end(1, plain)) & _not(np.isinf(z)))
+        return asarray(lower & (z <= self._end(1, plain)) & _not(np.isinf(z)))
 
     def _inner_point(self, shapes: list[Any]) -> Any:
-        return self._inner(*(numpy_value(s) for s in shapes)) if callable(self._inner) else self._inner
+        return self._inner(*(detached(s) for s in shapes)) if callable(self._inner) else self._inner
 
     def _cumulative(self, method: str, x: Any, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
         formula = self._formula(method)
@@ -218,14 +221,12 @@ class Continuous(Distribution):
             *shapes, loc, scale = self._parameters(method, args, keywords)
             valid, shapes, scale = self._checked(shapes, scale)
             z = (x - loc) / scale
-            plain = [numpy_value(s) for s in shapes]
-            below = numpy_value(z) <= self._end(0, plain)
-            above = numpy_value(z) >= self._end(1, plain)
-            z = _chosen(
-                valid & _not(below) & _not(above) & _not(np.isnan(numpy_value(z))), z, self._inner_point(shapes)
-            )
+            plain = [detached(s) for s in shapes]
+            below = detached(z) <= self._end(0, plain)
+            above = detached(z) >= self._end(1, plain)
+            z = _chosen(valid & _not(below) & _not(above) & _not(np.isnan(detached(z))), z, self._inner_point(shapes))
             left, right = _ENDS[method]
-            nan = _not(valid) | np.isnan(numpy_value(x))
+            nan = _not(valid) | np.isnan(detached(x))
             return _replaced(formula(z, *shapes), (below, left), (above, right), (nan, np.nan))
 
     def _quantile(self, method: str, q: Any, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
@@ -236,12 +237,12 @@ class Continuous(Distribution):
             q = operand(f"{self.name}.{method}", q)
             *shapes, loc, scale = self._parameters(method, args, keywords)
             valid, shapes, scale = self._checked(shapes, scale)
-            plain = [numpy_value(s) for s in shapes]
-            level = numpy_value(q)
+            plain = [detached(s) for s in shapes]
+            level = detached(q)
             z = formula(_chosen((level > 0) & (level < 1), q, 0.5), *shapes)
             first, last = (0, 1) if method == "ppf" else (1, 0)
             for at, which in ((0.0, first), (1.0, last)):
-                if np.any(level == at):
+                if may_hold(level == at):
                     z = el.where(level == at, self._end(which, plain), z)
             return _replaced(z * scale + loc, (_not(valid) | _not((level >= 0) & (level <= 1)), np.nan))
 
@@ -290,7 +291,7 @@ class Discrete(Distribution):
         """The logarithm of the probability of k: -inf where that is 0, with zero gradient."""
         with np.errstate(all="ignore"):
             k, shapes, valid = self._arguments("logpmf", k, args, keywords)
-            plain = [numpy_value(s) for s in shapes]
+            plain = [detached(s) for s in shapes]
             inside = (k >= self._end(0, plain)) & (k <= self._end(1, plain)) & (k == np.floor(k)) & _not(np.isinf(k))
             out = self._formulas["logpmf"](_chosen(inside & valid, k, self._inner), *shapes)
             return _replaced(out, (_not(inside), -np.inf), (_not(valid) | np.isnan(k), np.nan))
@@ -303,10 +304,10 @@ class Discrete(Distribution):
         self, method: str, k: Any, args: tuple[Any, ...], keywords: dict[str, Any]
     ) -> tuple[Any, list[Any], Any]:
         *shapes, loc = self._parameters(method, args, keywords)
-        k = np.asarray(numpy_value(operand(f"{self.name}.{method}", k)) - numpy_value(loc))
-        valid = np.asarray(self._valid(*(numpy_value(s) for s in shapes)))
+        k = asarray(detached(operand(f"{self.name}.{method}", k)) - detached(loc))
+        valid = asarray(self._valid(*(detached(s) for s in shapes)))
         shapes = [_chosen(valid, s, value) for s, value in zip(shapes, self._harmless, strict=True)]
-        narrow = [s.dtype for s in shapes if is_traced(s)]
+        narrow = [s.dtype for s in shapes if is_traced(s) and s.dtype.kind == "f"]
         # Integers are exact in float32 where it matters, and do not widen the parameters.
         return k.astype(narrow[0] if narrow else float), shapes, valid
 
@@ -316,7 +317,7 @@ class Discrete(Distribution):
             return self._missing(method, (k, *args), keywords)
         with np.errstate(all="ignore"):
             k, shapes, valid = self._arguments(method, k, args, keywords)
-            plain = [numpy_value(s) for s in shapes]
+            plain = [detached(s) for s in shapes]
             nan = _not(valid) | np.isnan(k)
             k = np.floor(k)
             below = k < self._end(0, plain)

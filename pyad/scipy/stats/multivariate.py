@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pyad.array import is_traced, numpy_value
+from pyad.array import is_traced
 from pyad.errors import ShapeError
 from pyad.host import host
 from pyad.ops import elementwise as el
@@ -17,6 +17,7 @@ from pyad.ops.linalg import matmul
 from pyad.ops.shape import concatenate, reshape
 from pyad.scipy import special as sp
 from pyad.scipy.stats.distribution import Frozen
+from pyad.staged import computed
 
 _LOG_TWO_PI = math.log(2.0 * math.pi)
 
@@ -72,25 +73,33 @@ class _Covariance:
     """A covariance that has been checked, with what is needed of it."""
 
     def __init__(self, cov: Any, allow_singular: bool) -> None:
-        plain = numpy_value(cov)
-        values, vectors = np.linalg.eigh(0.5 * (plain + plain.T))
-        eps = _threshold(values)
-        if np.min(values) < -eps:
-            raise ValueError("multivariate_normal: the covariance must be symmetric positive semidefinite")
-        kept = values > eps
-        self.singular = not np.all(kept)
+        # How many of its directions it has.
+        self.rank = computed(_rank, cov)
+        self.singular = self.rank < cov.shape[0]
         if self.singular and not allow_singular:
             raise np.linalg.LinAlgError(
                 "multivariate_normal: the covariance must be positive definite; for a singular one, give "
                 "allow_singular=True"
             )
-        self.rank = int(np.count_nonzero(kept))
-        self.null = vectors[:, ~kept]
-        self.tolerance = 1e3 * eps
         if is_traced(cov):
             self.inverse, self.log_determinant = _spectral(cov, singular=self.singular)
         else:
             self.inverse, self.log_determinant = _inverse_and_log_determinant(cov)
+
+
+def _rank(cov: Any) -> int:
+    values = np.linalg.eigvalsh(0.5 * (cov + cov.T))
+    eps = _threshold(values)
+    if np.min(values) < -eps:
+        raise ValueError("multivariate_normal: the covariance must be symmetric positive semidefinite")
+    return int(np.count_nonzero(values > eps))
+
+
+def _is_outside(off: Any, cov: Any) -> Any:
+    """Where a distance has a part in the directions that a singular covariance has not."""
+    values, vectors = np.linalg.eigh(0.5 * (cov + cov.T))
+    eps = _threshold(values)
+    return np.linalg.norm(off @ vectors[:, values <= eps], axis=-1) >= 1e3 * eps
 
 
 def _normal_parameters(mean: Any, cov: Any) -> tuple[Any, Any, int]:
@@ -98,10 +107,10 @@ def _normal_parameters(mean: Any, cov: Any) -> tuple[Any, Any, int]:
     where = "multivariate_normal"
     mean = None if mean is None else operand(where, mean)
     cov = 1.0 if cov is None else operand(where, cov)
-    shape = np.shape(numpy_value(cov))
+    shape = np.shape(cov)
     if len(shape) > 2:
         raise ShapeError(f"{where}: the covariance must have at most 2 axes, got shape {shape}")
-    dim = int(np.size(numpy_value(mean))) if mean is not None else shape[0] if shape else 1
+    dim = int(np.prod(np.shape(mean), dtype=int)) if mean is not None else shape[0] if shape else 1
     mean = np.zeros(dim) if mean is None else mean
     mean = reshape(mean, (dim,)) if is_traced(mean) else np.reshape(np.asarray(mean), dim)
     eye = np.eye(dim, dtype=cov.dtype if is_traced(cov) else float)
@@ -162,7 +171,7 @@ class MultivariateNormal:
         distance = reduce.sum(matmul(off, known.inverse) * off, -1)
         out = -0.5 * (distance + known.log_determinant + known.rank * _LOG_TWO_PI)
         if known.singular:
-            outside = np.linalg.norm(numpy_value(off) @ known.null, axis=-1) >= known.tolerance
+            outside = computed(_is_outside, off, cov)
             out = el.where(outside, -np.inf, out)
         return _squeezed(out)
 
@@ -207,7 +216,7 @@ class Dirichlet:
         if x.shape[0] == count - 1:
             x = concatenate([x, 1.0 - reduce.sum(x, 0, keepdims=True)])
         alpha = reshape(alpha, (count,) + (1,) * (x.ndim - 1))
-        _check_simplex(numpy_value(x), numpy_value(alpha))
+        computed(_check_simplex, x, alpha)
         with np.errstate(all="ignore"):
             out = reduce.sum(sp.xlogy(alpha - 1.0, x), 0) - _log_beta(reshape(alpha, (count,)))
         return _squeezed(out if is_traced(out) else np.asarray(out))
@@ -227,7 +236,7 @@ class Dirichlet:
 def _concentration(alpha: Any) -> Any:
     alpha = operand("dirichlet", alpha)
     alpha = alpha if is_traced(alpha) else np.asarray(alpha, np.result_type(np.asarray(alpha), np.float32))
-    if alpha.ndim != 1 or not np.all(numpy_value(alpha) > 0):
+    if alpha.ndim != 1 or not computed(lambda alpha: bool(np.all(alpha > 0)), alpha):
         raise ValueError(f"dirichlet: alpha must be a vector of positive numbers, got shape {alpha.shape}")
     return alpha
 
@@ -236,9 +245,10 @@ def _log_beta(alpha: Any) -> Any:
     return reduce.sum(sp.gammaln(alpha)) - sp.gammaln(reduce.sum(alpha))
 
 
-def _check_simplex(x: Any, alpha: Any) -> None:
+def _check_simplex(x: Any, alpha: Any) -> bool:
+    """True, which makes it a decision of the program."""
     if x.size == 0:
-        return
+        return True
     if np.min(x) < 0 or np.max(x) > 1:
         raise ValueError("dirichlet: the entries of x must lie between 0 and 1")
     if np.any((x == 0) & (alpha < 1)):
@@ -246,6 +256,21 @@ def _check_simplex(x: Any, alpha: Any) -> None:
     # In float32 a sum of 1 is rounded more coarsely.
     if np.any(np.abs(np.sum(x, 0, dtype=float) - 1.0) > max(1e-9, 8 * float(np.finfo(x.dtype).eps))):
         raise ValueError("dirichlet: the components of x must sum to 1")
+    return True
+
+
+def _counted(x: Any, n: Any, p: Any) -> tuple[Any, ...]:
+    """Where the parameters are valid, and where the counts are possible; these, and the logarithms of the ways to have
+    them."""
+    x, n, p = map(np.asarray, (x, n, p))
+    tolerance = 1e-9 if p.dtype != np.float32 else 1e-5
+    valid = (n >= 0) & (n == np.floor(n)) & np.all((p >= 0) & (p <= 1), -1)
+    valid = valid & (np.abs(np.sum(p, -1) - 1.0) < tolerance)
+    possible = np.all((x >= 0) & (x == np.floor(x)), -1) & (np.sum(x, -1) == n)
+    counts = np.where(possible[..., None], x, 0)
+    with np.errstate(all="ignore"):
+        ways = sp.gammaln(np.where(valid, n, 0) + 1.0) - np.sum(sp.gammaln(counts + 1.0), -1)
+    return valid, possible, counts, ways
 
 
 class Multinomial:
@@ -265,20 +290,14 @@ class Multinomial:
         """The logarithm of the probability of the counts on the last axis of x, in n trials: -inf where they are
         impossible, NaN where n or p are. p is taken as it is given, and its gradient as if its entries were free."""
         p = operand("multinomial", p)
-        plain = np.asarray(numpy_value(p))
-        x, n = (np.asarray(numpy_value(operand("multinomial", counts))) for counts in (x, n))
-        if x.ndim == 0 or x.shape[-1] != plain.shape[-1]:
+        x, n = (operand("multinomial", counts) for counts in (x, n))
+        if np.ndim(x) == 0 or np.shape(x)[-1] != np.shape(p)[-1]:
             raise ShapeError(
-                f"multinomial: x of shape {x.shape} and p of shape {plain.shape} differ in the last length"
+                f"multinomial: x of shape {np.shape(x)} and p of shape {np.shape(p)} differ in the last length"
             )
+        valid, possible, counts, ways = computed(_counted, x, n, p)
         narrow = p.dtype if is_traced(p) else float
-        tolerance = 1e-9 if plain.dtype != np.float32 else 1e-5
-        valid = (n >= 0) & (n == np.floor(n)) & np.all((plain >= 0) & (plain <= 1), -1)
-        valid = valid & (np.abs(np.sum(plain, -1) - 1.0) < tolerance)
-        possible = np.all((x >= 0) & (x == np.floor(x)), -1) & (np.sum(x, -1) == n)
-        counts = np.where(possible[..., None], x, 0)
         with np.errstate(all="ignore"):
-            ways = sp.gammaln(np.where(valid, n, 0) + 1.0) - np.sum(sp.gammaln(counts + 1.0), -1)
             out = reduce.sum(sp.xlogy(counts.astype(narrow), p), -1) + ways.astype(narrow)
         out = el.where(possible, out, -np.inf)
         out = el.where(valid, out, np.nan)
