@@ -177,7 +177,9 @@ class _Call:
         if name.endswith("percentile"):
             q = q / 100 if type(q) in (int, float, Array) else np.true_divide(q, 100)
         # A number takes the dtype of the array; what has a dtype has one.
-        self.q = (astype(q, self.a.dtype) if type(q) is Weak else q) if is_traced(q) else np.asarray(q, self.a.dtype) if type(q) in (int, float) else np.asarray(q)
+        if type(q) is Weak:
+            q = astype(q, self.a.dtype)
+        self.q = q if is_traced(q) else np.asarray(q, self.a.dtype) if type(q) in (int, float) else np.asarray(q)
 
     def run(self, axis: Axis, keepdims: bool) -> Any:
         weights = self.weights
