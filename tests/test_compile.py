@@ -140,6 +140,32 @@ def test_arguments_that_are_exchanged_are_read_before_they_are_written():
     check(turned, [X, -X, X * 3], [X + 1, X, X - 1], programs=1)
 
 
+def test_parts_of_arguments_that_are_put_into_arguments():
+    def exchanged(a, b):
+        old = a[::-1]
+        new = b.copy()
+        np.copyto(b, old)
+        np.copyto(a, new)
+
+    def mirrored(a):
+        np.copyto(a, a[::-1])
+
+    def flipped(m):
+        np.copyto(m, m.T[::-1])
+        return np.sum(m)
+
+    def numbers(a, b):
+        old = a.copy()
+        a[...] = b
+        b[...] = old
+
+    square = np.arange(9.0).reshape(3, 3)
+    check(exchanged, [X, -X], [X * 2, X], [X, X * 3], programs=1)
+    check(mirrored, [X], [X * 2], [X * 3], programs=1)
+    check(flipped, [square], [square * 2], [square + 1], programs=1)
+    check(numbers, [np.array(1.0), np.array(2.0)], [np.array(3.0), np.array(4.0)], programs=1)
+
+
 def test_writes_into_arrays_with_gaps_and_into_transposed_ones():
     fast = pyad.compile(scaled)
     for k in range(3):

@@ -11,8 +11,10 @@ import warnings
 
 import numpy as np
 import pytest
-from compiled_calls import check_compiled
+from compiled_calls import agree, check_compiled, outcome
+from test_random_programs import arguments, function_of
 
+import pyad
 import pyad.numpy as pnp
 from pyad.errors import ConcretizationError, UnsupportedError
 
@@ -247,3 +249,26 @@ def masked(x):
 def test_large_arrays(name, dtype):
     f, x = LARGE[name]
     check_compiled(f, (x.astype(dtype),), second=name != "a decomposition")
+
+
+# ---- random programs that write into their arguments ----
+
+
+@pytest.mark.parametrize("block", range(4))
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_random_programs_give_and_write_what_numpy_does(block):
+    ran = 0
+    for seed in range(1000 + 25 * block, 1025 + 25 * block):
+        plain, fast = (function_of(seed, np) for _ in range(2))
+        fast = pyad.compile(fast)
+        for data in (seed, seed, seed + 7, seed):
+            want, problem, after = outcome(plain, arguments(data))
+            got, refusal, after_fast = outcome(fast, arguments(data))
+            assert (problem is None) == (refusal is None), (problem, refusal)
+            if problem is not None:
+                agree(after_fast, list(arguments(data)), "the arguments of a program that fails")
+                break
+            ran += 1
+            agree(got, want, f"program {seed}")
+            agree(after_fast, after, f"the arguments of program {seed}")
+    assert ran > 50
