@@ -131,45 +131,11 @@ static pyad_status copy_node(void *context, const pyad_graph *old, uint32_t node
     return pyad_graph_copy_node(old, node, graph, args, number);
 }
 
-/* Whether a node lies in the memory of an input. */
-static bool is_part_of_input(const pyad_graph *graph, uint32_t node)
-{
-    while (graph->nodes[node].kind == PYAD_G_RUN && pyad_kernel_is_view(graph->nodes[node].op))
-        node = pyad_graph_args(graph, node)[0];
-    return graph->nodes[node].kind == PYAD_G_INPUT;
-}
-
-/* What is stored in an argument must not lie in one, where another store may write before it is read: it is made a
- * value of its own. */
-static pyad_status separate_stores(pyad_graph *graph)
-{
-    for (size_t k = 0; k < graph->sink_count; k++) {
-        pyad_gsink *sink = &graph->sinks[k];
-        if (sink->kind != PYAD_G_STORE || !is_part_of_input(graph, sink->node))
-            continue;
-        const pyad_layout *layout = graph->nodes[sink->node].layout;
-        int64_t whole[2 + 2 * PYAD_MAX_NDIM] = {0, layout->ndim};
-        for (int d = 0; d < layout->ndim; d++) {
-            whole[2 + d] = pyad_shape(layout)[d];
-            whole[2 + layout->ndim + d] = pyad_strides(layout)[d];
-        }
-        int64_t *params = pyad_graph_params(graph, 2 + 2 * layout->ndim, whole);
-        if (params == NULL)
-            return PYAD_ERR_MEMORY;
-        const uint32_t args[2] = {sink->node, sink->node};
-        uint32_t made;
-        PYAD_TRY(pyad_graph_run(graph, PYAD_KERNEL_ASSIGN, params, 2, args, &made));
-        graph->sinks[k].node = made;
-    }
-    return PYAD_OK;
-}
-
 static pyad_status build(pyad_compiled *c, const pyad_tape *tape, const pyad_lift *lift)
 {
     PYAD_TRY(pyad_graph_lift(&c->recorded, tape, lift));
     PYAD_TRY(pyad_graph_rewrite(&c->recorded, &c->graph, copy_node, NULL));
     PYAD_TRY(pyad_passes_run(&c->graph, c->counts));
-    PYAD_TRY(separate_stores(&c->graph));
     PYAD_TRY(pyad_plan_make(&c->plan, &c->mem, &c->graph));
     return note_actions(c);
 }
