@@ -257,7 +257,8 @@ static bool can_replace(const memory *m, const pyad_action *action, uint32_t nod
         uint32_t of = overwritable(m, node);
         return of != NONE && m->plan->places[of].root == root;
     }
-    if (action->kind != PYAD_ACTION_LOOPS)
+    /* A sum is written while the action still reads what it broadcasts. */
+    if (action->kind != PYAD_ACTION_LOOPS || m->graph->nodes[node].op == PYAD_KERNEL_SUM)
         return false;
     const pyad_layout *layout = m->graph->nodes[node].layout;
     const pyad_layout *there = m->plan->places[root].layout;
