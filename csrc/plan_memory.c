@@ -212,8 +212,10 @@ static uint32_t overwritable(const memory *m, uint32_t node)
     if (k == NONE)
         return NONE;
     uint32_t of = pyad_graph_args(m->graph, node)[k];
-    bool same = is_contiguous_root(m, of) && m->plan->places[of].layout->size == n->layout->size;
-    return same && !shares_with_others(m, node, k) ? of : NONE;
+    const pyad_layout *root = m->plan->places[m->plan->places[of].root].layout;
+    bool whole = is_contiguous_root(m, of) && m->plan->places[of].layout->size == n->layout->size &&
+                 root->size == n->layout->size;
+    return whole && !shares_with_others(m, node, k) ? of : NONE;
 }
 
 /* Steps of an element-wise action that read `root` after step `writer` has written. */
