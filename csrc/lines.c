@@ -217,6 +217,17 @@ static void load_block(const pyad_line *line, char *scratch, int64_t at, int64_t
     }
 }
 
+static void run_loop(const pyad_line_step *step, int64_t n, void *out, const void *const *in)
+{
+    if (n == 1 || step->scalars + 1 != 1u << step->arity) {
+        step->loop(n, out, in, n == 1 ? 0 : step->scalars);
+        return;
+    }
+    /* Where all operands have one element all along the row, so has the result. */
+    step->loop(1, out, in, 0);
+    pyad_line_copy(step->bytes, n - 1, (char *)out + step->bytes, 1, out, 0);
+}
+
 /* `rows`: where the present row of each LOADED operand is; NULL where a block has been copied. */
 static void run_block(const pyad_line *line, char *scratch, const char *const *rows, int64_t at, int64_t n,
                       double *sums)
@@ -245,7 +256,7 @@ static void run_block(const pyad_line *line, char *scratch, const char *const *r
             continue;
         }
         void *out = step->reg >= 0 ? scratch + (size_t)step->reg * width : (char *)step->out + at * step->bytes;
-        step->loop(n, out, in, n == 1 ? 0 : step->scalars);
+        run_loop(step, n, out, in);
     }
 }
 

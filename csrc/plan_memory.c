@@ -212,8 +212,10 @@ static uint32_t overwritable(const memory *m, uint32_t node)
     if (k == NONE)
         return NONE;
     uint32_t of = pyad_graph_args(m->graph, node)[k];
-    bool same = is_contiguous_root(m, of) && m->plan->places[of].layout->size == n->layout->size;
-    return same && !shares_with_others(m, node, k) ? of : NONE;
+    const pyad_layout *root = m->plan->places[m->plan->places[of].root].layout;
+    bool whole = is_contiguous_root(m, of) && m->plan->places[of].layout->size == n->layout->size &&
+                 root->size == n->layout->size;
+    return whole && !shares_with_others(m, node, k) ? of : NONE;
 }
 
 /* Steps of an element-wise action that read `root` after step `writer` has written. */
@@ -257,8 +259,8 @@ static bool can_replace(const memory *m, const pyad_action *action, uint32_t nod
         uint32_t of = overwritable(m, node);
         return of != NONE && m->plan->places[of].root == root;
     }
-    /* A sum writes all along the action, and what it reads may be as small as it and read all along as well. */
-    if (action->kind != PYAD_ACTION_LOOPS || !pyad_kernel_is_loop(m->graph->nodes[node].op))
+    /* A sum is written while the action still reads what it broadcasts. */
+    if (action->kind != PYAD_ACTION_LOOPS || m->graph->nodes[node].op == PYAD_KERNEL_SUM)
         return false;
     const pyad_layout *layout = m->graph->nodes[node].layout;
     const pyad_layout *there = m->plan->places[root].layout;
