@@ -38,7 +38,7 @@ _new = Array.__new__
 class Discrete:
     """Integers or booleans that depend on the arguments of the program that is being recorded."""
 
-    __slots__ = ("_h", "_keep")
+    __slots__ = ("_h", "_keep", "_own")
     __hash__ = None  # type: ignore[assignment]
     __array_priority__ = 1001.0
 
@@ -49,6 +49,7 @@ class Discrete:
             handle -= LARGE
             self._keep = _Held(handle)
         self._h = handle
+        self._own = False  # nothing else shares the memory that it stands for, so that it can be written into
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -79,6 +80,12 @@ class Discrete:
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
         return np.asarray(guarded(self), dtype)
+
+    def __str__(self) -> str:
+        return str(guarded(self))
+
+    def __format__(self, spec: str) -> str:
+        return format(guarded(self), spec)
 
     def __bool__(self) -> bool:
         return bool(guarded(self))
@@ -120,10 +127,29 @@ class Discrete:
         return call(operator.getitem, (self, index), {})
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        raise ConcretizationError(
-            "a write into an array of integers or booleans that depends on the arguments of a compiled program; build "
-            "it with np.where or np.concatenate, or make it an array of floats"
-        )
+        self._write(call(_with_items, (self, index, value), {}))
+
+    def _write(self, result: Any) -> Discrete:
+        """Give the array other elements, where it is sure who sees them."""
+        if not self._own:
+            raise ConcretizationError(
+                "a write into an array of integers or booleans that depends on the arguments of a compiled program and "
+                "may be a view of another, or have one; write into a copy that nothing is taken from before (x + 0), or "
+                "build it with np.where or np.concatenate"
+            )
+        if is_traced(result) or not np.can_cast(result.dtype, self.dtype, "same_kind"):
+            raise _engine.errors.DTypeError(
+                f"an array of dtype {result.dtype} cannot be written into one of {self.dtype}"
+            )
+        if result.shape != self.shape:
+            raise ShapeError(f"an array of shape {result.shape} cannot be written into one of {self.shape}")
+        if type(result) is not Discrete or result.dtype != self.dtype:
+            result = call(np.full_like, (self, result), {})
+        self._h = result._h
+        if hasattr(result, "_keep"):
+            self._keep = result._keep
+        self._own = True
+        return self
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") or not hasattr(np.ndarray, name):
@@ -157,15 +183,23 @@ def _operators() -> None:
                 return function(other, self.as_array()) if swapped else function(self.as_array(), other)
             native = _NATIVE.get(function)
             if native is not None and type(other) is Discrete and self.dtype == other.dtype == np.bool_:
-                return Discrete(lib.pyad_op2(native, pair[0]._h, pair[1]._h))
+                return _owned(Discrete(lib.pyad_op2(native, pair[0]._h, pair[1]._h)))
             return call(function, pair, {})
+
+        return method
+
+    def augmented(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+        def method(self: Discrete, other: Any) -> Any:
+            result = function(self, other)
+            # A 0-d value is a number, unless it is an array among the arguments.
+            return self._write(result) if self.shape or self._own else result
 
         return method
 
     def unary(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
         def method(self: Discrete) -> Any:
             if function is operator.invert and self.dtype == np.bool_:
-                return Discrete(lib.pyad_op1(_engine.kernel("not"), self._h))
+                return _owned(Discrete(lib.pyad_op1(_engine.kernel("not"), self._h)))
             return call(function, (self,), {})
 
         return method
@@ -174,12 +208,25 @@ def _operators() -> None:
         function = getattr(operator, name + "_" if name in ("and", "or") else name)
         setattr(Discrete, f"__{name}__", binary(function, False))
         setattr(Discrete, f"__r{name}__", binary(function, True))
+        setattr(Discrete, f"__i{name}__", augmented(function))
     Discrete.__matmul__ = binary(operator.matmul, False)
     Discrete.__rmatmul__ = binary(operator.matmul, True)
     for name in ("eq", "ne", "lt", "le", "gt", "ge"):
         setattr(Discrete, f"__{name}__", binary(getattr(operator, name), False))
     for name in ("neg", "pos", "abs", "invert"):
         setattr(Discrete, f"__{name}__", unary(getattr(operator, name)))
+
+
+def _owned(made: Discrete) -> Discrete:
+    """What an operation has just made."""
+    made._own = bool(made.shape)
+    return made
+
+
+def _with_items(a: np.ndarray, index: Any, value: Any) -> np.ndarray:
+    a = a.copy()
+    a[index] = value
+    return a
 
 
 _NATIVE = {operator.and_: _engine.kernel("and"), operator.or_: _engine.kernel("or")}
@@ -318,16 +365,31 @@ def call(function: Callable[..., Any], args: Any, keywords: dict[str, Any]) -> A
     whenever the program runs. Numbers that are no arrays become guards."""
     values: list[Any] = []
     args, keywords = _take_out(args, values), _take_out(keywords, values)
+    fresh = (
+        function in _FRESH
+        or isinstance(function, np.ufunc)
+        or isinstance(getattr(function, "__self__", None), np.ufunc)
+    )
+    for x in values:
+        if type(x) is Discrete and not fresh:
+            x._own = False  # what is given may be a view of it
     plain = [peek(x) for x in values]
     result = _Call(function, args, keywords, None).run(plain)
     handles = [x._h for x in values]
     if type(result) in (list, tuple) or (isinstance(result, tuple) and hasattr(result, "_make")):
-        parts = [_recorded(_Call(function, args, keywords, k), handles, part) for k, part in enumerate(result)]
+        parts = [_recorded(_Call(function, args, keywords, k), handles, part, fresh) for k, part in enumerate(result)]
         return type(result)(parts) if type(result) in (list, tuple) else type(result)._make(parts)
-    return _recorded(_Call(function, args, keywords, None), handles, result)
+    return _recorded(_Call(function, args, keywords, None), handles, result, fresh)
 
 
-def _recorded(entry: _Call, handles: list[int], value: Any) -> Any:
+# What gives arrays that share no memory with their operands, of shapes that follow from those of the operands.
+_FRESH = {getattr(operator, name) for name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "and_", "or_")}
+_FRESH |= {getattr(operator, name) for name in ("xor", "lshift", "rshift", "neg", "abs", "invert", "matmul")}
+_FRESH |= {operator.eq, operator.ne, operator.lt, operator.le, operator.gt, operator.ge, _with_items, np.full_like}
+_FRESH |= {np.argsort, np.argmax, np.argmin, np.count_nonzero, np.searchsorted, np.isclose}
+
+
+def _recorded(entry: _Call, handles: list[int], value: Any, fresh: bool) -> Any:
     """A node for a value; what is no number or array of numbers is handed out as it is."""
     if not handles or not isinstance(value, bool | int | float | complex | np.ndarray | np.generic):
         return value
@@ -342,7 +404,25 @@ def _recorded(entry: _Call, handles: list[int], value: Any) -> Any:
     if ran >= FAILED:
         raise _engine.error(ran, tuple(handles))
     made = _as_value(lib.pyad_without_derivative(ran & (LARGE - 1)))
+    if type(made) is Discrete:
+        made._own = fresh and array.ndim > 0
+    if not fresh and array.ndim:
+        _guard_shape(made)
     return made if isinstance(value, np.ndarray | np.generic) else type(value)(guarded(made).item())
+
+
+def _guard_shape(x: Any) -> None:
+    """The shape may depend on values, and what is recorded may depend on it. A node whose shape is another when it is
+    run again ends the program; here it is seen to that it is run: nothing of it is compared."""
+    nothing = lib.pyad_op(_SLICE, 1, [x._h], 3, (0, 1, 0))
+    if nothing >= FAILED:
+        raise _engine.error(nothing, (x._h,))
+    status = lib.pyad_guard(nothing & (LARGE - 1))
+    if status:
+        raise _engine.error(status)
+
+
+_SLICE = _engine.kernel("slice")
 
 
 # ---- comparisons ----
@@ -352,7 +432,7 @@ def compare(op: Any, function: Callable[[Any, Any], Any], a: Any, b: Any) -> Any
     """A comparison, by the engine's kernel where both sides are real, else by NumPy."""
     sides = [x.as_array() if type(x) is Discrete else x for x in (a, b)]
     if all(_is_real(x) for x in sides):
-        return Discrete.of(op(*sides))
+        return _owned(Discrete.of(op(*sides)))
     return call(function, (a, b), {})
 
 
