@@ -134,7 +134,7 @@ class Discrete:
         if not self._own:
             raise ConcretizationError(
                 "a write into an array of integers or booleans that depends on the arguments of a compiled program and "
-                "may be a view of another, or have one; write into a copy that nothing is taken from before (x + 0), or "
+                "may be a view of another, or have one; write into a copy (x + 0) that nothing was taken from, or "
                 "build it with np.where or np.concatenate"
             )
         if is_traced(result) or not np.can_cast(result.dtype, self.dtype, "same_kind"):
@@ -374,7 +374,12 @@ def call(function: Callable[..., Any], args: Any, keywords: dict[str, Any]) -> A
         if type(x) is Discrete and not fresh:
             x._own = False  # what is given may be a view of it
     plain = [peek(x) for x in values]
-    result = _Call(function, args, keywords, None).run(plain)
+    try:
+        result = _Call(function, args, keywords, None).run(plain)
+    except Exception:
+        for x in values:
+            guarded(x)  # that it fails may decide what is recorded, if it is caught
+        raise
     handles = [x._h for x in values]
     if type(result) in (list, tuple) or (isinstance(result, tuple) and hasattr(result, "_make")):
         parts = [_recorded(_Call(function, args, keywords, k), handles, part, fresh) for k, part in enumerate(result)]

@@ -713,6 +713,23 @@ def test_an_error_at_replay_is_that_of_the_function_itself():
     check(solve, [eye * 4, X, i - i], fast=fast)
 
 
+def test_an_error_that_is_caught_belongs_to_the_path():
+    def factor(x):
+        try:
+            return np.linalg.cholesky(np.diag(x))[0]
+        except np.linalg.LinAlgError:
+            return x * 2.0
+
+    def place(x, i):
+        try:
+            return x[i] * 1.0
+        except IndexError:
+            return x
+
+    check(factor, [abs(X)], [X], [abs(X) * 2], [X * 3], [abs(X)], [X])
+    check(place, [X, np.array([0, 1])], [X, np.array([0, 7])], [X, np.array([2, 1])], [X, np.array([0, 7])])
+
+
 LINES = {
     "float()": lambda x: float(x[0]) * x,
     "np.asarray": lambda x: np.asarray(x) * 2.0,
