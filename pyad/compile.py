@@ -344,7 +344,9 @@ def _trace(x: Any) -> Any:
             "or booleans"
         )
     if x.dtype not in INEXACT:
-        return Discrete(_engine.lend(np.ascontiguousarray(x).reshape(x.shape), 1))
+        discrete = Discrete(_engine.lend(np.ascontiguousarray(x).reshape(x.shape), 1))
+        discrete._own = isinstance(x, np.ndarray)
+        return discrete
     if x.ndim == 0 and x.dtype.kind == "f":
         array = wrap(lib.pyad_leaf_number(lib.PYAD_LEND_STAGED, float(x), CODES[x.dtype]))
     else:

@@ -20,7 +20,7 @@ import numpy as np
 
 from pyad import _engine
 from pyad._engine import CODE_F32, CODES, VIEW_BYTES, lib, view
-from pyad.array import CALLS, Array, common_dtype, constant, is_traced, wrap
+from pyad.array import CALLS, Array, common_dtype, constant, is_traced, numpy_value, wrap
 from pyad.errors import DTypeError
 from pyad.op import Op, _traced, cast, handle_of, python_op
 
@@ -55,6 +55,10 @@ def host(name: str, reference: Callable[..., Any], vjp: Callable[..., Any], jvp:
         try:
             value = reference(*plain, **params)
         except (ValueError, TypeError) as problem:
+            if _engine.staging_threads:
+                # That it fails may decide what is recorded, if the function catches it.
+                for x in operands:
+                    numpy_value(x)
             raise _named(op, problem, plain) from None
         outputs = None
         if type(value) is not np.ndarray:

@@ -43,7 +43,7 @@ _new = Array.__new__
 class Discrete:
     """Integers or booleans that depend on the arguments of the program that is being recorded."""
 
-    __slots__ = ("_h", "_keep")
+    __slots__ = ("_h", "_keep", "_own")
     __hash__ = None  # type: ignore[assignment]
     __array_priority__ = 1001.0
 
@@ -54,6 +54,7 @@ class Discrete:
             handle -= LARGE
             self._keep = _Held(handle)
         self._h = handle
+        self._own = False  # nothing else shares the memory that it stands for, so that it can be written into
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -84,6 +85,12 @@ class Discrete:
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
         return np.asarray(guarded(self), dtype)
+
+    def __str__(self) -> str:
+        return str(guarded(self))
+
+    def __format__(self, spec: str) -> str:
+        return format(guarded(self), spec)
 
     def __bool__(self) -> bool:
         return bool(guarded(self))
@@ -129,7 +136,29 @@ class Discrete:
         return call(operator.getitem, (self, index), {})
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        _refuse_write()
+        self._write(call(_with_items, (self, index, value), {}))
+
+    def _write(self, result: Any) -> Discrete:
+        """Give the array other elements, where it is sure who sees them."""
+        if not self._own:
+            raise ConcretizationError(
+                "a write into an array of integers or booleans that depends on the arguments of a compiled program and "
+                "may be a view of another, or have one; write into a copy (x + 0) that nothing was taken from, or "
+                "build it with np.where or np.concatenate"
+            )
+        if is_traced(result) or not np.can_cast(result.dtype, self.dtype, "same_kind"):
+            raise _engine.errors.DTypeError(
+                f"an array of dtype {result.dtype} cannot be written into one of {self.dtype}"
+            )
+        if result.shape != self.shape:
+            raise ShapeError(f"an array of shape {result.shape} cannot be written into one of {self.shape}")
+        if type(result) is not Discrete or result.dtype != self.dtype:
+            result = call(np.full_like, (self, result), {})
+        self._h = result._h
+        if hasattr(result, "_keep"):
+            self._keep = result._keep
+        self._own = True
+        return self
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") or not hasattr(np.ndarray, name):
@@ -170,18 +199,23 @@ def _operators() -> None:
                 return function(other, self.as_array()) if swapped else function(self.as_array(), other)
             native = _NATIVE.get(function)
             if native is not None and type(other) is Discrete and self.dtype == other.dtype == np.bool_:
-                return Discrete(lib.pyad_op2(native, pair[0]._h, pair[1]._h))
+                return _owned(Discrete(lib.pyad_op2(native, pair[0]._h, pair[1]._h)))
             return call(function, pair, {})
 
         return method
 
-    def in_place(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-        return lambda self, other: _refuse_write() if self.ndim else function(self, other)
+    def augmented(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+        def method(self: Discrete, other: Any) -> Any:
+            result = function(self, other)
+            # A 0-d value is a number, unless it is an array among the arguments.
+            return self._write(result) if self.shape or self._own else result
+
+        return method
 
     def unary(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
         def method(self: Discrete) -> Any:
             if function is operator.invert and self.dtype == np.bool_:
-                return Discrete(lib.pyad_op1(_engine.kernel("not"), self._h))
+                return _owned(Discrete(lib.pyad_op1(_engine.kernel("not"), self._h)))
             return call(function, (self,), {})
 
         return method
@@ -190,13 +224,25 @@ def _operators() -> None:
         function = getattr(operator, name + "_" if name in ("and", "or") else name)
         setattr(Discrete, f"__{name}__", binary(function, False))
         setattr(Discrete, f"__r{name}__", binary(function, True))
-        setattr(Discrete, f"__i{name}__", in_place(binary(function, False)))
+        setattr(Discrete, f"__i{name}__", augmented(function))
     Discrete.__matmul__ = binary(operator.matmul, False)
     Discrete.__rmatmul__ = binary(operator.matmul, True)
     for name in ("eq", "ne", "lt", "le", "gt", "ge"):
         setattr(Discrete, f"__{name}__", binary(getattr(operator, name), False))
     for name in ("neg", "pos", "abs", "invert"):
         setattr(Discrete, f"__{name}__", unary(getattr(operator, name)))
+
+
+def _owned(made: Discrete) -> Discrete:
+    """What an operation has just made."""
+    made._own = bool(made.shape)
+    return made
+
+
+def _with_items(a: np.ndarray, index: Any, value: Any) -> np.ndarray:
+    a = a.copy()
+    a[index] = value
+    return a
 
 
 _NATIVE = {operator.and_: _engine.kernel("and"), operator.or_: _engine.kernel("or")}
@@ -387,8 +433,17 @@ def call(function: Callable[..., Any], args: Any, keywords: dict[str, Any]) -> A
     values: list[Any] = []
     args, keywords = _take_out(args, values, True), _take_out(keywords, values, True)
     entry = _Call(_without_values(function), args, keywords, ())
-    result = entry.run([peek(x) for x in values])
-    return _recorded(entry, values, result) if values else result
+    fresh = _is_ufunc(function) or function in _FRESH
+    for x in values:
+        if type(x) is Discrete and not fresh:
+            x._own = False  # what is given may be a view of it
+    try:
+        result = entry.run([peek(x) for x in values])
+    except Exception:
+        for x in values:
+            guarded(x)  # that it fails may decide what is recorded, if it is caught
+        raise
+    return _recorded(entry, values, result, fresh) if values else result
 
 
 def _without_values(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -416,10 +471,21 @@ def _decided(x: Any, copied: bool = False) -> Any:
     return _put_in(holes, [guarded(value) for value in values]) if values or copied else x
 
 
-def _recorded(entry: _Call, values: list[Any], value: Any) -> Any:
+def _is_ufunc(function: Any) -> bool:
+    return isinstance(function, np.ufunc) or isinstance(getattr(function, "__self__", None), np.ufunc)
+
+
+# Besides ufuncs: what gives arrays that share no memory with their operands.
+_FRESH = {getattr(operator, name) for name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "and_", "or_")}
+_FRESH |= {getattr(operator, name) for name in ("xor", "lshift", "rshift", "neg", "abs", "invert", "matmul")}
+_FRESH |= {operator.eq, operator.ne, operator.lt, operator.le, operator.gt, operator.ge, _with_items, np.full_like}
+_FRESH |= {np.argsort, np.argmax, np.argmin, np.count_nonzero, np.searchsorted, np.isclose}
+
+
+def _recorded(entry: _Call, values: list[Any], value: Any, fresh: bool) -> Any:
     """A node for a value, in containers too; what is no number or array of numbers is handed out as it is."""
     if isinstance(value, list | tuple):
-        parts = [_recorded(entry.part(k), values, part) for k, part in enumerate(value)]
+        parts = [_recorded(entry.part(k), values, part, fresh) for k, part in enumerate(value)]
         return type(value)._make(parts) if hasattr(value, "_make") else type(value)(parts)
     if not isinstance(value, bool | int | float | complex | str | np.ndarray | np.generic):
         return value
@@ -438,21 +504,20 @@ def _recorded(entry: _Call, values: list[Any], value: Any) -> Any:
     if ran >= FAILED:
         raise _engine.error(ran, tuple(handles))
     made = _as_value(lib.pyad_without_derivative(ran & (LARGE - 1)))
+    if type(made) is Discrete:
+        made._own = fresh and array.ndim > 0
     if array.ndim and not _has_fixed_shape(entry.function):
         _guard_shape(made)
     return made if isinstance(value, np.ndarray | np.generic) else type(value)(guarded(made).item())
 
 
-# Besides ufuncs: what gives a shape that only those of its arguments decide.
-_FIXED = {getattr, np.sort, np.argsort, np.take_along_axis, np.any, np.all, np.sum, np.mean}
-_FIXED |= {np.argmax, np.argmin, np.isclose, np.asarray, np.ndarray.astype, np.ndarray.sum, np.ndarray.mean}
+# What gives a shape that only those of its arguments decide.
+_FIXED = {getattr, np.sort, np.take_along_axis, np.any, np.all, np.sum, np.mean}
+_FIXED |= {np.asarray, np.ndarray.astype, np.ndarray.sum, np.ndarray.mean}
 
 
 def _has_fixed_shape(function: Callable[..., Any]) -> bool:
-    if isinstance(function, np.ufunc) or isinstance(getattr(function, "__self__", None), np.ufunc):
-        return True
-    module = getattr(function, "__module__", None)
-    return function in _FIXED or (module == "_operator" and function is not operator.getitem)
+    return _is_ufunc(function) or function in _FRESH or function in _FIXED
 
 
 def _guard_shape(x: Any) -> None:
@@ -477,7 +542,7 @@ def compare(op: Any, function: Callable[[Any, Any], Any], a: Any, b: Any) -> Any
     """A comparison, by the engine's kernel where both sides are real, else by NumPy."""
     sides = [x.as_array() if type(x) is Discrete else x for x in (a, b)]
     if all(_is_real(x) for x in sides):
-        return Discrete.of(op(*sides))
+        return _owned(Discrete.of(op(*sides)))
     return call(function, (a, b), {})
 
 

@@ -34,7 +34,7 @@ def same(got, want):
     for a, b in zip(got[0], want[0], strict=True):
         assert np.asarray(a).dtype == np.asarray(b).dtype
         assert np.shape(a) == np.shape(b)
-        if np.asarray(a).dtype.kind not in "fc":
+        if np.asarray(a).dtype.kind not in "fc":  # of text, too
             assert np.array_equal(a, b)
             continue
         rtol = 1e-12 if np.asarray(a).dtype in (np.float64, np.complex128) else 1e-6
@@ -262,6 +262,43 @@ def test_0d_arrays_are_written_into_and_numbers_are_not():
     a = np.array(1.0)
     for k in range(3):
         assert fast(a, np.float64(k))[0] is a
+
+
+def test_integers_and_booleans_are_written_into():
+    def counted(i):
+        i += 1
+        i[0] = 7
+        i *= i
+        return i * 2
+
+    def step(n):
+        n += 1
+        return n * 2
+
+    def masked_by(x):
+        m = x > 0
+        m &= x < 1
+        m[0] = True
+        return m, x[m]
+
+    check(counted, [np.array([1, 2])], [np.array([3, 4])], programs=1)
+    check(step, [np.array(1)], [np.array(5)], programs=1)
+    check(step, [np.int64(1)], [np.int64(5)], programs=1)
+    check(masked_by, [X], [-X], [X * 0.1], [X])
+    with pytest.raises(ConcretizationError, match="may be a view"):
+        pyad.compile(lambda i: (i[1:], i.__setitem__(0, 1)))(np.array([1, 2]))
+    with pytest.raises(DTypeError):
+        pyad.compile(lambda i: i.__iadd__(0.5))(np.array([1, 2]))
+
+
+def test_a_shape_that_depends_on_values_belongs_to_the_path():
+    check(lambda x: x[x > 0].shape[0], [X], [-X], [X], programs=2)
+    check(lambda x: len(np.unique(x)) * np.ones(2), [X], [X * 0], [X], programs=2)
+    check(lambda x: np.arange(len(np.nonzero(x > 0)[0])), [X], [-X], programs=2)
+
+
+def test_text_of_a_value_belongs_to_the_path():
+    check(lambda x: f"{np.sum(x > 0)} and {np.argmax(x):03d}", [X], [-X], [X], programs=2)
 
 
 SIDES = np.array([1.0, 2.0, 4.0])
@@ -674,6 +711,23 @@ def test_an_error_at_replay_is_that_of_the_function_itself():
             same(b, X)
         assert messages[0] == messages[1]
     check(solve, [eye * 4, X, i - i], fast=fast)
+
+
+def test_an_error_that_is_caught_belongs_to_the_path():
+    def factor(x):
+        try:
+            return np.linalg.cholesky(np.diag(x))[0]
+        except np.linalg.LinAlgError:
+            return x * 2.0
+
+    def place(x, i):
+        try:
+            return x[i] * 1.0
+        except IndexError:
+            return x
+
+    check(factor, [abs(X)], [X], [abs(X) * 2], [X * 3], [abs(X)], [X])
+    check(place, [X, np.array([0, 1])], [X, np.array([0, 7])], [X, np.array([2, 1])], [X, np.array([0, 7])])
 
 
 LINES = {
