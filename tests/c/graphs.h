@@ -153,17 +153,21 @@ static inline void run_node(fixture *f, const pyad_graph *any, uint32_t node, vo
     const pyad_gnode *n = &any->nodes[node];
     const uint32_t *args = pyad_graph_args(any, node);
     size_t bytes = pyad_layout_bytes(n->layout);
-    pyad_value in[8];
+    pyad_value in[16];
     pyad_value out;
-    assert_true(n->layout->contiguous && n->nargs <= 8);
+    assert_true(n->layout->contiguous && n->nargs <= 16);
     values[node] = malloc(bytes + 1);
     for (uint32_t k = 0; k < n->nargs; k++) {
         assert_true(args[k] < node);
         in[k] = (pyad_value){any->nodes[args[k]].layout, values[args[k]], NULL};
     }
+    if (n->kind == PYAD_G_INPUT) {
+        const pyad_ginput *input = &any->inputs[n->number];
+        pyad_copy((pyad_view){n->layout, values[node]}, (pyad_view){input->layout, input->data});
+        return;
+    }
     if (n->kind != PYAD_G_RUN) {
-        const void *from = n->kind == PYAD_G_INPUT ? any->inputs[n->number].data : n->data;
-        memcpy(values[node], n->kind == PYAD_G_CALL ? in[0].data : from, bytes);
+        memcpy(values[node], n->kind == PYAD_G_CALL ? in[0].data : n->data, bytes);
         return;
     }
     out = run(f, n->op, n->params, (int)n->nargs, in);

@@ -6,6 +6,8 @@
 
 /* A part that was used, so that others are the same, overlap or do not. */
 static int64_t last_part[1 + 2 + 2 * 3];
+/* Where not 0: shapes are made of these two lengths, which may be long. */
+static int64_t row_shapes[2];
 
 /* Often a late one, so that graphs get deep. */
 static inline uint32_t any_node(void)
@@ -38,8 +40,25 @@ static inline uint32_t any_operand(void)
     return test_random(4) == 0 ? any_number() : any_node();
 }
 
+static inline int any_row_shape(int64_t *shape)
+{
+    int64_t m = row_shapes[0];
+    int64_t n = row_shapes[1];
+    const struct {
+        int ndim;
+        int64_t shape[3];
+    } shapes[] = {{0, {0}},     {1, {n}},       {2, {1, n}},    {2, {m, n}},    {2, {m, n}},
+                  {2, {m, 1}},  {3, {2, m, n}}, {3, {2, 1, n}}, {3, {2, m, 1}}, {2, {n, m}},
+                  {1, {m * n}}, {3, {m, 1, n}}, {2, {0, n}},    {2, {n, 1}}};
+    int64_t k = test_random(sizeof shapes / sizeof shapes[0]);
+    memcpy(shape, shapes[k].shape, sizeof shapes[k].shape);
+    return shapes[k].ndim;
+}
+
 static inline int any_shape(int64_t *shape)
 {
+    if (row_shapes[0] != 0)
+        return any_row_shape(shape);
     static const struct {
         int ndim;
         int64_t shape[3];
@@ -110,6 +129,12 @@ static inline void params_part(const pyad_layout *in, int64_t *params)
         const int64_t whole[] = {4, 0, 1, in->size, 1};
         memcpy(last_part, whole, sizeof whole);
     }
+    if (row_shapes[0] != 0 && test_random(2) == 0) {
+        const int64_t n = row_shapes[1];
+        const int64_t row[] = {4, test_random(in->size / n + 1) * n, 1, n, 1};
+        const int64_t column[] = {4, test_random(n), 1, row_shapes[0], n};
+        memcpy(last_part, test_random(2) == 0 ? row : column, sizeof row);
+    }
     memcpy(params, last_part, sizeof last_part);
 }
 
@@ -136,7 +161,7 @@ static inline const int64_t *any_params(int op, const pyad_layout *in, int64_t *
     case PYAD_KERNEL_SUM:
     case PYAD_KERNEL_MAX:
         params[0] = 2;
-        params[1] = test_random(8);
+        params[1] = test_random((int64_t)1 << in->ndim);
         params[2] = test_random(2);
         return params;
     case PYAD_KERNEL_CAST:
