@@ -213,7 +213,11 @@ void pyad_compiled_count(const pyad_compiled *c, pyad_compiled_info *info)
         .passes = pyad_passes_count(),
     };
     for (size_t k = 0; k < c->graph.sink_count; k++)
-        info->guards += c->graph.sinks[k].kind == PYAD_G_GUARD;
+    {
+        bool is_guard = c->graph.sinks[k].kind == PYAD_G_GUARD;
+        info->guards += is_guard;
+        info->float_guards += is_guard && c->graph.nodes[c->graph.sinks[k].node].layout->dtype >= PYAD_F32;
+    }
     for (size_t k = 0; k < c->graph.count; k++)
         info->calls += c->graph.nodes[k].kind == PYAD_G_CALL;
 }
@@ -301,6 +305,11 @@ int pyad_instance_run(pyad_instance *instance, void *const *outside)
 int pyad_instance_go(pyad_instance *instance)
 {
     return (int)pyad_replay_go(&instance->replay);
+}
+
+int pyad_instance_settle(pyad_instance *instance)
+{
+    return pyad_replay_settle(&instance->replay);
 }
 
 int64_t pyad_instance_stopped(const pyad_instance *instance)

@@ -25,8 +25,6 @@ typedef struct ordering {
     size_t capacity;
     uint32_t *next;      /* per node: the next of its group */
     uint32_t *available; /* per node: 1 + the group that makes it, 0 for what is there from the start */
-    uint32_t *waiting;   /* per node: whether it is put off until something reads it */
-    uint32_t *stack;     /* of nodes that are to be placed */
     uint32_t open[OPEN_GROUPS];
     uint32_t opened;
 } ordering;
@@ -136,19 +134,6 @@ static pyad_status open_group(ordering *o, uint32_t node, int kind, uint32_t *g)
     return PYAD_OK;
 }
 
-/* A write is put off until what it gives is read: all others that read the array as it was before come first then, and it
- * can be done in the array's own memory. So are views of what waits. */
-static bool can_wait(const ordering *o, uint32_t node)
-{
-    const pyad_gnode *n = &o->graph->nodes[node];
-    if (n->kind != PYAD_G_RUN)
-        return false;
-    if (o->plan->places[node].layout != NULL)
-        return o->waiting[pyad_graph_args(o->graph, node)[0]];
-    return n->op == PYAD_KERNEL_ASSIGN || n->op == PYAD_KERNEL_ASSIGN_AT || n->op == PYAD_KERNEL_ADD_PART ||
-           n->op == PYAD_KERNEL_ADD_ROWS;
-}
-
 static pyad_status place_node(ordering *o, uint32_t node)
 {
     const pyad_gnode *n = &o->graph->nodes[node];
@@ -171,39 +156,11 @@ static pyad_status place_node(ordering *o, uint32_t node)
     return PYAD_OK;
 }
 
-/* Places a node after those of its operands that wait, and those of theirs. */
-static pyad_status place_with_operands(ordering *o, uint32_t node)
-{
-    size_t depth = 0;
-    o->stack[depth++] = node;
-    while (depth > 0) {
-        uint32_t top = o->stack[depth - 1];
-        const uint32_t *args = pyad_graph_args(o->graph, top);
-        size_t before = depth;
-        for (uint32_t k = 0; k < o->graph->nodes[top].nargs && depth == before; k++) {
-            if (o->waiting[args[k]])
-                o->stack[depth++] = args[k];
-        }
-        if (depth > before)
-            continue;
-        o->waiting[top] = 0;
-        PYAD_TRY(place_node(o, top));
-        depth--;
-    }
-    return PYAD_OK;
-}
-
 static pyad_status place_nodes(ordering *o)
 {
     for (uint32_t node = 0; node < o->graph->count; node++) {
         o->next[node] = NONE;
-        o->waiting[node] = can_wait(o, node);
-        if (!o->waiting[node])
-            PYAD_TRY(place_with_operands(o, node));
-    }
-    for (uint32_t node = 0; node < o->graph->count; node++) {
-        if (o->waiting[node])
-            PYAD_TRY(place_with_operands(o, node));
+        PYAD_TRY(place_node(o, node));
     }
     return PYAD_OK;
 }
@@ -255,13 +212,11 @@ pyad_status pyad_plan_order(pyad_plan *plan)
 {
     const pyad_graph *graph = plan->graph;
     ordering o = {.plan = plan, .graph = graph};
-    size_t bytes = 4 * (graph->count + 1) * sizeof(uint32_t);
+    size_t bytes = 2 * (graph->count + 1) * sizeof(uint32_t);
     uint32_t *columns = pyad_mem_calloc(plan->mem, bytes);
     pyad_status status = columns != NULL ? PYAD_OK : PYAD_ERR_MEMORY;
     o.next = columns;
     o.available = columns + graph->count;
-    o.waiting = columns + 2 * graph->count;
-    o.stack = columns + 3 * graph->count;
     bool guards = false;
     for (size_t k = 0; k < graph->sink_count; k++)
         guards = guards || graph->sinks[k].kind == PYAD_G_GUARD;

@@ -214,6 +214,7 @@ typedef struct pyad_compiled_info {
     int64_t optimised;    /* ... and after all passes */
     int64_t actions;
     int64_t guards;
+    int64_t float_guards; /* those of them that are on floats */
     int64_t calls;        /* nodes that only Python can run */
     int64_t arena_bytes;
     int64_t stores;       /* inputs that are written in place, ... */
@@ -255,6 +256,10 @@ void pyad_instance_free(pyad_instance *instance);
  * where another path has to be recorded. Nothing has been written into inputs before a 0. */
 int pyad_instance_run(pyad_instance *instance, void *const *outside);
 int pyad_instance_go(pyad_instance *instance);
+/* After PYAD_GUARD_FAILED, on the arguments that the program was recorded with: the program may round a float otherwise than
+ * the recording did. Where the value is that of the recording but for this, it is what the guard looks for from now on, and
+ * the answer 1: pyad_instance_go goes on. Else 0. No other instance may be running. */
+int pyad_instance_settle(pyad_instance *instance);
 /* The node to be called, or the sink of the guard. */
 int64_t pyad_instance_stopped(const pyad_instance *instance);
 /* The memory of a node's value. */

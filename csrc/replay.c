@@ -1,6 +1,7 @@
 /* Replays. */
 #include "replay.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "kernels/kernels.h"
@@ -225,6 +226,33 @@ static pyad_status check_guard(pyad_replay *r, const pyad_gsink *sink)
         pyad_buffer_release(r->mem, flat.buffer);
     pyad_arena_cut(&r->scratch, mark);
     return holds ? PYAD_OK : PYAD_GUARD_FAILED;
+}
+
+/* Equal but for rounding; NaN and infinities equal to themselves. */
+static bool is_near(double a, double b, double part)
+{
+    double size = fabs(a) > fabs(b) ? fabs(a) : fabs(b);
+    return a == b || (a != a && b != b) || fabs(a - b) <= part * size;
+}
+
+bool pyad_replay_settle(pyad_replay *r)
+{
+    const pyad_gsink *sink = &r->plan->graph->sinks[r->stopped];
+    const pyad_value *value = &r->values[sink->node];
+    int part = pyad_dtype_part(value->layout->dtype);
+    int64_t count = value->layout->size * (pyad_dtype_is_complex(value->layout->dtype) ? 2 : 1);
+    if (!pyad_dtype_is_float(part) || !value->layout->contiguous)
+        return false;
+    for (int64_t k = 0; k < count; k++) {
+        bool near = part == PYAD_F64
+                        ? is_near(((const double *)value->data)[k], ((const double *)sink->expected)[k], 1e-12)
+                        : is_near(((const float *)value->data)[k], ((const float *)sink->expected)[k], 1e-5);
+        if (!near)
+            return false;
+    }
+    /* The graph's own copy, which nobody else reads meanwhile. */
+    memcpy((void *)(uintptr_t)sink->expected, value->data, pyad_layout_bytes(value->layout));
+    return true;
 }
 
 static void copy_out(pyad_replay *r, const pyad_gsink *sink)

@@ -49,6 +49,9 @@ void pyad_replay_start(pyad_replay *replay, void *const *outside);
  * (PYAD_GUARD_FAILED). */
 pyad_status pyad_replay_go(pyad_replay *replay);
 
+/* Where a guard on floats does not hold by rounding alone, takes the value for what it is to be. */
+bool pyad_replay_settle(pyad_replay *replay);
+
 /* ---- making one ---- */
 
 /* The address of a node's value goes to *where: now if it is known, else before each run. */

@@ -7,10 +7,12 @@ import re
 import sys
 import warnings
 from collections.abc import Iterable
-from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from pyad._engine import NULL, ffi, lib
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["Blas", "get_blas", "set_blas"]
 
@@ -147,6 +149,7 @@ def _mkl() -> str:
 def _installed() -> Iterable[Path]:
     """What the package mkl has put in place; nothing where it is not installed."""
     from importlib import metadata
+    from pathlib import Path
 
     try:
         files = metadata.files("mkl") or []
@@ -157,6 +160,8 @@ def _installed() -> Iterable[Path]:
 
 def _in_prefixes() -> Iterable[Path]:
     """What lies where conda puts libraries."""
+    from pathlib import Path
+
     for prefix in dict.fromkeys((sys.prefix, sys.base_prefix)):
         yield from sorted(Path(prefix, "lib").glob("libmkl_rt*"), reverse=True)
 
@@ -167,6 +172,7 @@ def _choose_threads(path: str) -> None:
     Nothing is told where the user has said it with MKL's own variable, or where MKL is at work already.
     """
     import ctypes
+    from pathlib import Path
 
     folder = Path(path).resolve().parent
     if not any(folder.glob("*mkl_core*")):

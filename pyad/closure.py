@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import dis
 import functools
-import random
 import sys
 import types
 from collections.abc import Callable, Iterator
@@ -45,7 +44,6 @@ _CONSTANTS = (
     range,
     frozenset,
 )
-_GENERATORS = (np.random.Generator, np.random.RandomState, random.Random)
 _GONE = object()
 
 
@@ -212,7 +210,7 @@ class _Walk:
             return
         if isinstance(x, np.ndarray):
             self.arrays[id(x)] = x
-        elif isinstance(x, _GENERATORS):
+        elif isinstance(x, _generator_types()):
             self.generators[id(x)] = x
         elif isinstance(x, types.FunctionType):
             self.function(x, depth)
@@ -318,17 +316,26 @@ def _names_in(code: types.CodeType) -> tuple[frozenset[str], frozenset[str]]:
     return frozenset(variables), frozenset(attributes)
 
 
+@functools.cache
+def _generator_types() -> tuple[type, ...]:
+    import random  # only now: whoever imports pyad need not wait for it, nor for NumPy's
+
+    return (np.random.Generator, np.random.RandomState, random.Random)
+
+
 def random_states(generators: list[Any]) -> list[Any]:
     """The states of generators, and of those that belong to NumPy and to Python."""
+    import random
+
     return [random.getstate(), *map(_state_of, [np.random.mtrand._rand, *generators])]
 
 
 def _state_of(generator: Any) -> Any:
-    if isinstance(generator, random.Random):
-        return generator.getstate()
     if isinstance(generator, np.random.Generator):
         return _comparable(generator.bit_generator.state)
-    return _comparable(generator.get_state(legacy=False))
+    if isinstance(generator, np.random.RandomState):
+        return _comparable(generator.get_state(legacy=False))
+    return generator.getstate()
 
 
 def _comparable(state: Any) -> Any:

@@ -307,6 +307,7 @@ class Recording:
         )
         closure.forget_arrays(engine.keep[kept:], self.program.addresses())
         self.program.finish(results, structure, self.leaves, closure)
+        self.program.settle(self.leaves)
         if self.program.overlaps(self.leaves):
             return OVERLAP, None
         out = structure.unflatten([r.now(self.leaves) for r in results])

@@ -25,6 +25,7 @@ _ARRAY, _FLOAT, _STATIC = range(3)
 _LEAF, _NONE, _TUPLE, _LIST, _DICT = range(5)
 _MOST_LEAVES = 256
 _UNKNOWN = object()
+_GUARD_FAILED = 33
 
 
 class Program:
@@ -160,7 +161,7 @@ class Program:
                 leaves[place][...] = given[number]
         return DONE, self._result(out, leaves)
 
-    def _run(self, addresses: Any) -> bool:
+    def _run(self, addresses: Any, settle: Callable[[Any], int] | None = None) -> bool:
         """Run on memory at these addresses. False where a guard does not hold, and where something fails: the function
         itself has the right words for it."""
         try:
@@ -169,8 +170,8 @@ class Program:
             instance = self._instance()
         try:
             status = lib.pyad_instance_run(instance, ffi.cast("void **", addresses))
-            while status == CALL_PYTHON:
-                if not self._call(instance):
+            while status == CALL_PYTHON or (status == _GUARD_FAILED and settle is not None and settle(instance)):
+                if status == CALL_PYTHON and not self._call(instance):
                     return False
                 status = lib.pyad_instance_go(instance)
         except Exception:
@@ -178,6 +179,15 @@ class Program:
         finally:
             self.idle.append(instance)
         return not status
+
+    def settle(self, leaves: list[Any]) -> None:
+        """Run once on the arguments that were recorded, and on copies of what is written, to see how floats that guards
+        look at are rounded here."""
+        if not self._count().float_guards:
+            return
+        given = [np.array(leaves[place], dtype) for place, dtype in zip(self.places, self.dtypes, strict=True)]
+        out = [np.empty(shape, dtype) for shape, dtype in self.computed]
+        self._run(ffi.new("uintptr_t[]", [array.ctypes.data for array in (*given, *out)]), lib.pyad_instance_settle)
 
     def overlaps(self, leaves: list[Any]) -> bool:
         """Whether an array that is written into shares memory with another one that the program reads."""

@@ -186,7 +186,7 @@ def heaviside(x1: Any, x2: Any, /) -> Any:
         return computed(np.heaviside, x1, x2)
     steps = detached(x1)
     dtype = common_dtype("heaviside", (x1, x2))
-    flat = computed(lambda s: np.asarray(np.heaviside(s, s), dtype), steps)
+    flat = computed(lambda s: np.heaviside(s, np.asarray(s, dtype)), steps)
     return where(np.equal(steps, 0), astype(x2, dtype), flat)
 
 

@@ -278,24 +278,6 @@ static void test_writes_are_done_in_place(void **state)
     close_all(&p);
 }
 
-/* Readers that come after a write in the graph run before it. */
-static void test_writes_wait_for_readers(void **state)
-{
-    fixture *f = *state;
-    program p;
-    begin_plan(f);
-    uint32_t x = CUMSUM(A);
-    uint32_t w = ASSIGN(x, ROW, SECOND);
-    uint32_t view = SLICE(w, 1, -1, 2, 0, 1, 3);
-    uint32_t reader = CUMSUM(TRANSPOSE(x, 1, 0));
-    result(CUMSUM(view));
-    result(reader);
-    open_checked(&p, f);
-    assert_true(together(&p, x, w));
-    assert_int_equal(p.plan.members[p.plan.actions[1].first], reader);
-    close_all(&p);
-}
-
 static void test_old_states_that_are_read_stay(void **state)
 {
     fixture *f = *state;
@@ -590,7 +572,6 @@ int main(void)
         TEST(test_what_is_read_stays),
         TEST(test_results_are_made_in_their_place),
         TEST(test_writes_are_done_in_place),
-        TEST(test_writes_wait_for_readers),
         TEST(test_old_states_that_are_read_stay),
         TEST(test_a_part_is_not_taken_for_the_whole),
         TEST(test_lines_take_over),
