@@ -197,6 +197,70 @@ def blas() -> None:
     pyad.set_blas("numpy")
 
 
+def chain(x: Any, y: Any) -> Any:
+    """Twenty cheap operations, which are one line."""
+    for _ in range(4):
+        x = np.maximum(x * 0.9 + y, -3.0) - y * 0.1
+    return x
+
+
+def softmax(x: Any, y: Any) -> Any:
+    """Of rows of a hundred."""
+    rows = np.reshape(x + y, (-1, 100))
+    powers = np.exp(rows - np.max(rows, axis=1, keepdims=True))
+    return powers / np.sum(powers, axis=1, keepdims=True)
+
+
+# What a compiled function does with two arrays of one size.
+LARGE: dict[str, Callable[[Any, Any], Any]] = {
+    "20 cheap operations": chain,
+    "one sum": np.add,
+    "exp, sin, a sum of all": lambda x, y: np.sum(np.exp(-x * x) * np.sin(y)),
+    "softmax": softmax,
+    "gradient": pyad.grad(lambda x, y: np.sum(np.tanh(x * y) ** 2)),
+}
+THREADS = (1, 2)
+
+
+def busy_for(seconds: float) -> None:
+    """Python's own work, during which the engine's threads fall asleep."""
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        pass
+
+
+def on_threads(
+    function: Callable[[Any, Any], Any], size: int, rounds: int = 30, pause: float = 1e-4
+) -> list[list[float]]:
+    """Seconds of calls on one thread and on two, in turn, each after a pause."""
+    x, y = np.random.default_rng(0).normal(size=(2, size))
+    pyad.set_num_threads(max(THREADS))
+    compiled = pyad.compile(function)
+    compiled(x, y)
+    samples: list[list[float]] = [[] for _ in THREADS]
+    for _ in range(rounds):
+        for threads, times in zip(THREADS, samples, strict=True):
+            pyad.set_num_threads(threads)
+            compiled(x, y)
+            for _ in range(3):
+                busy_for(pause)
+                times.append(least(lambda: compiled(x, y), 1))
+    return samples
+
+
+def threads() -> None:
+    """Compiled functions on one thread of pyad's and on two."""
+    before = pyad.get_num_threads()
+    for name, function in LARGE.items():
+        for size in (1000, 10**4, 3 * 10**4, 10**5, 10**6, 10**7):
+            one, two = on_threads(function, size, 30 if size < 10**7 else 4)
+            print(
+                f"  {name:22s} {size:8d}: one {median(one) * 1e6:8.1f} us, two {median(two) * 1e6:8.1f} us; "
+                f"least {min(one) * 1e6:8.1f} us, {min(two) * 1e6:8.1f} us, {min(one) / min(two):.2f} times as fast"
+            )
+    pyad.set_num_threads(before)
+
+
 def main() -> None:
     """Print all."""
     print(f"NumPy {np.__version__}, kernels {ffi.string(lib.pyad_isa_name()).decode()}")
@@ -208,6 +272,7 @@ def main() -> None:
         ("the interpreter's lock", lock),
         ("host ops", host_ops),
         ("the BLAS", blas),
+        ("threads", threads),
     )
     for title, run in sections:
         if not sys.argv[1:] or title in sys.argv[1:]:

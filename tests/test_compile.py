@@ -541,6 +541,19 @@ def test_shapes_and_dtypes_are_part_of_the_signature():
     check(lambda x: np.sum(x, axis=0), [M], [M.T], [M.T.copy()], programs=2)
 
 
+def test_a_sum_over_the_first_axis_is_not_made_where_its_operand_is_still_read():
+    """A row that is read all along, and a sum of the same size that could take its memory."""
+    x = np.random.default_rng(4).normal(size=(100, 300))
+    row = x[0] + 1.0
+
+    def written(x, row):
+        row[:] = np.sum(x * row, axis=0)
+        return np.sum(row)
+
+    check(lambda x, row: np.cumsum(np.sum(x * np.cumsum(row), axis=0)), [x, row], [x, row], programs=1)
+    check(written, [x, row], [x, row], programs=1)
+
+
 def test_static_arguments_are_part_of_the_signature():
     def f(x, n, how, function, shape, flag):
         y = function(x) ** n if how == "power" else function(x) * n

@@ -1,6 +1,7 @@
 """The number of threads: what may be set, what the environment says, and the pool beside forks and Python threads.
 
-What runs on the pool is tested in C (tests/c/test_pool.c). Here it is used through the one call that only tests make.
+The pool itself is tested in C (tests/c/test_pool.c), and so is what runs on it (tests/c/test_lines_threads.c and
+test_parts.c). Here it is used through the one call that only tests make, and by compiled functions.
 """
 
 import os
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 
 import pyad
+import pyad.scipy.special as special
 from pyad import _engine, threads
 
 HAS_THREADS = sys.platform not in ("win32", "emscripten")
@@ -315,3 +317,143 @@ def test_where_the_system_refuses_threads_there_are_fewer():
     command = [sys.executable, "-P", "-c", REFUSED]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment)
     assert (done.stdout, done.stderr, done.returncode) == ("", "", 0)
+
+
+# ---- compiled functions ----
+
+WEIGHTS = np.linspace(-1.0, 1.0, 300)
+
+
+def written(x):
+    """What is written to a part of an argument that is read as well."""
+    y = x * 1.0
+    y[1:] += np.sin(x[:-1])
+    return y
+
+
+# Each is enough work for several threads on (1000, 300), by lines or by a kernel of its own.
+LARGE = {
+    "a chain": lambda x: np.maximum(np.tanh(x) * 0.5 + x, 0.25) / (1.0 + x * x),
+    "a sum of everything": lambda x: np.sum(np.exp(-x * x)) + np.mean(np.sin(x) * x),
+    "sums over the last axis": lambda x: (np.sum(np.exp(x), axis=1), np.sum(x * x, axis=1, keepdims=True)),
+    "a sum over the first axis": lambda x: np.sum(np.exp(x), axis=0),
+    "rows": lambda x: np.exp(x * WEIGHTS) + np.sum(np.sin(x - WEIGHTS)),
+    "columns": lambda x: np.exp(x - x[:, :1]) * 0.5,
+    "short rows": lambda x: np.sum(np.exp(np.reshape(x, (-1, 5)) * WEIGHTS[:5]), axis=1),
+    "turned": lambda x: np.sin(np.reshape(x, (300, 1000)).T + x),
+    "a mask": lambda x: np.where(np.exp(x) > 1.0, x, -x * x),
+    "a gradient": pyad.grad(lambda x: np.sum(np.tanh(x * WEIGHTS) ** 2)),
+    "a gradient by rows": lambda x: pyad.grad(lambda w: np.sum(np.tanh(x * w) ** 2))(WEIGHTS.astype(x.dtype)),
+    "writes": written,
+    "a sum alone": lambda x: np.sum(np.concatenate([x, x, x])),
+    "a sum of rows": lambda x: np.sum(np.concatenate([x, x, x]), axis=1),
+    "a sum of columns": lambda x: np.sum(np.concatenate([x, x, x]), axis=0),
+    "extremes": lambda x: (np.max(np.concatenate([x, x, x]), axis=1), np.min(np.concatenate([x, x, x]))),
+    "softmax of rows": lambda x: special.softmax(x, axis=1),
+    "softmax of short rows": lambda x: special.softmax(np.reshape(x, (-1, 6)), axis=1),
+    "softmax of columns": lambda x: special.log_softmax(np.reshape(x, (100, 3000)), axis=0),
+    "logsumexp": lambda x: (special.logsumexp(x, axis=1), special.logsumexp(np.reshape(x, (50, -1)), axis=0)),
+    "a copy": lambda x: np.reshape(x.T, (1000, 300)),
+    "a copy of three axes": lambda x: np.reshape(np.swapaxes(np.reshape(x, (50, 100, 60)), 1, 2), (50, -1)),
+}
+
+
+def large(dtype):
+    return np.random.default_rng(7).normal(size=(1000, 300)).astype(dtype)
+
+
+def same_bits(got, want):
+    got, want = (pyad.tree.flatten(x)[0] for x in (got, want))
+    return all(np.asarray(a).tobytes() == np.asarray(b).tobytes() for a, b in zip(got, want, strict=True))
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("f", LARGE.values(), ids=LARGE)
+def test_a_compiled_function_gives_the_same_bits_on_any_number_of_threads(f, dtype):
+    x = large(dtype)
+    pyad.set_num_threads(8)
+    fast = pyad.compile(f)
+    fast(x)
+    results = []
+    for count in (1, 2, 3, 8, 1):
+        pyad.set_num_threads(count)
+        results.append(fast(x))
+    assert fast.recorded == 1
+    assert all(same_bits(result, results[0]) for result in results)
+    rtol = 1e-10 if dtype is np.float64 else 2e-4
+    for a, b in zip(*(pyad.tree.flatten(y)[0] for y in (results[0], f(x))), strict=True):
+        np.testing.assert_allclose(a, b, rtol=rtol, atol=rtol)
+
+
+@pytest.mark.parametrize("made_for", [1, 2])
+def test_the_number_of_threads_may_change_after_a_function_was_compiled(made_for):
+    x = large(np.float64)
+    pyad.set_num_threads(made_for)
+    fast = pyad.compile(LARGE["a chain"])
+    fast(x)
+    first = fast(x)
+    for count in (16, 1, 3, 256, 2):
+        pyad.set_num_threads(count)
+        assert same_bits(fast(x), first)
+
+
+def test_several_python_threads_run_compiled_functions_on_the_pool_at_once():
+    x = large(np.float64)
+    pyad.set_num_threads(3)
+    names = ["a chain", "rows", "a gradient", "softmax of rows"]
+    compiled = [pyad.compile(LARGE[name]) for name in names]
+    expected = []
+    for fast in compiled:
+        fast(x)
+        expected.append(fast(x))
+    wrong = []
+
+    def run(first):
+        for k in range(12):
+            which = (first + k) % len(compiled)
+            if not same_bits(compiled[which](x), expected[which]):
+                wrong.append(names[which])
+
+    users = [threading.Thread(target=run, args=(k,)) for k in range(4)]
+    for user in users:
+        user.start()
+    for user in users:
+        user.join()
+    assert not wrong
+
+
+COMPILED_FORK = """
+import os, threading, warnings
+import numpy as np
+import pyad
+
+pyad.set_num_threads(3)
+fast = pyad.compile(lambda x: np.sum(np.exp(x) * np.sin(x)) + x)
+x = np.linspace(-1, 1, 200000)
+fast(x)
+expected = fast(x)
+stop = threading.Event()
+def keep_busy():
+    while not stop.is_set():
+        assert np.array_equal(fast(x), expected)
+user = threading.Thread(target=keep_busy)
+user.start()
+warnings.simplefilter("ignore", DeprecationWarning)
+for _ in range(10):
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if all(np.array_equal(fast(x), expected) for _ in range(10)) else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert np.array_equal(fast(x), expected)
+stop.set()
+user.join()
+print("fine")
+"""
+
+
+@pytest.mark.skipif(not HAS_FORK, reason="fork is not to be had")
+def test_a_forked_child_runs_compiled_functions_on_threads_of_its_own():
+    environment = os.environ | {"OPENBLAS_NUM_THREADS": "1"}
+    command = [sys.executable, "-P", "-c", COMPILED_FORK]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment)
+    assert (done.stdout, done.stderr, done.returncode) == ("fine\n", "", 0)

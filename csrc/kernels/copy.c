@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "walk.h"
+#include "parts.h"
 
 /* C leaves the conversion of a value that does not fit undefined. These give what x86 processors, and so NumPy, give
  * for 64-bit integers: the least integer. Narrower integers keep the low bits. */
@@ -93,7 +93,12 @@ FOR_SOURCES(DEFINE_FROM)
 #define CONVERT_ROW(source, ctype, class) [PYAD_##source] = {FOR_TARGETS(CONVERT_ENTRY, source, ctype, class)},
 static const convert converts[PYAD_DTYPE_COUNT][PYAD_DTYPE_COUNT] = {FOR_SOURCES(CONVERT_ROW)};
 
-enum { BLOCK_ROWS = 16, BLOCK_COLS = 64 };
+enum {
+    BLOCK_ROWS = 16,
+    BLOCK_COLS = 64,
+    LINE = 4096, /* elements of a single line that a thread takes at least */
+    COST = 60 /* about so many picoseconds a byte, where the layouts differ */
+};
 
 /* The two sides of a conversion. */
 typedef struct conversion {
@@ -172,6 +177,12 @@ static void walk_copy(pyad_walk *walk, const conversion *c, void *dst, void *src
     } while (pyad_cursor_next(&cursor, walk, outer));
 }
 
+static void copy_part(const void *context, const pyad_walk *walk, void *dst, const void *src)
+{
+    pyad_walk mine = *walk;
+    walk_copy(&mine, context, dst, (void *)(uintptr_t)src); /* which is only read */
+}
+
 static void copy_contiguous(pyad_view dst, pyad_view src)
 {
     if (dst.layout->dtype == src.layout->dtype)
@@ -202,7 +213,9 @@ void pyad_copy(pyad_view dst, pyad_view src)
     int from = src.layout->dtype;
     int to = dst.layout->dtype;
     conversion c = {from == to ? NULL : converts[from][to], pyad_dtype_size(to), pyad_dtype_size(from)};
-    walk_copy(&walk, &c, dst.data, src.data);
+    pyad_parts parts = {copy_part, &c, &walk, c.dst_item, c.src_item, walk.ndim == 1 ? LINE : BLOCK_COLS, 0};
+    parts.cost = dst.layout->size * (int64_t)c.dst_item * COST;
+    pyad_parts_run(&parts, dst.data, src.data);
 }
 
 void pyad_zero(pyad_view dst)

@@ -8,15 +8,20 @@
 
 #include <string.h>
 
+#include "../pool.h"
 #include "isa.h"
-#include "walk.h"
+#include "parts.h"
 
 enum {
     RADIX = 128,  /* terms that are added one after the other */
     LEVELS = 3,   /* block sums of block sums; the last level takes all the rest */
     STRIP = 512, /* elements of a line that are worked on at once, so that the partial sums stay in the first cache */
     NARROW = 32, /* lines shorter than this are joined before they are added */
-    WIDE = 128 /* up to this length */
+    WIDE = 128, /* up to this length */
+    PART = 64, /* columns that a thread takes at least */
+    COST = 20, /* about so many picoseconds a byte */
+    PIECE = 1 << 17, /* elements of one long run that a thread takes at least, */
+    MOST_PIECES = 128 /* and how many there are at most */
 };
 
 /* Room for a strip of either dtype. */
@@ -346,6 +351,20 @@ static int64_t shortest_step(const pyad_walk *walk)
     return step < 0 ? -step : step;
 }
 
+static void run_rows(const void *context, const pyad_walk *kept, void *dst, const void *src)
+{
+    plan p = *(const plan *)context;
+    p.kept = kept;
+    reduce_rows(&p, dst, src);
+}
+
+static void run_columns(const void *context, const pyad_walk *kept, void *dst, const void *src)
+{
+    plan p = *(const plan *)context;
+    p.kept = kept;
+    reduce_columns(&p, dst, src);
+}
+
 static void plan_run(plan *p, axes_split *split, void *dst, const void *src)
 {
     pyad_walk_sort(&split->kept, 1);
@@ -357,19 +376,43 @@ static void plan_run(plan *p, axes_split *split, void *dst, const void *src)
     bool rows = p->reduced->ndim > 0;
     if (rows && p->kept->ndim > 0)
         rows = shortest_step(p->reduced) < shortest_step(p->kept);
-    if (rows)
-        reduce_rows(p, dst, src);
-    else
-        reduce_columns(p, dst, src);
+    pyad_parts parts = {rows ? run_rows : run_columns, p, p->kept, p->item, p->item, 1, 0};
+    if (!rows && p->kept->ndim == 1)
+        parts.unit = PART;
+    parts.cost = pyad_walk_size(p->kept) * pyad_walk_size(p->reduced) * (int64_t)p->item * COST;
+    pyad_parts_run(&parts, dst, src);
 }
 
-static void reduce_all(pyad_reduction kind, pyad_view dst, pyad_view src)
+/* One run, of which each thread takes pieces. */
+typedef struct pieces {
+    pyad_reduction kind;
+    pyad_view src;
+    int64_t each; /* elements */
+    double result[MOST_PIECES];
+} pieces;
+
+static pyad_status run_piece(void *context, int64_t k)
 {
-    const pyad_isa_table *isa = pyad_isa();
-    if (src.layout->dtype == PYAD_F32)
-        *(float *)dst.data = run_f32(isa, kind, src.layout->size, src.data);
-    else
-        *(double *)dst.data = run_f64(isa, kind, src.layout->size, src.data);
+    pieces *all = context;
+    int64_t left = all->src.layout->size - k * all->each;
+    plan p = {.kind = all->kind, .dtype = all->src.layout->dtype, .isa = pyad_isa()};
+    const void *x = pyad_at_const(all->src.data, k * all->each, pyad_dtype_size(p.dtype));
+    all->result[k] = run(&p, left < all->each ? left : all->each, x);
+    return PYAD_OK;
+}
+
+/* A contiguous run of all elements. */
+static double reduce_all(pyad_reduction kind, pyad_view src)
+{
+    int64_t n = src.layout->size;
+    plan p = {.kind = kind, .dtype = src.layout->dtype, .isa = pyad_isa()};
+    if (n <= 4 * PIECE)
+        return run(&p, n, src.data);
+    int64_t each = (n / MOST_PIECES / PIECE + 1) * PIECE;
+    int64_t count = (n + each - 1) / each;
+    pieces all = {.kind = kind, .src = src, .each = each};
+    pyad_pool_run(run_piece, &all, count);
+    return run_f64(p.isa, kind, count, all.result);
 }
 
 void pyad_reduce(pyad_reduction kind, pyad_view dst, pyad_view src, uint32_t axes)
@@ -385,7 +428,7 @@ void pyad_reduce(pyad_reduction kind, pyad_view dst, pyad_view src, uint32_t axe
         return;
     }
     if (src.layout->contiguous && dst.layout->size == 1 && src.layout->size > 0) {
-        reduce_all(kind, dst, src);
+        store(src.layout->dtype, dst.data, reduce_all(kind, src));
         return;
     }
     if (src.layout->size == 0) {
@@ -420,18 +463,14 @@ static bool reduce_add_simple(pyad_view dst, pyad_view src)
         return false;
     const pyad_isa_table *isa = pyad_isa();
     int64_t n = src.layout->size;
-    bool wide = src.layout->dtype == PYAD_F64;
     if (dst.layout->size == n) {
         const void *in[2] = {dst.data, src.data};
-        isa->loop[PYAD_LOOP_ADD][wide](n, dst.data, in, 0);
+        isa->loop[PYAD_LOOP_ADD][src.layout->dtype == PYAD_F64](n, dst.data, in, 0);
         return true;
     }
     if (dst.layout->size != 1)
         return false;
-    if (wide)
-        *(double *)dst.data += isa->sum_f64(n, src.data);
-    else
-        *(float *)dst.data += isa->sum_f32(n, src.data);
+    store(src.layout->dtype, dst.data, load(src.layout->dtype, dst.data) + reduce_all(PYAD_SUM, src));
     return true;
 }
 

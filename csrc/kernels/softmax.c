@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "isa.h"
-#include "walk.h"
+#include "parts.h"
 
 enum {
     SCRATCH = 8192,  /* elements that fit the first and second cache: columns are worked on so many at a time */
@@ -13,7 +13,8 @@ enum {
     SHORT = 32,      /* contiguous rows up to this length are turned into columns, many of which make a vector */
     TURNED = 2048,   /* elements turned at once */
     LONG = 128,      /* beyond this length, sums along columns are not accurate enough one by one */
-    STRIP = 256      /* columns worked on at once */
+    STRIP = 256,     /* columns worked on at once */
+    COST = 200       /* about so many picoseconds a byte */
 };
 
 /* A line of STRIP columns. */
@@ -22,8 +23,13 @@ typedef union strip {
     double f64[STRIP];
 } strip;
 
+typedef struct job job;
+
+/* How some neighbouring columns are done. */
+typedef void block_run(const job *j, int64_t count, pyad_plane dst, pyad_plane src);
+
 /* One call: rows of n elements along `axis`, and where they go. */
-typedef struct job {
+struct job {
     pyad_softmax_kind kind;
     bool wide;         /* float64 */
     size_t item;
@@ -32,8 +38,10 @@ typedef struct job {
     int64_t src_step;
     const pyad_isa_table *isa;
     void *scratch;     /* for run_gathered */
+    block_run *run;    /* for run_blocks, */
+    int64_t block;     /* and how many columns it is given at most */
     pyad_walk walk;    /* the other dimensions; operand 0: destination, 1: source */
-} job;
+};
 
 static void row_f32(const job *j, float *out, const float *x)
 {
@@ -64,7 +72,7 @@ static void row(const job *j, void *out, const void *x)
 }
 
 /* Rows that are contiguous on both sides. */
-static void run_rows(const job *j, void *dst, const void *src)
+static void run_rows(const job *j, void *dst, void *src)
 {
     pyad_cursor at;
     pyad_cursor_start(&at, j->walk.ndim);
@@ -156,28 +164,26 @@ static void run_gathered(const job *j, int64_t count, pyad_plane dst, pyad_plane
         pyad_plane_copy(j->item, j->n, count, dst, rows);
 }
 
-typedef void (*block_run)(const job *j, int64_t count, pyad_plane dst, pyad_plane src);
-
 static pyad_walk_dim columns_of(const job *j)
 {
     return j->walk.ndim > 0 ? j->walk.dim[j->walk.ndim - 1] : (pyad_walk_dim){1, {1, 1, 0}};
 }
 
-/* Up to `block` columns at a time through `run`, over all dimensions. Rows of the planes are steps along the axis. */
-static void run_blocks(const job *j, block_run run, int64_t block, pyad_view dst, pyad_view src)
+/* Up to `block` columns at a time, over all dimensions. Rows of the planes are steps along the axis. */
+static void run_blocks(const job *j, void *dst, void *src)
 {
     int outer = j->walk.ndim > 0 ? j->walk.ndim - 1 : 0;
     pyad_walk_dim cols = columns_of(j);
     pyad_cursor at;
     pyad_cursor_start(&at, outer);
     do {
-        for (int64_t first = 0; first < cols.length; first += block) {
-            int64_t count = cols.length - first < block ? cols.length - first : block;
+        for (int64_t first = 0; first < cols.length; first += j->block) {
+            int64_t count = cols.length - first < j->block ? cols.length - first : j->block;
             int64_t dst_offset = at.offset[0] + first * cols.stride[0];
             int64_t src_offset = at.offset[1] + first * cols.stride[1];
-            pyad_plane to = {pyad_at(dst.data, dst_offset, j->item), j->dst_step, cols.stride[0]};
-            pyad_plane from = {pyad_at(src.data, src_offset, j->item), j->src_step, cols.stride[1]};
-            run(j, count, to, from);
+            pyad_plane to = {pyad_at(dst, dst_offset, j->item), j->dst_step, cols.stride[0]};
+            pyad_plane from = {pyad_at(src, src_offset, j->item), j->src_step, cols.stride[1]};
+            j->run(j, count, to, from);
         }
     } while (pyad_cursor_next(&at, &j->walk, outer));
 }
@@ -192,14 +198,15 @@ static int64_t block_columns(int64_t columns, int64_t n)
 
 static pyad_status run_columns(job *j, pyad_view dst, pyad_view src, pyad_mem *mem)
 {
-    int64_t block = block_columns(columns_of(j).length, j->n);
+    j->run = run_gathered;
+    j->block = block_columns(columns_of(j).length, j->n);
     size_t bytes;
-    PYAD_TRY(pyad_size_mul((size_t)j->n, (size_t)block, &bytes));
+    PYAD_TRY(pyad_size_mul((size_t)j->n, (size_t)j->block, &bytes));
     PYAD_TRY(pyad_size_mul(bytes, j->item, &bytes));
     pyad_buffer *buffer;
     PYAD_TRY(pyad_buffer_new(mem, bytes, &buffer));
     j->scratch = buffer->data;
-    run_blocks(j, run_gathered, block, dst, src);
+    run_blocks(j, dst.data, src.data);
     pyad_buffer_release(mem, buffer);
     return PYAD_OK;
 }
@@ -233,6 +240,24 @@ static int64_t turned_columns(int64_t n)
     return columns - columns % LINE;
 }
 
+/* Some of the other dimensions' positions. The source is only read. */
+static void run_part(const void *context, const pyad_walk *walk, void *dst, const void *src)
+{
+    job j = *(const job *)context;
+    j.walk = *walk;
+    if (j.run != NULL)
+        run_blocks(&j, dst, (void *)(uintptr_t)src);
+    else
+        run_rows(&j, dst, (void *)(uintptr_t)src);
+}
+
+static void run_parts(const job *j, pyad_view dst, pyad_view src)
+{
+    int64_t cost = src.layout->size * (int64_t)j->item * COST;
+    int64_t unit = j->run != NULL && j->walk.ndim == 1 ? j->block : 1;
+    pyad_parts_run(&(pyad_parts){run_part, j, &j->walk, j->item, j->item, unit, cost}, dst.data, src.data);
+}
+
 pyad_status pyad_softmax(pyad_mem *mem, pyad_softmax_kind kind, pyad_view dst, pyad_view src, int axis)
 {
     if (src.layout->size == 0)
@@ -250,13 +275,16 @@ pyad_status pyad_softmax(pyad_mem *mem, pyad_softmax_kind kind, pyad_view dst, p
         pyad_walk_sort(&j.walk, 1);
     pyad_walk_merge(&j.walk);
     pyad_walk_dim cols = columns_of(&j);
-    if (in_rows && j.n <= SHORT && cols.length >= LINE && (kind != PYAD_LOGSUMEXP || cols.stride[0] == 1))
-        run_blocks(&j, run_turned, turned_columns(j.n), dst, src);
-    else if (in_rows)
-        run_rows(&j, dst.data, src.data);
-    else if (j.n <= LONG && cols.length >= 2 * LINE && cols.stride[0] == 1 && cols.stride[1] == 1)
-        run_blocks(&j, run_lines, STRIP, dst, src);
-    else
+    j.run = NULL;
+    if (in_rows && j.n <= SHORT && cols.length >= LINE && (kind != PYAD_LOGSUMEXP || cols.stride[0] == 1)) {
+        j.run = run_turned;
+        j.block = turned_columns(j.n);
+    } else if (!in_rows && j.n <= LONG && cols.length >= 2 * LINE && cols.stride[0] == 1 && cols.stride[1] == 1) {
+        j.run = run_lines;
+        j.block = STRIP;
+    } else if (!in_rows) {
         return run_columns(&j, dst, src, mem);
+    }
+    run_parts(&j, dst, src);
     return PYAD_OK;
 }
