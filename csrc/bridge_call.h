@@ -152,8 +152,8 @@ static int pyad_take_arguments(pyad_caller *caller, PyObject *context, PyObject 
         const pyad_leaf *leaf = &caller->leaves[k];
         if (leaf->kind == PYAD_LEAF_STATIC) {
             PyObject *value = PyTuple_GetItem(PyTuple_GetItem(context, PYAD_CALL_STATICS), (Py_ssize_t)k);
-            if (leaves[k] != value && (Py_TYPE(leaves[k]) != Py_TYPE(value) ||
-                                       PyObject_RichCompareBool(leaves[k], value, Py_EQ) != 1))
+            if (leaves[k] != value &&
+                (Py_TYPE(leaves[k]) != Py_TYPE(value) || PyObject_RichCompareBool(leaves[k], value, Py_EQ) != 1))
                 return -1;
             continue;
         }

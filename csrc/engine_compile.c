@@ -212,8 +212,7 @@ void pyad_compiled_count(const pyad_compiled *c, pyad_compiled_info *info)
         .reused = c->plan.reused,
         .passes = pyad_passes_count(),
     };
-    for (size_t k = 0; k < c->graph.sink_count; k++)
-    {
+    for (size_t k = 0; k < c->graph.sink_count; k++) {
         bool is_guard = c->graph.sinks[k].kind == PYAD_G_GUARD;
         info->guards += is_guard;
         info->float_guards += is_guard && c->graph.nodes[c->graph.sinks[k].node].layout->dtype >= PYAD_F32;

@@ -152,8 +152,7 @@ pyad_status pyad_graph_lift(pyad_graph *graph, const pyad_tape *tape, const pyad
     lifting l = {.graph = graph, .tape = tape};
     l.map = pyad_mem_calloc(graph->mem, map_bytes);
     l.needed = pyad_mem_calloc(graph->mem, needed_bytes);
-    pyad_status status =
-        l.map != NULL && l.needed != NULL ? lift(&l, what, l.map + tape->count) : PYAD_ERR_MEMORY;
+    pyad_status status = l.map != NULL && l.needed != NULL ? lift(&l, what, l.map + tape->count) : PYAD_ERR_MEMORY;
     pyad_mem_free(graph->mem, l.map, map_bytes);
     pyad_mem_free(graph->mem, l.needed, needed_bytes);
     return status;

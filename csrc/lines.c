@@ -173,26 +173,26 @@ static void add_rows(const pyad_line_step *step, int64_t at, int64_t n, const ch
     }
 }
 
-#define SUM_RUNS(S, T)                                                                                        \
-    static void sum_runs_##S(const pyad_line_step *step, int64_t at, int64_t n, const T *x)                    \
-    {                                                                                                         \
-        enum { SHORT = 8 };                                                                                   \
-        T *to = (T *)step->out + at / step->summed;                                                           \
-        int64_t place = at % step->summed;                                                                    \
-        while (n > 0) {                                                                                       \
-            int64_t count = step->summed - place < n ? step->summed - place : n;                              \
-            T sum = x[0];                                                                                     \
-            if (count > SHORT)                                                                                \
-                sum = pyad_isa()->sum_##S(count, x);                                                          \
-            else                                                                                              \
-                for (int64_t i = 1; i < count; i++)                                                           \
-                    sum += x[i];                                                                              \
-            *to = place == 0 ? sum : *to + sum;                                                               \
-            x += count;                                                                                       \
-            n -= count;                                                                                       \
-            place = 0;                                                                                        \
-            to++;                                                                                             \
-        }                                                                                                     \
+#define SUM_RUNS(S, T)                                                                      \
+    static void sum_runs_##S(const pyad_line_step *step, int64_t at, int64_t n, const T *x) \
+    {                                                                                       \
+        enum { SHORT = 8 };                                                                 \
+        T *to = (T *)step->out + at / step->summed;                                         \
+        int64_t place = at % step->summed;                                                  \
+        while (n > 0) {                                                                     \
+            int64_t count = step->summed - place < n ? step->summed - place : n;            \
+            T sum = x[0];                                                                   \
+            if (count > SHORT)                                                              \
+                sum = pyad_isa()->sum_##S(count, x);                                        \
+            else                                                                            \
+                for (int64_t i = 1; i < count; i++)                                         \
+                    sum += x[i];                                                            \
+            *to = place == 0 ? sum : *to + sum;                                             \
+            x += count;                                                                     \
+            n -= count;                                                                     \
+            place = 0;                                                                      \
+            to++;                                                                           \
+        }                                                                                   \
     }
 
 /* The same for the last axis: runs that lie in one piece. */

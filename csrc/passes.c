@@ -7,14 +7,10 @@
 static pyad_status copy_stored_inputs(pyad_graph *graph);
 
 static const pyad_pass passes[] = {
-    {"dead code", pyad_pass_dead},
-    {"constants", pyad_pass_fold},
-    {"algebra", pyad_pass_algebra},
-    {"common subexpressions", pyad_pass_common},
-    {"parts", pyad_pass_parts},
-    {"products", pyad_pass_products},
-    {"algebra again", pyad_pass_algebra},
-    {"common subexpressions again", pyad_pass_common},
+    {"dead code", pyad_pass_dead},        {"constants", pyad_pass_fold},
+    {"algebra", pyad_pass_algebra},       {"common subexpressions", pyad_pass_common},
+    {"parts", pyad_pass_parts},           {"products", pyad_pass_products},
+    {"algebra again", pyad_pass_algebra}, {"common subexpressions again", pyad_pass_common},
     {"dead code again", pyad_pass_dead},
 };
 

@@ -107,8 +107,8 @@ static pyad_status find_shelf(memory *m, size_t bytes, shelf **found)
             return PYAD_OK;
         }
     }
-    PYAD_TRY(pyad_mem_grow(m->plan->mem, (void **)&m->shelves, &m->shelf_capacity, m->shelf_count + 1,
-                           sizeof *m->shelves));
+    PYAD_TRY(
+        pyad_mem_grow(m->plan->mem, (void **)&m->shelves, &m->shelf_capacity, m->shelf_count + 1, sizeof *m->shelves));
     *found = &m->shelves[m->shelf_count++];
     **found = (shelf){bytes, NONE};
     return PYAD_OK;
@@ -121,8 +121,7 @@ static void give_storage(memory *m, uint32_t s, uint32_t node)
     m->storages[s].node = node;
     m->later[node] = m->ending[m->last[node]];
     m->ending[m->last[node]] = node;
-    m->plan->places[node] =
-        (pyad_place){m->graph->nodes[node].layout, PYAD_BASE_ARENA, node, m->storages[s].offset};
+    m->plan->places[node] = (pyad_place){m->graph->nodes[node].layout, PYAD_BASE_ARENA, node, m->storages[s].offset};
 }
 
 static pyad_status take_storage(memory *m, uint32_t node)

@@ -76,8 +76,7 @@ static bool fits(const ordering *o, uint32_t g, uint32_t node, int kind)
         return false;
     if (kind == PYAD_ACTION_NUMBERS)
         return candidate->steps < MOST_NUMBERS;
-    return candidate->steps < PYAD_LINE_MOST_STEPS &&
-           pyad_same_shape(candidate->layout, o->graph->nodes[node].layout);
+    return candidate->steps < PYAD_LINE_MOST_STEPS && pyad_same_shape(candidate->layout, o->graph->nodes[node].layout);
 }
 
 /* A group that the node can join, or NONE: not one before those that make its operands. */
@@ -127,8 +126,7 @@ static pyad_status open_group(ordering *o, uint32_t node, int kind, uint32_t *g)
 {
     PYAD_TRY(pyad_mem_grow(o->plan->mem, (void **)&o->groups, &o->capacity, o->count + 1, sizeof *o->groups));
     *g = (uint32_t)o->count++;
-    o->groups[*g] =
-        (group){.kind = (uint8_t)kind, .head = NONE, .tail = NONE, .layout = o->graph->nodes[node].layout};
+    o->groups[*g] = (group){.kind = (uint8_t)kind, .head = NONE, .tail = NONE, .layout = o->graph->nodes[node].layout};
     if (kind == PYAD_ACTION_LOOPS || kind == PYAD_ACTION_NUMBERS)
         o->open[o->opened++ % OPEN_GROUPS] = *g;
     return PYAD_OK;

@@ -295,7 +295,6 @@ typedef struct pyad_caller {
 
 /* ---- looking at a node ---- */
 
-
 int pyad_look(int64_t handle, pyad_info *info);
 /* Parts of the same, for when there is no need of all: -1 (NULL) where the handle is stale. */
 int pyad_dtype_of(int64_t handle);

@@ -64,7 +64,8 @@ static pyad_status make_table(maker *m, pyad_line_input *input)
 {
     int64_t size = m->line->size;
     int last = input->ndim - 1;
-    bool rows = input->shape[last] >= PYAD_LINE_LEAST_ROW && (input->strides[last] == 0 || input->strides[last] == input->bytes);
+    bool rows = input->shape[last] >= PYAD_LINE_LEAST_ROW &&
+                (input->strides[last] == 0 || input->strides[last] == input->bytes);
     if (size > PYAD_LINE_TABLE || rows)
         return PYAD_OK;
     int32_t *table = pyad_arena_alloc(&m->replay->steps, (size_t)size * sizeof *table);

@@ -34,7 +34,7 @@ typedef struct pyad_number_step {
 
 /* Which operand is the result of the step before, in float64. */
 typedef enum pyad_number_case { PYAD_BOTH_READ, PYAD_FIRST_MADE, PYAD_SECOND_MADE } pyad_number_case;
-#define PYAD_NUMBER_CODE(loop, which) ((uint32_t)(loop)*3u + (uint32_t)(which))
+#define PYAD_NUMBER_CODE(loop, which) ((uint32_t)(loop) * 3u + (uint32_t)(which))
 #define PYAD_NUMBER_LOOP UINT32_MAX
 
 typedef struct pyad_isa_table {

@@ -9,27 +9,27 @@
 
 #include "loops.h"
 
-#define NUMBER_UNARY(X)    \
-    X(NEG, op_neg)         \
-    X(ABS, op_abs)         \
-    X(SIGN, op_sign)       \
-    X(SQUARE, op_square)   \
+#define NUMBER_UNARY(X)          \
+    X(NEG, op_neg)               \
+    X(ABS, op_abs)               \
+    X(SIGN, op_sign)             \
+    X(SQUARE, op_square)         \
     X(RECIPROCAL, op_reciprocal) \
-    X(SQRT, op_sqrt)       \
-    X(RELU, op_relu)       \
-    X(EXP, v_exp)          \
-    X(LOG, v_log)          \
-    X(TANH, v_tanh)        \
-    X(SIGMOID, v_sigmoid)  \
-    X(SIN, trig_sin)       \
+    X(SQRT, op_sqrt)             \
+    X(RELU, op_relu)             \
+    X(EXP, v_exp)                \
+    X(LOG, v_log)                \
+    X(TANH, v_tanh)              \
+    X(SIGMOID, v_sigmoid)        \
+    X(SIN, trig_sin)             \
     X(COS, trig_cos)
 
-#define NUMBER_BINARY(X)     \
-    X(ADD, op_add)           \
-    X(SUB, op_sub)           \
-    X(MUL, op_mul)           \
-    X(DIV, op_div)           \
-    X(MAXIMUM, op_maximum)   \
+#define NUMBER_BINARY(X)   \
+    X(ADD, op_add)         \
+    X(SUB, op_sub)         \
+    X(MUL, op_mul)         \
+    X(DIV, op_div)         \
+    X(MAXIMUM, op_maximum) \
     X(MINIMUM, op_minimum)
 
 static void run_numbers(int64_t count, const pyad_number_step *steps)
