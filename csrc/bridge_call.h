@@ -2,7 +2,7 @@
  *
  * A caller is what is known of one signature: the containers of the arguments, what each leaf has to be, and the shapes
  * and dtypes of the results. A call takes the arguments apart, runs the program and answers its results; it answers None
- * where an argument is otherwise, another call is under way, or the program has stopped, and then nothing has been
+ * where an argument is otherwise, another call is under way, or a guard does not hold, and then nothing has been
  * changed: the caller in Python goes the long way. */
 #ifndef PYAD_BRIDGE_CALL_H
 #define PYAD_BRIDGE_CALL_H
@@ -16,11 +16,11 @@
 enum { PYAD_TOKEN_LEAF, PYAD_TOKEN_NONE, PYAD_TOKEN_TUPLE, PYAD_TOKEN_LIST, PYAD_TOKEN_DICT };
 /* What a leaf is: an array; a Python float; anything that has to be equal to what it was. */
 enum { PYAD_LEAF_ARRAY, PYAD_LEAF_FLOAT, PYAD_LEAF_STATIC };
-enum { PYAD_CALL_LEAVES = 256, PYAD_CALL_DEPTH = 64, PYAD_CALL_LONG = 1 << 15 };
+enum { PYAD_CALL_LEAVES = 256, PYAD_CALL_DEPTH = 64, PYAD_CALL_LONG = 1 << 15, PYAD_CALL_STOPPED = 32 };
 
 /* The items of a caller's context: the keys of dicts in the order of their tokens, the values of static leaves (None for
- * others), shapes of the results, their dtypes, their scalar types, numpy.empty, numpy.ndarray, and the address of the
- * pyad_caller. */
+ * others), shapes of the results, their dtypes, their scalar types, numpy.empty, numpy.ndarray, the address of the
+ * pyad_caller, and a function that runs the node at which the program has stopped, and answers whether it could. */
 enum {
     PYAD_CALL_KEYS,
     PYAD_CALL_STATICS,
@@ -30,6 +30,7 @@ enum {
     PYAD_CALL_EMPTY,
     PYAD_CALL_NDARRAY,
     PYAD_CALL_CALLER,
+    PYAD_CALL_NODE,
     PYAD_CALL_ITEMS
 };
 
@@ -238,14 +239,36 @@ static int pyad_finish_results(const pyad_caller *caller, PyObject *context, PyO
     return 0;
 }
 
-/* Without Python's lock: other threads may drop what the containers hold. */
-static int pyad_run_released(pyad_caller *caller, PyObject *const *leaves)
+/* Runs the program to the next stop, without Python's lock where that takes long. */
+static int pyad_run_on(pyad_caller *caller, int begin)
 {
+    PyThreadState *released = caller->work >= PYAD_CALL_LONG ? PyEval_SaveThread() : NULL;
+    int status = begin ? pyad_instance_run(caller->instance, caller->outside) : pyad_instance_go(caller->instance);
+    if (released != NULL)
+        PyEval_RestoreThread(released);
+    return status;
+}
+
+/* Has Python run the node at which the program has stopped. 0 where it did. */
+static int pyad_run_node(PyObject *context)
+{
+    PyObject *done = PyObject_CallObject(PyTuple_GetItem(context, PYAD_CALL_NODE), NULL);
+    int status = done == Py_True ? 0 : -1;
+    Py_XDECREF(done);
+    /* What went wrong is found again by the function itself, but an interrupt goes on. */
+    if (done == NULL && PyErr_ExceptionMatches(PyExc_Exception))
+        PyErr_Clear();
+    return status;
+}
+
+static int pyad_run_whole(pyad_caller *caller, PyObject *context, PyObject *const *leaves)
+{
+    /* Other code may drop meanwhile what the containers hold. */
     for (int64_t k = 0; k < caller->leaf_count; k++)
         Py_INCREF(leaves[k]);
-    PyThreadState *released = PyEval_SaveThread();
-    int status = pyad_instance_run(caller->instance, caller->outside);
-    PyEval_RestoreThread(released);
+    int status = pyad_run_on(caller, 1);
+    while (status == PYAD_CALL_STOPPED && pyad_run_node(context) == 0)
+        status = pyad_run_on(caller, 0);
     for (int64_t k = 0; k < caller->leaf_count; k++)
         Py_DECREF(leaves[k]);
     return status;
@@ -266,8 +289,7 @@ static PyObject *pyad_py_call(PyObject *context, PyObject *arguments)
     if (status == 0 && !pyad_overlaps(caller)) {
         results = pyad_fresh_results(caller, context);
         if (results != NULL) {
-            status = caller->work >= PYAD_CALL_LONG ? pyad_run_released(caller, leaves)
-                                                    : pyad_instance_run(caller->instance, caller->outside);
+            status = pyad_run_whole(caller, context, leaves);
             if (status != 0)
                 Py_CLEAR(results);
             else if (pyad_finish_results(caller, context, results) != 0)

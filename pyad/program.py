@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +19,35 @@ DONE, OTHER, OVERLAP = range(3)
 
 _KINDS = ("input", "constant", "kernel", "python")
 _BASES = ("constant", "arena", "-")
+
+
+class _Instance:
+    """Memory to run a program in, and what has been worked out of its nodes that Python runs."""
+
+    __slots__ = ("calls", "pointer")
+
+    def __init__(self, compiled: Any) -> None:
+        pointer = lib.pyad_instance_new(compiled)
+        if pointer == ffi.NULL:
+            raise MemoryError("out of memory while making room for a compiled program")
+        self.pointer = ffi.gc(pointer, lib.pyad_instance_free)
+        self.calls: dict[int, Any] = {}
+
+    def value(self, number: int, writable: bool = False) -> np.ndarray:
+        """The value of a node as an array over the program's memory."""
+        info = ffi.new("pyad_info *")
+        data = lib.pyad_instance_data(self.pointer, number, info)
+        dtype = DTYPES[info.dtype]
+        shape = _engine.shape_of(info)
+        if not info.size:
+            return np.empty(shape, dtype)
+        strides = tuple(s * dtype.itemsize for s in ffi.unpack(info.strides, info.ndim)) if info.ndim else ()
+        reach = sum((n - 1) * s for n, s in zip(shape, strides, strict=True) if s > 0)
+        below = sum((n - 1) * s for n, s in zip(shape, strides, strict=True) if s < 0)
+        memory = ffi.buffer(ffi.cast("char *", data) + below, reach - below + dtype.itemsize)
+        array = np.ndarray(shape, dtype, memory, -below, strides)
+        array.flags.writeable = writable
+        return array
 
 
 # As in csrc/bridge_call.h.
@@ -90,7 +120,7 @@ class Program:
     def _make_caller(self, structure: tree.Structure, leaves: list[Any]) -> Callable[[Any], Any] | None:
         tokens = structure.tokens()
         info = self._count()
-        if tokens is None or len(leaves) > _MOST_LEAVES or info.calls or (self.stored and self.outside):
+        if tokens is None or len(leaves) > _MOST_LEAVES or (self.stored and self.outside):
             return None
         numbers = {place: number for number, place in enumerate(self.places)}
         specs = ffi.new("pyad_leaf[]", len(leaves))
@@ -111,9 +141,9 @@ class Program:
         cells = len(self.places) + len(self.computed) + 1
         flat = ffi.new("int64_t[]", tokens[0])
         self._addresses, self._cells = ffi.new("void *[]", cells), ffi.new("double[]", cells)
-        self.instance = self._instance()
+        instance = _Instance(self.compiled)
         caller = self._caller = ffi.new("pyad_caller *")
-        caller.instance, caller.work = self.instance, info.arena_bytes + 8 * info.optimised
+        caller.instance, caller.work = instance.pointer, info.arena_bytes + 8 * info.optimised
         caller.tokens, caller.token_count = flat, len(tokens[0]) // 2
         caller.leaves, caller.leaf_count = specs, len(leaves)
         caller.results, caller.result_count = outcomes, len(self.computed)
@@ -128,6 +158,7 @@ class Program:
             np.empty,
             np.ndarray,
             int(ffi.cast("uintptr_t", caller)),
+            functools.partial(self._call, instance),
         )
         made: list[Any] = []
         if lib.pyad_bridge_call(id(context), id(made)):
@@ -167,13 +198,14 @@ class Program:
         try:
             instance = self.idle.pop()
         except IndexError:
-            instance = self._instance()
+            instance = _Instance(self.compiled)
+        pointer = instance.pointer
         try:
-            status = lib.pyad_instance_run(instance, ffi.cast("void **", addresses))
-            while status == CALL_PYTHON or (status == _GUARD_FAILED and settle is not None and settle(instance)):
+            status = lib.pyad_instance_run(pointer, ffi.cast("void **", addresses))
+            while status == CALL_PYTHON or (status == _GUARD_FAILED and settle is not None and settle(pointer)):
                 if status == CALL_PYTHON and not self._call(instance):
                     return False
-                status = lib.pyad_instance_go(instance)
+                status = lib.pyad_instance_go(pointer)
         except Exception:
             return False
         finally:
@@ -214,46 +246,40 @@ class Program:
                 values.append(leaves[r.argument] if r.argument is not None else r.again())
         return self.structure.unflatten(values)
 
-    def _instance(self) -> Any:
-        instance = lib.pyad_instance_new(self.compiled)
-        if instance == ffi.NULL:
-            raise MemoryError("out of memory while making room for a compiled program")
-        return ffi.gc(instance, lib.pyad_instance_free)
-
-    def _call(self, instance: Any) -> bool:
+    def _call(self, instance: _Instance) -> bool:
         """Run the node at which the program has stopped. False where its value is of another shape than it was."""
-        number = lib.pyad_instance_stopped(instance)
-        node = ffi.new("pyad_node_info *")
-        lib.pyad_compiled_node(self.compiled, 1, number, node)
-        op = REGISTRY[node.op]
-        params = tuple(ffi.unpack(node.params + 1, node.params[0])) if node.params != ffi.NULL else ()
-        operands = [self._operand(instance, node.args[k]) for k in range(node.nargs)]
-        if op.rerun is None:
-            value = op.reference(*operands, *params)
-        else:
-            value = op.rerun(self.keep[params[0]], operands)
-        there = self._operand(instance, number, writable=True)
-        value = np.asarray(value)
+        number = lib.pyad_instance_stopped(instance.pointer)
+        call = instance.calls.get(number)
+        if call is None:
+            call = instance.calls[number] = self._prepared(instance, number)
+        op, entry, operands, there = call
+        given = [instance.value(x) if type(x) is int else x for x in operands]
+        if not op.views:
+            given = [x.copy() for x in given]  # the user's function, which may keep them
+        value = op.reference(*given, *entry) if op.rerun is None else op.rerun(entry, given)
+        if type(value) is not np.ndarray:
+            value = np.asarray(value)
+        if type(there) is int:
+            there = instance.value(there, writable=True)
         if value.shape != there.shape or value.dtype != there.dtype:
             return False
         there[...] = value
         return True
 
-    def _operand(self, instance: Any, number: int, writable: bool = False) -> np.ndarray:
-        """The value of a node as an array over the program's memory."""
-        info = ffi.new("pyad_info *")
-        data = lib.pyad_instance_data(instance, number, info)
-        dtype = DTYPES[info.dtype]
-        shape = _engine.shape_of(info)
-        if not info.size:
-            return np.empty(shape, dtype)
-        strides = tuple(s * dtype.itemsize for s in ffi.unpack(info.strides, info.ndim)) if info.ndim else ()
-        reach = sum((n - 1) * s for n, s in zip(shape, strides, strict=True) if s > 0)
-        below = sum((n - 1) * s for n, s in zip(shape, strides, strict=True) if s < 0)
-        memory = ffi.buffer(ffi.cast("char *", data) + below, reach - below + dtype.itemsize)
-        array = np.ndarray(shape, dtype, memory, -below, strides)
-        array.flags.writeable = writable
-        return array
+    def _prepared(self, instance: _Instance, number: int) -> tuple[Any, Any, list[Any], Any]:
+        """What is needed to run a node: the op, what Python has kept of the call (or its parameters), and the arrays
+        over its operands and its value; for those that lie outside, and elsewhere at each call, their nodes."""
+        node = ffi.new("pyad_node_info *")
+        lib.pyad_compiled_node(self.compiled, 1, number, node)
+        op = REGISTRY[node.op]
+        params = tuple(ffi.unpack(node.params + 1, node.params[0])) if node.params != ffi.NULL else ()
+        entry = params if op.rerun is None else self.keep[params[0]]
+        there = instance.value(number, writable=True) if node.base < len(_BASES) else number
+        operands: list[Any] = []
+        for k in ffi.unpack(node.args, node.nargs) if node.nargs else []:
+            lib.pyad_compiled_node(self.compiled, 1, k, node)
+            operands.append(instance.value(k) if node.base < len(_BASES) else k)
+        return op, entry, operands, there
 
     def addresses(self) -> set[int]:
         """Where the arrays lie that are read in place and are no arguments."""
