@@ -172,6 +172,18 @@ static inline bool grow_write(int op)
     return fits;
 }
 
+/* Of what an element-wise node has made, if one is found. */
+static inline bool grow_sum(void)
+{
+    uint32_t of = any_node();
+    for (int tries = 0; tries < 10 && !(graph.nodes[of].kind == PYAD_G_RUN && pyad_kernel_is_loop(graph.nodes[of].op) &&
+                                        graph.nodes[of].layout->size > 1);
+         tries++)
+        of = any_node();
+    int64_t axes = test_random((int64_t)1 << graph.nodes[of].layout->ndim);
+    return axes != 0 && try_run(PYAD_KERNEL_SUM, PARAMS(axes, test_random(2)), 1, NODES(of));
+}
+
 static inline bool grow_call(void)
 {
     uint32_t of = any_node();
@@ -196,16 +208,67 @@ enum { A_CALL = PYAD_KERNEL_COUNT };
 /* The first ones give the same bits in whatever way they are run, and no sums; then those that need odd numbers; then
  * sums. */
 static const int planned_ops[] = {
-    PYAD_LOOP_ADD,         PYAD_LOOP_MUL,         PYAD_LOOP_SUB,         PYAD_LOOP_MAXIMUM,       PYAD_LOOP_NEG,
-    PYAD_LOOP_RELU,        PYAD_LOOP_WHERE,       PYAD_LOOP_NOT,         PYAD_LOOP_AND,           PYAD_KERNEL_ALIAS,
-    PYAD_KERNEL_RESHAPE,   PYAD_KERNEL_RESHAPE,   PYAD_KERNEL_BROADCAST, PYAD_KERNEL_BROADCAST,   PYAD_KERNEL_BROADCAST,
-    PYAD_KERNEL_TRANSPOSE, PYAD_KERNEL_TRANSPOSE, PYAD_KERNEL_SLICE,     PYAD_KERNEL_SLICE,       PYAD_KERNEL_WINDOW,
-    PYAD_KERNEL_WINDOW,    PYAD_KERNEL_UNSLICE,   PYAD_KERNEL_ASSIGN,    PYAD_KERNEL_ASSIGN,      PYAD_KERNEL_ASSIGN,
-    PYAD_KERNEL_ASSIGN_AT, PYAD_KERNEL_ADD_PART,  PYAD_KERNEL_ADD_PART,  PYAD_KERNEL_ADD_ROWS,    PYAD_KERNEL_MAX,
-    PYAD_KERNEL_CAST,      PYAD_KERNEL_PUT,       PYAD_KERNEL_TAKE,      PYAD_KERNEL_CONCATENATE, A_CALL,
-    PYAD_LOOP_DIV,         PYAD_LOOP_EXP,         PYAD_LOOP_LT,          PYAD_LOOP_ISNAN,         PYAD_LOOP_SIN,
-    PYAD_LOOP_ARCTAN2,     PYAD_LOOP_GE,          PYAD_KERNEL_SUM,       PYAD_KERNEL_SUM,         PYAD_KERNEL_SUM,
-    PYAD_KERNEL_SUM,       PYAD_KERNEL_SUM,       PYAD_KERNEL_MATMUL,    PYAD_KERNEL_MATMUL,      PYAD_KERNEL_AFFINE,
+    PYAD_LOOP_ADD,
+    PYAD_LOOP_ADD,
+    PYAD_LOOP_MUL,
+    PYAD_LOOP_SUB,
+    PYAD_LOOP_MINIMUM,
+    PYAD_LOOP_NEG,
+    PYAD_LOOP_ABS,
+    PYAD_LOOP_SQUARE,
+    PYAD_KERNEL_MIN,
+    PYAD_KERNEL_CUMSUM,
+    PYAD_KERNEL_CUMSUM,
+    PYAD_LOOP_ADD,
+    PYAD_LOOP_MUL,
+    PYAD_LOOP_SUB,
+    PYAD_LOOP_MAXIMUM,
+    PYAD_LOOP_NEG,
+    PYAD_LOOP_RELU,
+    PYAD_LOOP_WHERE,
+    PYAD_LOOP_NOT,
+    PYAD_LOOP_AND,
+    PYAD_KERNEL_ALIAS,
+    PYAD_KERNEL_RESHAPE,
+    PYAD_KERNEL_RESHAPE,
+    PYAD_KERNEL_BROADCAST,
+    PYAD_KERNEL_BROADCAST,
+    PYAD_KERNEL_BROADCAST,
+    PYAD_KERNEL_TRANSPOSE,
+    PYAD_KERNEL_TRANSPOSE,
+    PYAD_KERNEL_SLICE,
+    PYAD_KERNEL_SLICE,
+    PYAD_KERNEL_WINDOW,
+    PYAD_KERNEL_WINDOW,
+    PYAD_KERNEL_UNSLICE,
+    PYAD_KERNEL_ASSIGN,
+    PYAD_KERNEL_ASSIGN,
+    PYAD_KERNEL_ASSIGN,
+    PYAD_KERNEL_ASSIGN_AT,
+    PYAD_KERNEL_ADD_PART,
+    PYAD_KERNEL_ADD_PART,
+    PYAD_KERNEL_ADD_ROWS,
+    PYAD_KERNEL_MAX,
+    PYAD_KERNEL_CAST,
+    PYAD_KERNEL_PUT,
+    PYAD_KERNEL_TAKE,
+    PYAD_KERNEL_CONCATENATE,
+    A_CALL,
+    PYAD_LOOP_DIV,
+    PYAD_LOOP_EXP,
+    PYAD_LOOP_LT,
+    PYAD_LOOP_ISNAN,
+    PYAD_LOOP_TANH,
+    PYAD_LOOP_ARCTAN2,
+    PYAD_LOOP_GE,
+    PYAD_KERNEL_SUM,
+    PYAD_KERNEL_SUM,
+    PYAD_KERNEL_SUM,
+    PYAD_KERNEL_SUM,
+    PYAD_KERNEL_SUM,
+    PYAD_KERNEL_MATMUL,
+    PYAD_KERNEL_MATMUL,
+    PYAD_KERNEL_AFFINE,
 };
 
 enum { PLANNED_ODD = 7, PLANNED_SUMS = 8, PLANNED_COUNT = sizeof planned_ops / sizeof planned_ops[0] };
@@ -223,9 +286,11 @@ static inline bool grow_planned(int op)
 {
     switch (op) {
     case A_CALL:
-        return test_random(4) == 0 && grow_call();
+        return grow_call();
     case PYAD_KERNEL_CONCATENATE:
         return grow_concatenate();
+    case PYAD_KERNEL_SUM:
+        return test_random(3) > 0 ? grow_sum() : grow_node(op);
     case PYAD_KERNEL_TAKE:
     case PYAD_KERNEL_ASSIGN:
     case PYAD_KERNEL_ASSIGN_AT:
@@ -313,8 +378,9 @@ static inline void expect_guards(const pyad_graph *reference, void **values)
 
 static inline void grow_random(const random_kind *kind)
 {
-    int64_t count = 3 + test_random(30);
+    int64_t count = 3 + test_random(40);
     last_part[0] = 0;
+    few_numbers = true;
     chained = (uint32_t)test_random((int64_t)graph.count);
     for (int64_t made = 0; made < count;) {
         if (test_random(30) == 0)
