@@ -9,11 +9,21 @@ static int64_t last_part[1 + 2 + 2 * 3];
 /* Where not 0: shapes are made of these two lengths, which may be long. */
 static int64_t row_shapes[2];
 
+/* Whether constants are to be picked rarely. */
+static bool few_numbers;
+
 /* Often a late one, so that graphs get deep. */
 static inline uint32_t any_node(void)
 {
     int64_t count = (int64_t)graph.count;
-    return (uint32_t)(test_random(3) == 0 ? test_random(count) : count - 1 - test_random(count < 8 ? count : 8));
+    int tries = few_numbers ? 4 : 1;
+    uint32_t node = 0;
+    while (tries-- > 0) {
+        node = (uint32_t)(test_random(3) == 0 ? test_random(count) : count - 1 - test_random(count < 8 ? count : 8));
+        if (graph.nodes[node].kind == PYAD_G_RUN)
+            break;
+    }
+    return node;
 }
 
 /* A node that has the shape of another and its dtype, where one is found soon. */
@@ -160,8 +170,14 @@ static inline const int64_t *any_params(int op, const pyad_layout *in, int64_t *
         return params;
     case PYAD_KERNEL_SUM:
     case PYAD_KERNEL_MAX:
+    case PYAD_KERNEL_MIN:
         params[0] = 2;
         params[1] = test_random((int64_t)1 << in->ndim);
+        params[2] = test_random(2);
+        return params;
+    case PYAD_KERNEL_CUMSUM:
+        params[0] = 2;
+        params[1] = in->ndim > 0 ? test_random(in->ndim) : 0;
         params[2] = test_random(2);
         return params;
     case PYAD_KERNEL_CAST:

@@ -136,6 +136,25 @@ static void test_ways_to_load(void **state)
     assert_true(check_line(f, TEST_EXACT).by_rows);
 }
 
+/* Operands that stay several dimensions, too many elements for a table. */
+static void test_deep_operands(void **state)
+{
+    fixture *f = *state;
+    for (int dtype = PYAD_F32; dtype <= PYAD_F64; dtype++) {
+        begin_lines(f);
+        uint32_t flat = input(dtype, 4, LIST(7, 5, 11, 13));
+        uint32_t turned = TRANSPOSE(input(dtype, 4, LIST(13, 5, 7, 11)), 2, 1, 3, 0);
+        uint32_t middle = TRANSPOSE(input(dtype, 3, LIST(11, 5, 13)), 1, 0, 2);
+        uint32_t wide = input(dtype, 4, LIST(9, 10, 11, 26));
+        uint32_t back = SLICE(wide, 8, -1, 7, 1, 2, 5, 10, -1, 11, 25, -2, 13);
+        uint32_t spread = input(dtype, 4, LIST(7, 1, 11, 1));
+        uint32_t mask = TRANSPOSE(input(PYAD_BOOL, 3, LIST(5, 13, 11)), 0, 2, 1);
+        RESULTS(WHERE(mask, MUL(flat, turned), ADD(middle, back)), SUB(spread, flat), SUM(MUL(turned, spread), 6, 0));
+        check_line(f, TEST_ROUNDED);
+        assert_int_equal(tables, 0);
+    }
+}
+
 /* Every operand of a step is the same all along a row. */
 static void test_steps_of_broadcast_numbers(void **state)
 {
@@ -391,6 +410,7 @@ int main(void)
         TEST(test_flat_operands),
         TEST(test_loaded_operands),
         TEST(test_ways_to_load),
+        TEST(test_deep_operands),
         TEST(test_steps_of_broadcast_numbers),
         TEST(test_many_loaded_operands),
         TEST(test_sums),

@@ -81,28 +81,28 @@ static pyad_status all_passes(const pyad_graph *old, pyad_graph *made)
 /* Graphs of nodes that give the same bits however they are run. */
 static void test_random_bits(void **state)
 {
-    check_random(*state, pyad_pass_dead, &(random_kind){.odd = true}, 1500, TEST_EXACT);
+    check_random(*state, pyad_pass_dead, &(random_kind){.odd = true}, 2500, TEST_EXACT);
 }
 
 static void test_random_bits_of_rows(void **state)
 {
-    check_random(*state, pyad_pass_dead, &(random_kind){.odd = true, .rows = true}, 700, TEST_EXACT);
+    check_random(*state, pyad_pass_dead, &(random_kind){.odd = true, .rows = true}, 1400, TEST_EXACT);
 }
 
 static void test_random_sums(void **state)
 {
-    check_random(*state, pyad_pass_dead, &(random_kind){.sums = true}, 1500, TEST_ROUNDED);
+    check_random(*state, pyad_pass_dead, &(random_kind){.sums = true}, 2500, TEST_ROUNDED);
 }
 
 static void test_random_sums_of_rows(void **state)
 {
-    check_random(*state, pyad_pass_dead, &(random_kind){.sums = true, .rows = true}, 700, TEST_ROUNDED);
+    check_random(*state, pyad_pass_dead, &(random_kind){.sums = true, .rows = true}, 1400, TEST_ROUNDED);
 }
 
 static void test_random_passes(void **state)
 {
-    check_random(*state, all_passes, &(random_kind){.sums = true}, 1000, TEST_ROUNDED);
-    check_random(*state, all_passes, &(random_kind){.sums = true, .rows = true}, 500, TEST_ROUNDED);
+    check_random(*state, all_passes, &(random_kind){.sums = true}, 2000, TEST_ROUNDED);
+    check_random(*state, all_passes, &(random_kind){.sums = true, .rows = true}, 1000, TEST_ROUNDED);
 }
 
 /* ---- calls, guards, failures ---- */
