@@ -16,8 +16,8 @@ typedef struct pyad_parts {
     const pyad_walk *walk; /* operand 0: destination, 1: source */
     size_t dst_item;
     size_t src_item;
-    int64_t unit;          /* a part has a multiple of so many positions of the outermost dimension */
-    int64_t cost;          /* of everything, in picoseconds */
+    int64_t unit; /* a part has a multiple of so many positions of the outermost dimension */
+    int64_t cost; /* of everything, in picoseconds */
 } pyad_parts;
 
 /* Where the cuts are depends on the walk and the cost, not on the number of threads. */
