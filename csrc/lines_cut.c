@@ -11,7 +11,7 @@ enum {
     MEMORY = 100,  /* an operand or a result outside of registers */
     COPIED = 500,  /* an operand that is copied first */
     LEAST_WORK = 100 * 1000 * 1000,
-    CHUNK_WORK = 10 * 1000 * 1000
+    CHUNK_WORK = 20 * 1000 * 1000
 };
 
 static int cost_in_float64(int loop)

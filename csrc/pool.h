@@ -3,8 +3,8 @@
  * A region is a number of tasks that may run at the same time. The thread that asks for it works on them too, and
  * does not wait for workers that are still waking up, so a region takes at most a little longer than its tasks one
  * after the other. Tasks are handed out in turn to whoever is free. Who runs which is up to chance, so what comes
- * out must not depend on it: every task writes to a place of its own, and the caller cuts the work into tasks by its
- * size alone, never by the number of threads. */
+ * out must not depend on it: every task writes to a place of its own, and the caller cuts the work into pieces by its
+ * size alone, never by the number of threads. A piece is a task, or a task takes pieces until none is left. */
 #ifndef PYAD_POOL_H
 #define PYAD_POOL_H
 

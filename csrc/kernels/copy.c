@@ -177,6 +177,14 @@ static void walk_copy(pyad_walk *walk, const conversion *c, void *dst, void *src
     } while (pyad_cursor_next(&cursor, walk, outer));
 }
 
+/* Of the outermost dimension: whole tiles, where it is one of the plane's. */
+static int64_t least_part(const pyad_walk *walk)
+{
+    if (walk->ndim == 1)
+        return LINE;
+    return walk->ndim == 2 || walk->dim[0].stride[1] == 1 ? BLOCK_COLS : 1;
+}
+
 static void copy_part(const void *context, const pyad_walk *walk, void *dst, const void *src)
 {
     pyad_walk mine = *walk;
@@ -213,7 +221,7 @@ void pyad_copy(pyad_view dst, pyad_view src)
     int from = src.layout->dtype;
     int to = dst.layout->dtype;
     conversion c = {from == to ? NULL : converts[from][to], pyad_dtype_size(to), pyad_dtype_size(from)};
-    pyad_parts parts = {copy_part, &c, &walk, c.dst_item, c.src_item, walk.ndim == 1 ? LINE : BLOCK_COLS, 0};
+    pyad_parts parts = {copy_part, &c, &walk, c.dst_item, c.src_item, least_part(&walk), 0};
     parts.cost = dst.layout->size * (int64_t)c.dst_item * COST;
     pyad_parts_run(&parts, dst.data, src.data);
 }

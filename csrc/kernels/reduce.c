@@ -35,6 +35,7 @@ typedef struct plan {
     int dtype;
     size_t item;
     bool onto; /* the destination's old elements take part */
+    bool rows;
     const pyad_isa_table *isa;
     pyad_loop combine;
     const pyad_walk *kept; /* operand 0: destination, 1: source */
@@ -351,18 +352,11 @@ static int64_t shortest_step(const pyad_walk *walk)
     return step < 0 ? -step : step;
 }
 
-static void run_rows(const void *context, const pyad_walk *kept, void *dst, const void *src)
+static void run_part(const void *context, const pyad_walk *kept, void *dst, const void *src)
 {
     plan p = *(const plan *)context;
     p.kept = kept;
-    reduce_rows(&p, dst, src);
-}
-
-static void run_columns(const void *context, const pyad_walk *kept, void *dst, const void *src)
-{
-    plan p = *(const plan *)context;
-    p.kept = kept;
-    reduce_columns(&p, dst, src);
+    p.rows ? reduce_rows(&p, dst, src) : reduce_columns(&p, dst, src);
 }
 
 static void plan_run(plan *p, axes_split *split, void *dst, const void *src)
@@ -373,12 +367,10 @@ static void plan_run(plan *p, axes_split *split, void *dst, const void *src)
     pyad_walk_merge(&split->reduced);
     p->kept = &split->kept;
     p->reduced = &split->reduced;
-    bool rows = p->reduced->ndim > 0;
-    if (rows && p->kept->ndim > 0)
-        rows = shortest_step(p->reduced) < shortest_step(p->kept);
-    pyad_parts parts = {rows ? run_rows : run_columns, p, p->kept, p->item, p->item, 1, 0};
-    if (!rows && p->kept->ndim == 1)
-        parts.unit = PART;
+    p->rows = p->reduced->ndim > 0;
+    if (p->rows && p->kept->ndim > 0)
+        p->rows = shortest_step(p->reduced) < shortest_step(p->kept);
+    pyad_parts parts = {run_part, p, p->kept, p->item, p->item, p->rows || p->kept->ndim > 1 ? 1 : PART, 0};
     parts.cost = pyad_walk_size(p->kept) * pyad_walk_size(p->reduced) * (int64_t)p->item * COST;
     pyad_parts_run(&parts, dst, src);
 }
