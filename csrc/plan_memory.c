@@ -88,7 +88,7 @@ typedef struct memory {
     shelf *shelves;
     size_t shelf_count;
     size_t shelf_capacity;
-    uint32_t final; /* the first action after all guards and calls */
+    uint32_t final; /* the first action after all guards, calls, and kernels that can fail */
 } memory;
 
 static size_t rounded(const pyad_layout *layout)
@@ -347,12 +347,31 @@ static void read_by(memory *m, uint32_t node, uint32_t a)
     m->last[m->plan->places[node].root] = a;
 }
 
+/* Kernels that look at indices refuse those out of range. */
+static bool can_fail(const memory *m, const pyad_action *action)
+{
+    if (action->kind != PYAD_ACTION_RUN)
+        return false;
+    switch (m->graph->nodes[m->plan->members[action->first]].op) {
+    case PYAD_KERNEL_TAKE:
+    case PYAD_KERNEL_PUT:
+    case PYAD_KERNEL_PICK:
+    case PYAD_KERNEL_UNPICK:
+    case PYAD_KERNEL_CROSS_ENTROPY:
+    case PYAD_KERNEL_ASSIGN_AT:
+    case PYAD_KERNEL_ADD_ROWS:
+        return true;
+    default:
+        return false;
+    }
+}
+
 static void find_lifetimes(memory *m)
 {
     const pyad_plan *plan = m->plan;
     for (uint32_t a = 0; a < plan->action_count; a++) {
         const pyad_action *action = &plan->actions[a];
-        if (action->kind == PYAD_ACTION_GUARD || action->kind == PYAD_ACTION_CALL)
+        if (action->kind == PYAD_ACTION_GUARD || action->kind == PYAD_ACTION_CALL || can_fail(m, action))
             m->final = a + 1;
         if (action->kind == PYAD_ACTION_GUARD || action->kind == PYAD_ACTION_COPY)
             read_by(m, m->graph->sinks[action->sink].node, a);

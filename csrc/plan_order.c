@@ -93,18 +93,23 @@ static uint32_t find_group(const ordering *o, uint32_t node, int kind)
     return NONE;
 }
 
-/* Whether the axes of a sum that are longer than 1 are neighbours. */
-static bool are_neighbours(const pyad_layout *in, uint32_t axes)
+/* Longer sums of rows are left to the kernel, which adds in stages: row by row the rounding adds up too. */
+enum { MOST_ROWS = 1024 };
+
+/* Whether the axes of a sum that are longer than 1 are neighbours, and few enough rows are added up. */
+static bool can_join(const pyad_layout *in, uint32_t axes)
 {
     int parts = 0;
     bool inside = false;
+    int64_t rows = 1;
     for (int d = 0; d < in->ndim; d++) {
         if (pyad_shape(in)[d] == 1)
             continue;
         parts += (axes >> d & 1) && !inside;
         inside = axes >> d & 1;
+        rows *= inside ? pyad_shape(in)[d] : 1;
     }
-    return parts == 1;
+    return parts == 1 && (inside || rows <= MOST_ROWS);
 }
 
 /* The group of a sum over what an element-wise group makes, or NONE: it adds up block by block. */
@@ -114,7 +119,7 @@ static uint32_t summed_group(const ordering *o, uint32_t node)
     if (n->kind != PYAD_G_RUN || n->op != PYAD_KERNEL_SUM)
         return NONE;
     uint32_t of = pyad_graph_args(o->graph, node)[0];
-    if (!are_neighbours(o->graph->nodes[of].layout, (uint32_t)n->params[1]))
+    if (!can_join(o->graph->nodes[of].layout, (uint32_t)n->params[1]))
         return NONE;
     uint32_t g = o->available[of] - 1;
     bool open = o->available[of] > 0 && pyad_dtype_is_float(n->layout->dtype) && is_member(o, g, of) &&
