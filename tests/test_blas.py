@@ -263,7 +263,7 @@ def test_mkls_runtime_is_known_by_its_names():
 
 def python(code, **variables):
     return subprocess.run(
-        [sys.executable, "-c", code],
+        [sys.executable, "-P", "-c", code],
         capture_output=True,
         text=True,
         timeout=120,
