@@ -310,7 +310,7 @@ def cases() -> list[Case]:
     return [
         _case(tiny, [Goal(peer, 4) for peer in (JAX, TORCH_COMPILE, BY_HAND)], all_peers),
         _first_step(tiny),
-        _case(small, [Goal(peer, 1.3) for peer in (JAX, BY_HAND, PRODUCTS)], peers),
+        _case(small, [Goal(peer, 1.3) for peer in (JAX, BY_HAND)], peers),
         _case(medium, near_products, peers),
         _case(large, near_products, peers),
     ]
