@@ -152,6 +152,9 @@ static inline bool pyad_graph_is_run(const pyad_graph *graph, uint32_t node, int
  * a float asks for the very bits that were recorded, so whatever it depends on counts as used many times. */
 pyad_status pyad_graph_rewrite_used(const pyad_graph *old, pyad_graph *graph, pyad_rewrite rewrite);
 
+/* Whether two nodes have the same static parameters. passes.c */
+bool pyad_same_params(const int64_t *a, const int64_t *b);
+
 /* An operand of a node. */
 static inline uint32_t pyad_graph_arg(const pyad_graph *graph, uint32_t node, uint32_t k)
 {

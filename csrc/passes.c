@@ -165,7 +165,7 @@ static uint64_t hash_node(const pyad_gnode *node, const uint32_t *args)
     return hash;
 }
 
-static bool same_params(const int64_t *a, const int64_t *b)
+bool pyad_same_params(const int64_t *a, const int64_t *b)
 {
     if (a == NULL || b == NULL)
         return a == b;
@@ -176,7 +176,7 @@ static bool same_node(const pyad_graph *graph, uint32_t at, const pyad_gnode *no
 {
     const pyad_gnode *other = &graph->nodes[at];
     if (other->kind != node->kind || other->op != node->op || other->nargs != node->nargs ||
-        !pyad_same_layout(other->layout, node->layout) || !same_params(other->params, node->params))
+        !pyad_same_layout(other->layout, node->layout) || !pyad_same_params(other->params, node->params))
         return false;
     if (node->nargs > 0 && memcmp(pyad_graph_args(graph, at), args, node->nargs * sizeof *args) != 0)
         return false;

@@ -489,6 +489,40 @@ static void test_parts_of_both_sides(void **state)
     pyad_graph_finish(&graph);
 }
 
+static void test_parts_that_make_up_the_whole(void **state)
+{
+    fixture *f = *state;
+    begin(f, false);
+    uint32_t left = UNSLICE(COLUMN, 2, 2, 3, 0, 1, 2, 0, 1, 1);
+    uint32_t right = UNSLICE(SLICE(A, 0, 1, 2, 1, 1, 2), 2, 2, 3, 0, 1, 2, 1, 1, 2);
+    PARTS(ADD(left, right), "concatenate<1>(x11, slice<0 1 2 1 1 2>(x0))");
+    left = UNSLICE(COLUMN, 2, 2, 3, 0, 1, 2, 0, 1, 1);
+    right = UNSLICE(SLICE(A, 0, 1, 2, 1, 1, 2), 2, 2, 3, 0, 1, 2, 1, 1, 2);
+    PARTS(ADD(right, left), "concatenate<1>(x11, slice<0 1 2 1 1 2>(x0))");
+    /* Some of it is there twice, or missing. */
+    left = UNSLICE(COLUMN, 2, 2, 3, 0, 1, 2, 1, 1, 1);
+    right = UNSLICE(SLICE(A, 0, 1, 2, 1, 1, 2), 2, 2, 3, 0, 1, 2, 1, 1, 2);
+    PARTS(ADD(left, right), "add_part<1 2 2 2 3 1>(unslice<2 2 3 0 1 2 1 1 1>(x11), slice<0 1 2 1 1 2>(x0))");
+    pyad_graph_finish(&graph);
+}
+
+/* x[part] += y: what comes back to the part is all of what came, and so nothing need be taken out and put back. */
+static void test_a_part_that_is_taken_out_and_added_again(void **state)
+{
+    fixture *f = *state;
+    begin(f, false);
+    uint32_t zero = number(0);
+    uint32_t rest = ASSIGN(A, zero, 3, 1, 3, 1);
+    uint32_t more = ADD(rest, UNSLICE(ROW, 2, 2, 3, 0, 1, -1, 0, 1, 3));
+    PARTS(ADD(more, UNSLICE(WINDOW(A, 3, 1, 3, 1), 2, 2, 3, 1, 1, -1, 0, 1, 3)), "add_part<0 1 3 1>(x0, x2)");
+    /* Another part comes back. */
+    zero = number(0);
+    rest = ASSIGN(A, zero, 3, 1, 3, 1);
+    PARTS(ADD(rest, UNSLICE(WINDOW(A, 0, 1, 3, 1), 2, 2, 3, 1, 1, -1, 0, 1, 3)),
+          "add_part<3 1 3 1>(assign<3 1 3 1>(x0, 0), window<0 1 3 1>(x0))");
+    pyad_graph_finish(&graph);
+}
+
 static void test_parts_of_rows(void **state)
 {
     fixture *f = *state;
@@ -531,6 +565,8 @@ int main(void)
         TEST(test_what_guards_depend_on_is_rounded_as_it_was),
         TEST(test_parts_of_slices),
         TEST(test_parts_of_both_sides),
+        TEST(test_parts_that_make_up_the_whole),
+        TEST(test_a_part_that_is_taken_out_and_added_again),
         TEST(test_parts_of_rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
