@@ -71,10 +71,16 @@ static size_t register_bytes(const pyad_line *line)
     return ((size_t)line->block * REGISTER_BYTES + 63) / 64 * 64;
 }
 
-/* All registers of one lane. */
+/* Of where each register and each input is, for the present block. */
+static size_t slot_bytes(const pyad_line *line)
+{
+    return ((size_t)(line->input_count + line->register_count) * sizeof(void *) + 63) / 64 * 64;
+}
+
+/* All of one lane. */
 static size_t lane_bytes(const pyad_line *line)
 {
-    return register_bytes(line) * (size_t)line->register_count;
+    return register_bytes(line) * (size_t)line->register_count + slot_bytes(line);
 }
 
 size_t pyad_line_scratch(const pyad_line *line)
@@ -222,11 +228,33 @@ static void sum_axis(const pyad_line_step *step, int64_t at, int64_t n, const vo
         sum_runs_f32(step, at, n, x);
 }
 
-static void load_block(const pyad_line *line, char *scratch, int64_t at, int64_t n)
+/* The slots of a lane, so that what a step calls x is slots[x]. */
+static void **find_slots(const pyad_line *line, char *scratch)
+{
+    size_t width = register_bytes(line);
+    void **slots = (void **)(void *)(scratch + width * (size_t)line->register_count) + line->input_count;
+    for (int k = 0; k < line->register_count; k++)
+        slots[k] = scratch + width * (size_t)k;
+    for (int k = 0; k < line->input_count; k++) {
+        const pyad_line_input *input = &line->inputs[k];
+        slots[-1 - k] = input->kind == PYAD_OPERAND_LOADED ? slots[input->reg] : input->data;
+    }
+    return slots;
+}
+
+static void find_flat(const pyad_line *line, void **slots, int64_t at)
+{
+    for (int k = 0; k < line->input_count; k++) {
+        if (line->inputs[k].kind == PYAD_OPERAND_FLAT)
+            slots[-1 - k] = (char *)line->inputs[k].data + at * line->inputs[k].bytes;
+    }
+}
+
+static void load_block(const pyad_line *line, void **slots, int64_t at, int64_t n)
 {
     for (int k = 0; k < line->input_count; k++) {
         if (line->inputs[k].kind == PYAD_OPERAND_LOADED)
-            load(&line->inputs[k], at, n, scratch + line->inputs[k].reg * register_bytes(line));
+            load(&line->inputs[k], at, n, slots[-1 - k]);
     }
 }
 
@@ -241,35 +269,19 @@ static void run_loop(const pyad_line_step *step, int64_t n, void *out, const voi
     pyad_line_copy(step->bytes, n - 1, (char *)out + step->bytes, 1, out, 0);
 }
 
-/* `rows`: where the present row of each LOADED operand is; NULL where a block has been copied. */
-static void run_block(const pyad_line *line, char *scratch, const char *const *rows, int64_t at, int64_t n,
-                      double *sums)
+static void run_block(const pyad_line *line, void *const *slots, int64_t at, int64_t n, double *sums)
 {
     const pyad_line_step *end = line->steps + line->step_count;
-    size_t width = register_bytes(line);
     for (const pyad_line_step *step = line->steps; step < end; step++) {
-        const void *in[3];
-        for (int k = 0; k < step->arity; k++) {
-            int32_t from = step->in[k];
-            if (from >= 0) {
-                in[k] = scratch + (size_t)from * width;
-                continue;
-            }
-            const pyad_line_input *input = &line->inputs[-1 - from];
-            if (input->kind == PYAD_OPERAND_LOADED)
-                in[k] = rows != NULL ? rows[input->loaded] : scratch + input->reg * width;
-            else
-                in[k] = (const char *)input->data + (input->kind == PYAD_OPERAND_FLAT ? at * input->bytes : 0);
-        }
-        if (step->loop == NULL) {
-            if (step->summed > 0)
-                sum_axis(step, at, n, in[0]);
-            else
-                *sums++ = sum_of(step, n, in[0]);
-            continue;
-        }
-        void *out = step->reg >= 0 ? scratch + (size_t)step->reg * width : (char *)step->out + at * step->bytes;
-        run_loop(step, n, out, in);
+        const void *in[4];
+        for (int k = 0; k < step->arity; k++)
+            in[k] = slots[step->in[k]];
+        if (step->loop != NULL)
+            run_loop(step, n, slots[step->to], in);
+        else if (step->summed > 0)
+            sum_axis(step, at, n, in[0]);
+        else
+            *sums++ = sum_of(step, n, in[0]);
     }
 }
 
@@ -299,61 +311,61 @@ static void finish_sums(const pyad_line *line, const double *sums)
 
 /* ---- rows ---- */
 
-typedef struct rows {
-    const pyad_line_input *input[PYAD_LINE_ROW_INPUTS];
-    const char *at[PYAD_LINE_ROW_INPUTS]; /* by `loaded` */
-    int64_t index[PYAD_LINE_ROW_INPUTS][PYAD_MAX_NDIM];
-    int count;
-} rows;
+typedef struct row {
+    const pyad_line_input *input;
+    void **slot; /* where it is */
+    int64_t index[PYAD_MAX_NDIM];
+} row;
 
-/* The rows that begin with element `at` of the common shape. */
-static void find_rows(const pyad_line *line, int64_t at, rows *r)
+/* The rows of LOADED operands that begin with element `at` of the common shape; answers how many there are. */
+static int find_rows(const pyad_line *line, void **slots, int64_t at, row *rows)
 {
-    r->count = 0;
+    int count = 0;
     for (int k = 0; k < line->input_count; k++) {
         const pyad_line_input *input = &line->inputs[k];
         if (input->kind != PYAD_OPERAND_LOADED)
             continue;
-        const char *from = input->data;
-        int64_t *index = r->index[input->loaded];
+        row *r = &rows[count++];
+        char *from = input->data;
         int64_t left = at;
         for (int d = input->ndim - 1; d >= 0; d--) {
-            index[d] = left % input->shape[d];
+            r->index[d] = left % input->shape[d];
             left /= input->shape[d];
-            from += index[d] * input->strides[d];
+            from += r->index[d] * input->strides[d];
         }
-        r->input[input->loaded] = input;
-        r->at[input->loaded] = from;
-        r->count++;
+        r->input = input;
+        r->slot = &slots[-1 - k];
+        *r->slot = from;
     }
+    return count;
 }
 
-static void next_row(rows *r, int64_t length)
+static void next_row(row *r, int64_t length)
 {
-    for (int k = 0; k < r->count; k++) {
-        const pyad_line_input *input = r->input[k];
-        int d = input->ndim - 1;
-        int64_t step = length;
-        for (; d >= 0; d--) {
-            r->at[k] += step * input->strides[d];
-            r->index[k][d] += step;
-            if (r->index[k][d] < input->shape[d])
-                break;
-            r->at[k] -= input->shape[d] * input->strides[d];
-            r->index[k][d] = 0;
-            step = 1;
-        }
+    const pyad_line_input *input = r->input;
+    char *at = *r->slot;
+    int64_t step = length;
+    for (int d = input->ndim - 1; d >= 0; d--) {
+        at += step * input->strides[d];
+        r->index[d] += step;
+        if (r->index[d] < input->shape[d])
+            break;
+        at -= input->shape[d] * input->strides[d];
+        r->index[d] = 0;
+        step = 1;
     }
+    *r->slot = at;
 }
 
-static void run_rows(const pyad_line *line, char *scratch, int64_t at, int64_t end, double *sums)
+static void run_rows(const pyad_line *line, void **slots, int64_t at, int64_t end, double *sums)
 {
-    rows r;
-    find_rows(line, at, &r);
-    for (; at < end; at += line->block) {
-        run_block(line, scratch, r.at, at, line->block, sums);
-        sums += line->sum_count;
-        next_row(&r, line->block);
+    row rows[PYAD_LINE_ROW_INPUTS];
+    int count = find_rows(line, slots, at, rows);
+    for (; at < end; at += line->block, sums += line->sum_count) {
+        find_flat(line, slots, at);
+        run_block(line, slots, at, line->block, sums);
+        for (int k = 0; k < count; k++)
+            next_row(&rows[k], line->block);
     }
 }
 
@@ -371,15 +383,17 @@ static void run_chunk(const pyad_line *line, char *scratch, int64_t chunk, doubl
 {
     int64_t at = chunk * line->chunk;
     int64_t end = line->size - at < line->chunk ? line->size : at + line->chunk;
+    void **slots = find_slots(line, scratch);
     sums += chunk * blocks_of(line, line->chunk) * line->sum_count;
     if (line->by_rows) {
-        run_rows(line, scratch, at, end, sums);
+        run_rows(line, slots, at, end, sums);
         return;
     }
     for (; at < end; at += line->block, sums += line->sum_count) {
         int64_t n = end - at < line->block ? end - at : line->block;
-        load_block(line, scratch, at, n);
-        run_block(line, scratch, NULL, at, n, sums);
+        load_block(line, slots, at, n);
+        find_flat(line, slots, at);
+        run_block(line, slots, at, n, sums);
     }
 }
 

@@ -35,8 +35,7 @@ typedef enum pyad_operand_kind {
 typedef struct pyad_line_input {
     uint8_t kind;
     uint8_t bytes;
-    uint16_t reg;    /* LOADED: the register, ... */
-    uint16_t loaded; /* ... and how many such operands come before it */
+    uint16_t reg; /* LOADED: the register */
     void *data;
     int ndim;        /* LOADED: the merged dimensions of the common shape, and the strides of this operand in bytes */
     const int64_t *shape;
@@ -53,9 +52,10 @@ typedef struct pyad_line_step {
     uint8_t wide;     /* sums: float64 */
     uint16_t cost;    /* about so many picoseconds an element; 0 where nobody wants to know */
     uint32_t scalars; /* for the loop */
-    int32_t in[3];    /* registers from 0 on; inputs as -1 - number */
-    int32_t reg;      /* the register of the result; -1 where it goes to memory */
-    void *out;        /* memory of the result; NULL where it goes to a register */
+    uint16_t op;      /* pyad_loop_id, pyad_fused_id */
+    int32_t in[4];    /* registers from 0 on; inputs as -1 - number */
+    int32_t to;       /* the same for the result of a loop: what goes to memory can be read as an input later */
+    void *out;        /* of a sum */
 } pyad_line_step;
 
 typedef struct pyad_line {
@@ -80,6 +80,9 @@ void pyad_line_settle(pyad_line *line);
 void pyad_line_cut(pyad_line *line);
 /* The cost of a step that runs a loop, and of one that sums (`loop` is PYAD_LOOP_COUNT). lines_cut.c */
 uint16_t pyad_line_cost(int loop, bool wide);
+/* Makes one step of two, the second of which alone reads what the first makes, in a register: false where there is no
+ * loop for both. Becomes `second`. lines_fuse.c */
+bool pyad_line_fuse(const pyad_line *line, const pyad_line_step *first, pyad_line_step *second);
 /* Runs the line; `scratch` is aligned to 64 bytes. */
 void pyad_line_run(const pyad_line *line, char *scratch);
 

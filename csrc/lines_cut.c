@@ -72,7 +72,7 @@ static int64_t element_cost(const pyad_line *line)
         const pyad_line_step *step = &line->steps[s];
         if (step->cost == 0)
             return 0;
-        cost += step->cost + (step->reg < 0 && step->loop != NULL ? MEMORY : 0);
+        cost += step->cost + (step->to < 0 && step->loop != NULL ? MEMORY : 0);
     }
     for (int k = 0; k < line->input_count; k++) {
         bool copied = line->inputs[k].kind == PYAD_OPERAND_LOADED && !line->by_rows;

@@ -82,8 +82,17 @@ static pyad_status simplify_sub(pyad_graph *graph, const uint32_t *args, uint32_
     return pyad_graph_run(graph, PYAD_LOOP_ADD, NULL, 2, both, number);
 }
 
+/* -x * value is x * -value. */
+static pyad_status negate_factor(pyad_graph *graph, uint32_t negated, double value, uint32_t *number)
+{
+    uint32_t both[2] = {pyad_graph_arg(graph, negated, 0), 0};
+    PYAD_TRY(pyad_graph_number(graph, -value, graph->nodes[negated].layout->dtype, &both[1]));
+    return pyad_graph_run(graph, PYAD_LOOP_MUL, NULL, 2, both, number);
+}
+
 static pyad_status simplify_mul(pyad_graph *graph, const uint32_t *args, uint32_t *number)
 {
+    double value;
     for (int k = 1; k >= 0; k--) {
         if (is_all(graph, args[k], 1.0)) {
             *number = args[1 - k];
@@ -91,6 +100,8 @@ static pyad_status simplify_mul(pyad_graph *graph, const uint32_t *args, uint32_
         }
         if (is_all(graph, args[k], -1.0))
             return negate(graph, args[1 - k], number);
+        if (pyad_graph_is_run(graph, args[1 - k], PYAD_LOOP_NEG) && is_filled(graph, args[k], &value))
+            return negate_factor(graph, args[1 - k], value, number);
     }
     return PYAD_OK;
 }

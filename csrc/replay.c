@@ -69,12 +69,17 @@ static pyad_status make_numbers(pyad_replay *r, const pyad_action *action, pyad_
 static pyad_status make_lines(pyad_replay *r, pyad_line_maker *maker)
 {
     const pyad_plan *plan = r->plan;
+    uint32_t next = 0; /* the first action that is not yet put together with others */
     for (uint32_t a = 0; a < plan->action_count; a++) {
         const pyad_action *action = &plan->actions[a];
         if (action->kind == PYAD_ACTION_NUMBERS)
             PYAD_TRY(make_numbers(r, action, &r->lines[a]));
         if (action->kind == PYAD_ACTION_LOOPS)
             PYAD_TRY(pyad_replay_line_make(maker, a, action, &r->lines[a].line));
+        if (action->kind == PYAD_ACTION_RUN && next <= a) {
+            PYAD_TRY(pyad_replay_parts_make(r, a, &r->lines[a]));
+            next = a + r->lines[a].count;
+        }
     }
     for (uint32_t node = 0; node < plan->graph->count; node++) {
         r->values[node].layout = plan->places[node].layout;
@@ -271,7 +276,12 @@ pyad_status pyad_replay_go(pyad_replay *r)
         const pyad_action *action = &plan->actions[r->at];
         switch ((pyad_action_kind)action->kind) {
         case PYAD_ACTION_RUN:
-            PYAD_TRY(run_kernel(r, plan->members[action->first]));
+            if (r->lines[r->at].parts == NULL) {
+                PYAD_TRY(run_kernel(r, plan->members[action->first]));
+                break;
+            }
+            pyad_replay_parts_run(r->lines[r->at].parts);
+            r->at += r->lines[r->at].count - 1;
             break;
         case PYAD_ACTION_LOOPS:
             pyad_line_run(&r->lines[r->at].line, r->registers != NULL ? r->registers->data : NULL);

@@ -14,11 +14,15 @@ typedef struct pyad_patch {
     int64_t offset;
 } pyad_patch;
 
-/* An element-wise action, with addresses. */
+/* Additions to parts of one array that are done together. replay_parts.c */
+typedef struct pyad_replay_parts pyad_replay_parts;
+
+/* An action, with addresses. */
 typedef struct pyad_replay_line {
     pyad_line line;            /* LOOPS */
     pyad_number_step *numbers; /* NUMBERS */
-    uint32_t count;
+    pyad_replay_parts *parts;  /* RUN, and the next actions with it; mostly NULL */
+    uint32_t count;            /* of numbers, or of actions with parts */
 } pyad_replay_line;
 
 typedef struct pyad_replay {
@@ -35,7 +39,7 @@ typedef struct pyad_replay {
     size_t patch_count;
     size_t patch_capacity;
     uint32_t *patch_first;   /* per base: where its patches begin; one more at the end */
-    pyad_replay_line *lines; /* per action: for LOOPS and NUMBERS */
+    pyad_replay_line *lines; /* per action */
     size_t at;               /* the action whose turn it is */
     uint32_t stopped;        /* the node to call, or the sink of the guard */
 } pyad_replay;
@@ -68,5 +72,9 @@ typedef struct pyad_line_maker {
 
 /* The line of action `a`, an element-wise one. replay_lines.c */
 pyad_status pyad_replay_line_make(pyad_line_maker *maker, uint32_t a, const pyad_action *action, pyad_line *line);
+
+/* Puts the additions to parts that begin with action `a` together, as far as it pays: else line->parts stays NULL. */
+pyad_status pyad_replay_parts_make(pyad_replay *replay, uint32_t a, pyad_replay_line *line);
+void pyad_replay_parts_run(const pyad_replay_parts *parts);
 
 #endif

@@ -17,7 +17,6 @@ typedef struct maker {
     pyad_line *line;
     uint32_t stamp; /* of operands; that of members is one more */
     int freed;
-    int loaded;
 } maker;
 
 static uint32_t *cell(const maker *m, int column, uint32_t node)
@@ -137,7 +136,6 @@ static pyad_status make_input(maker *m, uint32_t node)
     if (input->kind != PYAD_OPERAND_LOADED)
         return PYAD_OK;
     input->reg = (uint16_t)m->line->register_count++;
-    input->loaded = (uint16_t)m->loaded++;
     return merge_dims(m, layout, input);
 }
 
@@ -162,6 +160,13 @@ static void free_registers(maker *m, uint32_t i, uint32_t node)
     }
 }
 
+/* Whether step `i` alone reads what the one before it makes. */
+static bool reads_only_here(const maker *m, uint32_t i)
+{
+    uint32_t before = member(m, i - 1);
+    return in_register(m, before) && *cell(m, LAST, before) == i;
+}
+
 /* Which elements a sum adds up. */
 static void note_axes(const pyad_gnode *n, const pyad_layout *in, pyad_line_step *step)
 {
@@ -180,53 +185,68 @@ static void note_axes(const pyad_gnode *n, const pyad_layout *in, pyad_line_step
     }
 }
 
+/* The operands of a step. A loop may write where it reads, but for results of another width: *same_width. */
+static pyad_status find_operands(maker *m, uint32_t node, pyad_line_step *step, bool *same_width)
+{
+    const pyad_gnode *n = &m->graph->nodes[node];
+    const uint32_t *args = pyad_graph_args(m->graph, node);
+    *same_width = true;
+    for (uint32_t k = 0; k < n->nargs; k++) {
+        if (in_register(m, args[k])) {
+            step->in[k] = (int32_t)*cell(m, SLOT, args[k]);
+            *same_width = *same_width && pyad_dtype_size(m->graph->nodes[args[k]].layout->dtype) == step->bytes;
+            continue;
+        }
+        /* What the line makes in memory is read there, as an operand is. */
+        if (!is_made(m, args[k]))
+            PYAD_TRY(make_input(m, args[k]));
+        step->in[k] = -1 - (int32_t)*cell(m, SLOT, args[k]);
+        if (m->line->inputs[*cell(m, SLOT, args[k])].kind == PYAD_OPERAND_ONE)
+            step->scalars |= 1u << k;
+    }
+    return PYAD_OK;
+}
+
+/* Where the result of a step goes. */
+static pyad_status find_result(maker *m, uint32_t node, pyad_line_step *step)
+{
+    if (is_sum(m, node))
+        return pyad_replay_bind(m->replay, node, &step->out);
+    if (m->plan->places[node].base == PYAD_BASE_NONE) {
+        *cell(m, SLOT, node) = take_register(m);
+        step->to = (int32_t)*cell(m, SLOT, node);
+        return PYAD_OK;
+    }
+    pyad_line_input *made = &m->line->inputs[m->line->input_count];
+    *made = (pyad_line_input){.kind = PYAD_OPERAND_FLAT, .bytes = step->bytes};
+    *cell(m, SLOT, node) = (uint32_t)m->line->input_count++;
+    step->to = -1 - (int32_t)*cell(m, SLOT, node);
+    return pyad_replay_bind(m->replay, node, &made->data);
+}
+
 static pyad_status make_step(maker *m, uint32_t i)
 {
     uint32_t node = member(m, i);
     const pyad_gnode *n = &m->graph->nodes[node];
     const uint32_t *args = pyad_graph_args(m->graph, node);
-    pyad_line_step *step = &m->line->steps[i];
-    memset(step, 0, sizeof *step);
-    step->wide = m->graph->nodes[args[n->nargs - 1]].layout->dtype == PYAD_F64;
-    step->loop = is_sum(m, node) ? NULL : pyad_isa()->loop[n->op][step->wide];
-    step->cost = pyad_line_cost(is_sum(m, node) ? PYAD_LOOP_COUNT : n->op, step->wide);
-    step->arity = (uint8_t)n->nargs;
-    step->bytes = (uint8_t)pyad_dtype_size(n->layout->dtype);
-    step->reg = -1;
+    pyad_line_step *steps = m->line->steps;
+    pyad_line_step step = {.op = n->op, .arity = (uint8_t)n->nargs};
+    bool same_width;
+    step.wide = m->graph->nodes[args[n->nargs - 1]].layout->dtype == PYAD_F64;
+    step.loop = is_sum(m, node) ? NULL : pyad_isa()->loop[n->op][step.wide];
+    step.cost = pyad_line_cost(is_sum(m, node) ? PYAD_LOOP_COUNT : n->op, step.wide);
+    step.bytes = (uint8_t)pyad_dtype_size(n->layout->dtype);
     if (is_sum(m, node))
-        note_axes(n, m->graph->nodes[args[0]].layout, step);
-    bool same_width = true;
-    for (uint32_t k = 0; k < n->nargs; k++) {
-        if (in_register(m, args[k])) {
-            step->in[k] = (int32_t)*cell(m, SLOT, args[k]);
-            same_width = same_width && pyad_dtype_size(m->graph->nodes[args[k]].layout->dtype) == step->bytes;
-            continue;
-        }
-        /* What the line makes in memory is read there, as an operand is. */
-        if (is_made(m, args[k])) {
-            step->in[k] = -1 - (int32_t)*cell(m, SLOT, args[k]);
-            continue;
-        }
-        PYAD_TRY(make_input(m, args[k]));
-        step->in[k] = -1 - (int32_t)*cell(m, SLOT, args[k]);
-        if (m->line->inputs[*cell(m, SLOT, args[k])].kind == PYAD_OPERAND_ONE)
-            step->scalars |= 1u << k;
-    }
-    /* A loop may write where it reads, but for results of another width. */
+        note_axes(n, m->graph->nodes[args[0]].layout, &step);
+    PYAD_TRY(find_operands(m, node, &step, &same_width));
     if (same_width)
         free_registers(m, i, node);
-    if (m->plan->places[node].base == PYAD_BASE_NONE) {
-        step->reg = (int32_t)take_register(m);
-        *cell(m, SLOT, node) = (uint32_t)step->reg;
-    } else {
-        PYAD_TRY(pyad_replay_bind(m->replay, node, &step->out));
-        if (!is_sum(m, node)) {
-            pyad_line_input *made = &m->line->inputs[m->line->input_count];
-            *made = (pyad_line_input){.kind = PYAD_OPERAND_FLAT, .bytes = step->bytes};
-            PYAD_TRY(pyad_replay_bind(m->replay, node, &made->data));
-            *cell(m, SLOT, node) = (uint32_t)m->line->input_count++;
-        }
-    }
+    bool fused = i > 0 && reads_only_here(m, i) && pyad_line_fuse(m->line, &steps[m->line->step_count - 1], &step);
+    if (!fused)
+        m->line->step_count++;
+    pyad_line_step *made = &steps[m->line->step_count - 1];
+    *made = step;
+    PYAD_TRY(find_result(m, node, made));
     if (!same_width)
         free_registers(m, i, node);
     return PYAD_OK;
@@ -251,11 +271,10 @@ pyad_status pyad_replay_line_make(pyad_line_maker *shared, uint32_t a, const pya
 {
     pyad_replay *replay = shared->replay;
     const pyad_plan *plan = replay->plan;
-    maker m = {shared, replay, plan, plan->graph, action, line, 2 * a + 1, 0, 0};
+    maker m = {shared, replay, plan, plan->graph, action, line, 2 * a + 1, 0};
     memset(line, 0, sizeof *line);
     line->size = plan->graph->nodes[plan->members[action->first]].layout->size;
     look_around(&m);
-    line->step_count = (int)action->count;
     size_t inputs = (size_t)line->input_count + action->count;
     line->steps = pyad_arena_alloc(&replay->steps, action->count * sizeof *line->steps);
     line->inputs = pyad_arena_alloc(&replay->steps, inputs * sizeof *line->inputs);

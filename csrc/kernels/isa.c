@@ -49,3 +49,7 @@ const pyad_isa_table *pyad_isa_level(const char *name)
 #define PYAD_LOOP_INFO(NAME, name, arity, kind) [PYAD_LOOP_##NAME] = {#name, arity, PYAD_KIND_##kind},
 
 const pyad_loop_info pyad_loops[PYAD_LOOP_COUNT] = {PYAD_LOOP_LIST(PYAD_LOOP_INFO)};
+
+#define PYAD_FUSED_INFO(NAME, name, arity, first, second, side, scalars, result) {#name, first, second, side, scalars},
+
+const pyad_fused_info pyad_fused[PYAD_FUSED_END - PYAD_LOOP_COUNT] = {PYAD_FUSED_LIST(PYAD_FUSED_INFO)};

@@ -19,6 +19,15 @@ typedef enum pyad_loop_id {
         PYAD_LOOP_COUNT
 } pyad_loop_id;
 
+/* Counted on from the loops. */
+typedef enum pyad_fused_id {
+    PYAD_FUSED_BEFORE = PYAD_LOOP_COUNT - 1,
+#define PYAD_FUSED_ENUM(NAME, name, arity, first, second, side, scalars, result) PYAD_FUSED_##NAME,
+    PYAD_FUSED_LIST(PYAD_FUSED_ENUM)
+#undef PYAD_FUSED_ENUM
+        PYAD_FUSED_END
+} pyad_fused_id;
+
 /* One pass over n >= 0 contiguous elements. Bit k of `scalars` is set when in[k] is a single element that stands for
  * all n. `out` may be the very memory of an operand; otherwise they do not overlap. Never all operands are scalars
  * unless n == 1. */
@@ -40,6 +49,8 @@ typedef enum pyad_number_case { PYAD_BOTH_READ, PYAD_FIRST_MADE, PYAD_SECOND_MAD
 typedef struct pyad_isa_table {
     const char *name;                          /* "base", "v3", "v4" */
     pyad_loop loop[PYAD_LOOP_COUNT][2];        /* [id][0: float32 operands, 1: float64]; LOGIC has the same in both */
+
+    pyad_loop fused[PYAD_FUSED_END - PYAD_LOOP_COUNT][2];
 
     /* The steps in their order; and whether a loop in float64 has a code, or its steps are all PYAD_NUMBER_LOOP. A step
      * whose operand is "made" follows one in float64 that has a code. numbers.h */
@@ -94,5 +105,15 @@ typedef struct pyad_loop_info {
     pyad_loop_kind kind;
 } pyad_loop_info;
 extern const pyad_loop_info pyad_loops[PYAD_LOOP_COUNT];
+
+/* A row of PYAD_FUSED_LIST. */
+typedef struct pyad_fused_info {
+    const char *name;
+    int first;
+    int second;
+    int side;
+    unsigned scalars;
+} pyad_fused_info;
+extern const pyad_fused_info pyad_fused[PYAD_FUSED_END - PYAD_LOOP_COUNT];
 
 #endif

@@ -13,6 +13,7 @@
 #include "vmath_f64.h"
 #include "vmath_pow.h"
 
+#include "fused.h"
 #include "loops.h"
 #include "numbers.h"
 #include "rows.h"
@@ -29,10 +30,14 @@
 
 #define PYAD_LOOP_ROW(NAME, name, arity, kind) [PYAD_LOOP_##NAME] = {loop_##name##_f32, loop_##name##_f64},
 
+#define PYAD_FUSED_ROW(NAME, name, arity, first, second, side, scalars, result) \
+    {fused_##name##_f32, fused_##name##_f64},
+
 extern const pyad_isa_table PYAD_PASTE(pyad_isa_table_, PYAD_ISA);
 const pyad_isa_table PYAD_PASTE(pyad_isa_table_, PYAD_ISA) = {
     .name = PYAD_TEXT(PYAD_ISA),
     .loop = {PYAD_LOOP_LIST(PYAD_LOOP_ROW)},
+    .fused = {PYAD_FUSED_LIST(PYAD_FUSED_ROW)},
     .numbers = run_numbers,
     .number_has_code = number_has_code,
     .sum_f32 = rows_sum_f32,

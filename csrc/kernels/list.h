@@ -68,4 +68,17 @@
     X(NOT, not, 1, LOGIC)                   \
     X(WHERE, where, 3, SELECT)
 
+/* Two or three of these in one pass, so that what lies between takes no memory: the same bits as one after another.
+ *
+ * X(NAME, name, arity, FIRST, SECOND, side, scalars, result). FIRST may be one of this list, too. side: which operand of
+ * the second what the first makes may be: 1 the left one, 2 the right one. The operands are those of the first, then the
+ * other of the second. scalars: which of them (a bit each) may be a single element; at most one at a time. */
+#define PYAD_FUSED_LIST(X)                                                                 \
+    X(ADD_ADD, add_add, 3, PYAD_LOOP_ADD, PYAD_LOOP_ADD, 3, 0, a + b + c)                  \
+    X(ADD_ADD_ADD, add_add_add, 4, PYAD_FUSED_ADD_ADD, PYAD_LOOP_ADD, 3, 0, a + b + c + d) \
+    X(MUL_ADD, mul_add, 3, PYAD_LOOP_MUL, PYAD_LOOP_ADD, 3, 1, a *b + c)                   \
+    X(MUL_FROM, mul_from, 3, PYAD_LOOP_MUL, PYAD_LOOP_SUB, 2, 5, c - a * b)                \
+    X(MUL_MUL, mul_mul, 3, PYAD_LOOP_MUL, PYAD_LOOP_MUL, 3, 1, a * b * c)                  \
+    X(SUB_MUL, sub_mul, 3, PYAD_LOOP_SUB, PYAD_LOOP_MUL, 3, 5, (a - b) * c)
+
 #endif

@@ -176,6 +176,9 @@ static void test_algebra_of_numbers(void **state)
     ALGEBRA(MUL(ROW, filled(1)), "broadcast_to<2 3>(x2)");
     ALGEBRA(MUL(BROADCAST(number(1), 2, 3), ROW), "broadcast_to<2 3>(x2)");
     ALGEBRA(MUL(RESHAPE(filled(1), 6), FLAT), "x6");
+    ALGEBRA(MUL(NEG(A), number(4)), "mul(x0, -4)");
+    ALGEBRA(MUL(filled(-4), NEG(ROW)), "broadcast_to<2 3>(mul(x2, 4))");
+    ALGEBRA(MUL(NEG(A), B), "mul(neg(x0), x1)");
     ALGEBRA(DIV(A, number(1)), "x0");
     ALGEBRA(DIV(number(1), A), "div(1, x0)");
     ALGEBRA(ADD(A, number(-0.0)), "x0");

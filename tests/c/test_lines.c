@@ -177,6 +177,60 @@ static void test_steps_of_broadcast_numbers(void **state)
     }
 }
 
+/* Steps that one loop does together, and steps that look like it; (m, n) with operands of every kind. */
+static void check_fused(fixture *f, int dtype, int64_t m, int64_t n)
+{
+    begin_lines(f);
+    uint32_t x = input(dtype, 2, LIST(m, n));
+    uint32_t y = input(dtype, 2, LIST(m, n));
+    uint32_t one = input(dtype, 0, NULL);
+    uint32_t column = input(dtype, 2, LIST(m, 1));
+    uint32_t part = SLICE(input(dtype, 2, LIST(m, n + 2)), 0, 1, m, 1, 1, n);
+    uint32_t row = input(dtype, 1, LIST(n));
+    const uint32_t any[] = {x, y, one, column, part, row};
+    uint32_t made[24];
+    for (int k = 0; k < 24; k++) {
+        uint32_t a = any[test_random(6)];
+        uint32_t b = any[test_random(2) == 0 ? 0 : 4];
+        uint32_t first = RUN(k % 3 == 0   ? PYAD_LOOP_ADD
+                             : k % 3 == 1 ? PYAD_LOOP_MUL
+                                          : PYAD_LOOP_SUB,
+                             NULL, test_random(2) == 0 ? a : b, test_random(2) == 0 ? b : x);
+        uint32_t c = test_random(5) == 0 ? first : any[test_random(6)];
+        int second = (int[]){PYAD_LOOP_ADD, PYAD_LOOP_MUL, PYAD_LOOP_SUB}[test_random(3)];
+        bool left = test_random(2) == 0;
+        uint32_t both = RUN(second, NULL, left ? first : c, left ? c : first);
+        made[k] = test_random(2) == 0 ? both : ADD(any[test_random(6)], both);
+        if (test_random(4) == 0)
+            made[k] = ADD(made[k], first); /* which is read twice, then */
+    }
+    results(24, made);
+    check_line(f, TEST_EXACT);
+}
+
+static void test_fused_steps(void **state)
+{
+    fixture *f = *state;
+    for (int k = 0; k < 400; k++) {
+        int64_t n = lengths[test_random(14)];
+        check_fused(f, k % 2 == 0 ? PYAD_F64 : PYAD_F32, 1 + test_random(5), n);
+    }
+    begin_lines(f);
+    uint32_t x = input(PYAD_F64, 1, LIST(50));
+    uint32_t y = input(PYAD_F64, 1, LIST(50));
+    uint32_t one = input(PYAD_F64, 0, NULL);
+    RESULTS(ADD(y, ADD(ADD(x, y), x)), ADD(MUL(x, one), y), SUB(y, MUL(x, y)), SUB(one, MUL(x, x)), MUL(MUL(x, one), y),
+            MUL(y, SUB(one, x)));
+    assert_int_equal(check_line(f, TEST_EXACT).step_count, 6);
+    begin_lines(f); /* two numbers; a number where no loop has one; both operands; a difference the other way round */
+    x = input(PYAD_F64, 1, LIST(50));
+    y = input(PYAD_F64, 1, LIST(50));
+    one = input(PYAD_F64, 0, NULL);
+    uint32_t square = MUL(x, y);
+    RESULTS(ADD(MUL(x, one), one), ADD(ADD(x, one), y), MUL(square, square), SUB(MUL(x, y), y));
+    assert_int_equal(check_line(f, TEST_EXACT).step_count, 8);
+}
+
 /* More operands with rows than are read where they are. */
 static void test_many_loaded_operands(void **state)
 {
@@ -412,6 +466,7 @@ int main(void)
         TEST(test_ways_to_load),
         TEST(test_deep_operands),
         TEST(test_steps_of_broadcast_numbers),
+        TEST(test_fused_steps),
         TEST(test_many_loaded_operands),
         TEST(test_sums),
         TEST(test_long_sums_are_exact_enough),

@@ -34,7 +34,7 @@ typedef struct setting {
 typedef struct work {
     pyad_line line;
     pyad_line_step steps[STEPS];
-    pyad_line_input inputs[4];
+    pyad_line_input inputs[5]; /* three operands, two results */
     int64_t shape[2];
     int64_t strides[2];
     char *scratch;
@@ -49,9 +49,9 @@ static size_t aligned(size_t bytes)
     return (bytes + 63) / 64 * 64;
 }
 
-static pyad_line_step step_of(const setting *s, int loop, int arity, int32_t a, int32_t b, int32_t reg)
+static pyad_line_step step_of(const setting *s, int loop, int arity, int32_t a, int32_t b, int32_t to)
 {
-    pyad_line_step step = {.arity = (uint8_t)arity, .wide = s->wide, .cost = s->cost, .in = {a, b}, .reg = reg};
+    pyad_line_step step = {.arity = (uint8_t)arity, .wide = s->wide, .cost = s->cost, .in = {a, b}, .to = to};
     step.loop = loop < PYAD_LOOP_COUNT ? pyad_isa()->loop[loop][s->wide] : NULL;
     step.bytes = loop == PYAD_LOOP_LT ? 1 : s->wide ? 8 : 4;
     return step;
@@ -79,13 +79,13 @@ static void set_inputs(work *w, const setting *s)
     }
 }
 
-static void set_outputs(work *w, const setting *s)
+static void set_outputs(work *w)
 {
     size_t sizes[STEPS] = {0};
     w->outcome_bytes = 0;
     for (int k = 0; k < w->line.step_count; k++) {
         const pyad_line_step *step = &w->steps[k];
-        if (step->reg >= 0)
+        if (step->loop != NULL && step->to >= 0)
             continue;
         int64_t count = w->line.size;
         if (step->loop == NULL)
@@ -96,11 +96,13 @@ static void set_outputs(work *w, const setting *s)
     w->outcome = calloc(1, w->outcome_bytes);
     size_t at = 0;
     for (int k = 0; k < w->line.step_count; k++) {
-        if (w->steps[k].reg < 0)
-            w->steps[k].out = w->outcome + at;
+        pyad_line_step *step = &w->steps[k];
+        step->out = w->outcome + at;
+        if (step->loop != NULL && step->to < 0)
+            w->inputs[-1 - step->to] =
+                (pyad_line_input){.kind = PYAD_OPERAND_FLAT, .bytes = step->bytes, .data = step->out};
         at += sizes[k];
     }
-    w->inputs[3] = (pyad_line_input){.kind = PYAD_OPERAND_FLAT, .bytes = s->wide ? 8 : 4, .data = w->steps[2].out};
 }
 
 static void work_start(work *w, const setting *s)
@@ -108,21 +110,21 @@ static void work_start(work *w, const setting *s)
     memset(w, 0, sizeof *w);
     w->steps[0] = step_of(s, PYAD_LOOP_MUL, 2, -1, -2, 0);
     w->steps[1] = step_of(s, PYAD_LOOP_EXP, 1, 0, 0, 1);
-    w->steps[2] = step_of(s, PYAD_LOOP_ADD, 2, 1, -3, -1);
-    w->steps[3] = step_of(s, PYAD_LOOP_LT, 2, -4, -3, -1);
-    w->steps[4] = step_of(s, PYAD_LOOP_COUNT, 1, 0, 0, -1);
-    w->steps[5] = step_of(s, PYAD_LOOP_COUNT, 1, 1, 0, -1);
-    w->steps[6] = step_of(s, PYAD_LOOP_COUNT, 1, 1, 0, -1);
+    w->steps[2] = step_of(s, PYAD_LOOP_ADD, 2, 1, -3, -4);
+    w->steps[3] = step_of(s, PYAD_LOOP_LT, 2, -4, -3, -5);
+    w->steps[4] = step_of(s, PYAD_LOOP_COUNT, 1, 0, 0, 0);
+    w->steps[5] = step_of(s, PYAD_LOOP_COUNT, 1, 1, 0, 0);
+    w->steps[6] = step_of(s, PYAD_LOOP_COUNT, 1, 1, 0, 0);
     w->steps[6].summed = s->summed;
     w->steps[6].inner = s->inner;
     w->steps[2].scalars = w->steps[3].scalars = 2;
     w->line = (pyad_line){.size = s->rows * s->cols, .steps = w->steps, .inputs = w->inputs};
     w->line.step_count = s->summed > 0 ? STEPS : STEPS - 1;
-    w->line.input_count = 4;
+    w->line.input_count = 5;
     w->line.register_count = s->second == FLAT ? 2 : 3;
     w->line.sum_count = 2;
     set_inputs(w, s);
-    set_outputs(w, s);
+    set_outputs(w);
     pyad_line_settle(&w->line);
     if (w->line.by_rows && s->second == COLUMN)
         w->steps[0].scalars = 2;
