@@ -178,6 +178,53 @@
         }                                        \
     }
 
+/* A function of two, block by block: block_<name>, whose result may lie where an operand does. */
+#define LOOP_BLOCKS(name, S, T)                                                                \
+    static void blocks_##name##_##S(int64_t n, T *y, const T *a, const T *b, unsigned scalars) \
+    {                                                                                          \
+        T left[BLOCK_##S];                                                                     \
+        T right[BLOCK_##S];                                                                    \
+        for (int j = 0; j < BLOCK_##S; j++) {                                                  \
+            left[j] = (scalars & 1u) ? a[0] : (T)1;                                            \
+            right[j] = (scalars & 2u) ? b[0] : (T)1;                                           \
+        }                                                                                      \
+        a = (scalars & 1u) ? left : a;                                                         \
+        b = (scalars & 2u) ? right : b;                                                        \
+        for (; n >= BLOCK_##S; n -= BLOCK_##S) {                                               \
+            block_##name##_##S(y, a, b);                                                       \
+            a += (scalars & 1u) ? 0 : BLOCK_##S;                                               \
+            b += (scalars & 2u) ? 0 : BLOCK_##S;                                               \
+            y += BLOCK_##S;                                                                    \
+        }                                                                                      \
+        if (n > 0) {                                                                           \
+            memmove(left, a, (size_t)n * sizeof(T));                                           \
+            memmove(right, b, (size_t)n * sizeof(T));                                          \
+            block_##name##_##S(left, left, right);                                             \
+            memcpy(y, left, (size_t)n * sizeof(T));                                            \
+        }                                                                                      \
+    }
+
+#define LOOP_BLOCKED2(name, S, T)                                        \
+    static inline void block_##name##_##S(T *to, const T *a, const T *b) \
+    {                                                                    \
+        PYAD_INDEPENDENT                                                 \
+        for (int j = 0; j < BLOCK_##S; j++) {                            \
+            to[j] = v_##name##_##S(a[j], b[j]);                          \
+        }                                                                \
+    }                                                                    \
+    LOOP_BLOCKS(name, S, T)                                              \
+    LOOP_HEAD(name, S)                                                   \
+    {                                                                    \
+        const T *a = in[0];                                              \
+        const T *b = in[1];                                              \
+        T *y = out;                                                      \
+        if (n == 1) {                                                    \
+            y[0] = v_##name##_##S(a[0], b[0]);                           \
+        } else if (n > 1) {                                              \
+            blocks_##name##_##S(n, y, a, b, scalars);                    \
+        }                                                                \
+    }
+
 /* x ** y: exponents that are one multiplication or root away, then blocks. A block with a rare pair in it is done by
  * element; its operands are read before its result is written, element by element, so `out` may be either. */
 #define LOOP_POW(S, T, root, libm)                                           \
@@ -189,7 +236,7 @@
     {                                                                        \
         return x == -(T)INFINITY ? (T)INFINITY : root(x) + (T)0;             \
     }                                                                        \
-    static void pow_block_##S(T *to, const T *a, const T *b)                 \
+    static void block_pow_##S(T *to, const T *a, const T *b)                 \
     {                                                                        \
         int rare = 0;                                                        \
         for (int j = 0; j < BLOCK_##S; j++) {                                \
@@ -206,6 +253,7 @@
             to[j] = v_pow_##S(a[j], b[j]);                                   \
         }                                                                    \
     }                                                                        \
+    LOOP_BLOCKS(pow, S, T)                                                   \
     /* x[i] ** y for a y with a shorter way; 0 when it has none. */          \
     static int pow_easy_##S(int64_t n, T *out, const T *x, T y)              \
     {                                                                        \
@@ -250,26 +298,7 @@
         if ((scalars & 2u) && pow_easy_##S(n, y, a, b[0])) {                 \
             return;                                                          \
         }                                                                    \
-        T base[BLOCK_##S];                                                   \
-        T exponent[BLOCK_##S];                                               \
-        for (int j = 0; j < BLOCK_##S; j++) {                                \
-            base[j] = (scalars & 1u) ? a[0] : (T)1;                          \
-            exponent[j] = (scalars & 2u) ? b[0] : (T)1;                      \
-        }                                                                    \
-        a = (scalars & 1u) ? base : a;                                       \
-        b = (scalars & 2u) ? exponent : b;                                   \
-        for (; n >= BLOCK_##S; n -= BLOCK_##S) {                             \
-            pow_block_##S(y, a, b);                                          \
-            a += (scalars & 1u) ? 0 : BLOCK_##S;                             \
-            b += (scalars & 2u) ? 0 : BLOCK_##S;                             \
-            y += BLOCK_##S;                                                  \
-        }                                                                    \
-        if (n > 0) {                                                         \
-            memmove(base, a, (size_t)n * sizeof(T));                         \
-            memmove(exponent, b, (size_t)n * sizeof(T));                     \
-            pow_block_##S(base, base, exponent);                             \
-            memcpy(y, base, (size_t)n * sizeof(T));                          \
-        }                                                                    \
+        blocks_pow_##S(n, y, a, b, scalars);                                 \
     }
 
 #define LOOP_WHERE(S, T)                                 \
@@ -369,7 +398,6 @@
     BINARY_OP(copysign, S, T, T, signed_as(a, b))                                            \
     BINARY_OP(fmax, S, T, T, ((a >= b) | (b != b)) ? a : b)                                  \
     BINARY_OP(fmin, S, T, T, ((a <= b) | (b != b)) ? a : b)                                  \
-    BINARY_OP(logaddexp, S, T, T, v_logaddexp_##S(a, b))                                     \
     BINARY_OP(eq, S, T, uint8_t, a == b)                                                     \
     BINARY_OP(ne, S, T, uint8_t, a != b)                                                     \
     BINARY_OP(lt, S, T, uint8_t, a < b)                                                      \
@@ -415,6 +443,9 @@ LOOP_TRIG(sin, f32, float, fabsf, F32_TRIG_LIMIT, sinf)
 LOOP_TRIG(cos, f32, float, fabsf, F32_TRIG_LIMIT, cosf)
 LOOP_TRIG(sin, f64, double, fabs, F64_TRIG_LIMIT, sin)
 LOOP_TRIG(cos, f64, double, fabs, F64_TRIG_LIMIT, cos)
+
+LOOP_BLOCKED2(logaddexp, f32, float)
+LOOP_BLOCKED2(logaddexp, f64, double)
 
 LOOP_POW(f32, float, sqrtf, powf)
 LOOP_POW(f64, double, sqrt, pow)
