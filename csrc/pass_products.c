@@ -152,11 +152,43 @@ static pyad_status add_to(const job *j, int k, const uint32_t *factors, uint32_t
     return pyad_graph_run(j->graph, PYAD_KERNEL_AFFINE, NULL, 3, all, number);
 }
 
+/* Whether operand k is a sum of two products that nothing else uses, of which one adds to the other. */
+static bool is_sum_of_products(const job *j, int k)
+{
+    uint32_t old = j->old_args[k];
+    uint32_t sum = j->args[k];
+    if (j->uses[old] != 1 || !pyad_graph_is_run(j->old, old, PYAD_LOOP_ADD) ||
+        !pyad_graph_is_run(j->graph, sum, PYAD_KERNEL_AFFINE))
+        return false;
+    uint32_t first = pyad_graph_arg(j->graph, sum, 2);
+    const pyad_layout *layout = j->graph->nodes[sum].layout;
+    return j->uses[pyad_graph_arg(j->old, old, 0)] == 1 && j->uses[pyad_graph_arg(j->old, old, 1)] == 1 &&
+           pyad_graph_is_run(j->graph, first, PYAD_KERNEL_MATMUL) && pyad_same_shape(layout, j->node->layout) &&
+           pyad_same_shape(layout, j->graph->nodes[first].layout);
+}
+
+/* x @ w + h @ u + bias: the first product adds to the bias, the other one to that. */
+static pyad_status add_below(const job *j, int k, uint32_t *number)
+{
+    const uint32_t *sum = pyad_graph_args(j->graph, j->args[k]);
+    uint32_t all[3] = {sum[0], sum[1], 0};
+    const uint32_t *first = pyad_graph_args(j->graph, sum[2]);
+    const uint32_t below[3] = {first[0], first[1], j->args[1 - k]};
+    PYAD_TRY(pyad_graph_run(j->graph, PYAD_KERNEL_AFFINE, NULL, 3, below, &all[2]));
+    return pyad_graph_run(j->graph, PYAD_KERNEL_AFFINE, NULL, 3, all, number);
+}
+
 static pyad_status rewrite_add(const job *j, uint32_t *number, bool *done)
 {
     /* The later product adds to the earlier one. */
     int k = can_add(j, 1) && (!can_add(j, 0) || j->args[1] > j->args[0]) ? 1 : 0;
     *done = can_add(j, k);
+    for (int other = 0; other < 2 && !*done; other++) {
+        if (is_sum_of_products(j, other)) {
+            *done = true;
+            return add_below(j, other, number);
+        }
+    }
     if (!*done)
         return PYAD_OK;
     const uint32_t factors[2] = {pyad_graph_arg(j->graph, j->args[k], 0), pyad_graph_arg(j->graph, j->args[k], 1)};

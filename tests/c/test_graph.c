@@ -383,6 +383,18 @@ static void test_products_that_add(void **state)
     uint32_t second = MATMUL(SQUARE, A);
     PRODUCTS(ADD(second, first), "affine(x13, x0, matmul(x11, x4))");
     PRODUCTS(ADD(A, ROW), "add(x0, x2)");
+    /* Two of them and a bias. */
+    first = MATMUL(COLUMN, LINE);
+    PRODUCTS(ADD(ADD(first, MATMUL(SQUARE, A)), ROW), "affine(x13, x0, affine(x11, x4, x2))");
+    first = MATMUL(COLUMN, LINE);
+    PRODUCTS(ADD(ONE, ADD(MATMUL(SQUARE, A), first)), "affine(x13, x0, affine(x11, x4, x3))");
+    first = MATMUL(COLUMN, LINE);
+    second = ADD(first, MATMUL(SQUARE, A));
+    PRODUCTS(ADD(ADD(second, ROW), second),
+             "add(add(affine(x13, x0, matmul(x11, x4)), x2), affine(x13, x0, matmul(x11, x4)))");
+    first = MATMUL(COLUMN, LINE);
+    second = ADD(ADD(first, MATMUL(SQUARE, A)), ROW);
+    PRODUCTS(ADD(second, first), "add(add(affine(x13, x0, matmul(x11, x4)), x2), matmul(x11, x4))");
     /* The product is broadcast. */
     PRODUCTS(ADD(A, MATMUL(LINE, MATMUL(TALL, A))), "add(x0, matmul(x4, matmul(x5, x0)))");
     PRODUCTS(ADD(RESHAPE(A, 2, 1, 3), MATMUL(SQUARE, A)), "add(reshape<2 1 3>(x0), matmul(x13, x0))");
