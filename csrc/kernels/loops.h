@@ -21,7 +21,10 @@
 #define BLOCK_f32 16
 #define BLOCK_f64 8
 
-#define LOOP_HEAD(name, S) static void loop_##name##_##S(int64_t n, void *out, const void *const *in, unsigned scalars)
+/* Not put into one another: nothing would be gained. */
+#define LOOP_HEAD(name, S)                                                                               \
+    static __attribute__((noinline)) void loop_##name##_##S(int64_t n, void *out, const void *const *in, \
+                                                            unsigned scalars)
 
 /* ---- templates ---- */
 
@@ -71,6 +74,14 @@
                 y[i] = op_##name##_##S(a[i], b[i]); \
             }                                       \
         }                                           \
+    }
+
+/* a > b is b < a. */
+#define LOOP_SWAPPED(name, other, S)                                             \
+    LOOP_HEAD(name, S)                                                           \
+    {                                                                            \
+        const void *const swapped[2] = {in[1], in[0]};                           \
+        loop_##other##_##S(n, out, swapped, scalars >> 1 | (scalars & 1u) << 1); \
     }
 
 /* The block being worked on: in place, or in the buffer where fewer elements than a block remain. */
@@ -402,8 +413,6 @@
     BINARY_OP(ne, S, T, uint8_t, a != b)                                                     \
     BINARY_OP(lt, S, T, uint8_t, a < b)                                                      \
     BINARY_OP(le, S, T, uint8_t, a <= b)                                                     \
-    BINARY_OP(gt, S, T, uint8_t, a > b)                                                      \
-    BINARY_OP(ge, S, T, uint8_t, a >= b)                                                     \
     UNARY_OP(isnan, S, T, uint8_t, x != x)
 
 CHEAP_LOOPS(f32, float, fabsf, sqrtf, floorf, ceilf, truncf, rintf, copysignf)
@@ -443,6 +452,11 @@ LOOP_TRIG(sin, f32, float, fabsf, F32_TRIG_LIMIT, sinf)
 LOOP_TRIG(cos, f32, float, fabsf, F32_TRIG_LIMIT, cosf)
 LOOP_TRIG(sin, f64, double, fabs, F64_TRIG_LIMIT, sin)
 LOOP_TRIG(cos, f64, double, fabs, F64_TRIG_LIMIT, cos)
+
+LOOP_SWAPPED(gt, lt, f32)
+LOOP_SWAPPED(gt, lt, f64)
+LOOP_SWAPPED(ge, le, f32)
+LOOP_SWAPPED(ge, le, f64)
 
 LOOP_BLOCKED2(logaddexp, f32, float)
 LOOP_BLOCKED2(logaddexp, f64, double)
