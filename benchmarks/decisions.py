@@ -1,5 +1,5 @@
-"""Measures the choices that docs/measurements.md tells of: `python benchmarks/decisions.py`, or one section by its
-title: `python benchmarks/decisions.py "host ops"`."""
+"""Measures the choices that docs/developer/measurements.md tells of: `python benchmarks/decisions.py`, or one section
+by its title: `python benchmarks/decisions.py "host ops"`."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 import pyad
-from pyad import _engine
-from pyad._engine import ffi, lib
+from pyad._binding import engine as _engine
+from pyad._binding.engine import ffi, lib
 
 
 def cost(function: Callable[[], object], number: int = 200, rounds: int = 15) -> float:

@@ -266,7 +266,7 @@ int64_t pyad_instance_stopped(const pyad_instance *instance);
 void *pyad_instance_data(const pyad_instance *instance, int64_t node, pyad_info *info);
 const char *pyad_instance_message(const pyad_instance *instance);
 
-/* What csrc/bridge_call.h needs of a program to call it. Filled in by Python, which holds all memory in it. */
+/* What csrc/python/compiled_call.h needs of a program to call it. Filled in by Python, which holds all memory in it. */
 typedef struct pyad_leaf {
     int kind;
     int dtype;

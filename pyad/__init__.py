@@ -18,14 +18,23 @@ except ModuleNotFoundError as error:
         "and then start Python from another folder (or with -P), so that the installed package is found."
     ) from None
 
-from pyad import errors, extend, numpy, ops
-from pyad.array import Array
-from pyad.blas import get_blas, set_blas
-from pyad.compile import Compiled, CompileWarning, compile
-from pyad.custom import custom_jvp, custom_vjp
-from pyad.derived import checkpoint, fixed_point
-from pyad.threads import get_num_threads, set_num_threads
-from pyad.transforms import grad, hessian, hvp, jacobian, jvp, stop_gradient, value_and_grad, vjp
+from pyad import _numpy_api, _ops, errors, extend, numpy  # noqa: F401 - the first two enter what NumPy's names mean
+from pyad._binding.blas import get_blas, set_blas
+from pyad._binding.threads import get_num_threads, set_num_threads
+from pyad._compile.compiled import Compiled, CompileWarning, compile
+from pyad._trace.array import Array
+from pyad._transforms.checkpoint import checkpoint, fixed_point
+from pyad._transforms.custom_rules import custom_jvp, custom_vjp
+from pyad._transforms.grad import (
+    grad,
+    hessian,
+    hvp,
+    jacobian,
+    jvp,
+    stop_gradient,
+    value_and_grad,
+    vjp,
+)
 
 __all__ = [
     "Array",
@@ -48,7 +57,6 @@ __all__ = [
     "jvp",
     "nn",
     "numpy",
-    "ops",
     "scipy",
     "set_blas",
     "set_num_threads",

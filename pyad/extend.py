@@ -32,12 +32,13 @@ from typing import Any
 
 import numpy as np
 
-from pyad import _engine, tree
-from pyad.array import constant_call, is_traced
-from pyad.custom import _Call, _find, _name_of, _Outputs, _record
+from pyad import tree
+from pyad._binding import engine
+from pyad._ops.shape import broadcast_to
+from pyad._trace.array import constant_call, is_traced
+from pyad._trace.op import python_op
+from pyad._transforms.custom_rules import _Call, _find, _name_of, _Outputs, _record
 from pyad.errors import ConcretizationError, ShapeError
-from pyad.op import python_op
-from pyad.ops.shape import broadcast_to
 
 __all__ = [
     "def_linear",
@@ -229,7 +230,7 @@ def _call(rules: _Rules, function: Callable[..., Any], args: tuple[Any, ...], ke
                 "arguments only; pass it by position, or take pyad.stop_gradient of it if it is constant"
             )
     # A Python float among the arguments of a program counts in NumPy's promotion here, as it does in the rules.
-    plain = [_engine.materialize(x._h, share=False) if is_traced(x) else x for x in given]
+    plain = [engine.materialize(x._h, share=False) if is_traced(x) else x for x in given]
     value = function(*arguments.unflatten(plain), **keywords)
     if not rules.traced:
         return value

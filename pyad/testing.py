@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from pyad import tree
-from pyad.transforms import jvp, vjp
+from pyad._transforms.grad import jvp, vjp
 
 __all__ = ["check_grads"]
 

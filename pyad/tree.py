@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from pyad._engine import F64
-from pyad.array import is_traced
-from pyad.ops.shape import astype, concatenate, reshape
+from pyad._binding.engine import F64
+from pyad._ops.shape import astype, concatenate, reshape
+from pyad._trace.array import is_traced
 
 __all__ = ["Structure", "TreeError", "flatten", "leaves", "map", "paths", "ravel", "unflatten"]
 
@@ -143,8 +143,8 @@ class Structure:
         return found
 
     def tokens(self) -> tuple[list[int], tuple[tuple[Any, ...], ...]] | None:
-        """The structure as numbers (see csrc/bridge_call.h), and the keys of its dicts; None where it has other
-        containers than tuples, lists, dicts and None."""
+        """The structure as numbers (see csrc/python/compiled_call.h), and the keys of its dicts; None where it has
+        other containers than tuples, lists, dicts and None."""
         numbers: list[int] = []
         keys = []
         for token in self._tokens:

@@ -10,7 +10,7 @@ import pytest
 os.environ.setdefault("JAX_ENABLE_X64", "1")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
-# Test files are imported by path; this is for `import oracles` in them.
+# Test files are imported by path; this is for `from support import oracles` in them.
 sys.path.insert(0, str(Path(__file__).parent))
 
 
@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 def clean_tape():
     """After every test nothing may be left on the tape, whether the functions in it returned or raised."""
     yield
-    from pyad import _engine
+    from pyad._binding import engine
 
-    assert _engine.current().depth == 0
-    assert _engine.counters()["nodes"] == 0
+    assert engine.current().depth == 0
+    assert engine.counters()["nodes"] == 0

@@ -3,8 +3,8 @@
  * Products are as the definition says, quotients after Smith, Algorithm 116: Complex division, 1962; both as in NumPy. */
 #include <math.h>
 
-#include "kernels.h"
-#include "walk.h"
+#include "array/strided_iter.h"
+#include "kernels/kernels.h"
 
 /* What a loop does with the pairs a = (ar, ai) and b = (br, bi). */
 #define DEFINE_LOOPS(type, S)                                                                 \

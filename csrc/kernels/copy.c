@@ -1,9 +1,9 @@
 /* Copies between layouts and dtypes. */
-#include "kernels.h"
+#include "kernels/kernels.h"
 
 #include <string.h>
 
-#include "parts.h"
+#include "kernels/parallel_for.h"
 
 /* C leaves the conversion of a value that does not fit undefined. These give what x86 processors, and so NumPy, give
  * for 64-bit integers: the least integer. Narrower integers keep the low bits. */

@@ -1,14 +1,14 @@
 /* Kernels over whole arrays: copies, reductions, indexing, products. Loops over layouts only; nothing of tapes.
  *
- * Shapes are checked by the caller (csrc/exec.c) and are right here. Floating kernels take PYAD_F32 or PYAD_F64, the same
+ * Shapes are checked by the caller (csrc/primitives/exec.c) and are right here. Floating kernels take PYAD_F32 or PYAD_F64, the same
  * for all operands. An output has memory of its own unless a comment says otherwise. Empty arrays and 0-d arrays are
  * legal everywhere. Functions that need scratch memory take a pyad_mem and can fail with PYAD_ERR_MEMORY, in which case
  * the output is undefined but valid memory. */
 #ifndef PYAD_KERNELS_H
 #define PYAD_KERNELS_H
 
-#include "../array.h"
-#include "isa.h"
+#include "array/array.h"
+#include "simd/dispatch.h"
 
 typedef enum pyad_reduction { PYAD_SUM, PYAD_MAX, PYAD_MIN } pyad_reduction;
 typedef enum pyad_scan_kind { PYAD_CUMSUM, PYAD_CUMPROD, PYAD_RECUR } pyad_scan_kind;

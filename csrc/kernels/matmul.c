@@ -1,8 +1,8 @@
 /* Matrix products with batch dimensions. */
-#include "kernels.h"
+#include "kernels/kernels.h"
 
-#include "../blas.h"
-#include "walk.h"
+#include "array/strided_iter.h"
+#include "kernels/gemm.h"
 
 /* One of the two factors: a matrix for every batch entry. */
 typedef struct factor {

@@ -4,13 +4,13 @@
  * the shortest step through the source is reduced, every result is a sum of contiguous runs ("rows"). Where it is
  * kept, whole lines are added to a line of results ("columns"). Long sums are cascaded: blocks of RADIX terms, then
  * blocks of block sums, so that the error does not grow with the length. */
-#include "kernels.h"
+#include "kernels/kernels.h"
 
 #include <string.h>
 
-#include "../pool.h"
-#include "isa.h"
-#include "parts.h"
+#include "base/thread_pool.h"
+#include "kernels/parallel_for.h"
+#include "simd/dispatch.h"
 
 enum {
     RADIX = 128,  /* terms that are added one after the other */

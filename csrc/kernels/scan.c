@@ -2,10 +2,10 @@
  *
  * Steps are taken one after the other, as NumPy takes them, so the results have NumPy's bits. Where neighbouring lines
  * lie side by side in memory, a step is one vector operation over many lines. */
-#include "kernels.h"
+#include "kernels/kernels.h"
 
-#include "isa.h"
-#include "walk.h"
+#include "array/strided_iter.h"
+#include "simd/dispatch.h"
 
 enum {
     SIDE = 8,   /* lines side by side from which on a step is worth a call */

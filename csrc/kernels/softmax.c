@@ -1,11 +1,11 @@
 /* logsumexp, softmax and log_softmax along one axis. */
-#include "kernels.h"
+#include "kernels/kernels.h"
 
 #include <math.h>
 #include <string.h>
 
-#include "isa.h"
-#include "parts.h"
+#include "kernels/parallel_for.h"
+#include "simd/dispatch.h"
 
 enum {
     SCRATCH = 8192,  /* elements that fit the first and second cache: columns are worked on so many at a time */

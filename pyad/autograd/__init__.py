@@ -3,7 +3,7 @@
     import pyad.autograd.numpy as np
     from pyad.autograd import grad
 
-What differs is told in docs/from-autograd.md.
+What differs is told in docs/guide/from-autograd.md.
 """
 
 from pyad.autograd import _alias as _alias

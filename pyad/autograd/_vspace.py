@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from pyad import tree
+from pyad._ops.reductions import sum as total
+from pyad._ops.shape import ravel
 from pyad.autograd.tracer import getval
-from pyad.ops.reduce import sum as total
-from pyad.ops.shape import ravel
 
 __all__ = ["SparseObject", "VSpace", "is_complex", "vspace"]
 

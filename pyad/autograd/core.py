@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from pyad._transforms.grad import jvp, vjp
 from pyad.autograd import extend
 from pyad.autograd.extend import *  # noqa: F403
 from pyad.autograd.tracer import getval, isbox
 from pyad.autograd.util import func, subval
-from pyad.transforms import jvp, vjp
 
 # All that operations are defined with is here too, but for the two of those that are constant.
 __all__ = [

@@ -9,15 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from pyad import transforms, tree
-from pyad.array import is_traced
+from pyad import tree
+from pyad._ops.linalg.matmul import matmul
+from pyad._ops.reductions import sum as total
+from pyad._ops.shape import reshape
+from pyad._trace.array import is_traced
+from pyad._transforms import grad as transforms
+from pyad._transforms.checkpoint import checkpoint
 from pyad.autograd import core
 from pyad.autograd._vspace import is_complex, vspace
 from pyad.autograd.wrap_util import unary_to_nary
-from pyad.derived import checkpoint
-from pyad.ops.linalg import matmul
-from pyad.ops.reduce import sum as total
-from pyad.ops.shape import reshape
 
 __all__ = [
     "checkpoint",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from pyad import tree
-from pyad.array import Array, is_traced
+from pyad._trace.array import Array, is_traced
+from pyad._transforms.grad import stop_gradient
 from pyad.extend import notrace_primitive, primitive, rules_of
-from pyad.transforms import stop_gradient
 
 __all__ = ["Box", "getval", "isbox", "notrace_primitive", "primitive", "register_notrace"]
 

@@ -13,12 +13,19 @@ Parameters are tuples, lists and dicts of NumPy arrays; nothing here holds them 
 (2, 8)
 """
 
-from pyad.nn.activations import identity, relu, sigmoid, softplus, tanh
-from pyad.nn.initializers import glorot_normal, glorot_uniform, he_normal, he_uniform, init_dense, init_mlp
-from pyad.nn.layers import dense, mlp
-from pyad.nn.losses import accuracy, mse, softmax_cross_entropy, squared_error
-from pyad.nn.optimizers import SGD, Adam
-from pyad.nn.training import fit, minibatches
+from pyad.nn._activations import identity, relu, sigmoid, softplus, tanh
+from pyad.nn._initializers import (
+    glorot_normal,
+    glorot_uniform,
+    he_normal,
+    he_uniform,
+    init_dense,
+    init_mlp,
+)
+from pyad.nn._layers import dense, mlp
+from pyad.nn._losses import accuracy, mse, softmax_cross_entropy, squared_error
+from pyad.nn._optimizers import SGD, Adam
+from pyad.nn._training import fit, minibatches
 
 __all__ = [
     "SGD",

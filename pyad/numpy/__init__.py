@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as _numpy
 
+from pyad._numpy_api.apply import vectorize
+from pyad._numpy_api.creation import CREATORS as _CREATORS
+from pyad._ops._registry import namespace as _namespace
 from pyad.numpy import linalg as linalg
-from pyad.ops.create import CREATORS as _CREATORS
-from pyad.ops.functional import vectorize
-from pyad.ops.protocol import namespace as _namespace
 
 _implemented = {**_namespace(_numpy), **_CREATORS, "vectorize": vectorize}
 globals().update(_implemented)

@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy.fft as _theirs
 
-import pyad.ops.fft  # noqa: F401 - enters the transforms in the tables that are read below
-from pyad.ops.protocol import namespace as _namespace
+import pyad._ops.fft  # noqa: F401 - enters the transforms in the tables that are read below
+from pyad._ops._registry import namespace as _namespace
 
 _implemented = _namespace(_theirs)
 globals().update(_implemented)

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as _numpy
 
-from pyad.ops.protocol import namespace as _namespace
+from pyad._ops._registry import namespace as _namespace
 
 _implemented = _namespace(_numpy.linalg)
 globals().update(_implemented)

@@ -17,7 +17,7 @@ def __getattr__(name: str) -> Any:
         return _importlib.import_module(f"{__name__}.{name}")
     if name.startswith("__"):
         raise AttributeError(name)
-    from pyad.scipy._common import load
+    from pyad.scipy._namespace import load
 
     theirs = load("scipy")
     try:

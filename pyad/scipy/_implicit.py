@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from pyad.host import host
-from pyad.ops.matrix import transposed
-from pyad.scipy._closed import pull, push
-from pyad.scipy._linalg_solve import solve
-from pyad.transforms import jacobian
+from pyad._ops.linalg._matrices import transposed
+from pyad._trace.numpy_op import host
+from pyad._transforms.grad import jacobian
+from pyad.scipy._user_function import pull, push
+from pyad.scipy.linalg._solve import solve
 
 __all__ = ["columns", "implicit"]
 

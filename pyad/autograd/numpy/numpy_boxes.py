@@ -1,5 +1,5 @@
 """The name of the traced array, for isinstance."""
 
-from pyad.array import Array as ArrayBox
+from pyad._trace.array import Array as ArrayBox
 
 __all__ = ["ArrayBox"]

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from pyad._ops.shape import broadcast_to
 from pyad.autograd._vspace import is_complex
-from pyad.ops.shape import broadcast_to
 
 __all__ = ["broadcast"]
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from pyad._ops.arithmetic import where
+from pyad._ops.reductions import sum as total
+from pyad._ops.shape import broadcast_to, reshape
 from pyad.autograd._vspace import is_complex
 from pyad.autograd.numpy.numpy_wrapper import metadata
-from pyad.ops.elementwise import where
-from pyad.ops.reduce import sum as total
-from pyad.ops.shape import broadcast_to, reshape
 
 __all__ = ["balanced_eq", "match_complex", "repeat_to_match_shape", "replace_zero", "unbroadcast", "unbroadcast_f"]
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from pyad import numpy as _ours
+from pyad._ops.shape import concatenate, expand_dims, swapaxes
 from pyad.autograd._vspace import is_complex
-from pyad.ops.shape import concatenate, expand_dims, swapaxes
 
 __all__ = ["concatenate_args", "make_diagonal", "metadata", "numpy_version"]
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from pyad.ops.linalg import matmul
-from pyad.ops.shape import asarray, concatenate, reshape, transpose
+from pyad._ops.linalg.matmul import matmul
+from pyad._ops.shape import asarray, concatenate, reshape, transpose
 
 __all__ = ["convolve"]
 

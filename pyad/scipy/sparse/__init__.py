@@ -8,9 +8,9 @@ Everything else is SciPy's own.
 import importlib as _importlib
 from typing import Any
 
-from pyad.scipy._common import listing as _listing
-from pyad.scipy._common import load as _load
-from pyad.scipy._sparse import coo_matmul, matmul
+from pyad.scipy._namespace import listing as _listing
+from pyad.scipy._namespace import load as _load
+from pyad.scipy.sparse._products import coo_matmul, matmul
 
 __all__ = ["coo_matmul", "linalg", "matmul"]
 

@@ -3,10 +3,10 @@
 What is not defined here is SciPy's own and takes plain arrays only.
 """
 
-from pyad.scipy._common import fallback as _fallback
-from pyad.scipy._common import listing as _listing
-from pyad.scipy._common import load as _load
-from pyad.scipy._sparse_linalg import (
+from pyad.scipy._namespace import fallback as _fallback
+from pyad.scipy._namespace import listing as _listing
+from pyad.scipy._namespace import load as _load
+from pyad.scipy.sparse._solve import (
     bicg,
     bicgstab,
     cg,

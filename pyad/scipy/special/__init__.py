@@ -6,7 +6,7 @@ softmax and log_softmax) are there without SciPy as well.
 
 from typing import Any
 
-from pyad.scipy.special import native as _native
+from pyad.scipy.special import _native
 
 _theirs: Any
 _implemented: dict[str, Any] = {name: getattr(_native, name) for name in _native.__all__}
@@ -18,14 +18,16 @@ except ModuleNotFoundError as _missing:
         raise
     _theirs = None
 else:
-    from pyad.ops.protocol import implements as _implements
-    from pyad.ops.protocol import namespace as _namespace
-    from pyad.scipy.special import bessel as _bessel  # noqa: F401
-    from pyad.scipy.special import complex_valued as _complex_valued  # noqa: F401
-    from pyad.scipy.special import elementary as _elementary  # noqa: F401
-    from pyad.scipy.special import incomplete as _incomplete  # noqa: F401
-    from pyad.scipy.special import integrals as _integrals  # noqa: F401
-    from pyad.scipy.special import polynomials as _polynomials  # noqa: F401
+    from pyad._ops._registry import implements as _implements
+    from pyad._ops._registry import namespace as _namespace
+    from pyad.scipy.special import (
+        _bessel,  # noqa: F401
+        _elementary,  # noqa: F401
+        _incomplete,  # noqa: F401
+        _integrals,  # noqa: F401
+    )
+    from pyad.scipy.special import _hankel_faddeeva as _complex_valued  # noqa: F401
+    from pyad.scipy.special import _orthogonal as _polynomials  # noqa: F401
 
     for _name in ("logsumexp", "softmax", "log_softmax"):
         _implements(getattr(_theirs, _name))(_implemented[_name])

@@ -5,7 +5,7 @@ What is not here is SciPy's own, which is imported when it is asked for.
 
 from typing import Any
 
-from pyad.scipy.stats.continuous import (
+from pyad.scipy.stats._continuous import (
     beta,
     cauchy,
     chi2,
@@ -30,8 +30,8 @@ from pyad.scipy.stats.continuous import (
     weibull_min,
     wrapcauchy,
 )
-from pyad.scipy.stats.discrete import bernoulli, betabinom, binom, geom, nbinom, poisson
-from pyad.scipy.stats.multivariate import dirichlet, multinomial, multivariate_normal
+from pyad.scipy.stats._discrete import bernoulli, betabinom, binom, geom, nbinom, poisson
+from pyad.scipy.stats._multivariate import dirichlet, multinomial, multivariate_normal
 
 __all__ = [
     "bernoulli",

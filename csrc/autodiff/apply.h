@@ -1,0 +1,62 @@
+/* Applying one rule inside a sweep: on plain values, or recorded. */
+#ifndef PYAD_APPLY_H
+#define PYAD_APPLY_H
+
+#include "autodiff/sweep.h"
+
+/* One application of a rule's program: its inputs are the operands and the result of `node` and then a seed; wanted
+ * output k is added to target[k]. */
+typedef struct pyad_application {
+    const pyad_program *program;
+    uint32_t node;
+    const pyad_slot *seed;
+    uint64_t want;
+    int target_count;
+    const uint32_t *targets;  /* nodes, one per output (all the same going forward) */
+} pyad_application;
+
+/* Input `k` of the program as a node, or the seed (node count of the operands + 1). */
+static inline uint32_t pyad_apply_input(const pyad_sweep *sweep, const pyad_application *a, int k)
+{
+    const pyad_tape *tape = sweep->recorder.tape;
+    return k < tape->nargs[a->node] ? pyad_tape_args(tape, a->node)[k] : a->node;
+}
+
+static inline bool pyad_apply_is_seed(const pyad_application *a, int k)
+{
+    return k == a->program->input_count - 1;
+}
+
+/* From 64 operands on several share a bit, so it takes a look whether the target is in the sweep at all. */
+static inline bool pyad_apply_wants(pyad_sweep *sweep, const pyad_application *a, int output)
+{
+    return (a->want & pyad_output_bit(output)) && pyad_sweep_slot(sweep, a->targets[output]) != NULL;
+}
+
+static inline const pyad_layout *pyad_apply_layout(const pyad_sweep *sweep, uint32_t node)
+{
+    return sweep->recorder.tape->value[node].layout;
+}
+
+/* Few elements with nothing to broadcast or to sum: all in registers on the stack. */
+bool pyad_apply_is_small(const pyad_sweep *sweep, const pyad_application *a);
+pyad_status pyad_apply_small(pyad_sweep *sweep, const pyad_application *a);
+
+/* On values. */
+pyad_status pyad_apply_values(pyad_sweep *sweep, const pyad_application *application);
+/* On the tape. */
+pyad_status pyad_apply_recorded(pyad_sweep *sweep, const pyad_application *application);
+/* Going forward through an operation that is linear in the operands [from, to): the operation itself, with their tangents
+ * (zeros where there is none) in their places. */
+pyad_status pyad_apply_self(pyad_sweep *sweep, uint32_t node, int from, int to);
+/* A read of or a write into a part of an array (apply_write.c): no program, the slot itself is read and written. Both in
+ * O(part) on plain values; a write hands the slot on from the array after it to the array before it (or the other way). */
+pyad_status pyad_apply_part_backward(pyad_sweep *sweep, uint32_t node, pyad_slot *slot);
+pyad_status pyad_apply_part_forward(pyad_sweep *sweep, uint32_t node);
+/* Adds a node to the slot of `target` on the tape, summing or widening broadcast axes. */
+pyad_status pyad_apply_add_node(pyad_sweep *sweep, uint32_t target, uint32_t part);
+/* Whether the value of `read`, which the rule of `node` needs, is still there (PYAD_ERR_STATE) and unchanged
+ * (PYAD_ERR_MUTATED). */
+pyad_status pyad_apply_verify(pyad_sweep *sweep, uint32_t node, uint32_t read);
+
+#endif

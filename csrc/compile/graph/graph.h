@@ -1,0 +1,169 @@
+/* Graphs: recordings that have left the tape, to be optimised and then replayed.
+ *
+ * A graph is a list of nodes in an order in which operands stand before their users, and of sinks, which say what the
+ * nodes are for: a result, a value that is stored in an input's memory, or a guard, whose value has to be what it was
+ * when the recording was made. Nodes are values, never memory: a write into a part of an array is a node that has the
+ * array before it as operand. Where values lie is decided by csrc/compile/plan/plan.c.
+ *
+ * Passes (csrc/pass_*.c) make a new graph out of an old one. Layouts, parameters and constants stay where they are, in
+ * the arena that all graphs of one program share. */
+#ifndef PYAD_GRAPH_H
+#define PYAD_GRAPH_H
+
+#include "primitives/exec.h"
+#include "tape/tape.h"
+
+typedef enum pyad_gkind {
+    PYAD_G_INPUT, /* memory of the caller's: an argument, or an array that the function closed over */
+    PYAD_G_CONST, /* a value that the graph holds */
+    PYAD_G_RUN,   /* a kernel */
+    PYAD_G_CALL   /* an operation that only Python can run */
+} pyad_gkind;
+
+typedef struct pyad_gnode {
+    uint8_t kind;
+    uint16_t op;               /* RUN: the kernel. CALL: the operation's number */
+    uint32_t nargs;
+    uint32_t first;            /* where its operands begin in the graph's args */
+    uint32_t number;           /* INPUT: which one. CALL: the node's number on the tape */
+    const int64_t *params;     /* [count, values...] or NULL */
+    const pyad_layout *layout; /* shape and dtype; always C-contiguous */
+    const void *data;          /* CONST: the value */
+} pyad_gnode;
+
+typedef enum pyad_gsink_kind { PYAD_G_RESULT, PYAD_G_STORE, PYAD_G_GUARD } pyad_gsink_kind;
+
+typedef struct pyad_gsink {
+    uint8_t kind;
+    uint32_t node;
+    uint32_t number;      /* STORE: the input that is written */
+    const void *expected; /* GUARD: the value as it was, contiguous */
+} pyad_gsink;
+
+/* What an input was when the recording was made. */
+typedef struct pyad_ginput {
+    const pyad_layout *layout; /* with strides */
+    void *data;                /* of an array that was closed over, which is read where it is; NULL for an argument */
+} pyad_ginput;
+
+typedef struct pyad_graph {
+    pyad_mem *mem;
+    pyad_arena *arena;
+    pyad_gnode *nodes;
+    size_t count;
+    size_t capacity;
+    uint32_t *args;
+    size_t arg_count;
+    size_t arg_capacity;
+    pyad_gsink *sinks;
+    size_t sink_count;
+    size_t sink_capacity;
+    pyad_ginput *inputs;
+    size_t input_count;
+    size_t input_capacity;
+    size_t argument_count; /* the first inputs are arguments, the others were closed over */
+} pyad_graph;
+
+void pyad_graph_init(pyad_graph *graph, pyad_mem *mem, pyad_arena *arena);
+void pyad_graph_finish(pyad_graph *graph);
+
+/* Appends a node; `args` are copied. *number is its index. */
+pyad_status pyad_graph_add(pyad_graph *graph, const pyad_gnode *node, const uint32_t *args, uint32_t *number);
+/* Appends a kernel's node; its layout is inferred. `params` must live in the arena or be NULL. */
+pyad_status pyad_graph_run(pyad_graph *graph, int op, const int64_t *params, int nargs, const uint32_t *args,
+                           uint32_t *number);
+/* A constant number of a dtype (float32 or float64), 0-d. */
+pyad_status pyad_graph_number(pyad_graph *graph, double value, int dtype, uint32_t *number);
+pyad_status pyad_graph_add_sink(pyad_graph *graph, pyad_gsink sink);
+pyad_status pyad_graph_add_input(pyad_graph *graph, pyad_ginput input);
+/* Parameters in the arena: [count, values...]. NULL when out of memory. */
+int64_t *pyad_graph_params(pyad_graph *graph, int count, const int64_t *values);
+
+static inline const uint32_t *pyad_graph_args(const pyad_graph *graph, uint32_t node)
+{
+    return graph->args + graph->nodes[node].first;
+}
+
+/* Whether the node is a constant 0-d number, and which. */
+bool pyad_graph_is_number(const pyad_graph *graph, uint32_t node, double *value);
+
+/* ---- from a tape ---- */
+
+/* What to take off a tape: the leaves that are arguments, and sinks whose nodes are the tape's. */
+typedef struct pyad_lift {
+    int input_count;
+    const uint32_t *inputs;
+    int sink_count;
+    const pyad_gsink *sinks;
+} pyad_lift;
+
+/* Fills an empty graph with what the sinks need. csrc/compile/graph/lift.c */
+pyad_status pyad_graph_lift(pyad_graph *graph, const pyad_tape *tape, const pyad_lift *what);
+
+/* ---- passes ---- */
+
+/* What a pass does with one node of the old graph, whose operands are `args` in the new one: adds what it likes to the
+ * new graph, and answers the node that stands for it. `context` is the pass's own. */
+typedef pyad_status (*pyad_rewrite)(void *context, const pyad_graph *old, uint32_t node, pyad_graph *graph,
+                                    const uint32_t *args, uint32_t *number);
+
+/* Makes `graph` (initialised, empty) out of `old`, node by node. Sinks and inputs are taken over. */
+pyad_status pyad_graph_rewrite(const pyad_graph *old, pyad_graph *graph, pyad_rewrite rewrite, void *context);
+/* Copies one node. */
+pyad_status pyad_graph_copy_node(const pyad_graph *old, uint32_t node, pyad_graph *graph, const uint32_t *args,
+                                 uint32_t *number);
+/* How often each node is a sink or an operand of what is not dead, into `uses` (one entry per node). */
+void pyad_graph_uses(const pyad_graph *graph, uint32_t *uses);
+
+/* One pass: a name, for reports, and what it does. All have this form; see csrc/compile/passes/passes.c. */
+typedef struct pyad_pass {
+    const char *name;
+    pyad_status (*run)(const pyad_graph *old, pyad_graph *graph);
+} pyad_pass;
+
+/* What no sink needs goes. */
+pyad_status pyad_pass_dead(const pyad_graph *old, pyad_graph *graph);
+/* Kernels all of whose operands are constants are run. */
+pyad_status pyad_pass_fold(const pyad_graph *old, pyad_graph *graph);
+/* Equal nodes become one. */
+pyad_status pyad_pass_common(const pyad_graph *old, pyad_graph *graph);
+/* Algebra that keeps IEEE results: x * 1, x / 1, x + -0, -(-x), casts and broadcasts to what a value already is,
+ * reshapes of reshapes, transposes of transposes, sums over one element. */
+pyad_status pyad_pass_algebra(const pyad_graph *old, pyad_graph *graph);
+/* x + a b becomes one product that adds to x, and a product that is scaled by a number takes it as its factor. */
+pyad_status pyad_pass_products(const pyad_graph *old, pyad_graph *graph);
+/* Sums with arrays that are zero but for a part are additions to that part. */
+pyad_status pyad_pass_parts(const pyad_graph *old, pyad_graph *graph);
+
+/* Runs all passes on `graph`, which is replaced. `counts`, if not NULL, gets the number of nodes after each. */
+enum { PYAD_PASSES_MOST = 16 };
+int pyad_passes_count(void);
+const char *pyad_passes_name(int pass);
+pyad_status pyad_passes_run(pyad_graph *graph, size_t *counts);
+
+/* ---- for passes ---- */
+
+static inline bool pyad_graph_is_run(const pyad_graph *graph, uint32_t node, int op)
+{
+    return graph->nodes[node].kind == PYAD_G_RUN && graph->nodes[node].op == op;
+}
+
+/* pyad_graph_rewrite for passes that change rounding: the context is what pyad_graph_uses says of the old graph. A guard on
+ * a float asks for the very bits that were recorded, so whatever it depends on counts as used many times. */
+pyad_status pyad_graph_rewrite_used(const pyad_graph *old, pyad_graph *graph, pyad_rewrite rewrite);
+
+/* Whether two nodes have the same static parameters. passes.c */
+bool pyad_same_params(const int64_t *a, const int64_t *b);
+
+/* An operand of a node. */
+static inline uint32_t pyad_graph_arg(const pyad_graph *graph, uint32_t node, uint32_t k)
+{
+    return pyad_graph_args(graph, node)[k];
+}
+
+/* The node with the shape of `layout`, to which it broadcasts or of whose size it is: itself, or one more node. What it
+ * is a broadcast or a reshape of is broadcast or reshaped instead. */
+pyad_status pyad_graph_broadcast(pyad_graph *graph, uint32_t node, const pyad_layout *layout, uint32_t *number);
+pyad_status pyad_graph_reshape(pyad_graph *graph, uint32_t node, const pyad_layout *layout, uint32_t *number);
+
+#endif

@@ -1,0 +1,80 @@
+/* Replays: a plan with memory, ready to run.
+ *
+ * All addresses are worked out once. What lies outside (inputs and results) is patched in before a run, where it is not
+ * where it was the last time. A run goes from action to action; it stops where Python has something to do, and where a
+ * guard does not hold. Nothing is written into inputs before the last guard has held and the last call is done. */
+#ifndef PYAD_REPLAY_H
+#define PYAD_REPLAY_H
+
+#include "compile/plan/plan.h"
+
+typedef struct pyad_patch {
+    void **where;
+    uint32_t base; /* counted from PYAD_BASE_OUTSIDE */
+    int64_t offset;
+} pyad_patch;
+
+/* Additions to parts of one array that are done together. replay_parts.c */
+typedef struct pyad_replay_parts pyad_replay_parts;
+
+/* An action, with addresses. */
+typedef struct pyad_replay_line {
+    pyad_line line;            /* LOOPS */
+    pyad_number_step *numbers; /* NUMBERS */
+    pyad_replay_parts *parts;  /* RUN, and the next actions with it; mostly NULL */
+    uint32_t count;            /* of numbers, or of actions with parts */
+} pyad_replay_line;
+
+typedef struct pyad_replay {
+    const pyad_plan *plan;
+    pyad_mem *mem;
+    pyad_buffer *memory;
+    pyad_buffer *registers; /* of the line that is running */
+    pyad_arena scratch;
+    pyad_arena steps;
+    pyad_message message;
+    pyad_value *values;      /* per node */
+    void **outside;          /* arguments, then results, as of the last run */
+    pyad_patch *patches;     /* sorted by base */
+    size_t patch_count;
+    size_t patch_capacity;
+    uint32_t *patch_first;   /* per base: where its patches begin; one more at the end */
+    pyad_replay_line *lines; /* per action */
+    size_t at;               /* the action whose turn it is */
+    uint32_t stopped;        /* the node to call, or the sink of the guard */
+} pyad_replay;
+
+pyad_status pyad_replay_make(pyad_replay *replay, pyad_mem *mem, const pyad_plan *plan);
+void pyad_replay_finish(pyad_replay *replay);
+
+/* Begins a run: `outside` has an address for each argument, and then for each result. */
+void pyad_replay_start(pyad_replay *replay, void *const *outside);
+/* Runs until done (PYAD_OK), a call (PYAD_CALL_PYTHON, to be called again after it), or a guard that does not hold
+ * (PYAD_GUARD_FAILED). */
+pyad_status pyad_replay_go(pyad_replay *replay);
+
+/* Where a guard on floats does not hold by rounding alone, takes the value for what it is to be. */
+bool pyad_replay_settle(pyad_replay *replay);
+
+/* ---- making one ---- */
+
+/* The address of a node's value goes to *where: now if it is known, else before each run. */
+pyad_status pyad_replay_bind(pyad_replay *replay, uint32_t node, void **where);
+
+enum { PYAD_LINE_COLUMNS = 4 };
+
+/* What the making of lines needs besides: columns with an entry for each node, all zero at first. */
+typedef struct pyad_line_maker {
+    pyad_replay *replay;
+    uint32_t *column[PYAD_LINE_COLUMNS];
+    size_t scratch; /* the most that a line needs */
+} pyad_line_maker;
+
+/* The line of action `a`, an element-wise one. replay_lines.c */
+pyad_status pyad_replay_line_make(pyad_line_maker *maker, uint32_t a, const pyad_action *action, pyad_line *line);
+
+/* Puts the additions to parts that begin with action `a` together, as far as it pays: else line->parts stays NULL. */
+pyad_status pyad_replay_parts_make(pyad_replay *replay, uint32_t a, pyad_replay_line *line);
+void pyad_replay_parts_run(const pyad_replay_parts *parts);
+
+#endif

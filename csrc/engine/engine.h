@@ -1,0 +1,74 @@
+/* The engine: one thread's memory, tape, rules and sweeps, behind the functions of pyad.h. */
+#ifndef PYAD_ENGINE_H
+#define PYAD_ENGINE_H
+
+#include "autodiff/sweep.h"
+#include "pyad.h"
+
+/* What a call that answers handles answers on failure, plus the status. */
+#define PYAD_FAILED (PYAD_HANDLE_LARGE + ((int64_t)1 << 61))
+
+struct pyad_engine {
+    int64_t fail_after;  /* allocations until one fails; -1 for never */
+    pyad_mem mem;
+    pyad_message message;
+    pyad_rules rules;
+    pyad_tape tape;
+    pyad_tape rule_tape;  /* for recording rules; exchanged with `tape` meanwhile */
+    bool in_rule;
+    int rule_level;       /* sweeps under way when the recording of the rule began */
+    const pyad_program *pending[1 + PYAD_OWN_FORWARD_MOST];
+    pyad_recorder recorder;
+    pyad_sweep *sweep;  /* the innermost one under way */
+    int sweep_count;
+    pyad_sweep *spare;  /* one that is over, with its memory */
+    struct pyad_gsink *guards; /* of the program that is being recorded */
+    size_t guard_count;
+    size_t guard_capacity;
+    pyad_saved_tape *entered;  /* the last saved tape that is in the place of `tape` */
+    pyad_saved_tape *saved;    /* all there are */
+    uint32_t *index;    /* scratch for handles turned into nodes */
+    size_t index_capacity;
+};
+
+/* While it is entered, `tape` is the one whose place it has taken. */
+struct pyad_saved_tape {
+    pyad_engine *engine;
+    pyad_tape tape;
+    size_t marks;        /* on the saved tape, ... */
+    int64_t generation;  /* ... and that of the innermost */
+    bool is_entered;
+    int sweeps;    /* under way when it was entered */
+    pyad_saved_tape *below;
+    pyad_saved_tape *next;
+    pyad_saved_tape *previous;
+};
+
+/* The engine of the calling thread, or NULL. */
+pyad_engine *pyad_engine_here(void);
+
+/* Turns handles into nodes, in the engine's scratch vector. PYAD_ERR_STALE where one is not on the tape. */
+pyad_status pyad_engine_nodes(pyad_engine *engine, int count, const int64_t *handles, const uint32_t **nodes);
+pyad_status pyad_engine_node(pyad_engine *engine, int64_t handle, uint32_t *node);
+
+/* Ends the innermost sweep. */
+void pyad_engine_pop_sweep(pyad_engine *engine);
+/* Comes back into sweep number `level` (0: out of all): what began while it was under way ends. */
+void pyad_engine_return(pyad_engine *engine, int level);
+
+/* What a call that answers a handle answers: the handle of a node, or the failure. */
+int64_t pyad_engine_answer(const pyad_engine *engine, pyad_status status, uint32_t node);
+int64_t pyad_engine_failed(pyad_status status);
+
+/* The only element of a value as a double; NaN where there is none. */
+double pyad_value_number(const pyad_value *value);
+
+/* The layout that a caller describes, with words when it is none. No strides: contiguous. */
+pyad_status pyad_engine_layout(pyad_engine *engine, int dtype, int ndim, const int64_t *shape, const int64_t *strides,
+                               pyad_layout_any *out);
+
+/* Fills the cell with the buffer behind a value that nobody else holds and that fills most of it, with one more
+ * reference; false where it is not so. */
+bool pyad_share_value(const pyad_value *value, pyad_buffer **cell);
+
+#endif

@@ -1,0 +1,153 @@
+/* The layouts of parts of arrays, and of what writing into them gives. */
+#include <string.h>
+
+#include "primitives/exec.h"
+
+enum { TEXT = 160 };
+
+/* The lowest and the highest place of the part; false where they do not fit into 64 bits. */
+static bool window_reach(int64_t offset, int ndim, const int64_t *shape, const int64_t *strides, int64_t *low,
+                         int64_t *high)
+{
+    *low = offset;
+    *high = offset;
+    for (int d = 0; d < ndim; d++) {
+        int64_t reach;
+        if (__builtin_mul_overflow(shape[d] - 1, strides[d], &reach))
+            return false;
+        if (__builtin_add_overflow(reach < 0 ? *low : *high, reach, reach < 0 ? low : high))
+            return false;
+    }
+    return true;
+}
+
+pyad_status pyad_window_layout(const pyad_layout *in, const int64_t *params, pyad_layout_any *out, int64_t *offset)
+{
+    int ndim = (int)params[1];
+    const int64_t *shape = params + 2;
+    const int64_t *strides = shape + ndim;
+    int64_t low;
+    int64_t high;
+    *offset = 0;
+    PYAD_TRY(pyad_layout_fill_strided(out, in->dtype, ndim, shape, strides));
+    if (out->layout.size == 0)
+        return PYAD_OK;
+    if (!window_reach(params[0], ndim, shape, strides, &low, &high) || low < 0 || high >= in->size)
+        return PYAD_ERR_VALUE;
+    *offset = params[0];
+    return PYAD_OK;
+}
+
+static pyad_status infer_window(pyad_message *message, const int64_t *params, const pyad_layout *in,
+                                pyad_layout_any *out, int64_t *offset)
+{
+    pyad_status status = pyad_window_layout(in, params, out, offset);
+    if (status != PYAD_OK) {
+        char text[TEXT];
+        return pyad_fail(message, status, "window: the part is not inside an array of shape %s",
+                         pyad_shape_text(in, text, TEXT));
+    }
+    if (in->contiguous)
+        return PYAD_OK;
+    int64_t shape[PYAD_MAX_NDIM] = {0};
+    int ndim = out->layout.ndim;
+    memcpy(shape, pyad_shape(&out->layout), (size_t)ndim * sizeof *shape);
+    *offset = 0;
+    return pyad_layout_fill(out, in->dtype, ndim, shape);
+}
+
+static bool broadcasts_to(const pyad_layout *small, const pyad_layout *large)
+{
+    const pyad_layout *both[2] = {small, large};
+    int64_t shape[PYAD_MAX_NDIM] = {0};
+    int ndim;
+    return pyad_broadcast_shapes(2, both, shape, &ndim) && ndim == large->ndim &&
+           memcmp(shape, pyad_shape(large), (size_t)ndim * sizeof *shape) == 0;
+}
+
+static pyad_status part_failure(pyad_message *message, int kernel, int dtype, const pyad_layout *part,
+                                const pyad_layout *given)
+{
+    char left[TEXT];
+    char right[TEXT];
+    return pyad_fail(message, dtype == given->dtype ? PYAD_ERR_SHAPE : PYAD_ERR_DTYPE,
+                     "%s: could not broadcast a value of shape %s (%s) into a part of shape %s (%s)",
+                     kernel == PYAD_KERNEL_ADD_PART ? "add_part" : "assign", pyad_shape_text(given, right, TEXT),
+                     pyad_dtype_name(given->dtype), pyad_shape_text(part, left, TEXT), pyad_dtype_name(dtype));
+}
+
+/* Of lengths that are stepped along. */
+static bool has_zero_stride(const int64_t *params)
+{
+    const int64_t *shape = params + 2;
+    const int64_t *strides = shape + params[1];
+    for (int64_t d = 0; d < params[1]; d++) {
+        if (shape[d] > 1 && strides[d] == 0)
+            return true;
+    }
+    return false;
+}
+
+/* ASSIGN and ADD_PART. */
+static pyad_status infer_assign(pyad_message *message, int kernel, const int64_t *params, const pyad_layout *const *in,
+                                pyad_layout_any *out)
+{
+    int64_t offset;
+    PYAD_TRY(infer_window(message, params, in[0], out, &offset));
+    if (kernel == PYAD_KERNEL_ADD_PART && has_zero_stride(params))
+        return pyad_fail(message, PYAD_ERR_VALUE, "add_part: the part has a stride of 0, expected distinct places");
+    if (in[0]->dtype != in[1]->dtype || !broadcasts_to(in[1], &out->layout))
+        return part_failure(message, kernel, in[0]->dtype, &out->layout, in[1]);
+    return pyad_layout_fill(out, in[0]->dtype, in[0]->ndim, pyad_shape(in[0]));
+}
+
+static pyad_status infer_assign_at(pyad_message *message, const pyad_layout *const *in, pyad_layout_any *out)
+{
+    const pyad_layout *index = in[2];
+    if (index->dtype != PYAD_I64)
+        return pyad_fail(message, PYAD_ERR_DTYPE, "assign_at: index has dtype %s, expected int64",
+                         pyad_dtype_name(index->dtype));
+    if (in[0]->dtype != in[1]->dtype || (in[1]->ndim > 0 && !pyad_same_shape(in[1], index)))
+        return part_failure(message, PYAD_KERNEL_ASSIGN_AT, in[0]->dtype, index, in[1]);
+    return pyad_layout_fill(out, in[0]->dtype, in[0]->ndim, pyad_shape(in[0]));
+}
+
+/* The rows have the index' shape, then that of a row of operand 0. */
+static bool are_rows(const pyad_layout *whole, const pyad_layout *rows, const pyad_layout *index)
+{
+    if (whole->ndim == 0 || rows->ndim != index->ndim + whole->ndim - 1)
+        return false;
+    const int64_t *row = pyad_shape(rows) + index->ndim;
+    return memcmp(pyad_shape(rows), pyad_shape(index), (size_t)index->ndim * sizeof *row) == 0 &&
+           memcmp(row, pyad_shape(whole) + 1, (size_t)(whole->ndim - 1) * sizeof *row) == 0;
+}
+
+static pyad_status infer_add_rows(pyad_message *message, const pyad_layout *const *in, pyad_layout_any *out)
+{
+    if (in[2]->dtype != PYAD_I64)
+        return pyad_fail(message, PYAD_ERR_DTYPE, "add_rows: index has dtype %s, expected int64",
+                         pyad_dtype_name(in[2]->dtype));
+    if (in[0]->dtype != in[1]->dtype)
+        return pyad_fail(message, PYAD_ERR_DTYPE, "add_rows: array has dtype %s and rows %s, expected the same",
+                         pyad_dtype_name(in[0]->dtype), pyad_dtype_name(in[1]->dtype));
+    if (!are_rows(in[0], in[1], in[2])) {
+        char text[3][TEXT];
+        return pyad_fail(message, PYAD_ERR_SHAPE,
+                         "add_rows: rows of shape %s at an index of shape %s do not fit into %s",
+                         pyad_shape_text(in[1], text[1], TEXT), pyad_shape_text(in[2], text[2], TEXT),
+                         pyad_shape_text(in[0], text[0], TEXT));
+    }
+    return pyad_layout_fill(out, in[0]->dtype, in[0]->ndim, pyad_shape(in[0]));
+}
+
+pyad_status pyad_infer_part(pyad_message *message, int kernel, const int64_t *params, const pyad_layout *const *in,
+                            pyad_layout_any *out, int64_t *offset)
+{
+    if (kernel == PYAD_KERNEL_WINDOW)
+        return infer_window(message, params, in[0], out, offset);
+    if (kernel == PYAD_KERNEL_ASSIGN || kernel == PYAD_KERNEL_ADD_PART)
+        return infer_assign(message, kernel, params, in, out);
+    if (kernel == PYAD_KERNEL_ADD_ROWS)
+        return infer_add_rows(message, in, out);
+    return infer_assign_at(message, in, out);
+}

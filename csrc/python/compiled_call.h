@@ -1,0 +1,321 @@
+/* One call of a compiled program, from Python's arguments to its results.
+ *
+ * A caller is what is known of one signature: the containers of the arguments, what each leaf has to be, and the shapes
+ * and dtypes of the results. A call takes the arguments apart, runs the program and answers its results; it answers None
+ * where an argument is otherwise, another call is under way, or a guard does not hold, and then nothing has been
+ * changed: the caller in Python goes the long way. */
+#ifndef PYAD_BRIDGE_CALL_H
+#define PYAD_BRIDGE_CALL_H
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "python/op_calls.h"
+
+/* The tokens of containers, parents before their children; each is followed by its number of children. */
+enum { PYAD_TOKEN_LEAF, PYAD_TOKEN_NONE, PYAD_TOKEN_TUPLE, PYAD_TOKEN_LIST, PYAD_TOKEN_DICT };
+/* What a leaf is: an array; a Python float; anything that has to be equal to what it was. */
+enum { PYAD_LEAF_ARRAY, PYAD_LEAF_FLOAT, PYAD_LEAF_STATIC };
+enum { PYAD_CALL_LEAVES = 256, PYAD_CALL_DEPTH = 64, PYAD_CALL_LONG = 1 << 15, PYAD_CALL_STOPPED = 32 };
+
+/* The items of a caller's context: the keys of dicts in the order of their tokens, the values of static leaves (None for
+ * others), shapes of the results, their dtypes, their scalar types, numpy.empty, numpy.ndarray, the address of the
+ * pyad_caller, and a function that runs the node at which the program has stopped, and answers whether it could. */
+enum {
+    PYAD_CALL_KEYS,
+    PYAD_CALL_STATICS,
+    PYAD_CALL_SHAPES,
+    PYAD_CALL_DTYPES,
+    PYAD_CALL_SCALARS,
+    PYAD_CALL_EMPTY,
+    PYAD_CALL_NDARRAY,
+    PYAD_CALL_CALLER,
+    PYAD_CALL_NODE,
+    PYAD_CALL_ITEMS
+};
+
+/* Where a walk through containers stands: at which child of which container. */
+typedef struct pyad_frame {
+    PyObject *container;
+    PyObject *keys; /* of a dict */
+    int64_t next;
+    int64_t count;
+} pyad_frame;
+
+static PyObject *pyad_child(const pyad_frame *frame)
+{
+    if (frame->keys != NULL)
+        return PyDict_GetItemWithError(frame->container, PyTuple_GetItem(frame->keys, (Py_ssize_t)frame->next));
+    return PyTuple_CheckExact(frame->container) ? PyTuple_GetItem(frame->container, (Py_ssize_t)frame->next)
+                                                : PyList_GetItem(frame->container, (Py_ssize_t)frame->next);
+}
+
+/* Whether an object is the container of a token, which is then entered. */
+static int pyad_enter(PyObject *object, int64_t token, int64_t count, PyObject *keys, pyad_frame *frame)
+{
+    *frame = (pyad_frame){object, NULL, 0, count};
+    if (token == PYAD_TOKEN_TUPLE)
+        return PyTuple_CheckExact(object) && PyTuple_Size(object) == count;
+    if (token == PYAD_TOKEN_LIST)
+        return PyList_CheckExact(object) && PyList_Size(object) == count;
+    frame->keys = keys;
+    return PyDict_CheckExact(object) && PyDict_Size(object) == count;
+}
+
+/* The leaves of the arguments, borrowed; -1 where their containers are others than the tokens say. */
+static int pyad_leaves(const pyad_caller *caller, PyObject *keys, PyObject *arguments, PyObject **leaves)
+{
+    pyad_frame stack[PYAD_CALL_DEPTH];
+    int depth = 0;
+    int found = 0;
+    Py_ssize_t dicts = 0;
+    PyObject *at = arguments;
+    for (int64_t k = 0; k < caller->token_count; k++) {
+        int64_t token = caller->tokens[2 * k];
+        if (at == NULL)
+            return -1;
+        if (token == PYAD_TOKEN_LEAF) {
+            leaves[found++] = at;
+        } else if (token == PYAD_TOKEN_NONE) {
+            if (at != Py_None)
+                return -1;
+        } else {
+            PyObject *names = token == PYAD_TOKEN_DICT ? PyTuple_GetItem(keys, dicts++) : NULL;
+            if (depth == PYAD_CALL_DEPTH || !pyad_enter(at, token, caller->tokens[2 * k + 1], names, &stack[depth]))
+                return -1;
+            depth++;
+        }
+        while (depth > 0 && stack[depth - 1].next == stack[depth - 1].count)
+            depth--;
+        if (depth > 0) {
+            at = pyad_child(&stack[depth - 1]);
+            stack[depth - 1].next++;
+        }
+    }
+    return 0;
+}
+
+/* The engine's number of the dtype of a buffer, -1 for one it does not have. */
+static int pyad_format_dtype(const Py_buffer *view)
+{
+    const char *format = view->format != NULL ? view->format : "B";
+    int size = view->itemsize == 1 ? 0 : view->itemsize == 2 ? 1 : view->itemsize == 4 ? 2 : 3;
+    if (format[0] == 'Z')
+        return format[1] == 'f' ? PYAD_CODE_C64 : format[1] == 'd' ? PYAD_CODE_C128 : -1;
+    if (format[0] == '\0' || format[1] != '\0')
+        return -1;
+    switch (format[0]) {
+    case '?':
+        return 0;
+    case 'f':
+        return PYAD_CODE_F32;
+    case 'd':
+        return PYAD_CODE_F32 + 1;
+    case 'b':
+    case 'h':
+    case 'i':
+    case 'l':
+    case 'q':
+        return 1 + size;
+    case 'B':
+    case 'H':
+    case 'I':
+    case 'L':
+    case 'Q':
+        return 5 + size;
+    default:
+        return -1;
+    }
+}
+
+/* The memory of an array, which has to be as the program was recorded; NULL where it is not. */
+static void *pyad_argument(PyObject *object, const pyad_leaf *leaf)
+{
+    Py_buffer view;
+    int flags = PyBUF_C_CONTIGUOUS | PyBUF_FORMAT | (leaf->stored ? PyBUF_WRITABLE : 0);
+    if (PyObject_GetBuffer(object, &view, flags) != 0) {
+        PyErr_Clear();
+        return NULL;
+    }
+    int same = pyad_format_dtype(&view) == leaf->dtype && view.ndim == leaf->ndim &&
+               (uintptr_t)view.buf % (uintptr_t)leaf->align == 0;
+    for (int d = 0; same && d < view.ndim; d++)
+        same = view.shape[d] == leaf->shape[d];
+    void *data = view.buf;
+    PyBuffer_Release(&view);
+    return same ? data : NULL;
+}
+
+/* Addresses of the arguments into caller->outside. 0 where all are as they have to be. */
+static int pyad_take_arguments(pyad_caller *caller, PyObject *context, PyObject *const *leaves)
+{
+    for (int64_t k = 0; k < caller->leaf_count; k++) {
+        const pyad_leaf *leaf = &caller->leaves[k];
+        if (leaf->kind == PYAD_LEAF_STATIC) {
+            PyObject *value = PyTuple_GetItem(PyTuple_GetItem(context, PYAD_CALL_STATICS), (Py_ssize_t)k);
+            if (leaves[k] != value &&
+                (Py_TYPE(leaves[k]) != Py_TYPE(value) || PyObject_RichCompareBool(leaves[k], value, Py_EQ) != 1))
+                return -1;
+            continue;
+        }
+        if (leaf->kind == PYAD_LEAF_FLOAT) {
+            if (!PyFloat_CheckExact(leaves[k]))
+                return -1;
+            caller->numbers[leaf->input] = PyFloat_AsDouble(leaves[k]);
+            caller->outside[leaf->input] = &caller->numbers[leaf->input];
+            continue;
+        }
+        if (leaf->ndim > 0 && !pyad_is_kind(leaves[k], context, PYAD_CALL_NDARRAY))
+            return -1;
+        void *data = pyad_argument(leaves[k], leaf);
+        if (data == NULL)
+            return -1;
+        caller->outside[leaf->input] = data;
+    }
+    return 0;
+}
+
+/* Whether memory that is written is that of another argument too. */
+static int pyad_overlaps(const pyad_caller *caller)
+{
+    for (int64_t k = 0; k < caller->leaf_count; k++) {
+        const pyad_leaf *written = &caller->leaves[k];
+        if (!written->stored)
+            continue;
+        const char *from = caller->outside[written->input];
+        for (int64_t j = 0; j < caller->leaf_count; j++) {
+            const pyad_leaf *other = &caller->leaves[j];
+            if (j == k || other->kind != PYAD_LEAF_ARRAY)
+                continue;
+            const char *at = caller->outside[other->input];
+            if (at < from + written->bytes && from < at + other->bytes)
+                return 1;
+        }
+    }
+    return 0;
+}
+
+/* A tuple of fresh arrays for the results, with their addresses in caller->outside. Results that are single real numbers
+ * get a cell of the caller's, and None for now. */
+static PyObject *pyad_fresh_results(pyad_caller *caller, PyObject *context)
+{
+    PyObject *results = PyTuple_New((Py_ssize_t)caller->result_count);
+    for (Py_ssize_t k = 0; results != NULL && k < caller->result_count; k++) {
+        const pyad_leaf *leaf = &caller->results[k];
+        void **place = &caller->outside[caller->input_count + k];
+        PyObject *array;
+        if (leaf->ndim == 0 && (leaf->dtype == PYAD_CODE_F32 || leaf->dtype == PYAD_CODE_F32 + 1)) {
+            *place = &caller->numbers[caller->input_count + k];
+            array = pyad_none();
+        } else {
+            PyObject *shape = PyTuple_GetItem(PyTuple_GetItem(context, PYAD_CALL_SHAPES), k);
+            PyObject *dtype = PyTuple_GetItem(PyTuple_GetItem(context, PYAD_CALL_DTYPES), k);
+            array = PyObject_CallFunctionObjArgs(PyTuple_GetItem(context, PYAD_CALL_EMPTY), shape, dtype, NULL);
+            *place = array != NULL ? pyad_argument(array, leaf) : NULL;
+        }
+        if (array == NULL || PyTuple_SetItem(results, k, array) != 0 || *place == NULL)
+            Py_CLEAR(results);
+    }
+    return results;
+}
+
+/* Puts NumPy's scalars where results are single numbers. */
+static int pyad_finish_results(const pyad_caller *caller, PyObject *context, PyObject *results)
+{
+    for (Py_ssize_t k = 0; k < caller->result_count; k++) {
+        const pyad_leaf *leaf = &caller->results[k];
+        if (PyTuple_GetItem(results, k) != Py_None)
+            continue;
+        const double *cell = &caller->numbers[caller->input_count + k];
+        float single;
+        memcpy(&single, cell, sizeof single);
+        PyObject *number = PyFloat_FromDouble(leaf->dtype == PYAD_CODE_F32 ? (double)single : *cell);
+        PyObject *type = PyTuple_GetItem(PyTuple_GetItem(context, PYAD_CALL_SCALARS), k);
+        PyObject *scalar = number != NULL ? PyObject_CallFunctionObjArgs(type, number, NULL) : NULL;
+        Py_XDECREF(number);
+        if (scalar == NULL || PyTuple_SetItem(results, k, scalar) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* Runs the program to the next stop, without Python's lock where that takes long. */
+static int pyad_run_on(pyad_caller *caller, int begin)
+{
+    PyThreadState *released = caller->work >= PYAD_CALL_LONG ? PyEval_SaveThread() : NULL;
+    int status = begin ? pyad_instance_run(caller->instance, caller->outside) : pyad_instance_go(caller->instance);
+    if (released != NULL)
+        PyEval_RestoreThread(released);
+    return status;
+}
+
+/* Has Python run the node at which the program has stopped. 0 where it did. */
+static int pyad_run_node(PyObject *context)
+{
+    PyObject *done = PyObject_CallObject(PyTuple_GetItem(context, PYAD_CALL_NODE), NULL);
+    int status = done == Py_True ? 0 : -1;
+    Py_XDECREF(done);
+    /* What went wrong is found again by the function itself, but an interrupt goes on. */
+    if (done == NULL && PyErr_ExceptionMatches(PyExc_Exception))
+        PyErr_Clear();
+    return status;
+}
+
+static int pyad_run_whole(pyad_caller *caller, PyObject *context, PyObject *const *leaves)
+{
+    /* Other code may drop meanwhile what the containers hold. */
+    for (int64_t k = 0; k < caller->leaf_count; k++)
+        Py_INCREF(leaves[k]);
+    int status = pyad_run_on(caller, 1);
+    while (status == PYAD_CALL_STOPPED && pyad_run_node(context) == 0)
+        status = pyad_run_on(caller, 0);
+    for (int64_t k = 0; k < caller->leaf_count; k++)
+        Py_DECREF(leaves[k]);
+    return status;
+}
+
+/* call((args, keywords)): a tuple of the computed results, or None. */
+static PyObject *pyad_py_call(PyObject *context, PyObject *arguments)
+{
+    pyad_caller *caller = PyLong_AsVoidPtr(PyTuple_GetItem(context, PYAD_CALL_CALLER));
+    PyObject *leaves[PYAD_CALL_LEAVES];
+    if (caller == NULL)
+        return NULL;
+    if (caller->busy || pyad_leaves(caller, PyTuple_GetItem(context, PYAD_CALL_KEYS), arguments, leaves) != 0)
+        return PyErr_Occurred() ? NULL : pyad_none();
+    caller->busy = 1;
+    PyObject *results = NULL;
+    int status = pyad_take_arguments(caller, context, leaves);
+    if (status == 0 && !pyad_overlaps(caller)) {
+        results = pyad_fresh_results(caller, context);
+        if (results != NULL) {
+            status = pyad_run_whole(caller, context, leaves);
+            if (status != 0)
+                Py_CLEAR(results);
+            else if (pyad_finish_results(caller, context, results) != 0)
+                Py_CLEAR(results);
+        }
+    }
+    caller->busy = 0;
+    if (results == NULL && !PyErr_Occurred())
+        return pyad_none();
+    return results;
+}
+
+static const PyMethodDef pyad_call_method = {"call", (PyCFunction)pyad_py_call, METH_O, NULL};
+
+/* Puts the function that calls a program into a list. */
+static int pyad_bridge_call(uintptr_t context, uintptr_t list)
+{
+    PyObject *tuple = (PyObject *)context;
+    if (!PyTuple_Check(tuple) || PyTuple_Size(tuple) != PYAD_CALL_ITEMS)
+        return PYAD_NOT_PLAIN;
+    PyObject *function = PyCFunction_New((PyMethodDef *)(uintptr_t)&pyad_call_method, tuple);
+    int status = function != NULL ? PyList_Append((PyObject *)list, function) : -1;
+    Py_XDECREF(function);
+    if (status != 0)
+        PyErr_Clear();
+    return status == 0 ? 0 : PYAD_NOT_PLAIN;
+}
+
+#endif

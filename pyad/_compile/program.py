@@ -1,0 +1,445 @@
+"""A program: what a recording became, and how it is run again."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from pyad import tree
+from pyad._binding import engine
+from pyad._binding.engine import CALL_PYTHON, CODES, DTYPES, ffi, lib
+from pyad._trace.op import REGISTRY
+
+__all__ = ["DONE", "OTHER", "OVERLAP", "Program"]
+
+# How a run ends: with a result; because the recording is of another path; because arguments share memory.
+DONE, OTHER, OVERLAP = range(3)
+
+_KINDS = ("input", "constant", "kernel", "python")
+_BASES = ("constant", "arena", "-")
+
+
+class _Instance:
+    """Memory to run a program in, and what has been worked out of its nodes that Python runs."""
+
+    __slots__ = ("calls", "pointer")
+
+    def __init__(self, compiled: Any) -> None:
+        pointer = lib.pyad_instance_new(compiled)
+        if pointer == ffi.NULL:
+            raise MemoryError("out of memory while making room for a compiled program")
+        self.pointer = ffi.gc(pointer, lib.pyad_instance_free)
+        self.calls: dict[int, Any] = {}
+
+    def value(self, number: int, writable: bool = False) -> np.ndarray:
+        """The value of a node as an array over the program's memory."""
+        info = ffi.new("pyad_info *")
+        data = lib.pyad_instance_data(self.pointer, number, info)
+        dtype = DTYPES[info.dtype]
+        shape = engine.shape_of(info)
+        if not info.size:
+            return np.empty(shape, dtype)
+        strides = tuple(s * dtype.itemsize for s in ffi.unpack(info.strides, info.ndim)) if info.ndim else ()
+        reach = sum((n - 1) * s for n, s in zip(shape, strides, strict=True) if s > 0)
+        below = sum((n - 1) * s for n, s in zip(shape, strides, strict=True) if s < 0)
+        memory = ffi.buffer(ffi.cast("char *", data) + below, reach - below + dtype.itemsize)
+        array = np.ndarray(shape, dtype, memory, -below, strides)
+        array.flags.writeable = writable
+        return array
+
+
+# As in csrc/python/compiled_call.h.
+_ARRAY, _FLOAT, _STATIC = range(3)
+_LEAF, _NONE, _TUPLE, _LIST, _DICT = range(5)
+_MOST_LEAVES = 256
+_UNKNOWN = object()
+_GUARD_FAILED = 33
+
+
+class Program:
+    """A recorded and optimised function. `print(program)` shows its instructions, before and after the optimiser."""
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        inputs: list[tuple[int, int]],
+        results: list[int],
+        stores: list[tuple[int, int]],
+        keep: list[Any],
+    ) -> None:
+        self.function = function
+        self.places = [place for place, _ in inputs]
+        self.stored = {self.places.index(place): place for _, place in stores}
+        self.keep = keep
+        what = ffi.new("pyad_interface *")
+        numbers = {place: number for number, place in enumerate(self.places)}
+        arrays = (
+            ffi.new("int64_t[]", [handle for _, handle in inputs]),
+            ffi.new("int64_t[]", results),
+            ffi.new("int64_t[]", [handle for handle, _ in stores]),
+            ffi.new("int64_t[]", [numbers[place] for _, place in stores]),
+        )
+        what.inputs, what.results, what.stores, what.stored = arrays
+        what.input_count, what.result_count, what.store_count = len(inputs), len(results), len(stores)
+        compiled = lib.pyad_compile(what)
+        if compiled == ffi.NULL:
+            raise _failure()
+        self.compiled = ffi.gc(compiled, lib.pyad_compiled_free)
+        self._short: Any = _UNKNOWN
+        self.idle: list[Any] = []  # instances that nobody is running
+
+    def finish(self, results: list[Any], structure: Any, leaves: list[Any], closure: Any) -> None:
+        """Note what the results are, and what the arguments and the state outside have to be."""
+        self.results = results
+        self.structure = structure
+        self.computed = [(r.shape, r.dtype) for r in results if r.handle is not None]
+        self.dtypes = [_dtype_of(leaves[place]) for place in self.places]
+        self.outside = closure.in_place
+        self.closure = None if closure.is_trivial() else closure
+        # Where all results are computed and there is one, or there are several in a tuple, no more has to be done.
+        self.simple: int | None = None
+        if all(r.handle is not None and not r.is_weak for r in results):
+            tokens = structure.tokens()
+            if tokens is not None and tokens[0] == [_LEAF, 0]:
+                self.simple = 0
+            elif tokens is not None and tokens[0] == [_TUPLE, len(results), *[_LEAF, 0] * len(results)]:
+                self.simple = 1
+        self.apart: Any = None  # addresses of arguments that are known to share no memory
+
+    # ---- running ----
+
+    def caller(self, structure: tree.Structure, leaves: list[Any]) -> Callable[[Any], Any] | None:
+        """A function of (args, keywords) that runs the program in one call of C and answers its computed results, or
+        None where it cannot; None where the arguments are such that it never could."""
+        if self._short is _UNKNOWN:
+            self._short = self._make_caller(structure, leaves)
+        return self._short
+
+    def _make_caller(self, structure: tree.Structure, leaves: list[Any]) -> Callable[[Any], Any] | None:
+        tokens = structure.tokens()
+        info = self._count()
+        if tokens is None or len(leaves) > _MOST_LEAVES or (self.stored and self.outside):
+            return None
+        numbers = {place: number for number, place in enumerate(self.places)}
+        specs = ffi.new("pyad_leaf[]", len(leaves))
+        outcomes = ffi.new("pyad_leaf[]", max(len(self.computed), 1))
+        keep: list[Any] = [specs, outcomes]
+        for k, x in enumerate(leaves):
+            if k not in numbers:
+                specs[k].kind = _STATIC
+            elif type(x) is float:
+                specs[k].kind, specs[k].input = _FLOAT, numbers[k]
+            elif isinstance(x, np.ndarray | np.generic):
+                specs[k].kind, specs[k].input, specs[k].stored = _ARRAY, numbers[k], k in self.stored.values()
+                keep.append(_fill_leaf(specs[k], x.shape, x.dtype))
+            else:
+                return None
+        for k, (shape, dtype) in enumerate(self.computed):
+            keep.append(_fill_leaf(outcomes[k], shape, dtype))
+        cells = len(self.places) + len(self.computed) + 1
+        flat = ffi.new("int64_t[]", tokens[0])
+        self._addresses, self._cells = ffi.new("void *[]", cells), ffi.new("double[]", cells)
+        instance = _Instance(self.compiled)
+        caller = self._caller = ffi.new("pyad_caller *")
+        caller.instance, caller.work = instance.pointer, info.arena_bytes + 8 * info.optimised
+        caller.tokens, caller.token_count = flat, len(tokens[0]) // 2
+        caller.leaves, caller.leaf_count = specs, len(leaves)
+        caller.results, caller.result_count = outcomes, len(self.computed)
+        caller.input_count, caller.numbers, caller.outside = len(self.places), self._cells, self._addresses
+        self._held = (keep, flat)
+        context = (
+            tokens[1],
+            tuple(None if k in numbers else x for k, x in enumerate(leaves)),
+            tuple(shape for shape, _ in self.computed),
+            tuple(dtype for _, dtype in self.computed),
+            tuple(dtype.type for _, dtype in self.computed),
+            np.empty,
+            np.ndarray,
+            int(ffi.cast("uintptr_t", caller)),
+            functools.partial(self._call, instance),
+        )
+        made: list[Any] = []
+        if lib.pyad_bridge_call(id(context), id(made)):
+            return None
+        return made[0]
+
+    def results_of(self, computed: tuple[Any, ...], leaves: Any) -> Any:
+        """The results in their containers."""
+        if self.simple is not None:
+            return computed[0] if self.simple == 0 else computed
+        return self._result(computed, leaves)
+
+    def run(self, leaves: list[Any]) -> tuple[int, Any]:
+        """DONE and the result for these arguments, or why there is none: OTHER or OVERLAP."""
+        given = [_memory(leaves[place], dtype) for place, dtype in zip(self.places, self.dtypes, strict=True)]
+        addresses = [array.ctypes.data for array in given]
+        if self.stored:
+            if addresses != self.apart:
+                if self.overlaps(leaves):
+                    return OVERLAP, None
+                if all(given[k] is leaves[place] for k, place in enumerate(self.places)):
+                    self.apart = addresses
+            if not all(leaves[place].flags.writeable for place in self.stored.values()):
+                return OTHER, None
+        out = [np.empty(shape, dtype) for shape, dtype in self.computed]
+        addresses += [array.ctypes.data for array in out]
+        if not self._run(ffi.new("uintptr_t[]", addresses)):
+            return OTHER, None
+        for number, place in self.stored.items():
+            if given[number] is not leaves[place]:
+                leaves[place][...] = given[number]
+        return DONE, self._result(out, leaves)
+
+    def _run(self, addresses: Any, settle: Callable[[Any], int] | None = None) -> bool:
+        """Run on memory at these addresses. False where a guard does not hold, and where something fails: the function
+        itself has the right words for it."""
+        try:
+            instance = self.idle.pop()
+        except IndexError:
+            instance = _Instance(self.compiled)
+        pointer = instance.pointer
+        try:
+            status = lib.pyad_instance_run(pointer, ffi.cast("void **", addresses))
+            while status == CALL_PYTHON or (status == _GUARD_FAILED and settle is not None and settle(pointer)):
+                if status == CALL_PYTHON and not self._call(instance):
+                    return False
+                status = lib.pyad_instance_go(pointer)
+        except Exception:
+            return False
+        finally:
+            self.idle.append(instance)
+        return not status
+
+    def settle(self, leaves: list[Any]) -> None:
+        """Run once on the arguments that were recorded, and on copies of what is written, to see how floats that guards
+        look at are rounded here."""
+        if not self._count().float_guards:
+            return
+        given = [np.array(leaves[place], dtype) for place, dtype in zip(self.places, self.dtypes, strict=True)]
+        out = [np.empty(shape, dtype) for shape, dtype in self.computed]
+        self._run(ffi.new("uintptr_t[]", [array.ctypes.data for array in (*given, *out)]), lib.pyad_instance_settle)
+
+    def overlaps(self, leaves: list[Any]) -> bool:
+        """Whether an array that is written into shares memory with another one that the program reads."""
+        arrays = [(place, leaves[place]) for place in self.places if isinstance(leaves[place], np.ndarray)]
+        arrays += [(-1, array) for array in self.outside]
+        # By where they begin, so that each is compared with those only that begin before it ends.
+        spans = sorted((*_span(array), place, k) for k, (place, array) in enumerate(arrays))
+        stored = set(self.stored.values())
+        for n, (_, end, place, k) in enumerate(spans):
+            for begin, _, other, j in spans[n + 1 :]:
+                if begin >= end:
+                    break
+                if (place in stored or other in stored) and _share(arrays[k][1], arrays[j][1]):
+                    return True
+        return False
+
+    def _result(self, out: list[Any], leaves: list[Any]) -> Any:
+        found = iter(out)
+        values = []
+        for r in self.results:
+            if r.handle is not None:
+                values.append(r.out(next(found)))
+            else:
+                values.append(leaves[r.argument] if r.argument is not None else r.again())
+        return self.structure.unflatten(values)
+
+    def _call(self, instance: _Instance) -> bool:
+        """Run the node at which the program has stopped. False where its value is of another shape than it was."""
+        number = lib.pyad_instance_stopped(instance.pointer)
+        call = instance.calls.get(number)
+        if call is None:
+            call = instance.calls[number] = self._prepared(instance, number)
+        op, entry, operands, there = call
+        given = [instance.value(x) if type(x) is int else x for x in operands]
+        if not op.views:
+            given = [x.copy() for x in given]  # the user's function, which may keep them
+        value = op.reference(*given, *entry) if op.rerun is None else op.rerun(entry, given)
+        if type(value) is not np.ndarray:
+            value = np.asarray(value)
+        if type(there) is int:
+            there = instance.value(there, writable=True)
+        if value.shape != there.shape or value.dtype != there.dtype:
+            return False
+        there[...] = value
+        return True
+
+    def _prepared(self, instance: _Instance, number: int) -> tuple[Any, Any, list[Any], Any]:
+        """What is needed to run a node: the op, what Python has kept of the call (or its parameters), and the arrays
+        over its operands and its value; for those that lie outside, and elsewhere at each call, their nodes."""
+        node = ffi.new("pyad_node_info *")
+        lib.pyad_compiled_node(self.compiled, 1, number, node)
+        op = REGISTRY[node.op]
+        params = tuple(ffi.unpack(node.params + 1, node.params[0])) if node.params != ffi.NULL else ()
+        entry = params if op.rerun is None else self.keep[params[0]]
+        there = instance.value(number, writable=True) if node.base < len(_BASES) else number
+        operands: list[Any] = []
+        for k in ffi.unpack(node.args, node.nargs) if node.nargs else []:
+            lib.pyad_compiled_node(self.compiled, 1, k, node)
+            operands.append(instance.value(k) if node.base < len(_BASES) else k)
+        return op, entry, operands, there
+
+    def addresses(self) -> set[int]:
+        """Where the arrays lie that are read in place and are no arguments."""
+        info = ffi.new("pyad_node_info *")
+        found = set()
+        k = 0
+        while lib.pyad_compiled_node(self.compiled, True, k, info):
+            if info.kind == _KINDS.index("input") and info.data != ffi.NULL:
+                found.add(int(ffi.cast("uintptr_t", info.data)))
+            k += 1
+        return found
+
+    # ---- looking at it ----
+
+    def report(self) -> dict[str, Any]:
+        """What the optimiser did, and what a run takes: nodes, actions, bytes of memory, floating-point operations.
+
+        `passes` lists each pass with the nodes that it left; `python` the operations that Python runs.
+        """
+        info = self._count()
+        nodes = ffi.new("int64_t *")
+        passes = []
+        for k in range(info.passes):
+            name = ffi.string(lib.pyad_compiled_pass(self.compiled, k, nodes)).decode()
+            passes.append((name, nodes[0]))
+        optimised = list(self._nodes(True))
+        return {
+            "recorded": info.recorded,
+            "optimised": info.optimised,
+            "actions": info.actions,
+            "guards": info.guards,
+            "arena_bytes": info.arena_bytes,
+            "stored_in_place": info.stores,
+            "memory_taken_over": info.reused,
+            "flops": sum(_flops(node, optimised) for node in optimised),
+            "bytes": sum(node["bytes"] for node in optimised if node["kind"] in ("kernel", "python")),
+            "passes": passes,
+            "python": [node["name"] for node in optimised if node["kind"] == "python"],
+        }
+
+    def _count(self) -> Any:
+        info = ffi.new("pyad_compiled_info *")
+        lib.pyad_compiled_count(self.compiled, info)
+        return info
+
+    def __str__(self) -> str:
+        name = getattr(self.function, "__name__", "function")
+        lines = [f"program of {name}, as recorded"]
+        lines += [_line(node) for node in self._nodes(False)]
+        lines.append(f"program of {name}, as it runs")
+        lines += [_line(node) for node in self._nodes(True)]
+        lines += self._sinks()
+        return "\n".join(lines)
+
+    def _nodes(self, optimised: bool) -> Any:
+        info = ffi.new("pyad_node_info *")
+        k = 0
+        while lib.pyad_compiled_node(self.compiled, optimised, k, info):
+            yield _described(k, info, self.keep)
+            k += 1
+
+    def _sinks(self) -> list[str]:
+        node, kind, number = ffi.new("int64_t *"), ffi.new("int *"), ffi.new("int *")
+        lines = []
+        k = 0
+        while lib.pyad_compiled_sink(self.compiled, k, node, kind, number):
+            what = ("result {}", "stored in argument {}", "guard {}")[kind[0]]
+            lines.append(f"%{node[0]} is {what.format(k if kind[0] == 2 else number[0])}")
+            k += 1
+        return lines
+
+
+def _fill_leaf(leaf: Any, shape: tuple[int, ...], dtype: np.dtype) -> Any:
+    """Describe an array; answers what has to be kept as long as the description is."""
+    lengths = ffi.new("int64_t[]", [*shape, 0])
+    leaf.dtype, leaf.ndim, leaf.align, leaf.shape = CODES[dtype], len(shape), dtype.alignment, lengths
+    leaf.bytes = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+    return lengths
+
+
+def _failure() -> Exception:
+    words = ffi.string(lib.pyad_last_message()).decode()
+    return MemoryError(words) if "out of memory" in words else engine.errors.EngineError(words)
+
+
+def _dtype_of(x: Any) -> np.dtype:
+    return x.dtype if isinstance(x, np.ndarray | np.generic) else np.dtype(type(x))
+
+
+def _memory(x: Any, dtype: np.dtype) -> np.ndarray:
+    """An argument as the program reads it: contiguous and aligned."""
+    if type(x) is np.ndarray and x.flags.c_contiguous and x.flags.aligned:
+        return x
+    return np.array(x, dtype, order="C", copy=True)
+
+
+def _span(array: np.ndarray) -> tuple[int, int]:
+    return np.lib.array_utils.byte_bounds(array) if array.size else (0, 0)
+
+
+def _share(a: np.ndarray, b: np.ndarray) -> bool:
+    try:
+        return np.shares_memory(a, b, max_work=10_000)
+    except np.exceptions.TooHardError:
+        return True
+
+
+def _described(number: int, info: Any, keep: list[Any]) -> dict[str, Any]:
+    kind = _KINDS[info.kind]
+    shape = tuple(ffi.unpack(info.shape, info.ndim)) if info.ndim else ()
+    dtype = DTYPES[info.dtype]
+    params = tuple(ffi.unpack(info.params + 1, info.params[0])) if info.params != ffi.NULL and info.params[0] else ()
+    name = kind
+    if kind == "kernel":
+        name = ffi.string(lib.pyad_kernel_label(info.op)).decode()
+    elif kind == "python":
+        op = REGISTRY[info.op]
+        name = op.name
+        if op.name == "numpy":
+            name = f"numpy.{getattr(keep[params[0]].function, '__name__', '?')}"
+    elif kind == "input":
+        name = f"input {info.number}"
+    elif not shape and dtype.kind == "f":
+        name = repr(ffi.cast("double *" if dtype.itemsize == 8 else "float *", info.data)[0])
+    return {
+        "number": number,
+        "kind": kind,
+        "name": name,
+        "args": list(ffi.unpack(info.args, info.nargs)) if info.nargs else [],
+        "params": params,
+        "shape": shape,
+        "dtype": dtype,
+        "bytes": int(np.prod(shape, dtype=np.int64)) * dtype.itemsize,
+        "action": info.action,
+        "place": _BASES[info.base] if info.base < len(_BASES) else f"outside {info.base - len(_BASES)}",
+    }
+
+
+def _line(node: dict[str, Any]) -> str:
+    args = ", ".join(f"%{k}" for k in node["args"])
+    params = f" {list(node['params'])}" if node["params"] and node["kind"] == "kernel" else ""
+    where = f"    # action {node['action']}, {node['place']}" if node["action"] >= 0 else ""
+    return f"  %{node['number']} = {node['name']}({args}){params} {node['dtype']}{list(node['shape'])}{where}"
+
+
+def _flops(node: dict[str, Any], nodes: list[dict[str, Any]]) -> int:
+    """Floating-point operations: two a multiplication and addition of a product, one an element otherwise."""
+    size = int(np.prod(node["shape"], dtype=np.int64))
+    if node["kind"] != "kernel":
+        return 0
+    if node["name"] in ("matmul", "affine"):
+        return 2 * size * nodes[node["args"][0]]["shape"][-1]
+    if node["name"] in _MOVES:
+        return 0
+    return max(size, *(int(np.prod(nodes[k]["shape"], dtype=np.int64)) for k in node["args"]))
+
+
+# Kernels that only move elements.
+_MOVES = {
+    *("alias", "reshape", "transpose", "broadcast_to", "slice", "unslice", "window", "assign", "assign_at", "astype"),
+    *("take", "put", "pick", "unpick", "concatenate"),
+}

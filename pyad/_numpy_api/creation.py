@@ -1,0 +1,240 @@
+"""Functions that make arrays.
+
+Inside a transform, and for float32 and float64, what they make is traced: a constant at first, which traced values can
+be assigned into. Everywhere else, and for integers and booleans, they make NumPy's own arrays.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from pyad._binding import engine as _engine
+from pyad._ops import shape as shapes
+from pyad._ops._registry import implements
+from pyad._trace.array import Array, constant, contains_traced, copy_of, is_traced, wrap
+from pyad._trace.discrete import Discrete, call
+
+__all__ = ["CREATORS"]
+
+# By name, for pyad.numpy.
+CREATORS: dict[str, Any] = {}
+
+_FLOATS = (_engine.F32, _engine.F64)
+
+
+def _inside() -> bool:
+    """Whether a transform is under way on this thread."""
+    engine = _engine._local.engine
+    return engine is not None and not engine.abstract and not engine.is_idle(sys._getframe(3))
+
+
+def _made(x: Any) -> Any:
+    """A new array of NumPy's, which nobody else holds, as what a creation function gives."""
+    if type(x) is np.ndarray and x.dtype in _FLOATS and _inside():
+        return wrap(constant(x, x.dtype))
+    return x
+
+
+def _creator(theirs: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Decorator: the function stands for NumPy's in pyad.numpy."""
+
+    def register(ours: Callable[..., Any]) -> Callable[..., Any]:
+        CREATORS[theirs.__name__] = ours
+        return ours
+
+    return register
+
+
+# ---- by shape ----
+
+
+@_creator(np.zeros)
+def zeros(shape: Any, dtype: Any = float, order: str = "C", **keywords: Any) -> Any:
+    """Zeros of a shape."""
+    return _made(np.zeros(shape, dtype, order, **keywords))
+
+
+@_creator(np.ones)
+def ones(shape: Any, dtype: Any = None, order: str = "C", **keywords: Any) -> Any:
+    """Ones of a shape."""
+    return _made(np.ones(shape, dtype, order, **keywords))
+
+
+@_creator(np.empty)
+def empty(shape: Any, dtype: Any = float, order: str = "C", **keywords: Any) -> Any:
+    """An array of a shape, to be filled."""
+    # Zeros cost next to nothing, and do not differ from one call to the next.
+    return _made(np.zeros(shape, dtype, order, **keywords))
+
+
+@_creator(np.full)
+def full(shape: Any, fill_value: Any, dtype: Any = None, order: str = "C", **keywords: Any) -> Any:
+    """One value (or what broadcasts) in all places of a shape."""
+    if is_traced(fill_value) or _holds_traced(fill_value):
+        value = array(fill_value, dtype)
+        return shapes.array(_spread(value, shape))
+    if type(fill_value) is Discrete:
+        return call(np.full, (shape, fill_value, dtype), {})
+    return _made(np.full(shape, fill_value, dtype, order, **keywords))
+
+
+def _holds_traced(x: Any) -> bool:
+    return type(x) in (list, tuple) and contains_traced(x)
+
+
+def _spread(x: Any, shape: Any) -> Any:
+    return shapes.broadcast_to(x, shape)
+
+
+class _NdarrayMeta(type):
+    """`pyad.numpy.ndarray`: makes arrays as `numpy.ndarray` does; arrays and traced arrays are its instances."""
+
+    def __call__(cls, shape: Any, dtype: Any = float, *args: Any, **keywords: Any) -> Any:
+        if args or keywords:
+            return np.ndarray(shape, dtype, *args, **keywords)
+        return empty(shape, dtype)
+
+    def __instancecheck__(cls, x: Any) -> bool:
+        return isinstance(x, np.ndarray | Array)
+
+    def __subclasscheck__(cls, other: type) -> bool:
+        return issubclass(other, np.ndarray | Array)
+
+    def __getattr__(cls, name: str) -> Any:
+        return getattr(np.ndarray, name)
+
+
+class ndarray(metaclass=_NdarrayMeta):
+    """As `numpy.ndarray`: makes an array of a shape. Traced arrays count as instances too."""
+
+
+CREATORS["ndarray"] = ndarray
+
+
+# ---- like another array ----
+
+
+def _like(x: Any, dtype: Any, shape: Any) -> tuple[Any, Any]:
+    """Shape and dtype of a new array like a traced one."""
+    return (x.shape if shape is None else shape), (x.dtype if dtype is None else dtype)
+
+
+def _plain_like(theirs: Callable[..., Any], x: Any, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+    # Of a list that holds traced values, only the shape and the dtype count.
+    return _made(theirs(shapes.array(x) if _holds_traced(x) else x, *args, **keywords))
+
+
+@_creator(np.zeros_like)
+@implements(np.zeros_like)
+def zeros_like(
+    a: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None, **keywords: Any
+) -> Any:
+    """Zeros of the shape and dtype of another array."""
+    if is_traced(a):
+        return zeros(*_like(a, dtype, shape), **keywords)
+    return _plain_like(np.zeros_like, a, (dtype, order, subok, shape), keywords)
+
+
+@_creator(np.ones_like)
+@implements(np.ones_like)
+def ones_like(
+    a: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None, **keywords: Any
+) -> Any:
+    """Ones of the shape and dtype of another array."""
+    if is_traced(a):
+        return ones(*_like(a, dtype, shape), **keywords)
+    return _plain_like(np.ones_like, a, (dtype, order, subok, shape), keywords)
+
+
+@_creator(np.empty_like)
+@implements(np.empty_like)
+def empty_like(
+    prototype: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None, **keywords: Any
+) -> Any:
+    """An array like another one, to be filled."""
+    if is_traced(prototype):
+        return empty(*_like(prototype, dtype, shape), **keywords)
+    return _plain_like(np.zeros_like, prototype, (dtype, order, subok, shape), keywords)
+
+
+@_creator(np.full_like)
+@implements(np.full_like)
+def full_like(
+    a: Any, fill_value: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None, **keywords: Any
+) -> Any:
+    """One value in all places of an array like another one."""
+    if is_traced(a):
+        return full(a.shape if shape is None else shape, fill_value, a.dtype if dtype is None else dtype, **keywords)
+    if is_traced(fill_value) or _holds_traced(fill_value):
+        plain = np.asarray(a)
+        kind = plain.dtype if dtype is None else np.dtype(dtype)
+        return full(plain.shape if shape is None else shape, fill_value, kind)
+    return _plain_like(np.full_like, a, (fill_value, dtype, order, subok, shape), keywords)
+
+
+# ---- from values ----
+
+
+@_creator(np.array)
+def array(
+    object: Any, dtype: Any = None, *, copy: bool | None = True, order: str = "K", subok: bool = False, ndmin: int = 0
+) -> Any:
+    """A new array of what is given: numbers, arrays and traced values, nested in lists and tuples."""
+    if is_traced(object) or _holds_traced(object):
+        return _at_least(_from_traced(object, dtype, copy), ndmin)
+    made = np.array(object, dtype, copy=copy, order=order, subok=subok, ndmin=ndmin)
+    return made if isinstance(object, np.ndarray) and np.shares_memory(made, object) else _made(made)
+
+
+def _from_traced(x: Any, dtype: Any, copy: bool | None) -> Any:
+    if not is_traced(x):
+        if copy is False:
+            raise ValueError("Unable to avoid copy while creating an array as requested: the value is a list")
+        return shapes.array(x, dtype)
+    if copy:
+        return shapes.array(x, dtype)
+    if dtype is None or x.dtype == np.dtype(dtype):
+        return x
+    if copy is False:
+        raise ValueError(f"Unable to avoid copy while creating an array as requested: dtype {x.dtype} is not {dtype}")
+    return shapes.astype(x, dtype)
+
+
+def _at_least(x: Any, ndmin: int) -> Any:
+    missing = ndmin - x.ndim
+    return shapes.reshape(x, (1,) * missing + x.shape) if missing > 0 else x
+
+
+@_creator(np.asarray)
+def asarray(a: Any, dtype: Any = None, order: Any = None, *, copy: bool | None = None, **keywords: Any) -> Any:
+    """As `array`, without a copy of what is an array already."""
+    if keywords:
+        return _made(np.asarray(a, dtype, order, copy=copy, **keywords))
+    return array(a, dtype, copy=copy, order=order or "K")
+
+
+@_creator(np.asanyarray)
+def asanyarray(a: Any, dtype: Any = None, order: Any = None, **keywords: Any) -> Any:
+    """As `asarray`; subclasses of ndarray stay what they are."""
+    if is_traced(a) or _holds_traced(a):
+        return asarray(a, dtype, order, **keywords)
+    return np.asanyarray(a, dtype, order, **keywords) if isinstance(a, np.ndarray) else asarray(a, dtype, order)
+
+
+@_creator(np.ascontiguousarray)
+def ascontiguousarray(a: Any, dtype: Any = None) -> Any:
+    """As `asarray`, with at least one dimension."""
+    return _at_least(asarray(a, dtype, "C"), 1)
+
+
+@_creator(np.copy)
+@implements(np.copy)
+def copy(a: Any, order: str = "K", subok: bool = False) -> Any:
+    """A copy, which is written into independently."""
+    if is_traced(a):
+        return copy_of(a)
+    return array(a, order=order, subok=subok)

@@ -1,0 +1,148 @@
+"""How a function of arrays becomes a call of the engine: the short way for traced operands, NumPy for plain ones.
+
+A function made here stands for the ufunc that is its reference, where it is one, unless another is to (`registered`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from pyad._binding.engine import FAILED, LARGE, lend, lib
+from pyad._ops._registry import implements, named
+from pyad._trace.array import Array, View, _Held, _new, contains_traced, is_traced, refuse_subclass
+from pyad._trace.discrete import Discrete
+from pyad._trace.op import Op
+
+__all__ = ["binary", "binary_method", "operand", "plain", "unary"]
+
+
+def unary(op: Op, doc: str) -> Callable[[Any], Any]:
+    """A function of one array."""
+    number = op.number
+    reference = op.reference
+
+    def function(x: Any, /) -> Any:
+        if type(x) is not Array and not is_traced(x):
+            return reference(plain(op.name, x))
+        handle = lib.pyad_op1(number, x._h)
+        result = _new(Array)
+        if handle >= LARGE:
+            if handle >= FAILED:
+                return op.refused(handle, [x._h], None)
+            handle -= LARGE
+            result._keep = _Held(handle)
+        result._h = handle
+        return result
+
+    return _named(function, op, doc)
+
+
+def _slow_binary(op: Op, x: Any, y: Any) -> Any:
+    """Mixed dtypes, plain arrays, lists, or an error to be raised."""
+    if not is_traced(x) and not is_traced(y):
+        return op.reference(plain(op.name, x), plain(op.name, y))
+    return op(operand(op.name, x), operand(op.name, y))
+
+
+def binary(op: Op, doc: str, registered: bool = True) -> Callable[[Any, Any], Any]:
+    """A function of two arrays."""
+    forward = binary_method(op)
+    backward = binary_method(op, swapped=True)
+
+    def function(x: Any, y: Any, /) -> Any:
+        if type(x) is Array or type(x) is View:
+            return forward(x, y)
+        if type(y) is Array or type(y) is View:
+            return backward(y, x)
+        return _slow_binary(op, x, y)
+
+    return _named(function, op, doc, registered)
+
+
+_NUMERIC = (int, float, complex, np.ndarray, np.generic, Array, list, tuple, str, bytes)
+
+
+def _is_foreign(kind: type, reflected: str) -> bool:
+    """Whether an operand on the right is of a class that is no number or array but has an operator of its own."""
+    return (
+        not issubclass(kind, _NUMERIC)
+        and not hasattr(kind, "__array__")
+        and not kind.__module__.startswith("scipy.sparse")
+        and hasattr(kind, reflected)
+    )
+
+
+def binary_method(op: Op, swapped: bool = False, reflected: str = "") -> Callable[[Array, Any], Any]:
+    """An operator of the Array class: op(self, other), or op(other, self) for the reflected one.
+
+    `reflected`: the method to which it leaves operands of classes that have it and are neither numbers nor arrays.
+    """
+    number = op.number
+    op2 = lib.pyad_op2
+    op2n = lib.pyad_op2n
+    opn2 = lib.pyad_opn2
+
+    def method(self: Array, other: Any) -> Any:
+        kind = type(other)
+        if kind is Array or kind is View:
+            handle = op2(number, other._h, self._h) if swapped else op2(number, self._h, other._h)
+        elif kind is float or kind is int:
+            handle = opn2(number, other, self._h) if swapped else op2n(number, self._h, other)
+        elif kind is np.ndarray and other.dtype.char in "fdFD" and lib.pyad_ndim_of(self._h) >= 0:
+            # Only for a value that is still on the tape: nothing would drop what is lent after its transform ended.
+            given = lend(other, 1)
+            handle = op2(number, given, self._h) if swapped else op2(number, self._h, given)
+        elif kind is complex:
+            handle = lib.pyad_op2z(number, self._h, other.real, other.imag, swapped)
+        elif reflected and _is_foreign(kind, reflected):
+            return NotImplemented
+        else:
+            return _slow_binary(op, other, self) if swapped else _slow_binary(op, self, other)
+        result = _new(Array)
+        if handle >= LARGE:
+            if handle >= FAILED:
+                return _slow_binary(op, other, self) if swapped else _slow_binary(op, self, other)
+            handle -= LARGE
+            result._keep = _Held(handle)
+        result._h = handle
+        return result
+
+    return method
+
+
+def _named(function: Callable[..., Any], op: Op, doc: str, registered: bool = True) -> Any:
+    named(function, op.name, doc)
+    if registered and isinstance(op.reference, np.ufunc):
+        implements(op.reference)(function)
+    return function
+
+
+def plain(name: str, x: Any) -> Any:
+    """A plain operand for NumPy; a list that holds traced values is not one."""
+    if type(x) in (list, tuple) and contains_traced(x):
+        from pyad._ops.shape import array
+
+        return array(x)
+    return x
+
+
+def operand(name: str, x: Any) -> Any:
+    """An operand for the engine: traced, a number, or an ndarray of numbers."""
+    if is_traced(x) or type(x) is np.ndarray:
+        return x
+    if type(x) is Discrete:
+        return x.as_array()
+    if isinstance(x, float | int | complex | np.ndarray | np.generic):
+        refuse_subclass(name, x)
+        return x
+    if type(x) in (list, tuple) and contains_traced(x):
+        from pyad._ops.shape import array
+
+        return array(x)
+    converted = np.asarray(x)
+    if converted.dtype.kind not in "biufc":
+        raise TypeError(f"{name}: operand of type {type(x).__name__} is neither a number nor an array of numbers")
+    return converted

@@ -1,0 +1,3 @@
+"""Products, factorisations and norms of matrices."""
+
+from pyad._ops.linalg import decompositions, einsum, matmul, multi_dot, norms, solve, tensordot  # noqa: F401

@@ -1,0 +1,281 @@
+"""Ops that NumPy runs: what the engine has no kernel for.
+
+A host op is called with arrays and keyword parameters of any kind. Where none of the arrays is traced, it is its
+reference and nothing else. Otherwise NumPy computes the value from plain arrays, and a node is recorded that only
+Python can differentiate: the sweep stops there, the rule runs on plain arrays (on traced values where a higher
+derivative is asked for), and the sweep goes on. Rules are written with pyad's own functions, so they can be
+differentiated in turn.
+
+Where there are several outputs (a decomposition), the reference returns a tuple, and rules see tuples in the places of
+y and of its cotangent. On the tape they are one vector, of which each output is a slice.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from pyad._binding import engine
+from pyad._binding.engine import CODE_F32, CODES, VIEW_BYTES, lib, view
+from pyad._trace.array import CALLS, Array, common_dtype, constant, is_traced, numpy_value, wrap
+from pyad._trace.op import Op, _traced, cast, handle_of, python_op
+from pyad.errors import DTypeError
+
+__all__ = ["Packing", "host", "host_elementwise", "host_linear"]
+
+_FLOATS = " or ".join(str(dtype) for dtype, code in CODES.items() if code >= CODE_F32)
+HostOp = Callable[..., Any]
+# In the place of many empty dicts.
+_NONE: dict[str, Any] = {}
+_values, _record = CALLS["values"], CALLS["record"]
+
+
+def host(name: str, reference: Callable[..., Any], vjp: Callable[..., Any], jvp: Callable[..., Any]) -> HostOp:
+    """Define an op that NumPy runs; returns the function that records it.
+
+    reference(*operands, **params): the value, an array or a tuple of arrays, of one dtype or real ones beside complex
+        ones; operands are plain, of one dtype.
+    vjp(s, y, *operands, **params): a tuple of cotangents, one per operand, each of that operand's shape or of one that
+        broadcasting it gives; None for no derivative. A function in the place of a cotangent is called to give it, only
+        where that operand's is needed.
+    jvp(tangents, y, *operands, **params): the tangent of the value; an operand's tangent is None where it has none.
+    """
+    op = _define(name, reference, vjp, jvp)
+    number = op.number
+
+    def call(*operands: Any, **params: Any) -> Any:
+        plain = kept = _values(operands)
+        if plain is None:
+            if not any(map(is_traced, operands)):
+                return reference(*operands, **params)
+            operands, plain = _long_way(op, operands)
+        try:
+            value = reference(*plain, **params)
+        except (ValueError, TypeError) as problem:
+            if engine.staging_threads:
+                # That it fails may decide what is recorded, if the function catches it.
+                for x in operands:
+                    numpy_value(x)
+            raise _named(op, problem, plain) from None
+        outputs = None
+        if type(value) is not np.ndarray:
+            value, outputs = _as_array(value)
+        if kept is None:
+            kept = _kept(value, plain)
+        run = (params or _NONE, outputs, value, kept)
+        result = _record(number, operands, value, engine.current().keep, run)
+        if type(result) is not Array:
+            if result is not None:
+                raise engine.error(result, tuple(x._h for x in operands if is_traced(x)))
+            result = _ran(op, operands, run)
+        return result if outputs is None else outputs.unpack(result)
+
+    call.op = op  # type: ignore[attr-defined]
+    call.__name__ = call.__qualname__ = name
+    return call
+
+
+def host_linear(name: str, reference: Callable[..., Any], transpose: Callable[..., Any], joint: bool = False) -> HostOp:
+    """Define an op that is linear in each operand (`joint`: in all of them together), by its transpose.
+
+    transpose(s, *operands, **params): a tuple of cotangents, as `vjp` of `host`.
+    """
+
+    def jvp(tangents: list[Any], y: Any, *operands: Any, **params: Any) -> Any:
+        if joint:
+            full = [_zeros_like(x) if t is None else t for t, x in zip(tangents, operands, strict=True)]
+            return call(*full, **params)
+        total = None
+        for k, t in enumerate(tangents):
+            if t is not None:
+                part = call(*operands[:k], t, *operands[k + 1 :], **params)
+                total = part if total is None else total + part
+        return total
+
+    call = host(name, reference, lambda s, y, *rest, **params: transpose(s, *rest, **params), jvp)
+    return call
+
+
+def host_elementwise(name: str, reference: Callable[..., Any], partials: Callable[..., Any]) -> HostOp:
+    """Define an element-wise op by its partial derivatives.
+
+    partials(s, y, *operands): s times the partial derivative by each operand, as for a native element-wise op.
+    """
+
+    def jvp(tangents: list[Any], y: Any, *operands: Any) -> Any:
+        parts = [partials(t, y, *operands)[k] for k, t in enumerate(tangents) if t is not None]
+        parts = [part for part in parts if part is not None]
+        total = parts[0] if parts else None
+        for part in parts[1:]:
+            total = total + part
+        return total
+
+    return host(name, reference, partials, jvp)
+
+
+def _zeros_like(x: Any) -> np.ndarray:
+    return np.zeros(x.shape, x.dtype)
+
+
+class Packing:
+    """How several arrays lie in one vector."""
+
+    __slots__ = ("dtype", "dtypes", "shapes")
+
+    def __init__(self, shapes: Sequence[tuple[int, ...]], dtypes: Sequence[np.dtype]) -> None:
+        self.shapes = shapes
+        self.dtypes = dtypes
+        self.dtype = np.result_type(*dtypes)
+
+    def pack(self, arrays: Sequence[Any]) -> Any:
+        """The vector, traced or plain."""
+        from pyad._ops.shape import concatenate, ravel, recast
+
+        return concatenate([recast(ravel(x), self.dtype) for x in arrays])
+
+    def unpack(self, packed: Any) -> tuple[Any, ...]:
+        """The arrays, each in its shape and dtype."""
+        from pyad._ops.shape import recast
+
+        part_of = _traced_part if is_traced(packed) else _plain_part
+        mixed = len(set(self.dtypes)) > 1
+        parts = []
+        start = 0
+        for shape, dtype in zip(self.shapes, self.dtypes, strict=True):
+            size = math.prod(shape)
+            part = part_of(packed, start, size, shape)
+            parts.append(recast(part, dtype) if mixed else part)
+            start += size
+        return tuple(parts)
+
+
+def _plain_part(packed: np.ndarray, start: int, size: int, shape: tuple[int, ...]) -> np.ndarray:
+    return packed[start : start + size].reshape(shape)
+
+
+def _traced_part(packed: Array, start: int, size: int, shape: tuple[int, ...]) -> Array:
+    from pyad._ops.indexing import _slice
+    from pyad._ops.shape import _reshape
+
+    part = _slice.record([packed._h], (start, 1, size))
+    return part if len(shape) == 1 else _reshape.record([part._h], shape)
+
+
+# What is kept of one call: parameters, outputs, the value as it is on the tape, and the operands where they are small.
+# The keep list holds it as long as the tape has the node, so a rule on plain arrays need not read these out of the
+# engine.
+_Run = tuple[dict[str, Any], Packing | None, np.ndarray, Sequence[Any] | None]
+
+
+def _run_of(number: tuple[int, ...]) -> _Run:
+    return engine.current().keep[number[0]]
+
+
+def _define(name: str, reference: Any, vjp: Any, jvp: Any) -> Op:
+    def backward(s: Any, y: Any, *rest: Any) -> tuple[Any, ...]:
+        *operands, number = rest
+        params, outputs, _, _ = _run_of(number)
+        if outputs is not None:
+            s, y = outputs.unpack(s), outputs.unpack(y)
+        return vjp(s, y, *operands, **params)
+
+    def forward(tangents: list[Any], y: Any, *rest: Any) -> Any:
+        *operands, number = rest
+        params, outputs, _, _ = _run_of(number)
+        if outputs is None:
+            return jvp(tangents, y, *operands, **params)
+        return outputs.pack(jvp(tangents, outputs.unpack(y), *operands, **params))
+
+    # The same on what has been kept. They find it themselves: the calls saved are as long as some rules.
+
+    def backward_on_kept(s: Any, number: tuple[int, ...], handles: Sequence[int]) -> tuple[Any, ...]:
+        params, outputs, y, operands = engine.current().keep[number[0]]
+        if operands is None:
+            operands = [view(h) for h in handles]
+        elif y.flags.writeable:
+            _freeze(y, operands)
+        if outputs is not None:
+            s, y = outputs.unpack(s), outputs.unpack(y)
+        return vjp(s, y, *operands, **params)
+
+    def forward_on_kept(tangents: list[Any], number: tuple[int, ...], handles: Sequence[int]) -> Any:
+        params, outputs, y, operands = engine.current().keep[number[0]]
+        if operands is None:
+            operands = [view(h) for h in handles]
+        elif y.flags.writeable:
+            _freeze(y, operands)
+        if outputs is None:
+            return jvp(tangents, y, *operands, **params)
+        return outputs.pack(jvp(tangents, outputs.unpack(y), *operands, **params))
+
+    on_kept = (backward_on_kept, forward_on_kept)
+
+    def rerun(run: _Run, operands: list[Any]) -> Any:
+        return _as_array(reference(*operands, **run[0]))[0]
+
+    return python_op(name, reference, backward, forward, views=True, on_kept=on_kept, rerun=rerun)
+
+
+def _long_way(op: Op, operands: tuple[Any, ...]) -> tuple[tuple[Array, ...], list[Any]]:
+    """The operands as traced values of their common dtype, and their plain values; raises for what cannot be one."""
+    dtype = common_dtype(op.name, operands)
+    same = [x if is_traced(x) else np.asarray(x, dtype) for x in operands]
+    traced = tuple(_in_dtype(x, dtype) for x in same)
+    return traced, [view(t._h) if is_traced(x) else x for x, t in zip(same, traced, strict=True)]
+
+
+def _in_dtype(x: Any, dtype: np.dtype) -> Array:
+    """An operand as a traced value, which the engine keeps for as long as there is this Array of it."""
+    if not is_traced(x):
+        return _traced(constant(x, dtype))
+    return x if x.dtype == dtype else cast(x, dtype)
+
+
+def _as_array(value: Any) -> tuple[np.ndarray, Packing | None]:
+    """What a reference gave as one array: a scalar, or several outputs one behind the other."""
+    if type(value) is not tuple:
+        return np.asarray(value), None
+    outputs = Packing([x.shape for x in value], [x.dtype for x in value])
+    return np.concatenate([np.ravel(x) for x in value]), outputs
+
+
+def _kept(value: np.ndarray, operands: list[Any]) -> list[Any] | None:
+    """The operands to be kept: small ones, which are copies. To keep a larger one would keep the engine's memory from
+    being used again."""
+    for x in operands:
+        if x.nbytes > VIEW_BYTES:
+            _freeze(value, operands)
+            return None
+    return operands
+
+
+def _freeze(value: np.ndarray, operands: Iterable[Any]) -> None:
+    """Rules see the value and may not write it. Where it is an operand itself, it may be the user's array."""
+    for x in operands:
+        if x is value:
+            return
+    value.setflags(write=False)
+
+
+def _ran(op: Op, operands: tuple[Any, ...], run: _Run) -> Array:
+    """The node of a value that the engine cannot have as it lies there; raises for what cannot be traced."""
+    value = run[2]
+    if value.dtype not in CODES:
+        raise DTypeError(f"{op.name} gave {value.dtype}, which traced values cannot be; they are {_FLOATS}")
+    handles = [handle_of(x, x.dtype) for x in operands]
+    keep = engine.current().keep
+    keep.append(run)
+    number = len(keep) - 1
+    node = constant(value, value.dtype)
+    return wrap(lib.pyad_op_ran_node(op.number, len(handles), handles, number, node))
+
+
+def _named(op: Op, problem: Exception, operands: list[Any]) -> Exception:
+    """NumPy's error with the name of the function and its operands in front; as it is where it is of a special form."""
+    if type(problem) not in (ValueError, TypeError, np.linalg.LinAlgError):
+        return problem
+    given = ", ".join(f"{x.dtype}{list(x.shape)}" for x in operands)
+    return type(problem)(f"{op.name} of {given}: {problem}")

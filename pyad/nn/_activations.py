@@ -1,0 +1,84 @@
+"""Activation functions, by name or as functions, elementwise over arrays of any shape."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from pyad._ops import arithmetic
+
+__all__ = ["get", "identity", "relu", "sigmoid", "softplus", "tanh"]
+
+
+def identity(x: Any) -> Any:
+    """Return `x` itself.
+
+    >>> identity(2.0)
+    2.0
+    """
+    return x
+
+
+def relu(x: Any) -> Any:
+    """`max(x, 0)` entry by entry, of the shape and dtype of `x`; its derivative at 0 is taken to be 0.
+
+    >>> float(relu(-2.0))
+    0.0
+    """
+    return arithmetic.relu(x)
+
+
+def sigmoid(x: Any) -> Any:
+    """`1 / (1 + exp(-x))` entry by entry, of the shape and dtype of `x`, without overflow for any `x`.
+
+    >>> float(sigmoid(0.0))
+    0.5
+    """
+    return arithmetic.sigmoid(x)
+
+
+def softplus(x: Any) -> Any:
+    """`log(1 + exp(x))` entry by entry, of the shape and dtype of `x`, without overflow for any `x`.
+
+    >>> float(softplus(1000.0))
+    1000.0
+    """
+    return arithmetic.softplus(x)
+
+
+def tanh(x: Any) -> Any:
+    """The hyperbolic tangent entry by entry, of the shape and dtype of `x`.
+
+    >>> float(tanh(0.0))
+    0.0
+    """
+    return arithmetic.tanh(x)
+
+
+# The operations themselves, which saves the call in between.
+_BY_NAME = {
+    "identity": identity,
+    "relu": arithmetic.relu,
+    "sigmoid": arithmetic.sigmoid,
+    "softplus": arithmetic.softplus,
+    "tanh": arithmetic.tanh,
+}
+
+
+def get(activation: str | Callable) -> Callable:
+    """The activation of a name, or the function itself where a function is given.
+
+    Raises:
+        ValueError: If there is no activation of that name.
+        TypeError: If it is neither a name nor callable.
+
+    >>> float(get("relu")(-3.0))
+    0.0
+    """
+    if isinstance(activation, str):
+        if activation not in _BY_NAME:
+            raise ValueError(f"unknown activation {activation!r}; known are {', '.join(sorted(_BY_NAME))}")
+        return _BY_NAME[activation]
+    if not callable(activation):
+        raise TypeError(f"an activation is a name or a function, got {type(activation).__name__}")
+    return activation

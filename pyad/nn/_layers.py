@@ -1,0 +1,71 @@
+"""Layers as functions of their parameters and input."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from pyad._ops.linalg import matmul
+from pyad.nn import _activations
+
+__all__ = ["dense", "mlp"]
+
+Activation = str | Callable
+
+
+def dense(params: dict, x: Any) -> Any:
+    """A dense layer, `x @ w + b`.
+
+    Args:
+        params: `{"w": w, "b": b}` with `w` of shape (inputs, outputs) and `b` of shape (outputs,).
+        x: Array of shape (..., inputs), usually (batch, inputs).
+
+    Returns:
+        Array of shape (..., outputs) and the common dtype.
+
+    Raises:
+        ValueError: If the shapes do not fit.
+
+    >>> import numpy as np
+    >>> dense({"w": np.ones((3, 2)), "b": np.zeros(2)}, np.ones((4, 3))).shape
+    (4, 2)
+    """
+    return matmul.affine(x, params["w"], params["b"])
+
+
+def mlp(params: Sequence[dict], x: Any, activations: Activation | Sequence[Activation] = "relu") -> Any:
+    """A multilayer perceptron: dense layers, each followed by its activation.
+
+    Args:
+        params: The parameters of each layer, as `init_mlp` gives them; see `dense`.
+        x: Array of shape (..., inputs of the first layer).
+        activations: One activation for all layers but the last, which then has none; or a sequence of one for every
+            layer, the last included. Each is a name ("identity", "relu", "sigmoid", "softplus", "tanh") or a function.
+
+    Returns:
+        Array of shape (..., outputs of the last layer).
+
+    Raises:
+        ValueError: If the shapes do not fit, an activation is unknown, or their number is not that of the layers.
+
+    >>> import numpy as np
+    >>> params = [{"w": np.ones((2, 3)), "b": np.zeros(3)}, {"w": np.ones((3, 1)), "b": np.zeros(1)}]
+    >>> mlp(params, np.ones((1, 2)), "relu").tolist()
+    [[6.0]]
+    >>> mlp(params, np.ones((1, 2)), ["identity", lambda x: -x]).tolist()
+    [[-6.0]]
+    """
+    for layer, activation in zip(params, _per_layer(activations, len(params)), strict=True):
+        x = activation(matmul.affine(x, layer["w"], layer["b"]))
+    return x
+
+
+def _per_layer(activations: Activation | Sequence[Activation], layers: int) -> list[Callable]:
+    if isinstance(activations, str) or callable(activations):
+        return [_activations.get(activations)] * (layers - 1) + [_activations.identity] * min(layers, 1)
+    if len(activations) != layers:
+        raise ValueError(
+            f"{len(activations)} activations were given for {layers} layers; give one for every layer, "
+            "the last included, or a single one for all layers but the last"
+        )
+    return [_activations.get(activation) for activation in activations]

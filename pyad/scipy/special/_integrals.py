@@ -1,0 +1,77 @@
+"""Exponential, trigonometric and Fresnel integrals: the derivative is the integrand. Elliptic integrals and
+hypergeometric functions: the derivative has shifted parameters (NIST Digital Library of Mathematical Functions, 15.5,
+13.3, 8.19, 19.5)."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import scipy.special as sp
+
+from pyad._ops import arithmetic as el
+from pyad._ops._registry import implements
+from pyad._trace.discrete import detached
+from pyad.scipy._elementwise import by_parts, special
+
+expi = special(sp.expi, x=lambda y, x: el.exp(x) / x)
+exp1 = special(sp.exp1, z=lambda y, x: -(el.exp(-x) / x))
+
+
+def _expn_slope(y: Any, n: Any, x: Any) -> Any:
+    n = np.asarray(n)
+    zeroth = el.exp(-x) * ((1.0 + 1.0 / x) / x)
+    return -el.where(n > 0, expn(np.maximum(n - 1, 0), x), zeroth)
+
+
+expn = special(sp.expn, n=None, x=_expn_slope)
+
+
+def _over(f: Any, x: Any, at_zero: float) -> Any:
+    """f(x) / x, with a value of its own at zero, where even f has slope zero."""
+    zero = detached(x) == 0
+    safe = el.where(zero, 1.0, x)
+    return el.where(zero, at_zero, f(safe) / safe)
+
+
+_si = by_parts("scipy.special.sici", lambda x: sp.sici(x)[0], x=lambda y, x: _over(el.sin, x, 1.0))
+_ci = by_parts("scipy.special.sici", lambda x: sp.sici(x)[1], x=lambda y, x: el.cos(x) / x)
+_shi = by_parts("scipy.special.shichi", lambda x: sp.shichi(x)[0], x=lambda y, x: _over(el.sinh, x, 1.0))
+_chi = by_parts("scipy.special.shichi", lambda x: sp.shichi(x)[1], x=lambda y, x: el.cosh(x) / x)
+_fresnel_s = by_parts(
+    "scipy.special.fresnel", lambda x: sp.fresnel(x)[0], z=lambda y, x: el.sin(0.5 * math.pi * (x * x))
+)
+_fresnel_c = by_parts(
+    "scipy.special.fresnel", lambda x: sp.fresnel(x)[1], z=lambda y, x: el.cos(0.5 * math.pi * (x * x))
+)
+
+
+@implements(sp.sici)
+def sici(x: Any) -> tuple[Any, Any]:
+    """The sine and the cosine integral."""
+    return _si(x), _ci(x)
+
+
+@implements(sp.shichi)
+def shichi(x: Any) -> tuple[Any, Any]:
+    """The hyperbolic sine and cosine integral."""
+    return _shi(x), _chi(x)
+
+
+@implements(sp.fresnel)
+def fresnel(z: Any) -> tuple[Any, Any]:
+    """Fresnel's integrals S and C."""
+    return _fresnel_s(z), _fresnel_c(z)
+
+
+hyp2f1 = special(
+    sp.hyp2f1, a=None, b=None, c=None, z=lambda y, a, b, c, z: (a * b / c) * hyp2f1(a + 1.0, b + 1.0, c + 1.0, z)
+)
+hyp1f1 = special(sp.hyp1f1, a=None, b=None, x=lambda y, a, b, x: (a / b) * hyp1f1(a + 1.0, b + 1.0, x))
+hyp0f1 = special(sp.hyp0f1, v=None, z=lambda y, v, z: hyp0f1(v + 1.0, z) / v)
+hyperu = special(sp.hyperu, a=None, b=None, x=lambda y, a, b, x: -a * hyperu(a + 1.0, b + 1.0, x))
+
+# As K = (pi / 2) F(1/2, 1/2; 1; m) and E = (pi / 2) F(-1/2, 1/2; 1; m): no difference of K and E, so no loss near 0.
+ellipk = special(sp.ellipk, m=lambda y, m: (math.pi / 8.0) * hyp2f1(1.5, 1.5, 2.0, m))
+ellipe = special(sp.ellipe, m=lambda y, m: (-math.pi / 8.0) * hyp2f1(0.5, 1.5, 2.0, m))

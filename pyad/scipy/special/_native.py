@@ -1,0 +1,81 @@
+"""Functions of `scipy.special` that the engine computes itself: they work without SciPy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from pyad._ops import arithmetic as el
+from pyad._ops import reductions
+from pyad._ops._calls import plain
+from pyad._ops.arithmetic import erf
+from pyad._ops.arithmetic import sigmoid as expit
+from pyad._trace.array import is_complex, is_traced
+from pyad._trace.discrete import detached
+
+__all__ = ["erf", "expit", "log_softmax", "logsumexp", "softmax"]
+
+
+def logsumexp(a: Any, axis: Any = None, b: Any = None, keepdims: bool = False, return_sign: bool = False) -> Any:
+    """log(sum(b * exp(a))) over the axes, without overflow; with return_sign, the logarithm of its magnitude and its
+    sign, which is constant. An entry with weight zero takes no part, also where it is infinite.
+
+    >>> import numpy as np
+    >>> logsumexp(np.array([0.0, 0.0]))
+    np.float64(0.6931471805599453)
+    """
+    a = plain("logsumexp", a)
+    if b is None and not return_sign and not is_complex(a):
+        return reductions.logsumexp(a, axis, keepdims=keepdims)
+    a = a if is_traced(a) else np.asarray(a)
+    b = 1.0 if b is None else plain("logsumexp", b)
+    # The mask is plain: which entries take part does not change with small changes of the weights.
+    mask = np.not_equal(detached(b), 0)
+    a = el.where(mask, a, -np.inf)
+    shift = np.max(np.real(detached(a)), axis=axis, keepdims=True, initial=-np.inf)
+    # In the dtype of a: a scalar of float64 would widen.
+    shift = np.where(np.isfinite(shift), shift, 0).astype(np.real(detached(a)).dtype)
+    total = reductions.sum(b * el.exp(a - shift), axis, keepdims=True)
+    sign = el.sign(total) if is_complex(total) else np.sign(detached(total))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        out = el.log(el.absolute(total) if return_sign else total) + shift
+    if not keepdims:
+        axes = reductions.normalize_axes("logsumexp", axis, a.ndim)
+        shape = tuple(n for d, n in enumerate(out.shape) if d not in axes)
+        out, sign = out.reshape(shape), sign.reshape(shape)
+    return (out[()], sign[()]) if return_sign else out[()]
+
+
+def _shifted(x: Any, axis: Any) -> Any:
+    """Complex x, shifted so that the exponentials do not overflow."""
+    top = np.max(detached(x), axis=axis, keepdims=True)
+    return x - np.where(np.isfinite(top), top, 0)
+
+
+def softmax(x: Any, axis: Any = None) -> Any:
+    """exp(x) / sum(exp(x)) over the axes (all by default, as in SciPy).
+
+    >>> import numpy as np
+    >>> softmax(np.array([0.0, 0.0]))
+    array([0.5, 0.5])
+    """
+    x = plain("softmax", x)
+    if not is_complex(x):
+        return reductions.softmax(x, axis)
+    powers = el.exp(_shifted(x, axis))
+    return powers / reductions.sum(powers, axis, keepdims=True)
+
+
+def log_softmax(x: Any, axis: Any = None) -> Any:
+    """log(softmax(x)) over the axes (all by default, as in SciPy).
+
+    >>> import numpy as np
+    >>> log_softmax(np.array([0.0, 0.0]))
+    array([-0.69314718, -0.69314718])
+    """
+    x = plain("log_softmax", x)
+    if not is_complex(x):
+        return reductions.log_softmax(x, axis)
+    x = _shifted(x, axis)
+    return x - el.log(reductions.sum(el.exp(x), axis, keepdims=True))

@@ -1,0 +1,62 @@
+"""Orthogonal polynomials, differentiable in x; degree and parameters are constant.
+
+Derivatives: NIST Digital Library of Mathematical Functions, 18.9(iii). Each is a polynomial one degree lower.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import scipy.special as sp
+
+from pyad._ops import arithmetic as el
+from pyad.scipy._elementwise import special
+
+
+def _lower(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A rule by its form for a degree of at least 1: the derivative of a constant is 0."""
+
+    def rule(y: Any, n: Any, *rest: Any) -> Any:
+        n = np.asarray(n)
+        degree = np.where(n == 0, 1, n)
+        factor, value = function(degree, *rest)
+        # A factor of float64 would widen float32.
+        return el.where(n == 0, 0.0, np.asarray(factor, value.dtype)[()] * value)
+
+    return rule
+
+
+eval_jacobi = special(
+    sp.eval_jacobi,
+    n=None,
+    alpha=None,
+    beta=None,
+    x=_lower(lambda n, a, b, x: (0.5 * (n + a + b + 1), eval_jacobi(n - 1, a + 1, b + 1, x))),
+)
+eval_legendre = special(
+    sp.eval_legendre, n=None, x=_lower(lambda n, x: (0.5 * (n + 1), eval_jacobi(n - 1, 1.0, 1.0, x)))
+)
+eval_gegenbauer = special(
+    sp.eval_gegenbauer,
+    n=None,
+    alpha=None,
+    x=_lower(lambda n, a, x: (2.0 * a, eval_gegenbauer(n - 1, a + 1, x))),
+)
+eval_chebyt = special(sp.eval_chebyt, n=None, x=_lower(lambda n, x: (n, eval_chebyu(n - 1, x))))
+eval_chebyu = special(sp.eval_chebyu, n=None, x=_lower(lambda n, x: (2.0, eval_gegenbauer(n - 1, 2.0, x))))
+eval_hermite = special(sp.eval_hermite, n=None, x=_lower(lambda n, x: (2.0 * n, eval_hermite(n - 1, x))))
+eval_hermitenorm = special(sp.eval_hermitenorm, n=None, x=_lower(lambda n, x: (n, eval_hermitenorm(n - 1, x))))
+eval_genlaguerre = special(
+    sp.eval_genlaguerre,
+    n=None,
+    alpha=None,
+    x=_lower(lambda n, a, x: (-1.0, eval_genlaguerre(n - 1, a + 1, x))),
+)
+eval_laguerre = special(sp.eval_laguerre, n=None, x=_lower(lambda n, x: (-1.0, eval_genlaguerre(n - 1, 1.0, x))))
+eval_sh_legendre = special(
+    sp.eval_sh_legendre,
+    n=None,
+    x=_lower(lambda n, x: (n + 1, eval_jacobi(n - 1, 1.0, 1.0, 2.0 * x - 1.0))),
+)

@@ -1,0 +1,139 @@
+"""What the docstrings and the pages say is run: every session and every block of Python.
+
+In a page, blocks of one file share a namespace, in the order they stand. A block with `>>>` is a session whose output
+must be right; any other is run. A block fenced as `text` or `c` or `sh` is not Python and is left alone.
+"""
+
+import doctest
+import importlib
+import os
+import pkgutil
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import pyad
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```\s*$", re.DOTALL | re.MULTILINE)
+
+
+@pytest.fixture(autouse=True)
+def plain_printing():
+    with np.printoptions(legacy=False):
+        yield
+
+
+def modules():
+    names = ["pyad"]
+    names += [i.name for i in pkgutil.walk_packages(pyad.__path__, "pyad.") if not i.name.startswith("pyad._ext")]
+    return names
+
+
+def run_examples(test: doctest.DocTest) -> None:
+    told: list[str] = []
+    runner = doctest.DocTestRunner(optionflags=FLAGS)
+    runner.run(test, out=told.append, clear_globs=False)
+    assert runner.failures == 0, "".join(told)
+
+
+# ---- docstrings ----
+
+
+@pytest.mark.parametrize("name", modules())
+def test_docstrings(name):
+    module = importlib.import_module(name)
+    for test in doctest.DocTestFinder().find(module, name):
+        if test.examples:
+            run_examples(test)
+
+
+def test_there_are_docstrings_with_examples():
+    count = sum(
+        len(test.examples)
+        for name in modules()
+        for test in doctest.DocTestFinder().find(importlib.import_module(name), name)
+    )
+    assert count > 60
+
+
+# ---- pages ----
+
+
+def blocks(page: Path) -> list[tuple[int, str]]:
+    """The Python blocks of a page, with the number of the line each begins on."""
+    text = page.read_text(encoding="utf-8")
+    return [
+        (text.count("\n", 0, match.start(2)) + 1, match[2]) for match in FENCE.finditer(text) if match[1] == "python"
+    ]
+
+
+def run_page(page: Path, namespace: dict) -> None:
+    for line, source in blocks(page):
+        if ">>> " in source:
+            test = doctest.DocTestParser().get_doctest(source, namespace, page.name, str(page), line - 1)
+            run_examples(test)
+            namespace.update(test.globs)
+        else:
+            # As many empty lines before it as make the numbers in a traceback those of the page.
+            exec(compile("\n" * (line - 1) + source, str(page), "exec"), namespace)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_pages(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run_page(page, {"__name__": "__page__"})
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_links_lead_somewhere(page):
+    text = FENCE.sub("", page.read_text(encoding="utf-8"))
+    links = re.findall(r"\]\(([^)\s]+)\)", text)
+    for link in links:
+        if not re.match(r"\w+:", link) and not link.startswith("#"):
+            assert (page.parent / link.split("#")[0]).exists(), link
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_every_fence_says_what_it_holds(page):
+    opening = [match[1] for match in FENCE.finditer(page.read_text(encoding="utf-8"))]
+    assert all(opening), f"{page.name} has a block without a language"
+    assert page.read_text(encoding="utf-8").count("\n```") == 2 * len(opening)
+
+
+def test_pages_that_are_wrong_are_found(tmp_path):
+    wrong = tmp_path / "wrong.md"
+    wrong.write_text("```python\n>>> 1 + 1\n3\n```\n", encoding="utf-8")
+    with pytest.raises(AssertionError, match="Expected"):
+        run_page(wrong, {})
+    wrong.write_text("text\n\n```python\nx = 1\n```\n\n```python\nassert x == 2\n```\n", encoding="utf-8")
+    with pytest.raises(AssertionError):
+        run_page(wrong, {})
+
+
+def test_readme_has_its_two_commands():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    commands = dict(re.findall(r"<!-- command: (\w+) -->\s*```\w*\n(.*?)```", text, re.DOTALL))
+    assert commands["main"].strip() == 'pip install ".[examples]" && python examples/digits.py'
+    assert commands["test"].strip() == 'pip install ".[test]" && python tests/run.py'
+
+
+def test_the_tour_is_short():
+    source = blocks(ROOT / "README.md")[0][1]
+    assert len([line for line in source.splitlines() if line.strip()]) <= 22
+
+
+def test_the_picture_of_the_tape_is_what_its_script_draws(tmp_path):
+    picture = tmp_path / "tape.svg"
+    command = [sys.executable, "-P", str(ROOT / "docs" / "developer" / "pictures" / "tape.py"), str(picture)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=os.environ | {"MPLBACKEND": "Agg"})
+    assert done.returncode == 0, done.stderr
+    assert picture.read_text(encoding="utf-8") == (ROOT / "docs" / "developer" / "pictures" / "tape.svg").read_text(
+        encoding="utf-8"
+    )
