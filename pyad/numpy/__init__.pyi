@@ -1,0 +1,12 @@
+"""For type checkers and editors: `pyad.numpy` has NumPy's names with NumPy's signatures, whichever NumPy is installed."""
+
+from numpy import *
+from numpy import __version__ as __version__
+from numpy import dtypes as dtypes
+from numpy import exceptions as exceptions
+from numpy import polynomial as polynomial
+from numpy import typing as typing
+
+from pyad.numpy import fft as fft
+from pyad.numpy import linalg as linalg
+from pyad.numpy import random as random
