@@ -16,7 +16,7 @@ void pyad_sweep_init(pyad_sweep *sweep, pyad_mem *mem)
 void pyad_sweep_finish(pyad_sweep *sweep, pyad_mem *mem)
 {
     pyad_sweep_end(sweep);
-    pyad_order_finish(&sweep->order, mem);
+    pyad_toposort_finish(&sweep->order, mem);
     pyad_mem_free(mem, sweep->slots, sweep->slot_capacity * sizeof *sweep->slots);
     pyad_mem_free(mem, sweep->asked, sweep->asked_capacity * sizeof *sweep->asked);
     pyad_mem_free(mem, sweep->regs, sweep->reg_capacity * sizeof *sweep->regs);
@@ -31,7 +31,7 @@ static void start_accum(pyad_sweep *sweep)
 {
     memset(&sweep->accum, 0, sizeof sweep->accum);
     sweep->accum.env = (pyad_env){sweep->recorder.tape->mem, &sweep->memory, sweep->recorder.message};
-    sweep->accum.pool.arena = &sweep->memory;
+    sweep->accum.freelist.arena = &sweep->memory;
 }
 
 pyad_status pyad_sweep_begin(pyad_sweep *sweep, const pyad_recorder *recorder, const pyad_sweep_plan *plan)
@@ -46,7 +46,7 @@ pyad_status pyad_sweep_begin(pyad_sweep *sweep, const pyad_recorder *recorder, c
     sweep->order.count = 0;
     start_accum(sweep);
     pyad_status status =
-        pyad_order_build(&sweep->order, tape, plan->output_count, plan->outputs, plan->input_count, plan->inputs);
+        pyad_toposort_build(&sweep->order, tape, plan->output_count, plan->outputs, plan->input_count, plan->inputs);
     size_t count = sweep->order.count;
     if (status == PYAD_OK)
         status = pyad_mem_grow(tape->mem, (void **)&sweep->slots, &sweep->slot_capacity, count, sizeof *sweep->slots);
@@ -73,7 +73,7 @@ void pyad_sweep_end(pyad_sweep *sweep)
     sweep->order.count = 0;
     pyad_arena_cut(&sweep->memory, (pyad_arena_mark){NULL, NULL});
     pyad_arena_cut(&sweep->scratch, (pyad_arena_mark){NULL, NULL});
-    memset(sweep->accum.pool.freed, 0, sizeof sweep->accum.pool.freed);
+    memset(sweep->accum.freelist.freed, 0, sizeof sweep->accum.freelist.freed);
 }
 
 /* Sweeps that ran on this tape in between have written over the positions of nodes they share with this one. */
@@ -92,7 +92,7 @@ static void renew_positions(pyad_sweep *sweep)
 pyad_slot *pyad_sweep_slot(pyad_sweep *sweep, uint32_t node)
 {
     renew_positions(sweep);
-    if (!pyad_order_has(sweep->recorder.tape, sweep->epoch, node))
+    if (!pyad_toposort_has(sweep->recorder.tape, sweep->epoch, node))
         return NULL;
     return &sweep->slots[sweep->recorder.tape->position[node]];
 }
@@ -150,7 +150,7 @@ static uint64_t wanted_operands(pyad_sweep *sweep, uint32_t node)
     uint64_t want = 0;
     for (int k = 0; k < tape->nargs[node]; k++) {
         uint32_t arg = pyad_tape_args(tape, node)[k];
-        if (!pyad_order_has(tape, sweep->epoch, arg))
+        if (!pyad_toposort_has(tape, sweep->epoch, arg))
             continue;
         if (!sweep->forward || sweep->slots[tape->position[arg]].state != PYAD_SLOT_EMPTY)
             want |= pyad_output_bit(k);
@@ -182,7 +182,7 @@ static pyad_status backward_node(pyad_sweep *sweep, uint32_t node, pyad_slot *sl
     uint32_t id = tape->rule[node];
     if (tape->op[node] == PYAD_KERNEL_ALIAS)
         return apply_alias(sweep, node, pyad_tape_args(tape, node)[0]);
-    if (pyad_kernel_is_part(tape->op[node]))
+    if (pyad_kernel_is_indexing(tape->op[node]))
         return pyad_apply_part_backward(sweep, node, slot);
     if (id == PYAD_RULE_NONE)
         return PYAD_OK;
@@ -270,7 +270,7 @@ static pyad_status forward_node(pyad_sweep *sweep, uint32_t node)
     uint32_t id = tape->rule[node];
     if (tape->op[node] == PYAD_KERNEL_ALIAS)
         return apply_alias(sweep, pyad_tape_args(tape, node)[0], node);
-    if (pyad_kernel_is_part(tape->op[node]))
+    if (pyad_kernel_is_indexing(tape->op[node]))
         return pyad_apply_part_forward(sweep, node);
     if (id == PYAD_RULE_NONE || wanted_operands(sweep, node) == 0)
         return PYAD_OK;

@@ -129,12 +129,12 @@ const char *pyad_isa_name(void)
 
 int pyad_set_num_threads(int64_t count)
 {
-    return pyad_pool_set_threads(count);
+    return pyad_thread_pool_resize(count);
 }
 
 int pyad_num_threads(void)
 {
-    return pyad_pool_threads();
+    return pyad_thread_pool_size();
 }
 
 /* ---- handles ---- */
@@ -200,7 +200,7 @@ int pyad_is_outer(int64_t handle, int64_t floor)
     if (pyad_engine_node(here, handle, &node) != PYAD_OK)
         return 0;
     bool is_const = here->tape.flags[node] & PYAD_NODE_CONST;
-    if (here->tape.flags[node] & PYAD_NODE_STAGED)
+    if (here->tape.flags[node] & PYAD_NODE_SYMBOLIC)
         return 1;
     return !is_const && here->tape.oldest[node] < floor;
 }
@@ -241,8 +241,8 @@ int64_t pyad_leaf_number(int flags, double number, int dtype)
         return pyad_engine_failed(PYAD_ERR_MEMORY);
     pyad_copy(pyad_value_view(&value), (pyad_view){pyad_layout_scalar(PYAD_F64), &number});
     uint16_t kind = flags & PYAD_LEND_CONST ? PYAD_NODE_CONST : 0;
-    if (flags & PYAD_LEND_STAGED)
-        kind |= PYAD_NODE_STAGED;
+    if (flags & PYAD_LEND_SYMBOLIC)
+        kind |= PYAD_NODE_SYMBOLIC;
     pyad_status status = pyad_tape_reserve(&here->tape, 0);
     if (status == PYAD_OK)
         node = pyad_tape_push(&here->tape, PYAD_KERNEL_ALIAS, kind | PYAD_NODE_LEAF, 0, NULL, NULL, value);
@@ -563,7 +563,7 @@ static pyad_status add_one(void *times, int64_t k)
 
 int pyad_count_tasks(int64_t count, int64_t *times)
 {
-    return pyad_pool_run(add_one, times, count);
+    return pyad_thread_pool_run(add_one, times, count);
 }
 
 void pyad_axpy(int count, const int *dtype, const int64_t *n, double a, const void *const *x, void *const *y)

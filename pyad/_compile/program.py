@@ -220,7 +220,9 @@ class Program:
             return
         given = [np.array(leaves[place], dtype) for place, dtype in zip(self.places, self.dtypes, strict=True)]
         out = [np.empty(shape, dtype) for shape, dtype in self.computed]
-        self._run(ffi.new("uintptr_t[]", [array.ctypes.data for array in (*given, *out)]), lib.pyad_instance_settle)
+        self._run(
+            ffi.new("uintptr_t[]", [array.ctypes.data for array in (*given, *out)]), lib.pyad_instance_relax_guard
+        )
 
     def overlaps(self, leaves: list[Any]) -> bool:
         """Whether an array that is written into shares memory with another one that the program reads."""
@@ -346,7 +348,7 @@ class Program:
         node, kind, number = ffi.new("int64_t *"), ffi.new("int *"), ffi.new("int *")
         lines = []
         k = 0
-        while lib.pyad_compiled_sink(self.compiled, k, node, kind, number):
+        while lib.pyad_compiled_output(self.compiled, k, node, kind, number):
             what = ("result {}", "stored in argument {}", "guard {}")[kind[0]]
             lines.append(f"%{node[0]} is {what.format(k if kind[0] == 2 else number[0])}")
             k += 1
@@ -440,6 +442,17 @@ def _flops(node: dict[str, Any], nodes: list[dict[str, Any]]) -> int:
 
 # Kernels that only move elements.
 _MOVES = {
-    *("alias", "reshape", "transpose", "broadcast_to", "slice", "unslice", "window", "assign", "assign_at", "astype"),
+    *(
+        "alias",
+        "reshape",
+        "transpose",
+        "broadcast_to",
+        "slice",
+        "unslice",
+        "strided_view",
+        "assign",
+        "assign_at",
+        "astype",
+    ),
     *("take", "put", "pick", "unpick", "concatenate"),
 }
