@@ -7,8 +7,8 @@ enum { SMALL_CELLS = 1024 };
 
 typedef struct small_run {
     int64_t n;
-    const void *reg[PYAD_BLOCKS_MAX_REGISTERS];
-    uint8_t one[PYAD_BLOCKS_MAX_REGISTERS];  /* a single element that stands for all n */
+    const void *reg[PYAD_ELEMENTWISE_REGISTERS];
+    uint8_t one[PYAD_ELEMENTWISE_REGISTERS];  /* a single element that stands for all n */
 } small_run;
 
 static bool fits(const pyad_layout *layout, const pyad_layout *shape)
@@ -20,7 +20,7 @@ static bool fits(const pyad_layout *layout, const pyad_layout *shape)
 bool pyad_apply_is_small(const pyad_sweep *sweep, const pyad_application *a)
 {
     const pyad_program *p = a->program;
-    const pyad_layout *shape = pyad_apply_layout(sweep, a->node);
+    const pyad_layout *shape = pyad_sweep_layout(sweep, a->node);
     if (pyad_dtype_is_complex(shape->dtype) || (p->steps == NULL && p->instr_count > 0) || !shape->contiguous ||
         shape->size == 0)
         return false;
@@ -28,14 +28,14 @@ bool pyad_apply_is_small(const pyad_sweep *sweep, const pyad_application *a)
         return false;
     bool small = fits(a->seed->value.layout, shape);
     for (int k = 0; k < a->target_count && small; k++)
-        small = fits(pyad_apply_layout(sweep, a->targets[k]), shape);
+        small = fits(pyad_sweep_layout(sweep, a->targets[k]), shape);
     for (int k = 0; k < p->input_count - 1 && small; k++) {
-        const pyad_layout *layout = pyad_apply_layout(sweep, pyad_apply_input(sweep, a, k));
+        const pyad_layout *layout = pyad_sweep_layout(sweep, pyad_apply_input(sweep, a, k));
         small = layout->size == 1 || fits(layout, shape) || !(p->reads[k] & a->want);
     }
     for (int k = 0; k < p->const_count && small; k++)
         small = p->consts[k].layout->size == 1;
-    return small && p->input_count + p->const_count + p->instr_count <= PYAD_BLOCKS_MAX_REGISTERS;
+    return small && p->input_count + p->const_count + p->instr_count <= PYAD_ELEMENTWISE_REGISTERS;
 }
 
 /* Where the inputs that are read stand in memory. */
@@ -50,7 +50,7 @@ static pyad_status point_at_inputs(pyad_sweep *sweep, const pyad_application *a,
         if (!(p->reads[k] & a->want))
             continue;
         uint32_t node = pyad_apply_input(sweep, a, k);
-        PYAD_TRY(pyad_apply_verify(sweep, a->node, node));
+        PYAD_TRY(pyad_sweep_check_read(sweep, a->node, node));
         run->reg[k] = tape->value[node].data;
         run->one[k] = tape->value[node].layout->size == 1;
     }
@@ -66,7 +66,7 @@ static pyad_status point_at_inputs(pyad_sweep *sweep, const pyad_application *a,
 static pyad_status land_small(pyad_sweep *sweep, uint32_t target, const void *from, bool one)
 {
     pyad_slot *slot = pyad_sweep_slot(sweep, target);
-    const pyad_layout *layout = pyad_apply_layout(sweep, target);
+    const pyad_layout *layout = pyad_sweep_layout(sweep, target);
     bool wide = layout->dtype == PYAD_F64;
     if (slot->state == PYAD_SLOT_BORROWED || (one && layout->size > 1)) {
         const pyad_layout *part = one ? pyad_layout_scalar(layout->dtype) : layout;
@@ -93,12 +93,12 @@ pyad_status pyad_apply_small(pyad_sweep *sweep, const pyad_application *a)
     _Alignas(64) int64_t cells[SMALL_CELLS];
     small_run run;
     int fixed = p->input_count + p->const_count;
-    run.n = pyad_apply_layout(sweep, a->node)->size;
+    run.n = pyad_sweep_layout(sweep, a->node)->size;
     PYAD_TRY(point_at_inputs(sweep, a, &run));
     for (int s = 0; s < p->instr_count; s++) {
         if (!(p->instrs[s].wanted_by & a->want))
             continue;
-        const pyad_step *step = &p->steps[s];
+        const pyad_elementwise_step *step = &p->steps[s];
         const void *in[3] = {run.reg[step->in[0]], run.reg[step->in[1]], run.reg[step->in[2]]};
         unsigned all = (1u << step->arity) - 1;
         unsigned ones = 0;
