@@ -7,6 +7,6 @@ from numpy import exceptions as exceptions
 from numpy import polynomial as polynomial
 from numpy import typing as typing
 
-from pyad.numpy import fft as fft
-from pyad.numpy import linalg as linalg
-from pyad.numpy import random as random
+from pyad.numpy import fft as fft  # type: ignore[no-redef]
+from pyad.numpy import linalg as linalg  # type: ignore[no-redef]
+from pyad.numpy import random as random  # type: ignore[no-redef]
