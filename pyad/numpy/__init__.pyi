@@ -1,4 +1,4 @@
-"""For type checkers and editors: `pyad.numpy` has NumPy's names with NumPy's signatures, whichever NumPy is installed."""
+"""For type checkers and editors: `pyad.numpy` has the names and signatures of the NumPy that is installed."""
 
 from numpy import *
 from numpy import __version__ as __version__

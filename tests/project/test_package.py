@@ -89,8 +89,8 @@ def test_what_is_installed():
     if sys.platform != "win32":
         assert "abi3" in extension[0]
     # The package's own sources and nothing else: no C, no tests, no build files.
-    sources = {path.relative_to(ROOT / "pyad").as_posix() for path in (ROOT / "pyad").rglob("*.py*") if path.is_file()}
-    sources = {name for name in sources if name.endswith((".py", ".pyi"))}
+    sources = {path.relative_to(ROOT / "pyad").as_posix() for path in (ROOT / "pyad").rglob("*.py*")}
+    sources = {name for name in sources if name.endswith((".py", ".pyi")) and "__pycache__" not in name}
     assert names == sources | {"py.typed", extension[0]}
     files = importlib.metadata.files(DISTRIBUTION)
     assert any(str(file).endswith("licenses/LICENSE") for file in files)
