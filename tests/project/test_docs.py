@@ -25,7 +25,7 @@ import pyad
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```\s*$", re.DOTALL | re.MULTILINE)
+FENCE = re.compile(r"^```([\w{}]*)[^\n]*\n(.*?)^```\s*$", re.DOTALL | re.MULTILINE)
 
 
 @pytest.fixture(autouse=True)
