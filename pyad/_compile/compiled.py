@@ -19,8 +19,10 @@ from typing import Any
 import numpy as np
 
 from pyad import tree
+from pyad._binding import dtypes, memory
 from pyad._binding import engine as _engine
-from pyad._binding.engine import CODES, INEXACT, lib
+from pyad._binding.dtypes import CODES, INEXACT
+from pyad._binding.engine import lib
 from pyad._compile.captured_state import Closure, random_states
 from pyad._compile.program import DONE, OVERLAP, Program
 from pyad._trace.array import Cell, Weak, is_traced, wrap
@@ -312,7 +314,7 @@ class Recording:
         if self.program.overlaps(self.leaves):
             return OVERLAP, None
         out = structure.unflatten([r.now(self.leaves) for r in results])
-        written = [(self.leaves[k], _engine.materialize(traced[k]._h, share=False)) for k in stores]
+        written = [(self.leaves[k], memory.materialize(traced[k]._h, share=False)) for k in stores]
         for array, value in written:
             array[...] = value
         return DONE, out
@@ -332,7 +334,7 @@ def _trace(x: Any) -> Any:
     kind = type(x)
     if kind is float:
         array = Weak.__new__(Weak)
-        array._h = lib.pyad_leaf_number(lib.PYAD_LEND_STAGED, x, _engine.CODE_F64)
+        array._h = lib.pyad_leaf_number(lib.PYAD_LEND_STAGED, x, dtypes.CODE_F64)
         return array
     if kind is complex:
         x = np.array(x)
@@ -346,13 +348,13 @@ def _trace(x: Any) -> Any:
             "or booleans"
         )
     if x.dtype not in INEXACT:
-        discrete = Discrete(_engine.lend(np.ascontiguousarray(x).reshape(x.shape), 1))
+        discrete = Discrete(memory.lend(np.ascontiguousarray(x).reshape(x.shape), 1))
         discrete._own = isinstance(x, np.ndarray)
         return discrete
     if x.ndim == 0 and x.dtype.kind == "f":
         array = wrap(lib.pyad_leaf_number(lib.PYAD_LEND_STAGED, float(x), CODES[x.dtype]))
     else:
-        array = wrap(_engine.lend(np.asarray(x), 0))
+        array = wrap(memory.lend(np.asarray(x), 0))
     if x.ndim == 0 and isinstance(x, np.ndarray):
         array.__class__ = Cell
     return array
@@ -389,7 +391,7 @@ class _Result:
         if self.argument is not None:
             return leaves[self.argument]
         if self.handle is not None:
-            return self.out(_engine.materialize(self.handle, share=False))
+            return self.out(memory.materialize(self.handle, share=False))
         return self.again()
 
     def out(self, value: Any) -> Any:

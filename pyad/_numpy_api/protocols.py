@@ -30,18 +30,13 @@ from pyad._ops._registry import (
     module_of,
 )
 from pyad._ops.linalg import matmul
-from pyad._trace.array import (
-    Array,
-    all_constant,
-    constant_call,
-    copy_of,
-    dropped,
-    is_traced,
-    numpy_value,
-    plain_values,
-)
-from pyad._trace.discrete import Discrete, guarded, is_staged, keep_weak, make_writable
-from pyad._trace.discrete import compare as staged_comparison
+from pyad._trace.array import Array, all_constant, copy_of, is_traced, numpy_value, plain_values
+from pyad._trace.discrete import Discrete
+from pyad._trace.guards import guarded, is_staged
+from pyad._trace.recorded_call import compare as staged_comparison
+from pyad._trace.recorded_call import constant_call
+from pyad._trace.refusals import dropped
+from pyad._trace.weak import keep_weak, make_writable
 from pyad.errors import UnsupportedError
 
 

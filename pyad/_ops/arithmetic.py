@@ -12,9 +12,11 @@ import numpy as np
 
 from pyad._ops._calls import binary, operand, unary
 from pyad._ops._registry import implements
-from pyad._trace.array import Array, common_dtype, constant, is_complex, is_traced, refuse_subclass
-from pyad._trace.discrete import Discrete, call
+from pyad._trace.array import Array, is_traced
+from pyad._trace.discrete import Discrete
 from pyad._trace.op import elementwise, handle_of, nondiff
+from pyad._trace.promotion import common_dtype, constant, is_complex, refuse_subclass
+from pyad._trace.recorded_call import call
 
 _ANY = ((-2.0, 2.0),)
 _POSITIVE = ((0.1, 3.0),)

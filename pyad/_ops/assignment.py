@@ -12,37 +12,19 @@ from typing import Any
 
 import numpy as np
 
-from pyad._binding.engine import FAILED, error, lend, lib
+from pyad._binding.engine import FAILED, error, lib
+from pyad._binding.memory import lend
 from pyad._ops.arithmetic import where as choose
 from pyad._ops.complex_parts import with_component
-from pyad._ops.indexing import (
-    add_rows,
-    expand,
-    has_values,
-    is_array_index,
-    place_index,
-    places_of,
-    select,
-    take_rows,
-)
+from pyad._ops.indexing import add_rows, expand, has_values, is_array_index, place_index, places_of, select, take_rows
 from pyad._ops.shape import array, broadcast_to, reshape, warn_of_imaginary_part
 from pyad._trace import strided_view
-from pyad._trace.array import (
-    Array,
-    View,
-    contains_traced,
-    is_complex,
-    is_constant,
-    is_traced,
-    part_of,
-    read_part,
-    rebind,
-    refuse_subclass,
-    take_component,
-    wrap,
-)
-from pyad._trace.discrete import Discrete, call, computed
+from pyad._trace.array import Array, View, contains_traced, is_constant, is_traced, rebind, wrap
+from pyad._trace.discrete import Discrete
 from pyad._trace.op import handle_of
+from pyad._trace.promotion import is_complex, refuse_subclass
+from pyad._trace.recorded_call import call, computed
+from pyad._trace.view import part_of, read_part, take_component
 from pyad.errors import ConcretizationError, DTypeError, ShapeError
 
 __all__ = [

@@ -10,24 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from pyad._binding.engine import FAILED, INT64, LARGE, error, lib
+from pyad._binding.dtypes import INT64
+from pyad._binding.engine import FAILED, LARGE, error, lib
 from pyad._ops.shape import reshape, transpose
-from pyad._trace import strided_view as parts
-from pyad._trace.array import (
-    Array,
-    View,
-    _new,
-    constant,
-    is_stale,
-    is_traced,
-    part_of,
-    read_part,
-    view,
-    view_of,
-    wrap,
-)
-from pyad._trace.discrete import Discrete, call, detached, peek
+from pyad._trace import strided_view
+from pyad._trace.array import Array, View, is_traced, new_array, wrap
+from pyad._trace.discrete import Discrete
+from pyad._trace.guards import peek
 from pyad._trace.op import linear
+from pyad._trace.promotion import constant
+from pyad._trace.recorded_call import call, detached
+from pyad._trace.view import is_stale, part_of, read_part, view, view_of
 from pyad.errors import ShapeError
 
 __all__ = ["getitem", "slice_axis", "take_rows"]
@@ -157,15 +150,15 @@ def getitem(x: Array, index: Any) -> Any:
     elif kind is slice:
         handle = _slice_first(x, index)
         if handle < FAILED:
-            return view(x, handle, (parts.first_axis, index))
+            return view(x, handle, (strided_view.first_axis, index))
     else:
         handle = FAILED
     if 0 <= handle < LARGE:
-        out = _new(Array)
+        out = new_array(Array)
         out._h = handle
         return out
     if handle < 0:
-        return view(x, ~handle, (parts.rows, place))
+        return view(x, ~handle, (strided_view.rows, place))
     p = simple_index(x.shape, index)
     if p is not None:
         return _sliced(x, p)
@@ -239,7 +232,7 @@ def places_of(shape: tuple[int, ...], index: Any) -> np.ndarray:
     """The places in C order of the elements that any index names."""
     items = expand(index, len(shape))
     if any(map(is_array_index, items)):
-        return place_index(parts.whole(shape), items)[0]
+        return place_index(strided_view.whole(shape), items)[0]
     return np.asarray(np.arange(math.prod(shape)).reshape(shape)[index], np.int64)
 
 
@@ -272,18 +265,18 @@ def _stale_getitem(x: View, index: Any) -> Any:
     return view_of(x, part) if part.shape else wrap(read_part(x._root, part))
 
 
-def select(x: Array, index: Any) -> parts.Part | None:
+def select(x: Array, index: Any) -> strided_view.Part | None:
     """Which part of the root of x an index names; None where it takes index arrays."""
     shape = x.shape
     p = simple_index(shape, index)
     if p is not None:
-        return parts.sliced(part_of(x), p)
+        return strided_view.sliced(part_of(x), p)
     items = expand(index, len(shape))
     if any(map(is_array_index, items)):
         return None
     p, new = basic_index(shape, items)
-    part = parts.sliced(part_of(x), p)
-    return part if len(part.shape) == len(new) else parts.reshaped(part, new)
+    part = strided_view.sliced(part_of(x), p)
+    return part if len(part.shape) == len(new) else strided_view.reshaped(part, new)
 
 
 def simple_index(shape: tuple[int, ...], index: Any) -> tuple[int, ...] | None:
@@ -398,7 +391,7 @@ def _sliced(x: Array, p: tuple[int, ...]) -> Array:
     handle = lib.pyad_op(_slice.number, 1, (x._h,), len(p), p)
     if handle >= FAILED:
         raise error(handle, (x._h,))
-    return view(x, handle, (parts.sliced, p)) if any(n >= 0 for n in p[2::3]) else wrap(handle)
+    return view(x, handle, (strided_view.sliced, p)) if any(n >= 0 for n in p[2::3]) else wrap(handle)
 
 
 def _advanced(x: Array, items: list[Any]) -> Any:
@@ -505,7 +498,7 @@ def _gather(view: Array, index: list[np.ndarray], axes: list[int], adjacent: boo
 # ---- where the elements that an index with arrays names lie ----
 
 
-def place_index(part: parts.Part, items: list[Any]) -> tuple[np.ndarray, bool]:
+def place_index(part: strided_view.Part, items: list[Any]) -> tuple[np.ndarray, bool]:
     """The places (in the root's C order) of the elements that an index with arrays selects from a part, in the shape of
     the result, and whether they are known to be distinct. O(result), but for masks, which are looked through.
     """

@@ -15,7 +15,8 @@ from pyad._ops.rearrange import gather
 from pyad._ops.reductions import Axis, normalize_axes
 from pyad._ops.shape import asarray, astype, moveaxis, ravel, reshape
 from pyad._trace.array import Array, Weak, is_traced
-from pyad._trace.discrete import Discrete, computed, detached, may_hold
+from pyad._trace.discrete import Discrete
+from pyad._trace.recorded_call import computed, detached, may_hold
 
 # How fast the position of a quantile moves with q: count + what stands here. Not in the table: steps, which are flat.
 _SPEED = {

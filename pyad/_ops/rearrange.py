@@ -10,15 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from pyad._binding import engine
+from pyad._binding import memory
 from pyad._ops import shape as sh
 from pyad._ops._registry import implements
 from pyad._ops.indexing import as_places, slice_axis, take_rows
 from pyad._ops.reductions import normalize_axes
 from pyad._ops.shape import asarray, concatenate
 from pyad._trace import strided_view
-from pyad._trace.array import Array, is_traced, part_of, view_of
-from pyad._trace.discrete import Discrete, computed
+from pyad._trace.array import Array, is_traced
+from pyad._trace.discrete import Discrete
+from pyad._trace.recorded_call import computed
+from pyad._trace.view import part_of, view_of
 
 __all__ = [
     "astype",
@@ -89,8 +91,8 @@ def layout(x: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Shape and strides (in elements)."""
     if not is_traced(x):
         return x.shape, tuple(s // x.itemsize for s in x.strides)
-    info = engine.look(x._h)
-    return engine.shape_of(info), tuple(info.strides[d] for d in range(info.ndim))
+    info = memory.look(x._h)
+    return memory.shape_of(info), tuple(info.strides[d] for d in range(info.ndim))
 
 
 def _is_fortran(x: Any) -> bool:

@@ -15,8 +15,9 @@ from pyad._ops.arithmetic import _compare, _eq, _select, exp, maximum, minimum
 from pyad._ops.arithmetic import where as select
 from pyad._ops.shape import asarray, astype, broadcast_to, moveaxis, reshape
 from pyad._trace.array import Array, is_traced
-from pyad._trace.discrete import Discrete, computed, detached
+from pyad._trace.discrete import Discrete
 from pyad._trace.op import Op, general, linear
+from pyad._trace.recorded_call import computed, detached
 from pyad.errors import ShapeError
 
 __all__ = ["amax", "amin", "log_softmax", "logsumexp", "max", "mean", "min", "softmax", "sum"]

@@ -15,8 +15,11 @@ from pyad._ops._registry import implements, refuse_out
 from pyad._ops.indexing import add_rows, as_places
 from pyad._ops.rearrange import gather, one_axis, take_axis
 from pyad._ops.shape import asarray, broadcast_to
-from pyad._trace.array import dtype_of, is_traced
-from pyad._trace.discrete import Discrete, computed, detached, guarded
+from pyad._trace.array import is_traced
+from pyad._trace.discrete import Discrete
+from pyad._trace.guards import guarded
+from pyad._trace.promotion import dtype_of
+from pyad._trace.recorded_call import computed, detached
 from pyad.errors import DTypeError
 
 __all__ = ["bincount", "choose", "compress", "extract", "piecewise", "select", "take", "take_along_axis", "where"]

@@ -10,22 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from pyad._binding.engine import CODES, FAILED, INEXACT, error, ffi, lib
+from pyad._binding.dtypes import CODES, INEXACT
+from pyad._binding.engine import FAILED, error, ffi, lib
 from pyad._ops._calls import operand, plain
-from pyad._trace import strided_view as parts
-from pyad._trace.array import (
-    Array,
-    View,
-    common_dtype,
-    contains_traced,
-    copy_of,
-    is_traced,
-    part_of,
-    view,
-    wrap,
-)
-from pyad._trace.discrete import Discrete, call, computed
+from pyad._ops._nested import nested_array
+from pyad._trace import strided_view
+from pyad._trace.array import Array, View, contains_traced, copy_of, is_traced, wrap
+from pyad._trace.discrete import Discrete
 from pyad._trace.op import handle_of, linear
+from pyad._trace.promotion import common_dtype
+from pyad._trace.recorded_call import call, computed
+from pyad._trace.view import part_of, view
 from pyad.errors import DTypeError, ShapeError
 
 __all__ = [
@@ -115,9 +110,9 @@ def reshape(x: Any, /, shape: Any) -> Any:
     new = _resolve_shape(x.size, old, shape)
     if not old or not new:
         return _reshape.record([x._h], new)
-    if type(x) is View and not parts.same_but_ones(old, new) and parts.reshaped(part_of(x), new) is None:
+    if type(x) is View and not strided_view.same_but_ones(old, new) and strided_view.reshaped(part_of(x), new) is None:
         return copy_of(_reshape.record([x._h], new))
-    return _view(_reshape, x, new, parts.reshaped)
+    return _view(_reshape, x, new, strided_view.reshaped)
 
 
 def _view(op: Any, x: Array, params: tuple[int, ...], how: Any) -> Array:
@@ -145,7 +140,7 @@ def transpose(x: Any, /, axes: Any = None) -> Any:
         order = tuple(a + ndim if -ndim <= a < 0 else a for a in given)
         if sorted(order) != list(range(ndim)):
             raise ValueError(f"transpose: axes {given} are no permutation of the {ndim} axes of shape {x.shape}")
-    return _view(_transpose, x, order, parts.transposed) if ndim else x
+    return _view(_transpose, x, order, strided_view.transposed) if ndim else x
 
 
 def moveaxis(x: Any, /, source: Any, destination: Any) -> Any:
@@ -187,7 +182,7 @@ def broadcast_to(x: Any, /, shape: Any) -> Any:
     shape = _integers("broadcast_to", "the shape", shape)
     if any(n < 0 for n in shape):
         raise ValueError(f"broadcast_to: shape {shape} has a negative length")
-    return _view(_broadcast, x, shape, parts.broadcast) if shape else _broadcast.record([x._h], shape)
+    return _view(_broadcast, x, shape, strided_view.broadcast) if shape else _broadcast.record([x._h], shape)
 
 
 def expand_dims(x: Any, /, axis: Any) -> Any:
@@ -305,7 +300,7 @@ def array(x: Any, dtype: Any = None) -> Any:
         return x if dtype is None else astype(x, dtype)
     if not contains_traced(x):
         return np.array(x, dtype)
-    built = stack([array(item) if type(item) in (list, tuple) else item for item in x])
+    built = nested_array(x)
     return built if dtype is None else astype(built, dtype)
 
 

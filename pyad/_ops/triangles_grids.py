@@ -15,8 +15,10 @@ from pyad._ops.indexing import _unslice
 from pyad._ops.rearrange import one_axis
 from pyad._ops.shape import asarray, broadcast_to, moveaxis
 from pyad._trace import strided_view
-from pyad._trace.array import Array, dtype_of, is_traced, part_of, view_of
-from pyad._trace.discrete import computed, detached
+from pyad._trace.array import Array, is_traced
+from pyad._trace.promotion import dtype_of
+from pyad._trace.recorded_call import computed, detached
+from pyad._trace.view import part_of, view_of
 
 __all__ = [
     "diag",

@@ -9,7 +9,8 @@ import numpy as np
 from pyad._ops import losses, reductions
 from pyad._ops.indexing import as_places
 from pyad._trace.array import is_traced
-from pyad._trace.discrete import computed, is_staged
+from pyad._trace.guards import is_staged
+from pyad._trace.recorded_call import computed
 
 __all__ = ["accuracy", "mse", "softmax_cross_entropy", "squared_error"]
 

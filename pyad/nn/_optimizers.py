@@ -13,7 +13,7 @@ import numpy as np
 from pyad import tree
 from pyad._binding import engine
 from pyad._trace.array import is_traced
-from pyad._trace.discrete import is_staged
+from pyad._trace.guards import is_staged
 
 __all__ = ["SGD", "Adam"]
 

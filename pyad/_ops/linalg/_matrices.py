@@ -16,7 +16,8 @@ import numpy as np
 from pyad._ops.arithmetic import where
 from pyad._ops.shape import array, astype, swapaxes, transpose
 from pyad._trace.array import contains_traced, is_traced
-from pyad._trace.discrete import Discrete, detached, may_hold
+from pyad._trace.discrete import Discrete
+from pyad._trace.recorded_call import detached, may_hold
 from pyad.errors import ShapeError
 
 __all__ = [

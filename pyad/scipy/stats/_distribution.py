@@ -17,7 +17,7 @@ from pyad._ops._calls import operand
 from pyad._ops.shape import asarray
 from pyad._trace.array import is_traced
 from pyad._trace.discrete import Discrete as Staged
-from pyad._trace.discrete import detached, may_hold
+from pyad._trace.recorded_call import detached, may_hold
 from pyad.errors import UnsupportedError
 
 __all__ = ["Continuous", "Discrete", "Distribution", "Frozen", "positive"]
