@@ -35,7 +35,7 @@ _ERRORS = {
 }
 
 # Threads that are recording a program: 0 nearly always, and then nobody need look further.
-staging_threads = 0
+symbolic_threads = 0
 _counting = threading.Lock()
 
 _generations = itertools.count(1)
@@ -137,21 +137,21 @@ class Engine:
         if left:
             self.abstract = False
             lib.pyad_reset()
-            self.stage(False)
+            self.set_symbolic(False)
             self.keep = []
         return True
 
     @property
-    def staging(self) -> bool:
+    def symbolic(self) -> bool:
         """Whether a program is being recorded on this thread's tape."""
         return bool(lib.pyad_is_staging())
 
-    def stage(self, on: bool) -> None:
+    def set_symbolic(self, on: bool) -> None:
         """Begin or end the recording of a program."""
-        global staging_threads
-        if self.staging != on:
+        global symbolic_threads
+        if self.symbolic != on:
             with _counting:
-                staging_threads += 1 if on else -1
+                symbolic_threads += 1 if on else -1
         lib.pyad_stage(on)
 
     def bury(self) -> None:
