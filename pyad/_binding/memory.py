@@ -31,6 +31,12 @@ def owner_of(array: Any) -> Any:
     return array
 
 
+def _is_outside_program(array: np.ndarray) -> bool:
+    """Whether a program is being recorded that does not read this array in place."""
+    here = current()
+    return here.is_recording_program and id(owner_of(array)) not in here.outside
+
+
 def lend(array: np.ndarray, flags: int) -> int:
     """A leaf over the memory of `array`; the engine's keep list holds the array."""
     dtype = array.dtype
@@ -38,7 +44,12 @@ def lend(array: np.ndarray, flags: int) -> int:
     if code is None or not dtype.isnative:
         raise DTypeError(f"arrays of dtype {dtype} are not supported; convert to float32 or float64")
     most = 32 if code <= CODE_F64 else 31
-    if engine.symbolic_threads and flags and current().symbolic and id(owner_of(array)) not in _local.engine.outside:  # type: ignore[union-attr]
+    if (
+        engine.recording_threads
+        and flags
+        and current().is_recording_program
+        and id(owner_of(array)) not in _local.engine.outside
+    ):  # type: ignore[union-attr]
         array = array.copy()  # the function may go on to change it, but the program needs what it is now
     if array.ndim > most:
         raise ShapeError(f"arrays of {array.ndim} dimensions are not supported, at most {most}")

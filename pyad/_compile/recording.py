@@ -41,11 +41,11 @@ class Recording:
         scope = TapeScope()
         try:
             scope.open()
-            scope.engine.set_symbolic(True)
+            scope.engine.record_program(True)
             scope.engine.outside = captured.owners()
             return self._run(scope.engine, captured)
         finally:
-            scope.engine.set_symbolic(False)
+            scope.engine.record_program(False)
             scope.engine.outside = set()
             scope.close()
 
@@ -98,7 +98,7 @@ def _trace(x: Any) -> Any:
     kind = type(x)
     if kind is float:
         array = WeakScalar.__new__(WeakScalar)
-        array._h = lib.pyad_leaf_number(lib.PYAD_LEND_STAGED, x, dtypes.CODE_F64)
+        array._h = lib.pyad_leaf_number(lib.PYAD_LEND_SYMBOLIC, x, dtypes.CODE_F64)
         return array
     if kind is complex:
         x = np.array(x)
@@ -116,7 +116,7 @@ def _trace(x: Any) -> Any:
         discrete._own = isinstance(x, np.ndarray)
         return discrete
     if x.ndim == 0 and x.dtype.kind == "f":
-        array = wrap(lib.pyad_leaf_number(lib.PYAD_LEND_STAGED, float(x), CODES[x.dtype]))
+        array = wrap(lib.pyad_leaf_number(lib.PYAD_LEND_SYMBOLIC, float(x), CODES[x.dtype]))
     else:
         array = wrap(memory.lend(np.asarray(x), 0))
     if x.ndim == 0 and isinstance(x, np.ndarray):

@@ -31,8 +31,8 @@ from pyad._ops._registry import (
 )
 from pyad._ops.linalg import matmul
 from pyad._trace.array import Array, all_constant, copy_of, is_traced, numpy_value, plain_values
-from pyad._trace.guards import is_symbolic
-from pyad._trace.recorded_call import compare as symbolic_comparison
+from pyad._trace.guards import is_recording_program
+from pyad._trace.recorded_call import compare as recorded_comparison
 from pyad._trace.recorded_call import computed
 from pyad._trace.refusals import dropped
 from pyad._trace.scalars import keep_weak, make_writable
@@ -71,14 +71,14 @@ def array_ufunc(self: Array, theirs: np.ufunc, method: str, *inputs: Any, **keyw
         return _ufunc_at(theirs, *inputs)
     if theirs in CONSTANT_UFUNCS:
         if (
-            engine.symbolic_threads
+            engine.recording_threads
             and method == "__call__"
             and not keywords
             and theirs in _COMPARISONS
-            and is_symbolic()
+            and is_recording_program()
         ):
             op, compare = _COMPARISONS[theirs]
-            return symbolic_comparison(op, compare, *inputs)
+            return recorded_comparison(op, compare, *inputs)
         return computed(getattr(theirs, method), *inputs, **keywords)
     if method != "__call__":
         name = _ufunc_name(theirs)
@@ -208,8 +208,8 @@ def _comparison(name: str) -> Callable[[Array, Any], Any]:
     op = getattr(el, f"_{name}")
 
     def method(self: Array, other: Any) -> Any:
-        if engine.symbolic_threads and is_symbolic():
-            return symbolic_comparison(op, compare, self, other)
+        if engine.recording_threads and is_recording_program():
+            return recorded_comparison(op, compare, self, other)
         return compare(numpy_value(self), plain_values(other))
 
     return method

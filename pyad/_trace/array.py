@@ -137,7 +137,7 @@ class Array:
         raise dropped("an index (or int())", self)
 
     def __bool__(self) -> bool:
-        if engine.symbolic_threads and lib.pyad_is_staged(self._h):
+        if engine.recording_threads and lib.pyad_is_symbolic(self._h):
             return bool(self != 0)
         if is_constant(self):
             return bool(numpy_value(self))
@@ -147,7 +147,7 @@ class Array:
         )
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
-        if engine.symbolic_threads and lib.pyad_is_staged(self._h):
+        if engine.recording_threads and lib.pyad_is_symbolic(self._h):
             raise frozen("a plain NumPy array", self)
         if is_constant(self):
             return np.asarray(numpy_value(self), dtype)
@@ -254,7 +254,7 @@ def is_constant(x: Any) -> bool:
 
 
 def _constant_value(what: str, x: Array) -> Any:
-    if engine.symbolic_threads and lib.pyad_is_staged(x._h):
+    if engine.recording_threads and lib.pyad_is_symbolic(x._h):
         raise frozen(what, x)
     if not is_constant(x):
         raise dropped(what, x)
@@ -355,7 +355,7 @@ def numpy_value(x: Any) -> Any:
     if type(x) not in NODES:
         return x
     handle = x._h
-    if engine.symbolic_threads:
+    if engine.recording_threads:
         _guard(handle)
     value = _value(handle)
     value = memory.read(handle, share=False) if value is None else value
@@ -364,7 +364,7 @@ def numpy_value(x: Any) -> Any:
 
 def _guard(handle: int) -> None:
     """While a program is being recorded: what is recorded from here on is right for this value only."""
-    if lib.pyad_is_staged(handle):
+    if lib.pyad_is_symbolic(handle):
         status = lib.pyad_guard(handle)
         if status:
             raise engine.error(status, (handle,))

@@ -20,9 +20,9 @@ from pyad._binding.engine import FAILED, LARGE, lib
 from pyad._trace.array import WeakScalar
 
 
-def is_symbolic() -> bool:
+def is_recording_program() -> bool:
     """Whether this thread is recording a program."""
-    return engine.symbolic_threads > 0 and engine.current().symbolic
+    return engine.recording_threads > 0 and engine.current().is_recording_program
 
 
 def unguarded(x: Any) -> Any:

@@ -16,12 +16,6 @@ from pyad._trace.traced_integer import TracedInteger, owned
 from pyad.errors import ConcretizationError, DTypeError, ShapeError
 
 
-def _method(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Decorator: the function is a method of traced integers."""
-    setattr(TracedInteger, function.__name__, function)
-    return function
-
-
 def _refuse_write(*_: Any) -> Any:
     raise ConcretizationError(
         "a write into an array of integers or booleans that depends on the arguments of a compiled program; build it "
@@ -52,75 +46,70 @@ def _without_out(function: Callable[..., Any], args: Any, keywords: dict[str, An
     return out
 
 
-@_method
-def __iter__(self: TracedInteger) -> Iterator[Any]:
-    return iter([self[k] for k in range(len(self))])
+class _Methods:
+    """What a traced integer has besides its operators; given to the class below."""
+
+    def __iter__(self: TracedInteger) -> Iterator[Any]:
+        return iter([self[k] for k in range(len(self))])
+
+    def __contains__(self: TracedInteger, x: Any) -> bool:
+        return bool((self == x).any())
+
+    def __array_ufunc__(self: TracedInteger, ufunc: np.ufunc, method: str, *inputs: Any, **keywords: Any) -> Any:
+        array = first_traced(inputs, keywords)
+        if array is not None:
+            return array.__array_ufunc__(ufunc, method, *inputs, **keywords)
+        if method == "at":
+            return _written_now(ufunc.at, inputs, keywords)
+        return _without_out(getattr(ufunc, method), inputs, keywords)
+
+    def __array_function__(
+        self: TracedInteger, function: Callable[..., Any], types: Any, args: Any, keywords: Any
+    ) -> Any:
+        array = first_traced(args, keywords)
+        if array is not None:
+            return array.__array_function__(function, types, args, keywords)
+        if function in _WRITING:
+            return _written_now(function, args, keywords)
+        return _without_out(function, args, keywords)
+
+    def __getitem__(self: TracedInteger, index: Any) -> Any:
+        return call(operator.getitem, (self, index), {})
+
+    def __setitem__(self: TracedInteger, index: Any, value: Any) -> None:
+        self._write(call(with_items, (self, index, value), {}))
+
+    def _write(self: TracedInteger, result: Any) -> TracedInteger:
+        """Give the array other elements, where it is sure who sees them."""
+        if not self._own:
+            raise ConcretizationError(
+                "a write into an array of integers or booleans that depends on the arguments of a compiled program and "
+                "may be a view of another, or have one; write into a copy (x + 0) that nothing was taken from, or "
+                "build it with np.where or np.concatenate"
+            )
+        if is_traced(result) or not np.can_cast(result.dtype, self.dtype, "same_kind"):
+            raise DTypeError(f"an array of dtype {result.dtype} cannot be written into one of {self.dtype}")
+        if result.shape != self.shape:
+            raise ShapeError(f"an array of shape {result.shape} cannot be written into one of {self.shape}")
+        if type(result) is not TracedInteger or result.dtype != self.dtype:
+            result = call(np.full_like, (self, result), {})
+        self._h = result._h
+        if hasattr(result, "_keep"):
+            self._keep = result._keep
+        self._own = True
+        return self
+
+    def __getattr__(self: TracedInteger, name: str) -> Any:
+        if name.startswith("__") or not hasattr(np.ndarray, name):
+            raise AttributeError(f"'numpy.ndarray' object has no attribute {name!r}")
+        if callable(getattr(np.ndarray, name)):
+            return lambda *args, **keywords: call(getattr(np.ndarray, name), (self, *args), keywords)
+        return call(getattr, (self, name), {})
 
 
-@_method
-def __contains__(self: TracedInteger, x: Any) -> bool:
-    return bool((self == x).any())
-
-
-@_method
-def __array_ufunc__(self: TracedInteger, ufunc: np.ufunc, method: str, *inputs: Any, **keywords: Any) -> Any:
-    array = first_traced(inputs, keywords)
-    if array is not None:
-        return array.__array_ufunc__(ufunc, method, *inputs, **keywords)
-    if method == "at":
-        return _written_now(ufunc.at, inputs, keywords)
-    return _without_out(getattr(ufunc, method), inputs, keywords)
-
-
-@_method
-def __array_function__(self: TracedInteger, function: Callable[..., Any], types: Any, args: Any, keywords: Any) -> Any:
-    array = first_traced(args, keywords)
-    if array is not None:
-        return array.__array_function__(function, types, args, keywords)
-    if function in _WRITING:
-        return _written_now(function, args, keywords)
-    return _without_out(function, args, keywords)
-
-
-@_method
-def __getitem__(self: TracedInteger, index: Any) -> Any:
-    return call(operator.getitem, (self, index), {})
-
-
-@_method
-def __setitem__(self: TracedInteger, index: Any, value: Any) -> None:
-    self._write(call(with_items, (self, index, value), {}))
-
-
-@_method
-def _write(self: TracedInteger, result: Any) -> TracedInteger:
-    """Give the array other elements, where it is sure who sees them."""
-    if not self._own:
-        raise ConcretizationError(
-            "a write into an array of integers or booleans that depends on the arguments of a compiled program and "
-            "may be a view of another, or have one; write into a copy (x + 0) that nothing was taken from, or "
-            "build it with np.where or np.concatenate"
-        )
-    if is_traced(result) or not np.can_cast(result.dtype, self.dtype, "same_kind"):
-        raise DTypeError(f"an array of dtype {result.dtype} cannot be written into one of {self.dtype}")
-    if result.shape != self.shape:
-        raise ShapeError(f"an array of shape {result.shape} cannot be written into one of {self.shape}")
-    if type(result) is not TracedInteger or result.dtype != self.dtype:
-        result = call(np.full_like, (self, result), {})
-    self._h = result._h
-    if hasattr(result, "_keep"):
-        self._keep = result._keep
-    self._own = True
-    return self
-
-
-@_method
-def __getattr__(self: TracedInteger, name: str) -> Any:
-    if name.startswith("__") or not hasattr(np.ndarray, name):
-        raise AttributeError(f"'numpy.ndarray' object has no attribute {name!r}")
-    if callable(getattr(np.ndarray, name)):
-        return lambda *args, **keywords: call(getattr(np.ndarray, name), (self, *args), keywords)
-    return call(getattr, (self, name), {})
+for _name, _function in list(vars(_Methods).items()):
+    if callable(_function):
+        setattr(TracedInteger, _name, _function)
 
 
 # ---- operators ----

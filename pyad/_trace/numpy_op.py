@@ -58,7 +58,7 @@ def numpy_op(name: str, reference: Callable[..., Any], vjp: Callable[..., Any], 
         try:
             value = reference(*plain, **params)
         except (ValueError, TypeError) as problem:
-            if engine.symbolic_threads:
+            if engine.recording_threads:
                 # That it fails may decide what is recorded, if the function catches it.
                 for x in operands:
                     numpy_value(x)

@@ -42,7 +42,7 @@ def detached(x: Any) -> Any:
     """x without its derivative: a plain value, or while a program is being recorded, a value that it computes anew."""
     if not is_traced(x):
         return x
-    if engine.symbolic_threads and lib.pyad_is_staged(x._h):
+    if engine.recording_threads and lib.pyad_is_symbolic(x._h):
         return _as_value(lib.pyad_without_derivative(x._h))
     return numpy_value(x)
 
@@ -50,7 +50,7 @@ def detached(x: Any) -> Any:
 def computed(function: Callable[..., Any], /, *args: Any, **keywords: Any) -> Any:
     """A function of NumPy or SciPy on the plain values of arguments; while a program is being recorded, a call that it
     makes again. A Python number or bool that the function gives is a decision: another one, another recording."""
-    if engine.symbolic_threads and engine.current().symbolic:
+    if engine.recording_threads and engine.current().is_recording_program:
         return call(function, args, keywords)
     return function(*plain_values(args), **plain_values(keywords))
 

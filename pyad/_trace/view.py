@@ -93,7 +93,7 @@ def _read_anew(x: View) -> None:
     x._at = x._root._h
 
 
-_WINDOW = engine.kernel("window")
+_WINDOW = engine.kernel("strided_view")
 _RESHAPE = engine.kernel("reshape")
 _TAKE = engine.kernel("take")
 _IMAG = engine.kernel("imag")

@@ -61,7 +61,7 @@ class TapeScope:
     def close(self) -> None:
         """Everything recorded since `open` is gone, unless the mark is closed already."""
         _engine._open.pop(self.generation, None)
-        if _engine.symbolic_threads and self.nested and self.engine.symbolic:
+        if _engine.recording_threads and self.nested and self.engine.is_recording_program:
             # What the transform found out may have decided what was recorded, so it belongs to the program.
             lib.pyad_mark_seal(self.generation, 0, ffi.NULL)
             self._restore()
