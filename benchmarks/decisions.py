@@ -49,7 +49,7 @@ def leaving() -> None:
         def measure(a: pyad.Array, kib: int = kib) -> None:
             def copied() -> None:
                 y = a * 2.0
-                memory.materialize(y._h, share=False)
+                memory.read(y._h, share=False)
 
             def shared() -> None:
                 y = a * 2.0

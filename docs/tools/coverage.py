@@ -211,7 +211,7 @@ def _recorded(y: Any) -> set[str]:
         if handle in seen:
             continue
         seen.add(handle)
-        info = memory.look(handle)
+        info = memory.node_info(handle)
         op = REGISTRY.get(info.op)  # none for a copy, for which nothing is computed
         if info.nargs and op is not None:
             found.add("NumPy" if op.in_python else "C")

@@ -35,7 +35,7 @@ _ERRORS = {
 }
 
 # Threads that are recording a program: 0 nearly always, and then nobody need look further.
-staging_threads = 0
+recording_threads = 0
 _counting = threading.Lock()
 
 _generations = itertools.count(1)
@@ -137,22 +137,22 @@ class Engine:
         if left:
             self.abstract = False
             lib.pyad_reset()
-            self.stage(False)
+            self.record_program(False)
             self.keep = []
         return True
 
     @property
-    def staging(self) -> bool:
+    def is_recording_program(self) -> bool:
         """Whether a program is being recorded on this thread's tape."""
-        return bool(lib.pyad_is_staging())
+        return bool(lib.pyad_is_recording_program())
 
-    def stage(self, on: bool) -> None:
+    def record_program(self, on: bool) -> None:
         """Begin or end the recording of a program."""
-        global staging_threads
-        if self.staging != on:
+        global recording_threads
+        if self.is_recording_program != on:
             with _counting:
-                staging_threads += 1 if on else -1
-        lib.pyad_stage(on)
+                recording_threads += 1 if on else -1
+        lib.pyad_record_program(on)
 
     def bury(self) -> None:
         """Free saved tapes whose pullback is gone."""

@@ -31,6 +31,12 @@ def owner_of(array: Any) -> Any:
     return array
 
 
+def _is_outside_program(array: np.ndarray) -> bool:
+    """Whether a program is being recorded that does not read this array in place."""
+    here = current()
+    return here.is_recording_program and id(owner_of(array)) not in here.outside
+
+
 def lend(array: np.ndarray, flags: int) -> int:
     """A leaf over the memory of `array`; the engine's keep list holds the array."""
     dtype = array.dtype
@@ -38,7 +44,12 @@ def lend(array: np.ndarray, flags: int) -> int:
     if code is None or not dtype.isnative:
         raise DTypeError(f"arrays of dtype {dtype} are not supported; convert to float32 or float64")
     most = 32 if code <= CODE_F64 else 31
-    if engine.staging_threads and flags and current().staging and id(owner_of(array)) not in _local.engine.outside:  # type: ignore[union-attr]
+    if (
+        engine.recording_threads
+        and flags
+        and current().is_recording_program
+        and id(owner_of(array)) not in _local.engine.outside
+    ):  # type: ignore[union-attr]
         array = array.copy()  # the function may go on to change it, but the program needs what it is now
     if array.ndim > most:
         raise ShapeError(f"arrays of {array.ndim} dimensions are not supported, at most {most}")
@@ -105,7 +116,7 @@ def shared(share: Callable[[int, Any], int], handle: int, shape: tuple[int, ...]
 _info = ffi.typeof("pyad_info *")
 
 
-def look(handle: int) -> Any:
+def node_info(handle: int) -> Any:
     """What the engine says of a node; valid until the tape changes."""
     info = ffi.new(_info)
     status = lib.pyad_look(handle, info)
@@ -125,7 +136,7 @@ def params_of(info: Any) -> tuple[int, ...]:
     return tuple(ffi.unpack(info.params + 1, count)) if count else ()
 
 
-def materialize(handle: int, share: bool = True) -> Any:
+def read(handle: int, share: bool = True) -> Any:
     """The value of a node as a NumPy array (a scalar where it is 0-d) with memory of its own."""
     _need_values()
     ndim = lib.pyad_ndim_of(handle)
@@ -160,7 +171,7 @@ def _need_values() -> None:
         raise NeedsPython
 
 
-def view(handle: int) -> Any:
+def read_view(handle: int) -> Any:
     """The value of a node as a read-only NumPy array over its memory where that can be, for use before the mark is cut.
 
     Buffers of the engine are kept alive by the array; memory that was lent stays until then anyway; small values, which
@@ -168,12 +179,12 @@ def view(handle: int) -> Any:
     """
     # Nothing that is this small takes more than the limit, and neither does a value that is stale (-1).
     if lib.pyad_size_of(handle) * _WIDEST <= VIEW_BYTES:
-        return materialize(handle, share=False)
+        return read(handle, share=False)
     info = _glance(handle)
     dtype = DTYPES[info.dtype]
     nbytes = info.size * dtype.itemsize
     if not nbytes or not info.is_contiguous or info.data == NULL:
-        return materialize(handle, share=False)
+        return read(handle, share=False)
     if nbytes <= VIEW_BYTES:
         return _over(info, nbytes, dtype).copy()[()]
     cell = ffi.new(_cell)
@@ -184,18 +195,8 @@ def view(handle: int) -> Any:
     return out
 
 
-def peek(handle: int) -> np.ndarray:
-    """The value of a node, only to be read, and not to be kept beyond the call that it is fetched for."""
-    info = _glance(handle)
-    dtype = DTYPES[info.dtype]
-    nbytes = info.size * dtype.itemsize
-    if not nbytes or not info.is_contiguous or info.data == NULL:
-        return np.asarray(materialize(handle, share=False))
-    return _over(info, nbytes, dtype)
-
-
 def _glance(handle: int) -> Any:
-    """As `look` at a node with a value, but valid only until the next glance."""
+    """As `node_info` of a node with a value, but valid only until the next glance."""
     here = current()
     if here.abstract:
         raise NeedsPython
@@ -214,7 +215,7 @@ def _over(info: Any, nbytes: int, dtype: np.dtype) -> np.ndarray:
 def _number(handle: int) -> float:
     """The value of a 0-d node."""
     number = lib.pyad_read_number(handle)
-    if number != number and look(handle).data == NULL:  # no value, or it is NaN
+    if number != number and node_info(handle).data == NULL:  # no value, or it is NaN
         raise error(7, (handle,))
     return number
 

@@ -15,9 +15,9 @@ from pyad._binding.memory import lend
 from pyad._ops._nested import nested_array
 from pyad._ops._registry import implements, named
 from pyad._trace.array import Array, Held, View, contains_traced, is_traced, new_array
-from pyad._trace.discrete import Discrete
 from pyad._trace.op import Op
 from pyad._trace.promotion import refuse_subclass
+from pyad._trace.traced_integer import TracedInteger
 
 __all__ = ["binary", "binary_method", "operand", "plain", "unary"]
 
@@ -134,7 +134,7 @@ def operand(name: str, x: Any) -> Any:
     """An operand for the engine: traced, a number, or an ndarray of numbers."""
     if is_traced(x) or type(x) is np.ndarray:
         return x
-    if type(x) is Discrete:
+    if type(x) is TracedInteger:
         return x.as_array()
     if isinstance(x, float | int | complex | np.ndarray | np.generic):
         refuse_subclass(name, x)

@@ -9,9 +9,9 @@ import numpy as np
 from pyad._binding import engine
 from pyad._binding.engine import lib
 from pyad._trace.array import Array, bare, contains_traced, is_traced, wrap
-from pyad._trace.discrete import Discrete
 from pyad._trace.op import handle_of
 from pyad._trace.promotion import common_dtype
+from pyad._trace.traced_integer import TracedInteger
 from pyad.errors import ShapeError
 
 __all__ = ["nested_array"]
@@ -46,7 +46,7 @@ def _as_operand(item: Any) -> Any:
     """A traced value or an array; a list beside them is one more array."""
     if is_traced(item):
         return item
-    if type(item) is Discrete:
+    if type(item) is TracedInteger:
         return item.as_array()
     if type(item) in (list, tuple):
         return nested_array(item) if contains_traced(item) else np.asarray(item)

@@ -18,11 +18,11 @@ from pyad._ops.arithmetic import _compare, _eq, _ne, _select, _tie, maximum, min
 from pyad._ops.assignment import assign_all
 from pyad._ops.shape import array, asarray, astype
 from pyad._trace.array import copy_of, is_traced
-from pyad._trace.discrete import Discrete
 from pyad._trace.numpy_op import numpy_op, numpy_op_elementwise, numpy_op_linear
 from pyad._trace.op import elementwise
 from pyad._trace.promotion import common_dtype, dtype_of, is_complex
 from pyad._trace.recorded_call import computed, detached, may_hold
+from pyad._trace.traced_integer import TracedInteger
 
 _ANY = ((-2.0, 2.0),)
 _POSITIVE = ((0.1, 3.0),)
@@ -213,7 +213,7 @@ def frexp(x: Any, /) -> tuple[Any, Any]:
 
 def _scaled(x: Any, exponent: Any) -> Any:
     """x * 2 ** exponent."""
-    if type(exponent) is not Discrete:
+    if type(exponent) is not TracedInteger:
         return _ldexp(x, exponent=exponent)
     # In two steps, each of which is a number even where the whole is none.
     one = x.dtype.type(1.0)

@@ -106,7 +106,7 @@ class Array:
 
     def __repr__(self) -> str:
         try:
-            info = memory.look(self._h)
+            info = memory.node_info(self._h)
         except Exception:
             return "<traced array of a transform that has ended>"
         text = f"traced {DTYPES[info.dtype]}{list(memory.shape_of(info))}"
@@ -137,7 +137,7 @@ class Array:
         raise dropped("an index (or int())", self)
 
     def __bool__(self) -> bool:
-        if engine.staging_threads and lib.pyad_is_staged(self._h):
+        if engine.recording_threads and lib.pyad_is_symbolic(self._h):
             return bool(self != 0)
         if is_constant(self):
             return bool(numpy_value(self))
@@ -147,7 +147,7 @@ class Array:
         )
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
-        if engine.staging_threads and lib.pyad_is_staged(self._h):
+        if engine.recording_threads and lib.pyad_is_symbolic(self._h):
             raise frozen("a plain NumPy array", self)
         if is_constant(self):
             return np.asarray(numpy_value(self), dtype)
@@ -178,7 +178,7 @@ class Array:
         return np.asarray(_constant_value("tolist()", self)).tolist()
 
     def _text(self) -> str:
-        info = memory.look(self._h)
+        info = memory.node_info(self._h)
         return f"{DTYPES[info.dtype]}{list(memory.shape_of(info))}"
 
     def __copy__(self) -> Array:
@@ -213,23 +213,27 @@ def wrap(handle: int) -> Array:
     return array
 
 
-class Weak(Array):
+class WeakScalar(Array):
     """A Python float among the arguments of a program that is being recorded: NumPy's promotion does not count it."""
 
     __slots__ = ()
 
 
-class Cell(Array):
+class MutableScalar(Array):
     """A 0-d array among the arguments of a program that is being recorded, which can be written into. Any other traced
     0-d value stands for a number."""
 
     __slots__ = ()
 
 
+# The classes that stand for a node.
+NODES: set[type] = {Array, WeakScalar, MutableScalar}
+
+
 def is_traced(x: Any) -> bool:
     """Whether `x` is a traced array."""
     kind = type(x)
-    return kind is Array or kind is View or kind is Weak or kind is Cell
+    return kind is Array or kind is View or kind is WeakScalar or kind is MutableScalar
 
 
 def contains_traced(x: Any) -> bool:
@@ -250,7 +254,7 @@ def is_constant(x: Any) -> bool:
 
 
 def _constant_value(what: str, x: Array) -> Any:
-    if engine.staging_threads and lib.pyad_is_staged(x._h):
+    if engine.recording_threads and lib.pyad_is_symbolic(x._h):
         raise frozen(what, x)
     if not is_constant(x):
         raise dropped(what, x)
@@ -287,14 +291,14 @@ class View(Array):
     into since, they are read from it anew.
     """
 
-    __slots__ = ("_at", "_made", "_node", "_parent", "_part", "_root")
+    __slots__ = ("_at", "_made", "_node", "_parent", "_root", "_strided")
 
     _node: int  # the handle, as of ...
     _at: int  # ... this handle of ...
     _root: Array  # ... the array that owns the elements
     _parent: Array  # which array this is a part of,
     _made: tuple[Any, Any]  # and which: a function of strided_view.py, and what it takes
-    _part: strided_view.Part  # of the root, once it has been worked out
+    _strided: strided_view.StridedView  # of the root, once it has been worked out
     _read_anew: Callable[[View], None]  # attached by view.py
 
     @property
@@ -324,6 +328,7 @@ class View(Array):
         return _size_of(self._node)
 
 
+NODES.add(View)
 # Calls of the engine that take and return objects (csrc/python/op_calls.h). Each returns None outside the common case.
 CALLS = memory.object_calls(Array, View)
 _value, _shape = CALLS["value"], CALLS["shape"]
@@ -346,20 +351,20 @@ def rebind(x: Array, handle: int) -> None:
 
 
 def numpy_value(x: Any) -> Any:
-    """The value of a traced array as a NumPy array or scalar; anything else as it is."""
-    if not is_traced(x):
+    """The value of a traced array or integer as a NumPy array or scalar; anything else as it is."""
+    if type(x) not in NODES:
         return x
     handle = x._h
-    if engine.staging_threads:
+    if engine.recording_threads:
         _guard(handle)
     value = _value(handle)
-    value = memory.materialize(handle, share=False) if value is None else value
-    return float(value) if type(x) is Weak else value
+    value = memory.read(handle, share=False) if value is None else value
+    return float(value) if type(x) is WeakScalar else value
 
 
 def _guard(handle: int) -> None:
     """While a program is being recorded: what is recorded from here on is right for this value only."""
-    if lib.pyad_is_staged(handle):
+    if lib.pyad_is_symbolic(handle):
         status = lib.pyad_guard(handle)
         if status:
             raise engine.error(status, (handle,))
@@ -367,7 +372,7 @@ def _guard(handle: int) -> None:
 
 def plain_values(x: Any) -> Any:
     """The same with plain values for traced ones, inside lists, tuples and dicts too."""
-    if is_traced(x):
+    if type(x) in NODES:
         return numpy_value(x)
     if type(x) in (list, tuple):
         return type(x)(plain_values(item) for item in x)

@@ -20,7 +20,7 @@ import numpy as np
 from pyad._binding import engine
 from pyad._binding.dtypes import CODE_F32, CODES
 from pyad._binding.engine import lib
-from pyad._binding.memory import VIEW_BYTES, view
+from pyad._binding.memory import VIEW_BYTES, read_view
 from pyad._trace.array import CALLS, Array, bare, is_traced, numpy_value, wrap
 from pyad._trace.op import Op, cast, handle_of, python_op
 from pyad._trace.packing import Packing
@@ -58,7 +58,7 @@ def numpy_op(name: str, reference: Callable[..., Any], vjp: Callable[..., Any], 
         try:
             value = reference(*plain, **params)
         except (ValueError, TypeError) as problem:
-            if engine.staging_threads:
+            if engine.recording_threads:
                 # That it fails may decide what is recorded, if the function catches it.
                 for x in operands:
                     numpy_value(x)
@@ -155,7 +155,7 @@ def _define(name: str, reference: Any, vjp: Any, jvp: Any) -> Op:
     def backward_on_kept(s: Any, number: tuple[int, ...], handles: Sequence[int]) -> tuple[Any, ...]:
         params, outputs, y, operands = engine.current().keep[number[0]]
         if operands is None:
-            operands = [view(h) for h in handles]
+            operands = [read_view(h) for h in handles]
         elif y.flags.writeable:
             _freeze(y, operands)
         if outputs is not None:
@@ -165,7 +165,7 @@ def _define(name: str, reference: Any, vjp: Any, jvp: Any) -> Op:
     def forward_on_kept(tangents: list[Any], number: tuple[int, ...], handles: Sequence[int]) -> Any:
         params, outputs, y, operands = engine.current().keep[number[0]]
         if operands is None:
-            operands = [view(h) for h in handles]
+            operands = [read_view(h) for h in handles]
         elif y.flags.writeable:
             _freeze(y, operands)
         if outputs is None:
@@ -185,7 +185,7 @@ def _long_way(op: Op, operands: tuple[Any, ...]) -> tuple[tuple[Array, ...], lis
     dtype = common_dtype(op.name, operands)
     same = [x if is_traced(x) else np.asarray(x, dtype) for x in operands]
     traced = tuple(_in_dtype(x, dtype) for x in same)
-    return traced, [view(t._h) if is_traced(x) else x for x, t in zip(same, traced, strict=True)]
+    return traced, [read_view(t._h) if is_traced(x) else x for x, t in zip(same, traced, strict=True)]
 
 
 def _in_dtype(x: Any, dtype: np.dtype) -> Array:

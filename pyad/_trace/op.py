@@ -115,7 +115,7 @@ def _record_given(op: Op, handles: list[int], params: tuple[int, ...] | None) ->
     if type(result) is not int:
         value = result
         if value is None:
-            value = op.reference(*[memory.peek(handle) for handle in handles], *(params or ()))
+            value = op.reference(*[memory.read_view(handle) for handle in handles], *(params or ()))
         value = np.asarray(value)
         result = _given(op.number, handles, params, value, keep)
     if type(result) is Array:

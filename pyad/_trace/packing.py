@@ -35,13 +35,13 @@ class Packing:
 
     def unpack(self, packed: Any) -> tuple[Any, ...]:
         """The arrays, each in its shape and dtype."""
-        part_of, recast = (_traced_part, cast) if is_traced(packed) else (_plain_part, _recast)
+        strided_view_of, recast = (_traced_part, cast) if is_traced(packed) else (_plain_part, _recast)
         mixed = len(set(self.dtypes)) > 1
         parts = []
         start = 0
         for shape, dtype in zip(self.shapes, self.dtypes, strict=True):
             size = math.prod(shape)
-            part = part_of(packed, start, size, shape)
+            part = strided_view_of(packed, start, size, shape)
             parts.append(recast(part, dtype) if mixed else part)
             start += size
         return tuple(parts)

@@ -9,7 +9,7 @@ import numpy as np
 from pyad._binding import dtypes, engine, memory
 from pyad._binding.dtypes import CODES, F64
 from pyad._binding.engine import FAILED, lib
-from pyad._trace.array import Array, View, Weak, is_traced
+from pyad._trace.array import Array, View, WeakScalar, is_traced
 from pyad.errors import DTypeError
 
 # ---- operands ----
@@ -18,7 +18,7 @@ from pyad.errors import DTypeError
 def dtype_of(x: Any) -> Any:
     """The dtype of an operand as NumPy's promotion sees it: a dtype, or the Python number itself (weak)."""
     if is_traced(x):
-        return 1.0 if type(x) is Weak else x.dtype
+        return 1.0 if type(x) is WeakScalar else x.dtype
     if type(x) in (float, int, bool, complex):
         return x
     if isinstance(x, np.generic | np.ndarray):

@@ -13,15 +13,15 @@ import numpy as np
 from pyad._binding import dtypes, engine
 from pyad._binding.dtypes import CODES
 from pyad._binding.engine import FAILED, LARGE, ffi, lib
-from pyad._trace.array import Array, Weak, is_traced, numpy_value, plain_values, wrap
-from pyad._trace.discrete import Discrete, owned
-from pyad._trace.guards import _guard_shape, guarded, peek
+from pyad._trace.array import WeakScalar, is_traced, numpy_value, plain_values, wrap
+from pyad._trace.guards import guard_shape, unguarded
 from pyad._trace.op import python_op
+from pyad._trace.traced_integer import TracedInteger, owned
 from pyad.errors import ConcretizationError
 
 
 def _is_value(x: Any) -> bool:
-    return is_traced(x) or type(x) is Discrete
+    return is_traced(x) or type(x) is TracedInteger
 
 
 def first_traced(*given: Any) -> Any:
@@ -38,38 +38,33 @@ def first_traced(*given: Any) -> Any:
     return None
 
 
-def without_derivative(x: Array) -> Any:
-    """A value through which nothing is differentiated, which still depends on the program's arguments."""
-    return _as_value(lib.pyad_without_derivative(x._h))
-
-
 def detached(x: Any) -> Any:
     """x without its derivative: a plain value, or while a program is being recorded, a value that it computes anew."""
     if not is_traced(x):
         return x
-    if engine.staging_threads and lib.pyad_is_staged(x._h):
-        return without_derivative(x)
+    if engine.recording_threads and lib.pyad_is_symbolic(x._h):
+        return _as_value(lib.pyad_without_derivative(x._h))
     return numpy_value(x)
 
 
-def computed(function: Callable[..., Any], *args: Any) -> Any:
+def computed(function: Callable[..., Any], /, *args: Any, **keywords: Any) -> Any:
     """A function of NumPy or SciPy on the plain values of arguments; while a program is being recorded, a call that it
     makes again. A Python number or bool that the function gives is a decision: another one, another recording."""
-    if engine.staging_threads and engine.current().staging:
-        return call(function, args, {})
-    return function(*map(numpy_value, args))
+    if engine.recording_threads and engine.current().is_recording_program:
+        return call(function, args, keywords)
+    return function(*plain_values(args), **plain_values(keywords))
 
 
 def may_hold(mask: Any) -> bool:
     """Whether a mask may hold somewhere. What a program computes anew may, so that it needs no decision."""
-    return type(mask) is Discrete or bool(np.any(mask))
+    return type(mask) is TracedInteger or bool(np.any(mask))
 
 
 def _as_value(handle: int) -> Any:
     if handle >= FAILED:
         raise engine.error(handle)
     if lib.pyad_dtype_of(handle & (LARGE - 1)) < dtypes.CODE_F32:
-        return Discrete(handle)
+        return TracedInteger(handle)
     return wrap(handle)
 
 
@@ -91,7 +86,7 @@ def _take_out(x: Any, values: list[Any], copied: bool = False) -> Any:
     which may be changed before the call is made again."""
     if _is_value(x):
         values.append(x)
-        return _Hole(len(values) - 1, type(x) is Weak)
+        return _Hole(len(values) - 1, type(x) is WeakScalar)
     if type(x) in (list, tuple):
         return type(x)([_take_out(item, values, copied) for item in x])
     if type(x) is dict:
@@ -156,13 +151,13 @@ def call(function: Callable[..., Any], args: Any, keywords: dict[str, Any]) -> A
     entry = _Call(_without_values(function), args, keywords, ())
     fresh = _is_ufunc(function) or function in _FRESH
     for x in values:
-        if type(x) is Discrete and not fresh:
+        if type(x) is TracedInteger and not fresh:
             x._own = False  # what is given may be a view of it
     try:
-        result = entry.run([peek(x) for x in values])
+        result = entry.run([unguarded(x) for x in values])
     except Exception:
         for x in values:
-            guarded(x)  # that it fails may decide what is recorded, if it is caught
+            numpy_value(x)  # that it fails may decide what is recorded, if it is caught
         raise
     return _recorded(entry, values, result, fresh) if values else result
 
@@ -186,10 +181,10 @@ def _without_values(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def decided(x: Any, copied: bool = False) -> Any:
-    """The same with the plain values of traced arrays and Discrete values, on which the program then depends."""
+    """The same with the plain values of traced arrays and TracedInteger values, on which the program then depends."""
     values: list[Any] = []
     holes = _take_out(x, values, copied)
-    return _put_in(holes, [guarded(value) for value in values]) if values or copied else x
+    return _put_in(holes, [numpy_value(value) for value in values]) if values or copied else x
 
 
 def _is_ufunc(function: Any) -> bool:
@@ -223,7 +218,7 @@ def _recorded(entry: _Call, values: list[Any], value: Any, fresh: bool) -> Any:
     if code is None:
         # There are no such values on the tape (half precision, strings), so it is the same for the same arguments only.
         for x in values:
-            guarded(x)
+            numpy_value(x)
         return value
     keep = engine.current().keep
     keep += (array, entry)
@@ -232,11 +227,11 @@ def _recorded(entry: _Call, values: list[Any], value: Any, fresh: bool) -> Any:
     if ran >= FAILED:
         raise engine.error(ran, tuple(handles))
     made = _as_value(lib.pyad_without_derivative(ran & (LARGE - 1)))
-    if type(made) is Discrete:
+    if type(made) is TracedInteger:
         made._own = fresh and array.ndim > 0
     if array.ndim and not _has_fixed_shape(entry.function):
-        _guard_shape(made)
-    return made if isinstance(value, np.ndarray | np.generic) else type(value)(guarded(made).item())
+        guard_shape(made)
+    return made if isinstance(value, np.ndarray | np.generic) else type(value)(numpy_value(made).item())
 
 
 # What gives a shape that only those of its arguments decide.
@@ -253,9 +248,9 @@ def _has_fixed_shape(function: Callable[..., Any]) -> bool:
 
 def compare(op: Any, function: Callable[[Any, Any], Any], a: Any, b: Any) -> Any:
     """A comparison, by the engine's kernel where both sides are real, else by NumPy."""
-    sides = [x.as_array() if type(x) is Discrete else x for x in (a, b)]
+    sides = [x.as_array() if type(x) is TracedInteger else x for x in (a, b)]
     if all(_is_real(x) for x in sides):
-        return owned(Discrete.of(op(*sides)))
+        return owned(TracedInteger.of(op(*sides)))
     return call(function, (a, b), {})
 
 
@@ -263,12 +258,3 @@ def _is_real(x: Any) -> bool:
     if is_traced(x):
         return lib.pyad_dtype_of(x._h) in (dtypes.CODE_F32, dtypes.CODE_F64)
     return type(x) in (float, int) or (isinstance(x, np.ndarray | np.generic) and x.dtype.kind == "f")
-
-
-def constant_call(function: Any, args: Any, keywords: dict[str, Any]) -> Any:
-    """A function that is constant wherever it is differentiable, on the plain values of traced arguments."""
-    if engine.staging_threads and engine.current().staging:
-        from pyad._trace.recorded_call import call
-
-        return call(function, args, keywords)
-    return function(*plain_values(args), **plain_values(keywords))

@@ -67,12 +67,12 @@ def _wrong_count(op: Op, given: int, operands: int) -> EngineError:
 
 def supply_rule(node: int) -> None:
     """Record the rule of a node that the sweep under way has come to."""
-    info = memory.look(node)
+    info = memory.node_info(node)
     op = REGISTRY[info.op]
     if op.backward is None:
         raise EngineError(f"op {op.name} has no derivative")
     params = memory.params_of(info)
-    infos = [memory.look(lib.pyad_operand(node, k)) for k in range(info.nargs)]
+    infos = [memory.node_info(lib.pyad_operand(node, k)) for k in range(info.nargs)]
     infos.append(info)
     engine = _engine.current()
     keep = engine.keep
@@ -121,7 +121,7 @@ _Visit = tuple[int, tuple[int, ...], Sequence[int], Sequence[int | None], Any]
 
 def _visit_slowly(node: int, forward: bool) -> _Visit:
     """A visit with handles for all that has arrived; raises where there can be none."""
-    info = memory.look(node)
+    info = memory.node_info(node)
     op = REGISTRY[info.op]
     params = memory.params_of(info)
     operands = [lib.pyad_operand(node, k) for k in range(info.nargs)]
@@ -136,12 +136,12 @@ def _visit_slowly(node: int, forward: bool) -> _Visit:
 
 def _plain(handle: int) -> Any:
     value = _value(handle)
-    return memory.materialize(handle, share=False) if value is None else value
+    return memory.read(handle, share=False) if value is None else value
 
 
 def _seen(handle: int) -> Any:
     value = _value(handle)
-    return memory.view(handle) if value is None else value
+    return memory.read_view(handle) if value is None else value
 
 
 def _brought(arrived: Any, outside: Callable[[int], Any]) -> Any:

@@ -30,13 +30,13 @@ def view(parent: Array, handle: int, made: tuple[Any, Any]) -> View:
     return array
 
 
-def view_of(x: Array, part: strided_view.Part) -> View:
+def view_of(x: Array, part: strided_view.StridedView) -> View:
     """The view that is this part of the root of x."""
     root = x._root if type(x) is View else x
-    return view(root, read_part(root, part), (_as_found, part))
+    return view(root, read_strided_view(root, part), (_as_found, part))
 
 
-def _as_found(_: strided_view.Part, part: strided_view.Part) -> strided_view.Part:
+def _as_found(_: strided_view.StridedView, part: strided_view.StridedView) -> strided_view.StridedView:
     return part
 
 
@@ -45,24 +45,24 @@ def is_stale(x: Array) -> bool:
     return type(x) is View and x._root._h is not x._at
 
 
-def part_of(x: Array) -> strided_view.Part:
+def strided_view_of(x: Array) -> strided_view.StridedView:
     """Which part of its root an array is."""
     chain = []
     while type(x) is View:
-        known = getattr(x, "_part", None)
+        known = getattr(x, "_strided", None)
         if known is not None:
             break
         chain.append(x)
         x = x._parent
-    part = x._part if type(x) is View else strided_view.whole(x.shape)
+    part = x._strided if type(x) is View else strided_view.whole(x.shape)
     for v in reversed(chain):
         how, what = v._made
-        part = v._part = how(part, what)
+        part = v._strided = how(part, what)
         v._parent = v._root  # the views between are not needed any more
     return part
 
 
-def read_part(root: Array, part: strided_view.Part) -> int:
+def read_strided_view(root: Array, part: strided_view.StridedView) -> int:
     """The elements of a part as they are now: a handle as the engine answers it."""
     if part.overlapping:
         # A window adds up what arrives only where strides are zero.
@@ -85,7 +85,7 @@ def take_component(x: Array, component: int) -> int:
 
 def _read_anew(x: View) -> None:
     """Read a view from its root, which has been written into."""
-    handle = read_part(x._root, part_of(x))
+    handle = read_strided_view(x._root, strided_view_of(x))
     if handle >= LARGE:
         handle -= LARGE
         x._keep = Held(handle)
@@ -93,7 +93,7 @@ def _read_anew(x: View) -> None:
     x._at = x._root._h
 
 
-_WINDOW = engine.kernel("window")
+_WINDOW = engine.kernel("strided_view")
 _RESHAPE = engine.kernel("reshape")
 _TAKE = engine.kernel("take")
 _IMAG = engine.kernel("imag")

@@ -15,7 +15,7 @@ ArgNums = int | Sequence[int]
 # ---- arguments ----
 
 
-class Selection:
+class ChosenArguments:
     """The arguments to differentiate by: `argnums` as given, the leaves in them, and the call with other leaves."""
 
     __slots__ = ("args", "leaves", "numbers", "single", "structure")

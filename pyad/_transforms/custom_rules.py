@@ -20,9 +20,8 @@ from pyad._binding import dtypes, engine, memory
 from pyad._binding.engine import lib
 from pyad._ops.shape import reshape
 from pyad._trace.array import is_traced, numpy_value
-from pyad._trace.guards import is_staged
 from pyad._trace.op import python_op
-from pyad._trace.recorded_call import without_derivative
+from pyad._trace.recorded_call import detached
 from pyad._transforms.python_call import (
     Outputs,
     PythonCall,
@@ -72,12 +71,7 @@ def _check_rules(name: str, *rules: Any) -> None:
             raise TypeError(f"{name}: a rule must be a function, got {type(rule).__name__}")
 
 
-def _plain_values(tree_of: Any) -> Any:
-    value = without_derivative if is_staged() else numpy_value
-    return tree.map(lambda x: value(x) if is_traced(x) else x, tree_of)
-
-
-def _check_closure(name: str, outputs: list[Any], operands: list[int], floor: int) -> None:
+def _check_captured(name: str, outputs: list[Any], operands: list[int], floor: int) -> None:
     """Raise where an output depends on a traced value that is no argument: the rule says nothing of its derivative.
 
     Goes through what was recorded since `floor`, from the outputs down to the arguments.
@@ -89,7 +83,7 @@ def _check_closure(name: str, outputs: list[Any], operands: list[int], floor: in
         if handle in known:
             continue
         known.add(handle)
-        info = memory.look(handle)
+        info = memory.node_info(handle)
         if info.is_const:
             continue
         if handle & _INDEX < floor:
@@ -156,7 +150,7 @@ class custom_vjp:
         outputs = Outputs(self._name(), leaves, structure)
         static = tuple(args[k] for k in self.nondiff)
         call = PythonCall(self, diff, outputs, (static, residuals))
-        _check_closure(self._name(), leaves, call.operands, floor)
+        _check_captured(self._name(), leaves, call.operands, floor)
         return record_call(_VJP, call, outputs.pack(leaves))
 
     def _run(self, args: tuple[Any, ...]) -> tuple[Any, Any]:
@@ -164,7 +158,7 @@ class custom_vjp:
         thread = threading.get_ident()
         frame = sys._getframe()
         if thread in self.running and _is_run_by(self.running[thread], frame):
-            return self.function(*_plain_values(args)), _LATER
+            return self.function(*tree.map(detached, args)), _LATER
         try:
             self.running[thread] = frame
             pair = self.fwd(*args)  # type: ignore[misc]
@@ -277,7 +271,7 @@ class custom_jvp:
         outputs = Outputs(self._name(), leaves, structure)
         static = tuple(args[k] for k in self.nondiff)
         call = PythonCall(self, diff, outputs, static)
-        _check_closure(self._name(), leaves, call.operands, floor)
+        _check_captured(self._name(), leaves, call.operands, floor)
         return record_call(_JVP, call, outputs.pack(leaves))
 
     def _name(self) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 
 from pyad import tree
 from pyad._trace.array import is_traced
-from pyad._transforms.argnums import ArgNums, Selection, check_function
+from pyad._transforms.argnums import ArgNums, ChosenArguments, check_function
 from pyad._transforms.grad import grad, vjp
 from pyad._transforms.jvp import _check_sequences, jvp
 from pyad._transforms.leaves import input_avals
@@ -39,7 +39,7 @@ def jacobian(
 
     @functools.wraps(function, updated=())
     def jacobian_of(*args: Any, **keywords: Any) -> Any:
-        select = Selection("jacobian", args, argnums)
+        select = ChosenArguments("jacobian", args, argnums)
         if holomorphic:
             _check_holomorphic("jacobian", select.leaves)
 
@@ -57,7 +57,7 @@ def jacobian(
     return jacobian_of
 
 
-def _jacobian_rows(pullback: Pullback, y_leaves: list[Any], which: int, select: Selection) -> Any:
+def _jacobian_rows(pullback: Pullback, y_leaves: list[Any], which: int, select: ChosenArguments) -> Any:
     """The Jacobian of one output leaf, in the structure of the chosen arguments."""
     zeros = [np.zeros(np.shape(x) if not is_traced(x) else x.shape) for x in y_leaves]
     shape = zeros[which].shape

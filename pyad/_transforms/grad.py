@@ -19,11 +19,11 @@ from pyad import tree
 from pyad._binding import engine, memory
 from pyad._binding.engine import lib
 from pyad._trace.array import copy_of, is_traced
-from pyad._transforms.argnums import ArgNums, Selection, check_function
+from pyad._transforms.argnums import ArgNums, ChosenArguments, check_function
 from pyad._transforms.leaves import checked_avals, make_leaves
 from pyad._transforms.outputs import _check_holomorphic, _check_outputs, _constant_leaf, _scalar_output
 from pyad._transforms.pullback import Pullback, SavedTape
-from pyad._transforms.scope import Scope, call_user
+from pyad._transforms.scope import TapeScope, call_user
 from pyad._transforms.sweep import RECORDED, sweep_gradient
 
 
@@ -31,14 +31,14 @@ from pyad._transforms.sweep import RECORDED, sweep_gradient
 def _value_and_grad(
     name: str,
     function: Callable[..., Any],
-    select: Selection,
+    select: ChosenArguments,
     keywords: dict[str, Any],
     has_aux: bool,
     holomorphic: bool,
 ) -> tuple[Any, Any, Any]:
     if holomorphic:
         _check_holomorphic(name, select.leaves)
-    scope = Scope()
+    scope = TapeScope()
     try:
         scope.open()
         avals = checked_avals(name, select.leaves)
@@ -88,7 +88,7 @@ def value_and_grad(
 
     @functools.wraps(function, updated=())
     def value_and_gradient(*args: Any, **keywords: Any) -> Any:
-        select = Selection("value_and_grad", args, argnums)
+        select = ChosenArguments("value_and_grad", args, argnums)
         y, gradient, aux = _value_and_grad("value_and_grad", function, select, keywords, has_aux, holomorphic)
         return ((y, aux), gradient) if has_aux else (y, gradient)
 
@@ -114,7 +114,7 @@ def grad(
 
     @functools.wraps(function, updated=())
     def gradient_of(*args: Any, **keywords: Any) -> Any:
-        select = Selection("grad", args, argnums)
+        select = ChosenArguments("grad", args, argnums)
         _, gradient, aux = _value_and_grad("grad", function, select, keywords, has_aux, holomorphic)
         return (gradient, aux) if has_aux else gradient
 
@@ -141,7 +141,7 @@ def vjp(function: Callable[..., Any], *primals: Any, has_aux: bool = False) -> A
     (np.float64(2.0),)
     """
     check_function("vjp", function)
-    scope = Scope()
+    scope = TapeScope()
     outermost = not scope.is_nested(sys._getframe(1))
     leaves, structure = tree.flatten(primals)
     try:
@@ -159,7 +159,7 @@ def vjp(function: Callable[..., Any], *primals: Any, has_aux: bool = False) -> A
         outputs = [copy_of(x) if is_traced(x) else _constant_leaf(x) for x in y_leaves]
         results = [*y_leaves, *aux_leaves]
         if outermost:
-            results = [memory.materialize(x._h, share=False) if is_traced(x) else x for x in results]
+            results = [memory.read(x._h, share=False) if is_traced(x) else x for x in results]
         pullback = Pullback(handles, outputs, avals, structure, y_structure, floor)
         if outermost:
             pullback.saved = SavedTape(scope)

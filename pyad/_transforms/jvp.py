@@ -15,7 +15,7 @@ from pyad._transforms.argnums import check_function, tangents_for
 from pyad._transforms.leaves import checked_avals, input_avals, make_leaves
 from pyad._transforms.outputs import _check_outputs
 from pyad._transforms.pullback import seed_of
-from pyad._transforms.scope import Scope, call_user
+from pyad._transforms.scope import TapeScope, call_user
 from pyad._transforms.sweep import FORWARD, RECORDED, sweep
 
 # ---- forward mode ----
@@ -44,7 +44,7 @@ def jvp(
     _check_sequences("jvp", primals, tangents)
     leaves, structure = tree.flatten(tuple(primals))
     t_leaves = tangents_for("jvp", structure, tuple(tangents))
-    scope = Scope()
+    scope = TapeScope()
     try:
         scope.open(keep_all=True)
         checked_avals("jvp", leaves)
@@ -71,7 +71,7 @@ def _check_sequences(name: str, primals: Any, tangents: Any) -> None:
         )
 
 
-def _push(scope: Scope, handles: list[int], tangents: list[Any], outputs: list[Any]) -> list[Any]:
+def _push(scope: TapeScope, handles: list[int], tangents: list[Any], outputs: list[Any]) -> list[Any]:
     """Tangents of the outputs; zeros for those that are not traced."""
     traced = [y for y in outputs if is_traced(y)]
     outer = any(map(scope.is_outer, [*traced, *tangents]))

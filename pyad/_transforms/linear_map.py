@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from pyad import tree
-from pyad._trace.array import is_traced, numpy_value
-from pyad._trace.guards import is_staged, peek
+from pyad._trace.array import is_traced
+from pyad._trace.guards import unguarded
 from pyad._trace.op import python_op
 from pyad._transforms.python_call import Outputs, PythonCall, find_call, record_call, zeros_like
 
@@ -28,8 +28,7 @@ class _LinearMap:
         return _LinearMap(self.run_transposed, self.run)
 
     def __call__(self, leaves: list[Any]) -> list[Any]:
-        value = peek if is_staged() else numpy_value
-        plain = self.run([value(x) if is_traced(x) else x for x in leaves])
+        plain = self.run([unguarded(x) if is_traced(x) else x for x in leaves])
         if not any(is_traced(x) for x in leaves):
             return plain
         outputs = Outputs("pullback", plain, tree.flatten(plain)[1])

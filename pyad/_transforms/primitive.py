@@ -15,7 +15,7 @@ from pyad._binding import memory
 from pyad._ops.shape import broadcast_to
 from pyad._trace.array import is_traced
 from pyad._trace.op import python_op
-from pyad._trace.recorded_call import constant_call
+from pyad._trace.recorded_call import computed
 from pyad._transforms.python_call import Outputs, PythonCall, find_call, name_of, record_call
 from pyad.errors import ConcretizationError, ShapeError
 
@@ -78,7 +78,7 @@ def notrace_primitive(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(function, updated=())
     def constant_function(*args: Any, **keywords: Any) -> Any:
-        return constant_call(function, args, keywords)
+        return computed(function, *args, **keywords)
 
     return constant_function
 
@@ -209,7 +209,7 @@ def _call(rules: _Rules, function: Callable[..., Any], args: tuple[Any, ...], ke
                 "arguments only; pass it by position, or take pyad.stop_gradient of it if it is constant"
             )
     # A Python float among the arguments of a program counts in NumPy's promotion here, as it does in the rules.
-    plain = [memory.materialize(x._h, share=False) if is_traced(x) else x for x in given]
+    plain = [memory.read(x._h, share=False) if is_traced(x) else x for x in given]
     value = function(*arguments.unflatten(plain), **keywords)
     if not rules.traced:
         return value

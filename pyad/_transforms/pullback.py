@@ -18,7 +18,7 @@ from pyad._trace.array import is_traced
 from pyad._trace.op import handle_of
 from pyad._trace.promotion import constant
 from pyad._transforms.leaves import input_avals
-from pyad._transforms.scope import Scope
+from pyad._transforms.scope import TapeScope
 from pyad._transforms.sweep import FORWARD, RECORDED, RETAIN, check, sweep
 from pyad.errors import DTypeError, ShapeError
 
@@ -30,7 +30,7 @@ class SavedTape:
 
     __slots__ = ("cell", "engine", "keep", "kept")
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, scope: TapeScope) -> None:
         self.engine = scope.engine
         self.keep = scope.keep
         self.kept = len(scope.keep)
@@ -158,7 +158,7 @@ class Pullback:
 
 def seed_of(name: str, node: int, value: Any) -> int:
     """The handle of a cotangent or tangent for a node, whose shape and dtype it must have."""
-    info = memory.look(node)
+    info = memory.node_info(node)
     dtype = DTYPES[info.dtype]
     shape = memory.shape_of(info)
     given = value.shape if is_traced(value) else np.shape(value)

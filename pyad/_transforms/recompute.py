@@ -9,7 +9,7 @@ from pyad import tree
 from pyad._binding.engine import holds_mark
 from pyad._transforms.grad import vjp
 from pyad._transforms.jvp import jvp
-from pyad._transforms.scope import Scope
+from pyad._transforms.scope import TapeScope
 
 # ---- one pullback or push, of which nothing stays on the tape ----
 
@@ -50,7 +50,7 @@ def _is_float(x: Any) -> bool:
 @holds_mark
 def _within_scope(compute: Callable[[], Any]) -> Any:
     """The result of `compute`, of whose recording only what an enclosing transform needs is kept."""
-    scope = Scope()
+    scope = TapeScope()
     try:
         scope.open()
         leaves, structure = tree.flatten(compute())

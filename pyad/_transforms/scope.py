@@ -13,13 +13,13 @@ from pyad._binding import engine as _engine
 from pyad._binding import memory
 from pyad._binding.engine import ffi, lib
 from pyad._trace.array import Array, bare, is_traced
-from pyad._trace.discrete import Discrete
+from pyad._trace.traced_integer import TracedInteger
 from pyad.errors import ConcretizationError
 
 # ---- the end of a transform ----
 
 
-class Scope:
+class TapeScope:
     """A mark on the tape. Results that depend on an enclosing transform stay on the tape.
 
     `open` is the first thing in a `try` whose `finally` has `close`, in a function that `holds_mark`. Where an
@@ -61,7 +61,7 @@ class Scope:
     def close(self) -> None:
         """Everything recorded since `open` is gone, unless the mark is closed already."""
         _engine._open.pop(self.generation, None)
-        if _engine.staging_threads and self.nested and self.engine.staging:
+        if _engine.recording_threads and self.nested and self.engine.is_recording_program:
             # What the transform found out may have decided what was recorded, so it belongs to the program.
             lib.pyad_mark_seal(self.generation, 0, ffi.NULL)
             self._restore()
@@ -86,12 +86,12 @@ class Scope:
         """Traced results become NumPy values, or stay traced, and the mark is closed, where they depend on an
         enclosing transform."""
         if not self.nested:
-            return [memory.materialize(x._h, share) if is_traced(x) else x for x in results]
-        kept = [k for k, x in enumerate(results) if self.is_outer(x) or type(x) is Discrete]
+            return [memory.read(x._h, share) if is_traced(x) else x for x in results]
+        kept = [k for k, x in enumerate(results) if self.is_outer(x) or type(x) is TracedInteger]
         out = list(results)
         for k, x in enumerate(results):
             if is_traced(x) and k not in kept:
-                out[k] = memory.materialize(x._h, share)
+                out[k] = memory.read(x._h, share)
         if kept:
             handles = self._seal([out[k]._h for k in kept])
             renewed: dict[int, Array] = {}
@@ -112,7 +112,7 @@ class Scope:
 
 def _renewed(x: Array, handle: int) -> Array:
     """The same value under its new handle."""
-    array = Discrete(handle) if type(x) is Discrete else bare(handle)
+    array = TracedInteger(handle) if type(x) is TracedInteger else bare(handle)
     keep = getattr(x, "_keep", None)
     if keep is not None:
         keep.handle = handle

@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from pyad import tree
-from pyad._binding import memory
 from pyad._trace.array import is_traced
-from pyad._trace.guards import is_staged
-from pyad._trace.recorded_call import without_derivative
+from pyad._trace.recorded_call import detached
 
 
 def stop_gradient(x: Any) -> Any:
@@ -19,7 +17,7 @@ def stop_gradient(x: Any) -> Any:
     np.float64(3.0)
     """
     if is_traced(x):
-        return without_derivative(x) if is_staged() else memory.materialize(x._h, share=False)
+        return detached(x)
     leaves, structure = tree.flatten(x)
     if len(leaves) == 1 and leaves[0] is x:
         return x

@@ -12,7 +12,7 @@ from pyad._ops._calls import operand
 from pyad._ops._registry import implements
 from pyad._ops.shape import astype
 from pyad._trace.array import Array, View, is_traced, numpy_value
-from pyad._trace.guards import is_staged
+from pyad._trace.guards import is_recording_program
 from pyad._trace.numpy_op import numpy_op
 from pyad._trace.promotion import common_dtype
 from pyad.errors import UnsupportedError
@@ -97,7 +97,7 @@ def by_parts(name: str, reference: Callable[..., Any], **partials: Partial | Non
         if not places:
             return reference(*arguments)
         constants = [k for k in places if rules[k] is None]
-        if constants and not is_staged():
+        if constants and not is_recording_program():
             raise refuse(name, names[constants[0]])
         varied = tuple(x for x, rule in zip(arguments, rules, strict=True) if rule is not None)
         dtype = common_dtype(name, tuple(arguments) if len(constants) == len(places) else varied)

@@ -405,7 +405,7 @@ def test_nothing_is_left_behind():
         work()
     after = figures()
     assert after[0] == before[0]
-    assert abs(after[1] - before[1]) < 20
+    assert after[1] - before[1] < 20
     assert abs(sys.getrefcount(None) - nones) < 20
 
 

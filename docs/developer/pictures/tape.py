@@ -39,7 +39,7 @@ def read_tape() -> list[dict]:
         last = y._h & ((1 << engine.INDEX_BITS) - 1)
         for index in range(last + 1):
             handle = generation << engine.INDEX_BITS | index
-            info = memory.look(handle)
+            info = memory.node_info(handle)
             (cotangent,) = sweep_gradient(engine.lib.PYAD_SWEEP_RETAIN, y._h, [handle], [((), dtypes.F64)])
             operands = [engine.lib.pyad_operand(handle, k) for k in range(info.nargs)]
             nodes.append(

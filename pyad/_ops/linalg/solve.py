@@ -31,7 +31,7 @@ from pyad._ops.linalg.matmul import matmul
 from pyad._ops.reductions import sum as total
 from pyad._ops.shape import reshape, transpose
 from pyad._trace.array import is_traced
-from pyad._trace.guards import is_staged
+from pyad._trace.guards import is_recording_program
 from pyad._trace.numpy_op import numpy_op
 from pyad._trace.recorded_call import computed
 
@@ -400,7 +400,7 @@ def lstsq(a: Any, b: Any, rcond: Any = None) -> Any:
     seen: list[Any] = []
     x, s = _lstsq(a, b, rcond=rcond, seen=seen)
     residuals, rank = seen
-    if is_staged():
+    if is_recording_program():
         computed(_rank_of, a, rcond)  # which decides what is recorded from here on
     if residuals.size:
         rest = b - matmul(a, x)

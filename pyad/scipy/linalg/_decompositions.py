@@ -13,7 +13,7 @@ import numpy as np
 
 from pyad._ops.linalg._matrices import adjoint, check_square, transposed, tril, triu
 from pyad._ops.shape import asarray
-from pyad._trace.guards import is_staged
+from pyad._trace.guards import is_recording_program
 from pyad._trace.numpy_op import numpy_op
 from pyad._trace.recorded_call import computed
 from pyad.errors import ShapeError
@@ -83,7 +83,7 @@ def _factor(name: str, a: Any) -> tuple[Any, np.ndarray]:
     m, n = a.shape[-2:]
     k = min(m, n)
     a = _rows(a, computed(functools.partial(_row_order, m=m), pivots))
-    square = _packed_lu(a[..., :k, :k], value=None if is_staged() else value[..., :k, :k])
+    square = _packed_lu(a[..., :k, :k], value=None if is_recording_program() else value[..., :k, :k])
     if m > n:
         below = transposed(solve_triangular(square, transposed(a[..., k:, :]), trans="T"))
         return np.concatenate([square, below], -2), pivots

@@ -1,9 +1,9 @@
 """What a function sees while a compiled program is being recorded, where it would see plain values otherwise.
 
 Nothing is differentiated through integers and booleans, so a transform hands them out as plain NumPy values. In a
-program they depend on its arguments, and have to be computed again whenever it runs. So they are `Discrete` here: they
-compute what NumPy does, by nodes that the program runs. Where Python needs one as a number, to branch, to index or to
-count, its value becomes a guard: the program is right for as long as the value is the same.
+program they depend on its arguments, and have to be computed again whenever it runs. So each is a `TracedInteger`
+here: it computes what NumPy does, by nodes that the program runs. Where Python needs one as a number, to branch, to
+index or to count, its value becomes a guard: the program is right for as long as the value is the same.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ import numpy as np
 from pyad._binding import engine, memory
 from pyad._binding.dtypes import DTYPES
 from pyad._binding.engine import FAILED, LARGE
-from pyad._trace.array import Array, Held
-from pyad._trace.guards import guarded, peek
+from pyad._trace.array import NODES, Array, Held, numpy_value
+from pyad._trace.guards import unguarded
 
 new_array = Array.__new__
 
 
-class Discrete:
+class TracedInteger:
     """Integers or booleans that depend on the arguments of the program that is being recorded."""
 
     __slots__ = ("_h", "_keep", "_own")
@@ -40,19 +40,19 @@ class Discrete:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return memory.shape_of(memory.look(self._h))
+        return memory.shape_of(memory.node_info(self._h))
 
     @property
     def dtype(self) -> np.dtype:
-        return DTYPES[memory.look(self._h).dtype]
+        return DTYPES[memory.node_info(self._h).dtype]
 
     @property
     def ndim(self) -> int:
-        return memory.look(self._h).ndim
+        return memory.node_info(self._h).ndim
 
     @property
     def size(self) -> int:
-        return memory.look(self._h).size
+        return memory.node_info(self._h).size
 
     def __len__(self) -> int:
         shape = self.shape
@@ -61,36 +61,36 @@ class Discrete:
         return shape[0]
 
     def __repr__(self) -> str:
-        return f"<{self.dtype}{list(self.shape)} of a program that is being recorded: {peek(self)}>"
+        return f"<{self.dtype}{list(self.shape)} of a program that is being recorded: {unguarded(self)}>"
 
     # ---- as a value that decides what is recorded ----
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
-        return np.asarray(guarded(self), dtype)
+        return np.asarray(numpy_value(self), dtype)
 
     def __str__(self) -> str:
-        return str(guarded(self))
+        return str(numpy_value(self))
 
     def __format__(self, spec: str) -> str:
-        return format(guarded(self), spec)
+        return format(numpy_value(self), spec)
 
     def __bool__(self) -> bool:
-        return bool(guarded(self))
+        return bool(numpy_value(self))
 
     def __int__(self) -> int:
-        return int(guarded(self))
+        return int(numpy_value(self))
 
     def __float__(self) -> float:
-        return float(guarded(self))
+        return float(numpy_value(self))
 
     def __index__(self) -> int:
-        return operator.index(guarded(self))
+        return operator.index(numpy_value(self))
 
     def item(self, *place: int) -> Any:
-        return np.asarray(guarded(self)).item(*place)
+        return np.asarray(numpy_value(self)).item(*place)
 
     def tolist(self) -> Any:
-        return guarded(self).tolist()
+        return numpy_value(self).tolist()
 
     # What computes with it is attached by integer_methods.py.
 
@@ -103,7 +103,7 @@ class Discrete:
         return array
 
     @classmethod
-    def of(cls, array: Array) -> Discrete:
+    def of(cls, array: Array) -> TracedInteger:
         """A traced array of integers or booleans, as what it is to the function."""
         made = cls(array._h)
         if hasattr(array, "_keep"):
@@ -111,7 +111,10 @@ class Discrete:
         return made
 
 
-def owned(made: Discrete) -> Discrete:
+NODES.add(TracedInteger)
+
+
+def owned(made: TracedInteger) -> TracedInteger:
     """What an operation has just made."""
     made._own = bool(made.shape)
     return made
