@@ -6,12 +6,14 @@ import itertools
 import threading
 from collections.abc import Callable
 from types import CodeType, FrameType
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from pyad import errors
 from pyad._ext import ffi, lib
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 NULL = ffi.NULL
 
@@ -84,9 +86,9 @@ def _leak_words(handles: tuple[int, ...]) -> str:
 _holders: set[CodeType] = set()
 
 
-def holds_mark(function: Callable[..., Any]) -> Callable[..., Any]:
+def holds_mark(function: Function) -> Function:
     """Decorator for functions that hold a mark open: where one is being run, a transform is under way."""
-    _holders.add(function.__code__)
+    _holders.add(function.__code__)  # type: ignore[attr-defined]
     return function
 
 

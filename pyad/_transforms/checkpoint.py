@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from pyad._transforms import recompute
 from pyad._transforms.argnums import check_function
 from pyad._transforms.primitive import defjvp_argnums, defvjp_argnums, primitive
 
-# ---- checkpoint ----
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
-def checkpoint(function: Callable[..., Any]) -> Callable[..., Any]:
+def checkpoint(function: Callable[P, R]) -> Callable[P, R]:
     """The same function, of whose intermediate values none are kept for the backward pass: it is run again there.
 
     A chain of n checkpointed steps keeps the arguments of each step and the intermediate values of one, for the price

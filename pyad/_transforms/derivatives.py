@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ParamSpec
 
 import numpy as np
 
@@ -17,12 +17,12 @@ from pyad._transforms.leaves import input_avals
 from pyad._transforms.outputs import _check_holomorphic, _check_output_kind
 from pyad._transforms.pullback import Pullback
 
-# ---- derivatives of higher order and of vectors ----
+P = ParamSpec("P")
 
 
 def jacobian(
-    function: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = False, holomorphic: bool = False
-) -> Callable[..., Any]:
+    function: Callable[P, Any], argnums: ArgNums = 0, has_aux: bool = False, holomorphic: bool = False
+) -> Callable[P, Any]:
     """A function that gives the Jacobian of `function`, row by row in reverse mode over one recording.
 
     For an output of shape s and an input of shape t the Jacobian has shape s + t. Containers nest: the output's
@@ -38,7 +38,7 @@ def jacobian(
     check_function("jacobian", function)
 
     @functools.wraps(function, updated=())
-    def jacobian_of(*args: Any, **keywords: Any) -> Any:
+    def jacobian_of(*args: P.args, **keywords: P.kwargs) -> Any:
         select = ChosenArguments("jacobian", args, argnums)
         if holomorphic:
             _check_holomorphic("jacobian", select.leaves)
@@ -83,8 +83,8 @@ def _stack_rows(parts: list[Any], shape: tuple[int, ...], dtype: np.dtype) -> An
 
 
 def hessian(
-    function: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = False, holomorphic: bool = False
-) -> Callable[..., Any]:
+    function: Callable[P, Any], argnums: ArgNums = 0, has_aux: bool = False, holomorphic: bool = False
+) -> Callable[P, Any]:
     """A function that gives the Hessian of a scalar function: the Jacobian of its gradient.
 
     For an argument of shape t the Hessian has shape t + t; containers nest as in `jacobian`. Of complex arguments only

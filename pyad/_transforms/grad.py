@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal, ParamSpec, TypeVar, overload
 
 import numpy as np
 
@@ -25,6 +25,11 @@ from pyad._transforms.outputs import _check_holomorphic, _check_outputs, _consta
 from pyad._transforms.pullback import Pullback, SavedTape
 from pyad._transforms.scope import TapeScope, call_user
 from pyad._transforms.sweep import RECORDED, sweep_gradient
+
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Aux = TypeVar("Aux")
 
 
 @engine.holds_mark
@@ -58,6 +63,24 @@ def _value_and_grad(
     count = 1 + len(gradients)
     gradient = select.structure.unflatten(finished[1:count])
     return finished[0], gradient, aux_structure.unflatten(finished[count:]) if has_aux else None
+
+
+@overload
+def value_and_grad(
+    function: Callable[P, R], argnums: ArgNums = 0, has_aux: Literal[False] = False, holomorphic: bool = False
+) -> Callable[P, tuple[R, Any]]: ...
+
+
+@overload
+def value_and_grad(
+    function: Callable[P, tuple[R, Aux]], argnums: ArgNums = 0, *, has_aux: Literal[True], holomorphic: bool = False
+) -> Callable[P, tuple[tuple[R, Aux], Any]]: ...
+
+
+@overload
+def value_and_grad(
+    function: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = False, holomorphic: bool = False
+) -> Callable[..., tuple[Any, Any]]: ...
 
 
 def value_and_grad(
@@ -96,8 +119,8 @@ def value_and_grad(
 
 
 def grad(
-    function: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = False, holomorphic: bool = False
-) -> Callable[..., Any]:
+    function: Callable[P, Any], argnums: ArgNums = 0, has_aux: bool = False, holomorphic: bool = False
+) -> Callable[P, Any]:
     """A function that gives the gradient of `function`; as `value_and_grad` without the value.
 
     With `has_aux` it returns (gradient, aux).
@@ -113,12 +136,28 @@ def grad(
     check_function("grad", function)
 
     @functools.wraps(function, updated=())
-    def gradient_of(*args: Any, **keywords: Any) -> Any:
+    def gradient_of(*args: P.args, **keywords: P.kwargs) -> Any:
         select = ChosenArguments("grad", args, argnums)
         _, gradient, aux = _value_and_grad("grad", function, select, keywords, has_aux, holomorphic)
         return (gradient, aux) if has_aux else gradient
 
     return gradient_of
+
+
+@overload
+def vjp(
+    function: Callable[..., R], *primals: Any, has_aux: Literal[False] = False
+) -> tuple[R, Callable[[Any], tuple[Any, ...]]]: ...
+
+
+@overload
+def vjp(
+    function: Callable[..., tuple[R, Aux]], *primals: Any, has_aux: Literal[True]
+) -> tuple[R, Callable[[Any], tuple[Any, ...]], Aux]: ...
+
+
+@overload
+def vjp(function: Callable[..., Any], *primals: Any, has_aux: bool) -> Any: ...
 
 
 @engine.holds_mark

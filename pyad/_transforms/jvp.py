@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal, TypeVar, overload
 
 import numpy as np
 
@@ -18,7 +18,26 @@ from pyad._transforms.pullback import seed_of
 from pyad._transforms.scope import TapeScope, call_user
 from pyad._transforms.sweep import FORWARD, RECORDED, sweep
 
-# ---- forward mode ----
+R = TypeVar("R")
+Aux = TypeVar("Aux")
+
+
+@overload
+def jvp(
+    function: Callable[..., R], primals: Sequence[Any], tangents: Sequence[Any], has_aux: Literal[False] = False
+) -> tuple[R, Any]: ...
+
+
+@overload
+def jvp(
+    function: Callable[..., tuple[R, Aux]], primals: Sequence[Any], tangents: Sequence[Any], has_aux: Literal[True]
+) -> tuple[R, Any, Aux]: ...
+
+
+@overload
+def jvp(
+    function: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool
+) -> tuple[Any, ...]: ...
 
 
 @engine.holds_mark
