@@ -202,7 +202,7 @@ int64_t pyad_slice(int64_t handle, int64_t start, int64_t stop, int64_t step);
  * without words where it is not as said here. */
 int64_t pyad_set_item(int64_t old, int count, int64_t i, int64_t j, int64_t x);
 int64_t pyad_set_number(int64_t old, int count, int64_t i, int64_t j, double number);
-/* The array `old` with a strided view (static parameters of ASSIGN, see exec.h) replaced by x. Where nobody needs the old value,
+/* The array `old` with a strided view (static parameters of ASSIGN, see csrc/primitives/list.h) replaced by x. Where nobody needs the old value,
  * its memory is written and the handle `old` is stale afterwards. */
 int64_t pyad_assign(int64_t old, int64_t x, int param_count, const int64_t *params);
 /* The same for single elements: `index` is an int64 array of their places in C order. */
@@ -337,7 +337,13 @@ const char *pyad_instance_message(const pyad_instance *instance);
 /* What a leaf is: an array; a Python float; anything that has to be equal to what it was. */
 typedef enum pyad_leaf_kind { PYAD_LEAF_ARRAY, PYAD_LEAF_FLOAT, PYAD_LEAF_STATIC } pyad_leaf_kind;
 /* The tokens of containers, parents before their children; each is followed by its number of children. */
-typedef enum pyad_token { PYAD_TOKEN_LEAF, PYAD_TOKEN_NONE, PYAD_TOKEN_TUPLE, PYAD_TOKEN_LIST, PYAD_TOKEN_DICT } pyad_token;
+typedef enum pyad_token {
+    PYAD_TOKEN_LEAF,
+    PYAD_TOKEN_NONE,
+    PYAD_TOKEN_TUPLE,
+    PYAD_TOKEN_LIST,
+    PYAD_TOKEN_DICT
+} pyad_token;
 /* The most leaves of a call. */
 enum { PYAD_CALL_LEAVES = 256 };
 

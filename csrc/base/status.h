@@ -7,7 +7,6 @@
 
 #include "pyad.h"
 
-
 enum { PYAD_MESSAGE_SIZE = 512 };
 
 typedef struct pyad_message {

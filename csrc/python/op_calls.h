@@ -14,7 +14,10 @@
 /* The items of the context: the classes of traced arrays and of their views, the name of the handle of both,
  * numpy.ndarray, numpy.empty, and by dtype from float32 on: NumPy's dtypes, then their scalar types. */
 enum { PYAD_CTX_ARRAY, PYAD_CTX_VIEW, PYAD_CTX_HANDLE, PYAD_CTX_NDARRAY, PYAD_CTX_EMPTY, PYAD_CTX_DTYPES };
-enum { PYAD_CTX_SCALARS = PYAD_CTX_DTYPES + PYAD_DTYPE_COUNT - PYAD_F32, PYAD_CTX_SIZE = PYAD_CTX_SCALARS + PYAD_DTYPE_COUNT - PYAD_F32 };
+enum {
+    PYAD_CTX_SCALARS = PYAD_CTX_DTYPES + PYAD_DTYPE_COUNT - PYAD_F32,
+    PYAD_CTX_SIZE = PYAD_CTX_SCALARS + PYAD_DTYPE_COUNT - PYAD_F32
+};
 
 enum { PYAD_BRIDGE_OPERANDS = 16 };
 
@@ -85,7 +88,7 @@ static PyObject *pyad_scalar_of(PyObject *context, int64_t handle, int dtype)
         if (status != 0)
             return pyad_none();
         number = dtype == PYAD_C64 ? PyComplex_FromDoubles((double)single[0], (double)single[1])
-                                        : PyComplex_FromDoubles(pair[0], pair[1]);
+                                   : PyComplex_FromDoubles(pair[0], pair[1]);
     }
     if (number == NULL)
         return NULL;

@@ -139,7 +139,8 @@ static void *run_thread(void *arg)
     /* The rule is known: threads do not share the counter of the tests. */
     int64_t a = 0;
     if (pyad_sweep_start(PYAD_SWEEP_RETAIN, 1, &y, 1, &x) == 0 && pyad_sweep_seed_ones(y) == 0 &&
-        pyad_sweep_go() == PYAD_CALL_PYTHON && pyad_sweep_wants(&a) == PYAD_CALL_RULE && test_supply_rule(a) == 0 && pyad_sweep_go() == 0)
+        pyad_sweep_go() == PYAD_CALL_PYTHON && pyad_sweep_wants(&a) == PYAD_CALL_RULE && test_supply_rule(a) == 0 &&
+        pyad_sweep_go() == 0)
         pyad_sweep_copy(x, &w->slope);
     pyad_sweep_stop();
     pyad_engine_free(engine);

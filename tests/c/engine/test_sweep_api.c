@@ -13,7 +13,6 @@
 #define SHAPE(...) ((const int64_t[]){__VA_ARGS__})
 #define OK(call) assert_int_equal((call), 0)
 
-
 enum { N = 1000 };
 
 static int setup(void **state)
