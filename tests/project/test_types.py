@@ -1,0 +1,120 @@
+"""What type checkers make of a user's program, and of the package itself."""
+
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+RIGHT = '''
+from collections.abc import Callable
+
+import numpy as np
+from typing_extensions import assert_type
+
+import pyad
+import pyad.numpy as pnp
+from pyad import nn
+
+
+def loss(weights: np.ndarray, rate: float = 1.0) -> float:
+    return float(pnp.sum(weights) * rate)
+
+
+def with_aux(weights: np.ndarray) -> tuple[float, str]:
+    return loss(weights), "of the weights"
+
+
+x = np.ones(3)
+slope = pyad.grad(loss)(x, rate=2.0)
+third = pyad.grad(pyad.grad(lambda z: z**3))(2.0)
+value, gradient = pyad.value_and_grad(loss)(x)
+assert_type(value, float)
+(value, words), gradient = pyad.value_and_grad(with_aux, has_aux=True)(x)
+assert_type(words, str)
+y, pullback = pyad.vjp(loss, x)
+assert_type(y, float)
+(x_bar,) = pullback(1.0)
+y, y_dot = pyad.jvp(loss, (x,), (x,))
+assert_type(y, float)
+rows = pyad.jacobian(np.tanh)(x)
+square = pyad.hessian(loss)(x)
+product = pyad.hvp(loss, (x,), (x,))
+replayed = pyad.compile(loss)
+assert_type(replayed(x, rate=0.5), float)
+assert_type(replayed.recorded, int)
+again: Callable[..., float] = pyad.checkpoint(loss)
+norm = pnp.linalg.norm(pnp.fft.fft(x))
+assert_type(pnp.random.default_rng(0), np.random.Generator)
+params = nn.init_mlp(np.random.default_rng(0), [3, 4, 1])
+out = pyad.nn.mlp(params, x)
+pyad.testing.check_grads(loss, (x,))
+leaves, structure = pyad.tree.flatten({"w": x})
+expit = pyad.scipy.special.expit(x)
+kind = pyad.errors.ShapeError
+pyad.extend.primitive(np.sin)
+'''
+
+# Lines that are wrong, and a word of what each checker must say about them.
+WRONG = {
+    'pyad.grad(loss)("text")': "str",
+    "pyad.grad(loss)(x, speed=2.0)": "speed",
+    "pyad.value_and_grad(loss)(x)[0].upper()": "upper",
+    "pyad.compile(loss)(x, 1.0, 2.0)": "arguments|positional",
+    'pyad.compile(loss)(x, "fast")': "str",
+    "pyad.gradient(loss)": "gradient",
+    "pyad.grad(3)": "int|Literal",
+    "nn.mlpp(x)": "mlpp",
+    "pnp.linalg.nrom(x)": "nrom",
+    'pyad.value_and_grad(loss, argnums="w")': "str",
+}
+
+CHECKERS = {
+    "mypy": [sys.executable, "-m", "mypy", "--no-error-summary", "--cache-dir={folder}"],
+    "pyright": [
+        shutil.which("basedpyright", path=sysconfig.get_path("scripts")) or "basedpyright",
+        "--level=error",
+        f"--pythonpath={sys.executable}",
+    ],
+}
+
+
+def complaints(checker: str, program: str, folder: Path) -> dict[int, str]:
+    """What a checker says of a program, by line."""
+    path = folder / "program.py"
+    path.write_text(program, encoding="utf-8")
+    (folder / "pyproject.toml").write_text('[tool.basedpyright]\ntypeCheckingMode = "standard"\n', encoding="utf-8")
+    command = [word.format(folder=folder) for word in CHECKERS[checker]]
+    done = subprocess.run([*command, str(path)], capture_output=True, text=True, cwd=folder)
+    assert done.returncode in (0, 1), done.stdout + done.stderr
+    found: dict[int, str] = {}
+    for line, words in re.findall(r"program\.py:(\d+)(?::\d+)?(?: -)?:? error: (.*(?:\n    .*)*)", done.stdout):
+        found[int(line)] = found.get(int(line), "") + words
+    assert (done.returncode == 1) == bool(found), done.stdout + done.stderr
+    return found
+
+
+@pytest.mark.parametrize("checker", CHECKERS)
+def test_a_right_program_has_no_errors(checker, tmp_path):
+    assert complaints(checker, RIGHT, tmp_path) == {}
+
+
+@pytest.mark.parametrize("checker", CHECKERS)
+def test_each_wrong_line_is_found(checker, tmp_path):
+    program = RIGHT + "\n".join(WRONG)
+    found = complaints(checker, program, tmp_path)
+    first = program.count("\n") - len(WRONG) + 2
+    assert sorted(found) == list(range(first, first + len(WRONG)))
+    for number, (line, words) in enumerate(WRONG.items(), start=first):
+        assert re.search(words, found[number]), f"{line}: {found[number]}"
+
+
+def test_the_package_is_clean():
+    command = [sys.executable, "-m", "mypy", "--config-file", str(ROOT / "pyproject.toml")]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stdout + done.stderr
