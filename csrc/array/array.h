@@ -119,6 +119,8 @@ bool pyad_same_layout(const pyad_layout *a, const pyad_layout *b);
 
 /* NumPy's broadcasting of shapes into `shape` and `*ndim`. false when they do not broadcast. */
 bool pyad_broadcast_shapes(int count, const pyad_layout *const *layouts, int64_t *shape, int *ndim);
+/* Whether the shape broadcasts to the other one as it is. */
+bool pyad_broadcasts_to(const pyad_layout *small, const pyad_layout *large);
 /* Strides that make `layout` look like `shape` (0 along broadcast axes). `shape` must be a result of broadcasting it. */
 void pyad_broadcast_strides(const pyad_layout *layout, int ndim, const int64_t *shape, int64_t *strides);
 

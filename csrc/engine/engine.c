@@ -8,6 +8,7 @@
 #include "compile/graph/graph.h"
 #include "kernels/gemm.h"
 #include "kernels/kernels.h"
+#include "primitives/info.h"
 
 static _Thread_local pyad_engine *here;
 

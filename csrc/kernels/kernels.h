@@ -71,4 +71,8 @@ pyad_status pyad_sum_squares(pyad_mem *mem, pyad_view dst, pyad_view a, pyad_vie
  * product. matmul.c */
 pyad_status pyad_matmul(pyad_mem *mem, pyad_view dst, pyad_view a, pyad_view b, int accumulate);
 
+/* to[k] = from[index[k]], and to[index[k]] = from[k] (from[0] where `one`; zero where from is NULL). All contiguous, of one dtype. gather_scatter.c */
+void pyad_gather_places(pyad_view to, const void *from, pyad_view index);
+void pyad_scatter_places(pyad_view to, const void *from, bool one, pyad_view index);
+
 #endif

@@ -1,6 +1,8 @@
 /* The passes in their order. */
 #include "compile/passes/passes.h"
 
+#include "primitives/info.h"
+
 static pyad_status copy_stored_inputs(pyad_graph *graph);
 
 static const pyad_pass passes[] = {
