@@ -107,7 +107,7 @@ void pyad_saved_tape_free(pyad_saved_tape **cell);
 /* ---- recording ---- */
 
 /* STAGED: an argument of the program that is being recorded. */
-enum { PYAD_LEND_CONST = 1, PYAD_LEND_STAGED = 2 };
+enum { PYAD_LEND_CONST = 1, PYAD_LEND_SYMBOLIC = 2 };
 /* A leaf over the caller's memory, which must be aligned and stay until the mark is cut. strides NULL: C-contiguous. */
 int64_t pyad_lend(int flags, int dtype, int ndim, const int64_t *shape, const int64_t *strides, void *data);
 /* A leaf for one number, by value. */
@@ -183,10 +183,10 @@ typedef struct pyad_compiled pyad_compiled;
 typedef struct pyad_instance pyad_instance;
 
 /* While a program is being recorded (on = 1), what depends on memory that is lent is noted. Forgets all guards. */
-int pyad_stage(int on);
-int pyad_is_staging(void);
+int pyad_record_program(int on);
+int pyad_is_recording_program(void);
 /* 1 where the value depends on an argument of the program that is being recorded, or on memory that it was lent. */
-int pyad_is_staged(int64_t handle);
+int pyad_is_symbolic(int64_t handle);
 /* The value decides what is recorded: the program is right only where it is the same again. */
 int pyad_guard(int64_t handle);
 /* A node that has the value of `of`, through which nothing is differentiated. */
@@ -245,8 +245,8 @@ typedef struct pyad_node_info {
 
 /* Node `node` of the program as it was recorded (optimised = 0) or as it runs; 0 where there is none. */
 int pyad_compiled_node(const pyad_compiled *compiled, int optimised, int64_t node, pyad_node_info *info);
-/* What a node is for: 0 a result, 1 a store, 2 a guard. 0 where there is no such sink. */
-int pyad_compiled_sink(const pyad_compiled *compiled, int sink, int64_t *node, int *kind, int *number);
+/* What a node is for: 0 a result, 1 a store, 2 a guard. 0 where there is no such output. */
+int pyad_compiled_output(const pyad_compiled *compiled, int output, int64_t *node, int *kind, int *number);
 
 /* A program with memory to run in. NULL when out of memory. */
 pyad_instance *pyad_instance_new(pyad_compiled *compiled);
@@ -259,8 +259,8 @@ int pyad_instance_go(pyad_instance *instance);
 /* After PYAD_GUARD_FAILED, on the arguments that the program was recorded with: the program may round a float otherwise than
  * the recording did. Where the value is that of the recording but for this, it is what the guard looks for from now on, and
  * the answer 1: pyad_instance_go goes on. Else 0. No other instance may be running. */
-int pyad_instance_settle(pyad_instance *instance);
-/* The node to be called, or the sink of the guard. */
+int pyad_instance_relax_guard(pyad_instance *instance);
+/* The node to be called, or the output that is the guard. */
 int64_t pyad_instance_stopped(const pyad_instance *instance);
 /* The memory of a node's value. */
 void *pyad_instance_data(const pyad_instance *instance, int64_t node, pyad_info *info);
@@ -362,7 +362,7 @@ int pyad_rule_begin(int64_t generation);
 int64_t pyad_rule_input(int dtype, int ndim, const int64_t *shape);
 /* Ends one recording: 0 the backward program, 1 + k the forward one from operand k (of at most three). An output is -1
  * where there is no derivative. */
-int pyad_rule_program(int which, int64_t generation, int input_count, int output_count, const int64_t *outputs);
+int pyad_rule_finish_program(int which, int64_t generation, int input_count, int output_count, const int64_t *outputs);
 /* Gives the rule to the node that the sweep asked about. forward: 0 same program, 1 the operation itself, 2 the same with all tangents
  * at once, 3 the programs recorded. */
 int pyad_rule_commit(int forward);

@@ -5,14 +5,14 @@
  * through cffi. A list is passed as its address (Python's id), which its holder keeps valid for the call. Each function
  * answers 0, a pyad status, or PYAD_NOT_PLAIN when an item is not what it expects; nothing has been changed then, and the
  * caller goes the long way, which finds the words. */
-#ifndef PYAD_BRIDGE_H
-#define PYAD_BRIDGE_H
+#ifndef PYAD_BUFFERS_H
+#define PYAD_BUFFERS_H
 
 #include <Python.h>
 
 #include "pyad.h"
 
-enum { PYAD_NOT_PLAIN = -1, PYAD_BRIDGE_MOST = 256 };
+enum { PYAD_NOT_PLAIN = -1, PYAD_LIST_MOST = 256 };
 
 /* What is needed of one array: float or complex, C-contiguous and aligned. */
 typedef struct pyad_plain {
@@ -102,12 +102,12 @@ static int pyad_axpy_lists(double a, uintptr_t x_list, uintptr_t y_list)
     PyObject *xs = (PyObject *)x_list;
     PyObject *ys = (PyObject *)y_list;
     Py_ssize_t count = PyList_Size(ys);
-    int dtypes[PYAD_BRIDGE_MOST];
-    int64_t sizes[PYAD_BRIDGE_MOST];
-    const void *x_data[PYAD_BRIDGE_MOST];
-    void *y_data[PYAD_BRIDGE_MOST];
+    int dtypes[PYAD_LIST_MOST];
+    int64_t sizes[PYAD_LIST_MOST];
+    const void *x_data[PYAD_LIST_MOST];
+    void *y_data[PYAD_LIST_MOST];
     int64_t total = 0;
-    if (count > PYAD_BRIDGE_MOST || PyList_Size(xs) != count)
+    if (count > PYAD_LIST_MOST || PyList_Size(xs) != count)
         return PYAD_NOT_PLAIN;
     for (Py_ssize_t k = 0; k < count; k++) {
         pyad_plain x;

@@ -4,8 +4,8 @@
  * and dtypes of the results. A call takes the arguments apart, runs the program and answers its results; it answers None
  * where an argument is otherwise, another call is under way, or a guard does not hold, and then nothing has been
  * changed: the caller in Python goes the long way. */
-#ifndef PYAD_BRIDGE_CALL_H
-#define PYAD_BRIDGE_CALL_H
+#ifndef PYAD_COMPILED_CALL_H
+#define PYAD_COMPILED_CALL_H
 
 #include <stdlib.h>
 #include <string.h>
@@ -305,7 +305,7 @@ static PyObject *pyad_py_call(PyObject *context, PyObject *arguments)
 static const PyMethodDef pyad_call_method = {"call", (PyCFunction)pyad_py_call, METH_O, NULL};
 
 /* Puts the function that calls a program into a list. */
-static int pyad_bridge_call(uintptr_t context, uintptr_t list)
+static int pyad_make_compiled_call(uintptr_t context, uintptr_t list)
 {
     PyObject *tuple = (PyObject *)context;
     if (!PyTuple_Check(tuple) || PyTuple_Size(tuple) != PYAD_CALL_ITEMS)

@@ -6,8 +6,8 @@
  * only where Python itself failed.
  *
  * Each is a method of one tuple, the context, that Python makes once; it holds what they need of Python and NumPy. */
-#ifndef PYAD_BRIDGE_OPS_H
-#define PYAD_BRIDGE_OPS_H
+#ifndef PYAD_OP_CALLS_H
+#define PYAD_OP_CALLS_H
 
 #include "python/buffers.h"
 
@@ -19,8 +19,8 @@ enum { PYAD_CTX_SCALARS = PYAD_CTX_DTYPES + 4, PYAD_CTX_SIZE = PYAD_CTX_SCALARS 
 enum { PYAD_CODE_F32 = 9, PYAD_CODE_C64 = 11, PYAD_CODE_C128 = 12 };
 
 /* Larger values are not copied, which is the caller's part. */
-enum { PYAD_BRIDGE_BYTES = 1 << 10 };
-enum { PYAD_BRIDGE_OPERANDS = 16 };
+enum { PYAD_SMALL_BYTES = 1 << 10 };
+enum { PYAD_OP_CALL_OPERANDS = 16 };
 
 static const int64_t pyad_large_handle = (int64_t)1 << 62;
 static const int64_t pyad_failed_handle = (int64_t)3 << 61;
@@ -110,7 +110,7 @@ static PyObject *pyad_value_of(PyObject *context, int64_t handle, int *dtype)
     if (pyad_look(handle, &info) != 0 || info.data == NULL || info.dtype < PYAD_CODE_F32 || info.size == 0)
         return pyad_none();
     int64_t item = pyad_item_size(info.dtype);
-    if (info.size * item > PYAD_BRIDGE_BYTES)
+    if (info.size * item > PYAD_SMALL_BYTES)
         return pyad_none();
     *dtype = info.dtype;
     if (info.ndim == 0)
@@ -164,7 +164,7 @@ static PyObject *pyad_operand_value(PyObject *context, PyObject *operand, int *d
     }
     pyad_plain plain;
     if (!pyad_is_kind(operand, context, PYAD_CTX_NDARRAY) || pyad_plain_read(operand, 0, &plain) != 0 ||
-        plain.ndim == 0 || plain.size * pyad_item_size(plain.dtype) > PYAD_BRIDGE_BYTES)
+        plain.ndim == 0 || plain.size * pyad_item_size(plain.dtype) > PYAD_SMALL_BYTES)
         return pyad_none();
     *dtype = plain.dtype;
     Py_INCREF(operand);
@@ -178,7 +178,7 @@ static PyObject *pyad_py_values(PyObject *context, PyObject *const *args, Py_ssi
     if (count != 1 || !PyTuple_Check(args[0]))
         return pyad_none();
     Py_ssize_t operands = PyTuple_Size(args[0]);
-    if (operands == 0 || operands > PYAD_BRIDGE_OPERANDS)
+    if (operands == 0 || operands > PYAD_OP_CALL_OPERANDS)
         return pyad_none();
     int traced = 0;
     for (Py_ssize_t k = 0; !traced && k < operands; k++)
@@ -267,9 +267,9 @@ static PyObject *pyad_py_record(PyObject *context, PyObject *const *args, Py_ssi
     if (pyad_read_op(args[0], &op) != 0)
         return NULL;
     Py_ssize_t operands = PyTuple_Size(args[1]);
-    int64_t handles[PYAD_BRIDGE_OPERANDS];
+    int64_t handles[PYAD_OP_CALL_OPERANDS];
     pyad_plain plain;
-    if (op < 0 || operands > PYAD_BRIDGE_OPERANDS || pyad_plain_read(args[2], 0, &plain) != 0)
+    if (op < 0 || operands > PYAD_OP_CALL_OPERANDS || pyad_plain_read(args[2], 0, &plain) != 0)
         return pyad_none();
     int found = pyad_handles_of(context, args[1], args[3], handles);
     if (found <= 0)
@@ -303,8 +303,8 @@ typedef struct pyad_native {
     int64_t op;
     Py_ssize_t operands;
     Py_ssize_t param_count;
-    int64_t handles[PYAD_BRIDGE_OPERANDS];
-    int64_t params[PYAD_BRIDGE_MOST];
+    int64_t handles[PYAD_OP_CALL_OPERANDS];
+    int64_t params[PYAD_LIST_MOST];
 } pyad_native;
 
 /* Answers as pyad_constant_of. */
@@ -312,8 +312,8 @@ static int pyad_read_native(PyObject *op, PyObject *handles, PyObject *params, p
 {
     out->operands = -2;
     if (pyad_read_op(op, &out->op) == 0)
-        out->operands = pyad_read_integers(handles, PYAD_BRIDGE_OPERANDS, out->handles);
-    out->param_count = params == Py_None ? -1 : pyad_read_integers(params, PYAD_BRIDGE_MOST, out->params);
+        out->operands = pyad_read_integers(handles, PYAD_OP_CALL_OPERANDS, out->handles);
+    out->param_count = params == Py_None ? -1 : pyad_read_integers(params, PYAD_LIST_MOST, out->params);
     if (PyErr_Occurred() != NULL)
         return -1;
     return out->op >= 0 && out->operands >= 0 && out->param_count != -2;
@@ -491,7 +491,7 @@ static PyObject *pyad_py_give(PyObject *context, PyObject *const *args, Py_ssize
 }
 
 /* Puts the functions into a dict, as methods of the context. */
-static int pyad_bridge_ops(uintptr_t context, uintptr_t functions)
+static int pyad_make_op_calls(uintptr_t context, uintptr_t functions)
 {
     static const PyMethodDef table[] = {
         {"value", (PyCFunction)(void (*)(void))pyad_py_value, METH_FASTCALL, NULL},

@@ -34,7 +34,7 @@ enum pyad_node_flag {
     PYAD_NODE_FREED = 128, /* the value has been given back */
     PYAD_NODE_SHARED = 256,  /* a view or an alias lies over its memory, which no buffer counts */
     PYAD_NODE_MUTABLE = 512, /* made by a write, or a view over such: further writes are to be expected */
-    PYAD_NODE_STAGED = 2048, /* depends on what was lent while a program is being recorded */
+    PYAD_NODE_SYMBOLIC = 2048, /* depends on what was lent while a program is being recorded */
     PYAD_NODE_MOVED = 1024   /* a write that was done in operand 0's own memory; that operand has no value any more */
 };
 
@@ -97,7 +97,7 @@ typedef struct pyad_tape {
     pyad_const_entry constants[PYAD_CONST_CACHE];
     int64_t copied;   /* bytes that writes copied since they could not be done in place */
     uint32_t epochs;  /* sweeps begun */
-    bool staging;     /* a program is being recorded: what is lent may be something else when it runs */
+    bool recording_program;     /* a program is being recorded: what is lent may be something else when it runs */
     bool abstract;    /* records layouts only: a rule is being recorded on placeholders */
 } pyad_tape;
 

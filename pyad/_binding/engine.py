@@ -165,7 +165,7 @@ class Engine:
     @property
     def staging(self) -> bool:
         """Whether a program is being recorded on this thread's tape."""
-        return bool(lib.pyad_is_staging())
+        return bool(lib.pyad_is_recording_program())
 
     def stage(self, on: bool) -> None:
         """Begin or end the recording of a program."""
@@ -173,7 +173,7 @@ class Engine:
         if self.staging != on:
             with _counting:
                 staging_threads += 1 if on else -1
-        lib.pyad_stage(on)
+        lib.pyad_record_program(on)
 
     def bury(self) -> None:
         """Free saved tapes whose pullback is gone."""
@@ -450,7 +450,7 @@ def object_calls(array_type: type, view_type: type) -> dict[str, Any]:
     floats = [dtype for dtype in DTYPES if dtype in INEXACT]
     context = (array_type, view_type, "_h", np.ndarray, np.empty, *floats, *(dtype.type for dtype in floats))
     functions: dict[str, Any] = {}
-    if lib.pyad_bridge_ops(id(context), id(functions)):
+    if lib.pyad_make_op_calls(id(context), id(functions)):
         raise MemoryError("out of memory while binding the engine")
     return functions
 

@@ -162,7 +162,7 @@ class Program:
             functools.partial(self._call, instance),
         )
         made: list[Any] = []
-        if lib.pyad_bridge_call(id(context), id(made)):
+        if lib.pyad_make_compiled_call(id(context), id(made)):
             return None
         return made[0]
 
@@ -220,7 +220,9 @@ class Program:
             return
         given = [np.array(leaves[place], dtype) for place, dtype in zip(self.places, self.dtypes, strict=True)]
         out = [np.empty(shape, dtype) for shape, dtype in self.computed]
-        self._run(ffi.new("uintptr_t[]", [array.ctypes.data for array in (*given, *out)]), lib.pyad_instance_settle)
+        self._run(
+            ffi.new("uintptr_t[]", [array.ctypes.data for array in (*given, *out)]), lib.pyad_instance_relax_guard
+        )
 
     def overlaps(self, leaves: list[Any]) -> bool:
         """Whether an array that is written into shares memory with another one that the program reads."""
@@ -332,7 +334,7 @@ class Program:
         lines += [_line(node) for node in self._nodes(False)]
         lines.append(f"program of {name}, as it runs")
         lines += [_line(node) for node in self._nodes(True)]
-        lines += self._sinks()
+        lines += self._outputs()
         return "\n".join(lines)
 
     def _nodes(self, optimised: bool) -> Any:
@@ -342,11 +344,11 @@ class Program:
             yield _described(k, info, self.keep)
             k += 1
 
-    def _sinks(self) -> list[str]:
+    def _outputs(self) -> list[str]:
         node, kind, number = ffi.new("int64_t *"), ffi.new("int *"), ffi.new("int *")
         lines = []
         k = 0
-        while lib.pyad_compiled_sink(self.compiled, k, node, kind, number):
+        while lib.pyad_compiled_output(self.compiled, k, node, kind, number):
             what = ("result {}", "stored in argument {}", "guard {}")[kind[0]]
             lines.append(f"%{node[0]} is {what.format(k if kind[0] == 2 else number[0])}")
             k += 1

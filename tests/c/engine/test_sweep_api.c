@@ -475,10 +475,10 @@ static void test_refusals(void **state)
     assert_int_equal(pyad_rule_begin(test_generation++), ERR_STATE);
     int64_t in = ok(pyad_rule_input(RULE_F64, 0, NULL));
     assert_int_equal(test_status(pyad_rule_input(99, 0, NULL)), ERR_DTYPE);
-    assert_int_equal(pyad_rule_program(0, test_generation++, 3, 1, &in), ERR_VALUE);
-    assert_int_equal(pyad_rule_program(9, test_generation++, 1, 1, &in), ERR_VALUE);
-    assert_int_equal(pyad_rule_program(0, test_generation++, 1, 1, &x), ERR_STALE);
-    OK(pyad_rule_program(0, test_generation++, 1, 1, &in));
+    assert_int_equal(pyad_rule_finish_program(0, test_generation++, 3, 1, &in), ERR_VALUE);
+    assert_int_equal(pyad_rule_finish_program(9, test_generation++, 1, 1, &in), ERR_VALUE);
+    assert_int_equal(pyad_rule_finish_program(0, test_generation++, 1, 1, &x), ERR_STALE);
+    OK(pyad_rule_finish_program(0, test_generation++, 1, 1, &in));
     assert_int_equal(pyad_rule_commit(0), ERR_STATE);
     pyad_rule_abort();
     assert_int_equal(pyad_rule_commit(0), ERR_STATE);

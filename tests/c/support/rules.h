@@ -306,19 +306,19 @@ static inline int rule_record(test_rule *r)
         return r->failed;
     if (forward < 0)
         return pyad_rule_python();
-    int status = pyad_rule_program(0, test_generation++, r->nargs + 2, r->nargs, r->out);
+    int status = pyad_rule_finish_program(0, test_generation++, r->nargs + 2, r->nargs, r->out);
     if (status == 0 && forward == RULE_OWN) {
         rule_inputs(r, true);
         rule_forward(r);
         status = r->failed;
         if (status == 0)
-            status = pyad_rule_program(1, test_generation++, r->nargs + 2, r->nargs, r->out);
+            status = pyad_rule_finish_program(1, test_generation++, r->nargs + 2, r->nargs, r->out);
     }
     return status == 0 ? pyad_rule_commit(forward) : status;
 }
 
 /* Records the rule of a node that a sweep has asked about. After a failure there is none, as before. */
-static inline int test_answer(int64_t node)
+static inline int test_supply_rule(int64_t node)
 {
     test_rule r = {.failed = 0};
     int status = pyad_look(node, &r.node);
@@ -343,7 +343,7 @@ static inline int test_go(void)
         int status = pyad_sweep_go();
         if (status != 32 || pyad_sweep_wants(&node) != 1)
             return status;
-        status = test_answer(node);
+        status = test_supply_rule(node);
         if (status != 0)
             return status;
     }
