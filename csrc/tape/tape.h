@@ -7,8 +7,8 @@
  * A handle is what the outside holds: a node's index and the generation of the transform that recorded it. Generations
  * are never used twice in a process, so a handle that outlived its transform, or is used with another thread's tape, is
  * always noticed. */
-#ifndef PYAD_TAPE_H
-#define PYAD_TAPE_H
+#ifndef PYAD_TAPE_TAPE_H
+#define PYAD_TAPE_TAPE_H
 
 #include "array/array.h"
 #include "primitives/list.h"
@@ -19,7 +19,7 @@ enum { PYAD_INDEX_BITS = 28 };
 #define PYAD_MAX_NODES ((uint32_t)1 << PYAD_INDEX_BITS)
 /* The generation of nodes that a sealed mark left behind. Only the engine makes handles of it. */
 #define PYAD_GENERATION_SEALED (((int64_t)1 << (62 - PYAD_INDEX_BITS)) - 1)
-/* Set in an answered handle whose node owns much memory: the holder is asked to say when it drops the handle. */
+/* Set in a returned handle whose node owns much memory: the holder is asked to say when it drops the handle. */
 #define PYAD_HANDLE_LARGE ((int64_t)1 << 62)
 #define PYAD_HANDLE_MASK (PYAD_HANDLE_LARGE - 1)
 

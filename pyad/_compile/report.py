@@ -121,6 +121,17 @@ def _flops(node: dict[str, Any], nodes: list[dict[str, Any]]) -> int:
 
 # Kernels that only move elements.
 _MOVES = {
-    *("alias", "reshape", "transpose", "broadcast_to", "slice", "unslice", "window", "assign", "assign_at", "astype"),
+    *(
+        "alias",
+        "reshape",
+        "transpose",
+        "broadcast_to",
+        "slice",
+        "unslice",
+        "strided_view",
+        "assign",
+        "assign_at",
+        "astype",
+    ),
     *("take", "put", "pick", "unpick", "concatenate"),
 }

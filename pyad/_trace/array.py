@@ -468,7 +468,7 @@ def _renew(x: View) -> None:
     x._at = x._root._h
 
 
-_WINDOW = engine.kernel("window")
+_WINDOW = engine.kernel("strided_view")
 _RESHAPE = engine.kernel("reshape")
 _TAKE = engine.kernel("take")
 _IMAG = engine.kernel("imag")

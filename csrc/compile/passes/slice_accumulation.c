@@ -4,7 +4,7 @@
 
 #include "compile/passes/passes.h"
 
-/* The parameters of an UNSLICE as those of an ADD_PART. NULL when out of memory. */
+/* The parameters of an UNSLICE as those of an ADD_SLICE. NULL when out of memory. */
 static const int64_t *slice_params(pyad_graph *graph, const pyad_gnode *unslice)
 {
     int64_t values[2 + 2 * PYAD_MAX_NDIM];
@@ -30,7 +30,7 @@ typedef struct chain {
 static void follow_chain(const pyad_graph *graph, uint32_t x, chain *c)
 {
     c->count = 0;
-    while (c->count < CHAIN_MOST && pyad_graph_is_run(graph, x, PYAD_KERNEL_ADD_PART)) {
+    while (c->count < CHAIN_MOST && pyad_graph_is_run(graph, x, PYAD_KERNEL_ADD_SLICE)) {
         c->nodes[c->count++] = x;
         x = pyad_graph_arg(graph, x, 0);
     }
@@ -45,7 +45,8 @@ static pyad_status add_to_whole(pyad_graph *graph, uint32_t x, uint32_t s, const
     chain c;
     double zero;
     *done = false;
-    if (!pyad_graph_is_run(graph, s, PYAD_KERNEL_WINDOW) || !pyad_graph_same_params(graph->nodes[s].params, params))
+    if (!pyad_graph_is_run(graph, s, PYAD_KERNEL_STRIDED_VIEW) ||
+        !pyad_graph_same_params(graph->nodes[s].params, params))
         return PYAD_OK;
     follow_chain(graph, x, &c);
     uint32_t of = pyad_graph_arg(graph, s, 0);
@@ -55,7 +56,7 @@ static pyad_status add_to_whole(pyad_graph *graph, uint32_t x, uint32_t s, const
         return PYAD_OK;
     for (int k = c.count; k-- > 0;) {
         const uint32_t both[2] = {of, pyad_graph_arg(graph, c.nodes[k], 1)};
-        PYAD_TRY(pyad_graph_run(graph, PYAD_KERNEL_ADD_PART, graph->nodes[c.nodes[k]].params, 2, both, &of));
+        PYAD_TRY(pyad_graph_run(graph, PYAD_KERNEL_ADD_SLICE, graph->nodes[c.nodes[k]].params, 2, both, &of));
     }
     *number = of;
     *done = true;
@@ -146,7 +147,7 @@ static pyad_status add_slice(pyad_graph *graph, uint32_t x, uint32_t unslice, ui
     PYAD_TRY(add_to_whole(graph, x, both[1], params, number, &done));
     if (!done)
         PYAD_TRY(add_last_tile(graph, x, both[1], params, number, &done));
-    return done ? PYAD_OK : pyad_graph_run(graph, PYAD_KERNEL_ADD_PART, params, 2, both, number);
+    return done ? PYAD_OK : pyad_graph_run(graph, PYAD_KERNEL_ADD_SLICE, params, 2, both, number);
 }
 
 /* x + PUT(s, index) */

@@ -19,8 +19,8 @@ typedef struct pyad_slice_accumulation pyad_slice_accumulation;
 
 /* An action of the plan with the addresses it works on. */
 typedef struct pyad_bound_action {
-    pyad_line loop;                  /* FUSED_LOOP */
-    pyad_number_step *scalars;       /* SCALARS */
+    pyad_fused_loop loop;                  /* FUSED_LOOP */
+    pyad_scalar_step *scalars;       /* SCALARS */
     pyad_slice_accumulation *slices; /* RUN, where it and the actions after it are done together; mostly NULL */
     uint32_t count;                  /* of scalar steps, or of actions that are done together */
 } pyad_bound_action;
@@ -80,7 +80,7 @@ typedef struct pyad_fused_loop_maker {
 
 /* Makes the fused loop of action `a`. make_fused_loop.c */
 pyad_status pyad_replay_make_fused_loop(pyad_fused_loop_maker *maker, uint32_t a, const pyad_action *action,
-                                        pyad_line *loop);
+                                        pyad_fused_loop *loop);
 
 /* Puts the additions to slices that begin with action `a` together as far as it pays: else bound->slices stays NULL. */
 pyad_status pyad_slice_accumulation_make(pyad_replay *replay, uint32_t a, pyad_bound_action *bound);

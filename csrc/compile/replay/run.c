@@ -60,7 +60,7 @@ bool pyad_replay_relax_guard(pyad_replay *r)
 {
     const pyad_goutput *output = &r->plan->graph->outputs[r->stopped];
     const pyad_value *value = &r->values[output->node];
-    int part = pyad_dtype_part(value->layout->dtype);
+    int part = pyad_dtype_real(value->layout->dtype);
     int64_t count = value->layout->size * (pyad_dtype_is_complex(value->layout->dtype) ? 2 : 1);
     if (!pyad_dtype_is_float(part) || !value->layout->contiguous)
         return false;
@@ -100,10 +100,10 @@ pyad_status pyad_replay_go(pyad_replay *r)
             r->at += r->bound[r->at].count - 1;
             break;
         case PYAD_ACTION_FUSED_LOOP:
-            pyad_line_run(&r->bound[r->at].loop, r->registers != NULL ? r->registers->data : NULL);
+            pyad_fused_loop_run(&r->bound[r->at].loop, r->registers != NULL ? r->registers->data : NULL);
             break;
         case PYAD_ACTION_SCALARS:
-            pyad_isa()->numbers(r->bound[r->at].count, r->bound[r->at].scalars);
+            pyad_isa()->run_scalars(r->bound[r->at].count, r->bound[r->at].scalars);
             break;
         case PYAD_ACTION_CALL:
             r->stopped = plan->members[action->first];
