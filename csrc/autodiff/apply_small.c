@@ -19,7 +19,7 @@ static bool fits(const pyad_layout *layout, const pyad_layout *shape)
 
 bool pyad_apply_is_small(const pyad_sweep *sweep, const pyad_application *a)
 {
-    const pyad_program *p = a->program;
+    const pyad_rule_program *p = a->program;
     const pyad_layout *shape = pyad_sweep_layout(sweep, a->node);
     if (pyad_dtype_is_complex(shape->dtype) || (p->steps == NULL && p->instr_count > 0) || !shape->contiguous ||
         shape->size == 0)
@@ -41,7 +41,7 @@ bool pyad_apply_is_small(const pyad_sweep *sweep, const pyad_application *a)
 /* Where the inputs that are read stand in memory. */
 static pyad_status point_at_inputs(pyad_sweep *sweep, const pyad_application *a, small_run *run)
 {
-    const pyad_program *p = a->program;
+    const pyad_rule_program *p = a->program;
     const pyad_tape *tape = sweep->recorder.tape;
     int last = p->input_count - 1;
     for (int k = 0; k < last; k++) {
@@ -88,7 +88,7 @@ static pyad_status land_small(pyad_sweep *sweep, uint32_t target, const void *fr
 
 pyad_status pyad_apply_small(pyad_sweep *sweep, const pyad_application *a)
 {
-    const pyad_program *p = a->program;
+    const pyad_rule_program *p = a->program;
     const pyad_isa_table *isa = pyad_isa();
     _Alignas(64) int64_t cells[SMALL_CELLS];
     small_run run;

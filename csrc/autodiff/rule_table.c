@@ -192,7 +192,7 @@ static uint64_t wanted_bits(const pyad_tape *tape, uint32_t node)
     return wanted;
 }
 
-static void save_reads(pyad_tape *tape, uint32_t node, const pyad_program *program, uint64_t wanted)
+static void save_reads(pyad_tape *tape, uint32_t node, const pyad_rule_program *program, uint64_t wanted)
 {
     int nargs = tape->nargs[node];
     const uint32_t *args = pyad_tape_args(tape, node);

@@ -22,37 +22,36 @@ C128 = np.dtype(np.complex128)
 INT64 = np.dtype(np.int64)
 
 # In the engine's order.
-DTYPES = tuple(np.dtype(n) for n in ["?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f4", "f8", "c8", "c16"])
+DTYPES = tuple(np.dtype(ffi.string(lib.pyad_dtype_name(code)).decode()) for code in range(lib.PYAD_DTYPE_COUNT))
 CODES = {dtype: code for code, dtype in enumerate(DTYPES)}
-CODE_F32 = CODES[F32]
-CODE_F64 = CODES[F64]
+CODE_F32 = lib.PYAD_F32
+CODE_F64 = lib.PYAD_F64
 # What can be differentiated.
 INEXACT = frozenset((F32, F64, C64, C128))
 
 # Handles from here on are errors or values with a buffer; see csrc/pyad.h.
-LARGE = 1 << 62
-FAILED = LARGE + (1 << 61)
-INDEX_BITS = 28
-CALL_PYTHON = 32
-ERR_DTYPE = 3
+LARGE = lib.PYAD_HANDLE_LARGE
+FAILED = lib.PYAD_FAILED
+INDEX_BITS = lib.PYAD_INDEX_BITS
+CALL_PYTHON = lib.PYAD_CALL_PYTHON
 
 KERNEL_COUNT = lib.pyad_kernel_count()
 
 # Gradients from this size on leave without a copy; below it, copying is cheaper than sharing.
 SHARE_BYTES = 1 << 17
 
-# Values up to this size may lie in the tape's arena (csrc/array/array.h), which keeps nothing alive.
-VIEW_BYTES = 1 << 10
+# Values up to this size may lie in the tape's arena, which keeps nothing alive.
+VIEW_BYTES = lib.PYAD_SMALL_BYTES
 _WIDEST = max(dtype.itemsize for dtype in DTYPES)
 
 _ERRORS = {
-    1: MemoryError,
-    2: errors.ShapeError,
-    3: errors.DTypeError,
-    4: ValueError,
-    5: errors.LeakError,
-    6: errors.MutationError,
-    7: errors.EngineError,
+    lib.PYAD_ERR_MEMORY: MemoryError,
+    lib.PYAD_ERR_SHAPE: errors.ShapeError,
+    lib.PYAD_ERR_DTYPE: errors.DTypeError,
+    lib.PYAD_ERR_VALUE: ValueError,
+    lib.PYAD_ERR_STALE: errors.LeakError,
+    lib.PYAD_ERR_MUTATED: errors.MutationError,
+    lib.PYAD_ERR_STATE: errors.EngineError,
 }
 
 # Threads that are recording a program: 0 nearly always, and then nobody need look further.
@@ -450,7 +449,7 @@ def object_calls(array_type: type, view_type: type) -> dict[str, Any]:
     floats = [dtype for dtype in DTYPES if dtype in INEXACT]
     context = (array_type, view_type, "_h", np.ndarray, np.empty, *floats, *(dtype.type for dtype in floats))
     functions: dict[str, Any] = {}
-    if lib.pyad_bridge_ops(id(context), id(functions)):
+    if lib.pyad_make_op_calls(id(context), id(functions)):
         raise MemoryError("out of memory while binding the engine")
     return functions
 

@@ -39,9 +39,7 @@ _visit, _give_array = CALLS["visit"], CALLS["give"]
 # By the engine's number.
 REGISTRY: dict[int, Op] = {}
 
-_WRONG_DTYPE = FAILED + _engine.ERR_DTYPE
-
-FORWARD_SAME, FORWARD_LINEAR, FORWARD_JOINT, FORWARD_OWN = range(4)
+_WRONG_DTYPE = FAILED + lib.PYAD_ERR_DTYPE
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +52,7 @@ class Op:
     reference: Callable[..., Any]
     backward: Rule | None = None
     forward: Any = None
-    forward_kind: int = FORWARD_OWN
+    forward_kind: int = lib.PYAD_FORWARD_OWN
     is_elementwise: bool = False
     in_python: bool = False
     # Its rules do not write into the plain arrays they are given and keep none of them, so they may see the engine's
@@ -162,13 +160,23 @@ def elementwise(
     name: str, reference: Callable[..., Any], partials: Rule, domain: tuple[tuple[float, float], ...] = ((-2.0, 2.0),)
 ) -> Op:
     """Register an op that the engine has an element-wise kernel for, under the kernel's name."""
-    op = Op(name, _engine.kernel(name), len(domain), reference, partials, partials, FORWARD_SAME, True, domain=domain)
+    op = Op(
+        name,
+        _engine.kernel(name),
+        len(domain),
+        reference,
+        partials,
+        partials,
+        lib.PYAD_FORWARD_SAME,
+        True,
+        domain=domain,
+    )
     return _register(op)
 
 
 def linear(name: str, reference: Callable[..., Any], transpose: Rule, arity: int = 1, joint: bool = False) -> Op:
     """Register an op that is linear in each operand (`joint`: in all of them together)."""
-    kind = FORWARD_JOINT if joint else FORWARD_LINEAR
+    kind = lib.PYAD_FORWARD_JOINT if joint else lib.PYAD_FORWARD_LINEAR
     return _register(Op(name, _engine.kernel(name), arity, reference, transpose, None, kind))
 
 
@@ -237,7 +245,7 @@ def _finish_program(op: Op, which: int, inputs: list[Array], outputs: tuple[Any,
         if out is not None and not is_traced(out):
             raise EngineError(f"op {op.name}: the rule's output {k} is {out!r}, expected a traced value or None")
         handles.append(-1 if out is None else out._h)
-    status = lib.pyad_rule_program(which, _engine.next_generation(), len(inputs), len(handles), handles)
+    status = lib.pyad_rule_finish_program(which, _engine.next_generation(), len(inputs), len(handles), handles)
     if status:
         raise _engine.error(status)
 
@@ -287,7 +295,7 @@ def supply_rule(node: int) -> None:
             raise _engine.error(status)
         engine.abstract = True
         _record_backward(op, infos, params)
-        if op.forward_kind == FORWARD_OWN:
+        if op.forward_kind == lib.PYAD_FORWARD_OWN:
             for k in range(info.nargs):
                 _record_forward(op, k, infos, params)
     except NeedsPython:
@@ -433,11 +441,11 @@ def _run_forward(
 def _forward_parts(op: Op, tangents: list[Any], y: Any, xs: list[Any], params: tuple[int, ...]) -> list[Any]:
     """Contributions to the tangent of a native op whose rule needs Python."""
     given = [(k, t) for k, t in enumerate(tangents) if t is not None]
-    if op.forward_kind == FORWARD_SAME:
+    if op.forward_kind == lib.PYAD_FORWARD_SAME:
         return [op.backward(t, y, *xs)[k] for k, t in given]  # type: ignore[misc]
-    if op.forward_kind == FORWARD_OWN:
+    if op.forward_kind == lib.PYAD_FORWARD_OWN:
         return [op.forward[k](t, y, *xs, params) for k, t in given]
-    if op.forward_kind == FORWARD_LINEAR:
+    if op.forward_kind == lib.PYAD_FORWARD_LINEAR:
         return [run(op, [*xs[:k], t, *xs[k + 1 :]], params) for k, t in given]
     full = [np.zeros(np.shape(x)) if t is None else t for t, x in zip(tangents, xs, strict=True)]
     return [run(op, full, params)]

@@ -204,10 +204,10 @@ static pyad_status rewrite(void *context, const pyad_graph *old, uint32_t number
         return pyad_graph_copy_node(old, number, graph, args, made);
     if (pyad_kernel_is_loop(node->op))
         return rewrite_loop(graph, node, args, made);
-    return pyad_algebra_views(graph, node, args, made);
+    return pyad_simplify_views(graph, node, args, made);
 }
 
-pyad_status pyad_pass_algebra(const pyad_graph *old, pyad_graph *graph)
+pyad_status pyad_pass_simplify(const pyad_graph *old, pyad_graph *graph)
 {
     return pyad_graph_rewrite(old, graph, rewrite, NULL);
 }

@@ -5,7 +5,7 @@
 #include "compile/passes/passes.h"
 
 /* The parameters of an UNSLICE as those of an ADD_SLICE. NULL when out of memory. */
-static const int64_t *part_params(pyad_graph *graph, const pyad_gnode *unslice)
+static const int64_t *slice_params(pyad_graph *graph, const pyad_gnode *unslice)
 {
     int64_t values[2 + 2 * PYAD_MAX_NDIM];
     pyad_layout_any window;
@@ -27,7 +27,7 @@ typedef struct chain {
     uint32_t base;
 } chain;
 
-static void walk_chain(const pyad_graph *graph, uint32_t x, chain *c)
+static void follow_chain(const pyad_graph *graph, uint32_t x, chain *c)
 {
     c->count = 0;
     while (c->count < CHAIN_MOST && pyad_graph_is_run(graph, x, PYAD_KERNEL_ADD_SLICE)) {
@@ -48,7 +48,7 @@ static pyad_status add_to_whole(pyad_graph *graph, uint32_t x, uint32_t s, const
     if (!pyad_graph_is_run(graph, s, PYAD_KERNEL_STRIDED_VIEW) ||
         !pyad_graph_same_params(graph->nodes[s].params, params))
         return PYAD_OK;
-    walk_chain(graph, x, &c);
+    follow_chain(graph, x, &c);
     uint32_t of = pyad_graph_arg(graph, s, 0);
     if (!pyad_graph_is_run(graph, c.base, PYAD_KERNEL_ASSIGN) ||
         !pyad_graph_same_params(graph->nodes[c.base].params, params) || pyad_graph_arg(graph, c.base, 0) != of ||
@@ -107,11 +107,11 @@ static pyad_status add_last_tile(pyad_graph *graph, uint32_t x, uint32_t s, cons
     chain c;
     tiles t = {.count = 0};
     *done = false;
-    walk_chain(graph, x, &c);
+    follow_chain(graph, x, &c);
     const pyad_layout *whole = graph->nodes[x].layout;
     if (!pyad_graph_is_run(graph, c.base, PYAD_KERNEL_UNSLICE) || whole->size == 0)
         return PYAD_OK;
-    const int64_t *first = part_params(graph, &graph->nodes[c.base]);
+    const int64_t *first = slice_params(graph, &graph->nodes[c.base]);
     if (first == NULL)
         return PYAD_ERR_MEMORY;
     uint32_t under = pyad_graph_arg(graph, c.base, 0);
@@ -140,7 +140,7 @@ static pyad_status add_last_tile(pyad_graph *graph, uint32_t x, uint32_t s, cons
 static pyad_status add_slice(pyad_graph *graph, uint32_t x, uint32_t unslice, uint32_t *number)
 {
     const uint32_t both[2] = {x, pyad_graph_arg(graph, unslice, 0)};
-    const int64_t *params = part_params(graph, &graph->nodes[unslice]);
+    const int64_t *params = slice_params(graph, &graph->nodes[unslice]);
     bool done;
     if (params == NULL)
         return PYAD_ERR_MEMORY;
@@ -157,7 +157,7 @@ static pyad_status add_rows(pyad_graph *graph, uint32_t x, uint32_t put, uint32_
     return pyad_graph_run(graph, PYAD_KERNEL_ADD_ROWS, NULL, 3, all, number);
 }
 
-static bool is_part(const pyad_graph *graph, uint32_t node, const pyad_layout *sum)
+static bool is_slice_sum(const pyad_graph *graph, uint32_t node, const pyad_layout *sum)
 {
     bool part = pyad_graph_is_run(graph, node, PYAD_KERNEL_UNSLICE) || pyad_graph_is_run(graph, node, PYAD_KERNEL_PUT);
     return part && pyad_same_shape(graph->nodes[node].layout, sum);
@@ -172,7 +172,7 @@ static pyad_status rewrite(void *context, const pyad_graph *old, uint32_t node, 
         return pyad_graph_copy_node(old, node, graph, args, number);
     for (uint32_t k = 2; k-- > 0;) {
         uint32_t x;
-        if (uses[pyad_graph_arg(old, node, k)] != 1 || !is_part(graph, args[k], sum))
+        if (uses[pyad_graph_arg(old, node, k)] != 1 || !is_slice_sum(graph, args[k], sum))
             continue;
         PYAD_TRY(pyad_graph_broadcast(graph, args[1 - k], sum, &x));
         if (pyad_graph_is_run(graph, args[k], PYAD_KERNEL_PUT))
@@ -182,7 +182,7 @@ static pyad_status rewrite(void *context, const pyad_graph *old, uint32_t node, 
     return pyad_graph_copy_node(old, node, graph, args, number);
 }
 
-pyad_status pyad_pass_parts(const pyad_graph *old, pyad_graph *graph)
+pyad_status pyad_pass_slice_accumulation(const pyad_graph *old, pyad_graph *graph)
 {
     return pyad_graph_rewrite_used(old, graph, rewrite);
 }

@@ -23,14 +23,14 @@ static void begin_plan(fixture *f)
 static void result(uint32_t node)
 {
     uint32_t number = 0;
-    for (size_t k = 0; k < graph.sink_count; k++)
-        number += graph.sinks[k].kind == PYAD_G_RESULT;
-    must(pyad_graph_add_sink(&graph, (pyad_gsink){.kind = PYAD_G_RESULT, .node = node, .number = number}));
+    for (size_t k = 0; k < graph.output_count; k++)
+        number += graph.outputs[k].kind == PYAD_G_RESULT;
+    must(pyad_graph_add_output(&graph, (pyad_goutput){.kind = PYAD_G_RESULT, .node = node, .number = number}));
 }
 
 static void store(uint32_t node, uint32_t input)
 {
-    must(pyad_graph_add_sink(&graph, (pyad_gsink){.kind = PYAD_G_STORE, .node = node, .number = input}));
+    must(pyad_graph_add_output(&graph, (pyad_goutput){.kind = PYAD_G_STORE, .node = node, .number = input}));
 }
 
 /* A guard that holds. */
@@ -41,7 +41,7 @@ static void guard(fixture *f, uint32_t node)
     void **values = run_graph(f, &graph);
     memcpy(expected, values[node], bytes);
     free_values(&graph, values);
-    must(pyad_graph_add_sink(&graph, (pyad_gsink){.kind = PYAD_G_GUARD, .node = node, .expected = expected}));
+    must(pyad_graph_add_output(&graph, (pyad_goutput){.kind = PYAD_G_GUARD, .node = node, .expected = expected}));
 }
 
 static uint32_t call(uint32_t of)
@@ -387,7 +387,7 @@ static void test_stores_come_after_guards_and_calls(void **state)
         store(CUMSUM(y), B);
         open_checked(&p, f);
         assert_false(is_in(&p, x, A));
-        assert_true(is_in(&p, graph.sinks[2].node, B));
+        assert_true(is_in(&p, graph.outputs[2].node, B));
         assert_int_equal(p.plan.direct_stores, 1);
         close_all(&p);
     }
