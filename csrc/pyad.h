@@ -276,7 +276,7 @@ const char *pyad_compiled_pass(const pyad_compiled *compiled, int pass, int64_t 
 
 /* What a node of a program is. */
 typedef enum pyad_gkind {
-    PYAD_G_INPUT, /* memory of the caller's: an argument, or an array that the function closed over */
+    PYAD_G_INPUT, /* memory of the caller's: an argument, or an array of captured state */
     PYAD_G_CONST, /* a value that the graph holds */
     PYAD_G_RUN,   /* a kernel */
     PYAD_G_CALL   /* an operation that only Python can run */

@@ -1,7 +1,7 @@
-/* Reads of and writes into subviews of arrays, in a sweep.
+/* Indexing in sweeps: reads and writes of strided views of arrays.
  *
- * Their rules are built in. With s for what has arrived at y = assign(old, x), where the subview P of old became x: backward,
- * x gets the subview P of s, and old gets s with P cleared; forward, y gets the tangent of old with P replaced by the tangent
+ * Its rules are built in. With s for what has arrived at y = assign(old, x), where the view P of old became x: backward,
+ * x gets the view P of s, and old gets s with P cleared; forward, y gets the tangent of old with P replaced by the tangent
  * of x. On plain values s is not copied: it is changed in place and moves from one state of the array to the other. */
 #include <string.h>
 
@@ -341,7 +341,7 @@ static pyad_status forward_recorded(pyad_sweep *sweep, uint32_t node)
 
 /* ---- both ---- */
 
-pyad_status pyad_apply_subview_backward(pyad_sweep *sweep, uint32_t node, pyad_slot *slot)
+pyad_status pyad_apply_indexing_backward(pyad_sweep *sweep, uint32_t node, pyad_slot *slot)
 {
     const pyad_tape *tape = sweep->recorder.tape;
     int op = tape->op[node];
@@ -357,7 +357,7 @@ pyad_status pyad_apply_subview_backward(pyad_sweep *sweep, uint32_t node, pyad_s
     return hand_back(sweep, pyad_tape_args(tape, node)[0], slot);
 }
 
-pyad_status pyad_apply_subview_forward(pyad_sweep *sweep, uint32_t node)
+pyad_status pyad_apply_indexing_forward(pyad_sweep *sweep, uint32_t node)
 {
     if (sweep->recorded)
         return forward_recorded(sweep, node);

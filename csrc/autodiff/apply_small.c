@@ -1,4 +1,4 @@
-/* Applying a rule to few elements: no broadcasting, no sums, no blocks. */
+/* Applying rules to few elements: nothing is broadcast, summed or cut into blocks. */
 #include <string.h>
 
 #include "autodiff/apply.h"
@@ -69,8 +69,8 @@ static pyad_status land_small(pyad_sweep *sweep, uint32_t target, const void *fr
     const pyad_layout *layout = pyad_sweep_layout(sweep, target);
     bool wide = layout->dtype == PYAD_F64;
     if (slot->state == PYAD_SLOT_BORROWED || (one && layout->size > 1)) {
-        const pyad_layout *part = one ? pyad_layout_scalar(layout->dtype) : layout;
-        return pyad_accum_add(&sweep->accum, slot, layout, (pyad_value){part, (void *)(uintptr_t)from, NULL}, false);
+        const pyad_layout *element = one ? pyad_layout_scalar(layout->dtype) : layout;
+        return pyad_accum_add(&sweep->accum, slot, layout, (pyad_value){element, (void *)(uintptr_t)from, NULL}, false);
     }
     if (slot->state == PYAD_SLOT_EMPTY) {
         PYAD_TRY(pyad_accum_alloc(&sweep->accum, layout, &slot->value));

@@ -1,4 +1,5 @@
-/* Applying one rule inside a sweep. */
+/* Applying rules to plain values: element-wise ones step by step over blocks, all others by an interpreter of their
+ * instructions. */
 #include "autodiff/apply.h"
 
 #include <stdio.h>
@@ -153,14 +154,14 @@ static int sole_output(const frame *f, int i)
 }
 
 /* Adds to a window of the slot: the transpose of slicing, in O(slice). */
-static pyad_status add_to_slice(pyad_slot *slot, const pyad_instr *instr, const pyad_value *part)
+static pyad_status add_to_slice(pyad_slot *slot, const pyad_instr *instr, const pyad_value *addend)
 {
     const pyad_layout *whole = slot->value.layout;
     pyad_layout_any window;
     int64_t offset;
     PYAD_TRY(pyad_slice_layout(whole, instr->params + 2 + instr->params[1], &window, &offset));
     char *at = (char *)slot->value.data + offset * (int64_t)pyad_dtype_size(whole->dtype);
-    pyad_reduce_add((pyad_view){&window.layout, at}, pyad_value_view(part));
+    pyad_reduce_add((pyad_view){&window.layout, at}, pyad_value_view(addend));
     return PYAD_OK;
 }
 
@@ -263,14 +264,14 @@ static pyad_status land_results(pyad_sweep *sweep, const frame *f, uint64_t land
             continue;
         pyad_value *value = &f->regs[p->outputs[k]];
         bool fresh = value->buffer != NULL && !p->instrs[p->outputs[k] - f->fixed].shared;
-        pyad_value part = *value;
+        pyad_value addend = *value;
         if (fresh)
             value->buffer = NULL;
         pyad_status status = pyad_accum_add(&sweep->accum, pyad_sweep_slot(sweep, f->a->targets[k]),
-                                            pyad_sweep_layout(sweep, f->a->targets[k]), part, fresh);
+                                            pyad_sweep_layout(sweep, f->a->targets[k]), addend, fresh);
         if (status != PYAD_OK) {
             if (fresh)
-                value->buffer = part.buffer;
+                value->buffer = addend.buffer;
             return status;
         }
     }

@@ -1,7 +1,7 @@
-/* Programs and rules: derivative rules as data.
+/* Rules: derivatives as data, which are rule programs.
  *
  * A rule is written in Python with pyad's own operations. It is recorded once, on placeholders, on a tape that keeps
- * layouts only; that tape becomes a program: a straight line of instructions over registers. Registers are the inputs,
+ * layouts only; that tape becomes a rule program: a sequence of instructions over registers. Registers are the inputs,
  * then the constants, then one per instruction. The inputs of a rule's program are the operation's operands, its
  * result, and the seed: the cotangent of the result (or, going forward, the tangent of one operand). Output k is the
  * contribution to operand k (or of it). What the wanted outputs read is all that the tape must keep. */

@@ -1,4 +1,4 @@
-/* Building programs from recordings. */
+/* Building rule programs from recordings. */
 #include "autodiff/rule.h"
 
 #include <string.h>

@@ -1,4 +1,4 @@
-/* Sweeps. */
+/* The driver of sweeps: it goes through the nodes in their order and has the rule of each applied. */
 #include "autodiff/sweep.h"
 
 #include <string.h>
@@ -92,7 +92,7 @@ static pyad_status backward_node(pyad_sweep *sweep, uint32_t node, pyad_slot *sl
     if (tape->op[node] == PYAD_KERNEL_ALIAS)
         return apply_alias(sweep, node, pyad_tape_args(tape, node)[0]);
     if (pyad_kernel_is_indexing(tape->op[node]))
-        return pyad_apply_subview_backward(sweep, node, slot);
+        return pyad_apply_indexing_backward(sweep, node, slot);
     if (id == PYAD_RULE_NONE)
         return PYAD_OK;
     if (id == PYAD_RULE_UNRESOLVED) {
@@ -181,7 +181,7 @@ static pyad_status forward_node(pyad_sweep *sweep, uint32_t node)
     if (tape->op[node] == PYAD_KERNEL_ALIAS)
         return apply_alias(sweep, pyad_tape_args(tape, node)[0], node);
     if (pyad_kernel_is_indexing(tape->op[node]))
-        return pyad_apply_subview_forward(sweep, node);
+        return pyad_apply_indexing_forward(sweep, node);
     if (id == PYAD_RULE_NONE || wanted_operands(sweep, node) == 0)
         return PYAD_OK;
     if (id == PYAD_RULE_UNRESOLVED) {

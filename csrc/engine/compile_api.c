@@ -1,4 +1,4 @@
-/* Compiled programs, as the binding sees them. */
+/* Compiled programs as the caller drives them: recording, compiling, inspecting and running. */
 #include "compile/compiled.h"
 #include "engine/engine.h"
 #include "kernels/kernels.h"

@@ -1,11 +1,12 @@
-/* The engine: one thread's memory, tape, rules and sweeps, behind the functions of pyad.h. */
+/* The engine: one thread's memory, tape, rules and sweeps.
+ *
+ * The folder engine knows all folders below and implements the functions of pyad.h with them: it turns handles into nodes and
+ * gives failures their words. It must not know Python. */
 #ifndef PYAD_ENGINE_H
 #define PYAD_ENGINE_H
 
 #include "autodiff/sweep.h"
 #include "pyad.h"
-
-/* What a call that answers handles answers on failure, plus the status. */
 
 struct pyad_engine {
     int64_t fail_after;  /* allocations until one fails; -1 for never */
@@ -53,7 +54,7 @@ pyad_status pyad_engine_node(pyad_engine *engine, int64_t handle, uint32_t *node
 /* The innermost sweep, if it is one of the tape in place: one that was entered since knows nothing of its nodes. */
 pyad_sweep *pyad_engine_sweep_here(const pyad_engine *engine);
 
-/* What a call that answers a handle answers: the handle of a node, or the failure. */
+/* What a call that gives a handle returns: the handle of a node, or the failure. */
 int64_t pyad_engine_handle(const pyad_engine *engine, pyad_status status, uint32_t node);
 int64_t pyad_engine_failed(pyad_status status);
 /* The status, with words for a failure that has none of its own. */

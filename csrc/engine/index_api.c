@@ -1,4 +1,4 @@
-/* Parts of arrays, as the caller reads and writes them. */
+/* Indexing as the caller drives it: reads and writes of elements, slices and views. */
 #include <string.h>
 
 #include "engine/engine.h"

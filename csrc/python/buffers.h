@@ -1,9 +1,11 @@
-/* The only C that looks at Python objects: here lists of NumPy arrays, through the buffer protocol; bridge_ops.h has what
- * single operations call.
+/* Lists of NumPy arrays, through the buffer protocol; op_calls.h has what single operations call, compiled_call.h what the
+ * calls of compiled programs do.
+ *
+ * The folder python is the only C that knows Python objects. It must not know anything of the engine but pyad.h.
  *
  * It is compiled into the extension module, not into the engine. Reading six arrays here costs as much as one array costs
  * through cffi. A list is passed as its address (Python's id), which its holder keeps valid for the call. Each function
- * answers 0, a pyad status, or PYAD_NOT_PLAIN when an item is not what it expects; nothing has been changed then, and the
+ * returns 0, a pyad_status, or PYAD_NOT_PLAIN when an item is not what it expects; nothing has been changed then, and the
  * caller goes the long way, which finds the words. */
 #ifndef PYAD_BUFFERS_H
 #define PYAD_BUFFERS_H
@@ -34,8 +36,8 @@ static int pyad_plain_read(PyObject *object, int writable, pyad_plain *out)
     int complex_parts = format[0] == 'Z';
     format += complex_parts;
     int known = (format[0] == 'f' || format[0] == 'd') && format[1] == '\0';
-    size_t part = (size_t)view.itemsize / (complex_parts ? 2 : 1);
-    int plain = known && view.ndim <= PYAD_MAX_NDIM - complex_parts && (uintptr_t)view.buf % part == 0;
+    size_t real = (size_t)view.itemsize / (complex_parts ? 2 : 1);
+    int plain = known && view.ndim <= PYAD_MAX_NDIM - complex_parts && (uintptr_t)view.buf % real == 0;
     if (plain) {
         out->data = view.buf;
         out->size = view.len / view.itemsize;

@@ -1,7 +1,7 @@
 /* Functions over Python objects that operations run by NumPy call once each: values out of the tape, results into it.
  *
- * Unlike what cffi declares they take and answer objects, so one call does what would be ten through cffi. They know
- * only the common case (arrays of one float or complex dtype, values that are small) and answer None for any other:
+ * Unlike what cffi declares they take and return objects, so one call does what would be ten through cffi. They know
+ * only the common case (arrays of one float or complex dtype, values that are small) and return None for any other:
  * nothing has been changed then that the long way would not do again, and the caller goes it. An exception is raised
  * only where Python itself failed.
  *
@@ -214,7 +214,7 @@ static int pyad_constant_of(PyObject *context, PyObject *operand, PyObject *keep
     return *handle < PYAD_FAILED;
 }
 
-/* The handles of operands, plain ones as constants; answers as pyad_constant_of. Traced ones are looked at first: nothing
+/* The handles of operands, plain ones as constants; returns what pyad_constant_of does. Traced ones are looked at first: nothing
  * would drop what is lent after their transform has ended. */
 static int pyad_handles_of(PyObject *context, PyObject *operands, PyObject *keep, int64_t *handles)
 {
@@ -240,7 +240,7 @@ static int pyad_handles_of(PyObject *context, PyObject *operands, PyObject *keep
 static PyObject *pyad_traced(PyObject *context, int64_t handle)
 {
     PyObject *number = PyLong_FromLongLong(handle);
-    /* A failed handle is answered as a number, which is not a traced array. */
+    /* A failed handle is returned as a number, which is not a traced array. */
     if (number == NULL || handle >= PYAD_HANDLE_LARGE)
         return number;
     /* What calling the class would come to: it has no constructor of its own. */
@@ -303,7 +303,7 @@ typedef struct pyad_native {
     int64_t params[PYAD_LIST_MOST];
 } pyad_native;
 
-/* Answers as pyad_constant_of. */
+/* Returns what pyad_constant_of does. */
 static int pyad_read_native(PyObject *op, PyObject *handles, PyObject *params, pyad_native *out)
 {
     out->operands = -2;
@@ -478,9 +478,9 @@ static PyObject *pyad_py_give(PyObject *context, PyObject *const *args, Py_ssize
         return pyad_none();
     if (PyList_Append(args[2], args[1]) != 0)
         return NULL;
-    int64_t part = pyad_lend(PYAD_LEND_CONST, plain.dtype, plain.ndim, plain.shape, NULL, plain.data);
+    int64_t given = pyad_lend(PYAD_LEND_CONST, plain.dtype, plain.ndim, plain.shape, NULL, plain.data);
     /* A value that the engine refuses is refused again on the long way, with words. */
-    if (part >= PYAD_FAILED || pyad_sweep_give(node, part) != 0)
+    if (given >= PYAD_FAILED || pyad_sweep_give(node, given) != 0)
         return pyad_none();
     Py_INCREF(Py_True);
     return Py_True;

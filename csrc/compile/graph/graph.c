@@ -1,4 +1,4 @@
-/* Graphs: nodes, outputs, and rewriting. */
+/* Graphs: adding nodes and outputs, and rewriting one graph into another. */
 #include "compile/graph/graph.h"
 
 #include <string.h>

@@ -1,8 +1,11 @@
 /* Graphs: recordings that have left the tape, to be optimised and then replayed.
  *
+ * The folder compile/graph knows the tape, from which it lifts what outputs need. It must not know what is done to graphs:
+ * passes, plans and replays.
+ *
  * A graph is a list of nodes in an order in which operands stand before their users, and of outputs, which say what the
  * nodes are for: a result, a value that is stored in an input's memory, or a guard, whose value has to be what it was
- * when the recording was made. Nodes are values, never memory: a write into a part of an array is a node that has the
+ * when the recording was made. Nodes are values, never memory: a write into a view of an array is a node that has the
  * array before it as operand. Where values lie is decided by csrc/compile/plan/plan.c.
  *
  * Passes (csrc/compile/passes/) make a new graph out of an old one. Layouts, parameters and constants stay where they are, in
@@ -34,7 +37,7 @@ typedef struct pyad_goutput {
 /* What an input was when the recording was made. */
 typedef struct pyad_ginput {
     const pyad_layout *layout; /* with strides */
-    void *data;                /* of an array that was closed over, which is read where it is; NULL for an argument */
+    void *data;                /* of captured state, which is read where it is; NULL for an argument */
 } pyad_ginput;
 
 typedef struct pyad_graph {
@@ -52,7 +55,7 @@ typedef struct pyad_graph {
     pyad_ginput *inputs;
     size_t input_count;
     size_t input_capacity;
-    size_t argument_count; /* the first inputs are arguments, the others were closed over */
+    size_t argument_count; /* the first inputs are arguments, the others are captured state */
 } pyad_graph;
 
 void pyad_graph_init(pyad_graph *graph, pyad_mem *mem, pyad_arena *arena);
@@ -94,7 +97,7 @@ pyad_status pyad_graph_lift(pyad_graph *graph, const pyad_tape *tape, const pyad
 /* ---- rewriting ---- */
 
 /* What a pass does with one node of the old graph, whose operands are `args` in the new one: adds what it likes to the
- * new graph, and answers the node that stands for it. `context` is the pass's own. */
+ * new graph, and returns the node that stands for it. `context` is the pass's own. */
 typedef pyad_status (*pyad_rewrite)(void *context, const pyad_graph *old, uint32_t node, pyad_graph *graph,
                                     const uint32_t *args, uint32_t *number);
 

@@ -1,4 +1,4 @@
-/* From a tape to a graph: what the outputs need, down to inputs, constants and memory that was closed over. */
+/* Lifting a tape to a graph: what the outputs need, down to inputs, constants and captured state. */
 #include <string.h>
 
 #include "compile/graph/graph.h"
@@ -41,7 +41,7 @@ static pyad_status flat_layout(lifting *l, const pyad_layout *layout, const pyad
     return *out != NULL ? PYAD_OK : PYAD_ERR_MEMORY;
 }
 
-/* A leaf that is no argument: a number, or an array that the function closed over. */
+/* A leaf that is no argument: a number, or an array of captured state. */
 static pyad_status lift_leaf(lifting *l, uint32_t node)
 {
     pyad_graph *graph = l->graph;

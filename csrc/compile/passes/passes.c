@@ -1,4 +1,4 @@
-/* The passes in their order. */
+/* The list of the passes in their order, and running them. */
 #include "compile/passes/passes.h"
 
 static pyad_status copy_stored_inputs(pyad_graph *graph);

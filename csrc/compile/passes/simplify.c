@@ -1,4 +1,4 @@
-/* Algebra that keeps IEEE results bit for bit, but for what NaNs carry: element-wise loops.
+/* Simplification of element-wise loops that keeps IEEE results bit for bit, but for what NaNs carry.
  *
  * What looks as if it could be here and is not: x + 0 (-0 + 0 is 0), 0 * x (NaN, infinities, signs) and -(a - b)
  * (where a is b). */
@@ -9,7 +9,7 @@
 
 #include "compile/passes/passes.h"
 
-/* What a rule answers that has nothing to say. */
+/* What a rule gives where it has nothing simpler. */
 #define NONE UINT32_MAX
 
 /* ---- numbers ---- */

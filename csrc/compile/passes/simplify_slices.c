@@ -1,4 +1,4 @@
-/* Algebra of subviews of arrays: reads of what was just written, and of what writes have left alone. */
+/* Simplification of indexing: reads of what was just written, and of what writes have left alone. */
 #include <stdlib.h>
 
 #include "compile/passes/simplify.h"

@@ -1,4 +1,4 @@
-/* Algebra of kernels that move elements and do not change them. */
+/* Simplification of kernels that move elements and do not change them. */
 #include <string.h>
 
 #include "compile/passes/simplify.h"

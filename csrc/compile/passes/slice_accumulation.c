@@ -1,4 +1,4 @@
-/* Sums with arrays that are zero but for a part: the part alone is added. What is outside stays as it is, also -0, to
+/* Sums with arrays that are zero but for a slice: the slice alone is added. What is outside stays as it is, also -0, to
  * which a zero would be added. Rows that are added at the same index are added one by one and not to each other first. */
 #include <string.h>
 
@@ -19,7 +19,7 @@ static const int64_t *slice_params(pyad_graph *graph, const pyad_gnode *unslice)
     return pyad_graph_params(graph, 2 + 2 * ndim, values);
 }
 
-/* Additions to parts of one array, the last first, and what they begin with. */
+/* Additions to slices of one array, the last first, and what they begin with. */
 enum { CHAIN_MOST = 16 };
 typedef struct chain {
     uint32_t nodes[CHAIN_MOST];
@@ -37,8 +37,8 @@ static void follow_chain(const pyad_graph *graph, uint32_t x, chain *c)
     c->base = x;
 }
 
-/* Where a part of `of` was set to zero, others were added, and the part as it was is added now (the gradient of += on a
- * part): the others are added to `of` itself. false where it is otherwise. */
+/* Where a slice of `of` was set to zero, others were added, and the slice as it was is added now (the gradient of += on a
+ * slice): the others are added to `of` itself. false where it is otherwise. */
 static pyad_status add_to_whole(pyad_graph *graph, uint32_t x, uint32_t s, const int64_t *params, uint32_t *number,
                                 bool *done)
 {
@@ -72,7 +72,7 @@ typedef struct tiles {
     uint32_t nodes[CHAIN_MOST + 2];
 } tiles;
 
-/* Adds a part, if it is a slice of `whole` along one axis, the same for all, and the value has its shape. */
+/* Adds a tile, if it is a slice of `whole` along one axis, the same for all, and the value has its shape. */
 static bool add_tile(tiles *t, const pyad_layout *whole, const int64_t *params, const pyad_layout *value, uint32_t node)
 {
     const int64_t *shape = params + 3;
@@ -100,7 +100,7 @@ static bool add_tile(tiles *t, const pyad_layout *whole, const int64_t *params, 
     return true;
 }
 
-/* Where parts added to an array of zeros make up the whole of it: they are put side by side. */
+/* Where slices added to an array of zeros make up the whole of it: they are put side by side. */
 static pyad_status add_last_tile(pyad_graph *graph, uint32_t x, uint32_t s, const int64_t *params, uint32_t *number,
                                  bool *done)
 {
@@ -118,8 +118,8 @@ static pyad_status add_last_tile(pyad_graph *graph, uint32_t x, uint32_t s, cons
     bool fits = add_tile(&t, whole, params, graph->nodes[s].layout, s) &&
                 add_tile(&t, whole, first, graph->nodes[under].layout, under);
     for (int k = 0; k < c.count && fits; k++) {
-        uint32_t part = pyad_graph_arg(graph, c.nodes[k], 1);
-        fits = add_tile(&t, whole, graph->nodes[c.nodes[k]].params, graph->nodes[part].layout, part);
+        uint32_t value = pyad_graph_arg(graph, c.nodes[k], 1);
+        fits = add_tile(&t, whole, graph->nodes[c.nodes[k]].params, graph->nodes[value].layout, value);
     }
     int64_t end = 0;
     for (int k = 0; k < t.count && fits; k++) {
@@ -159,8 +159,9 @@ static pyad_status add_rows(pyad_graph *graph, uint32_t x, uint32_t put, uint32_
 
 static bool is_slice_sum(const pyad_graph *graph, uint32_t node, const pyad_layout *sum)
 {
-    bool part = pyad_graph_is_run(graph, node, PYAD_KERNEL_UNSLICE) || pyad_graph_is_run(graph, node, PYAD_KERNEL_PUT);
-    return part && pyad_same_shape(graph->nodes[node].layout, sum);
+    bool sparse =
+        pyad_graph_is_run(graph, node, PYAD_KERNEL_UNSLICE) || pyad_graph_is_run(graph, node, PYAD_KERNEL_PUT);
+    return sparse && pyad_same_shape(graph->nodes[node].layout, sum);
 }
 
 static pyad_status rewrite(void *context, const pyad_graph *old, uint32_t node, pyad_graph *graph, const uint32_t *args,

@@ -1,4 +1,4 @@
-/* Where values lie, by their lifetimes. */
+/* Memory planning: where values lie, by their lifetimes. */
 #include <string.h>
 
 #include "compile/plan/plan.h"

@@ -1,4 +1,4 @@
-/* Plans. */
+/* Making plans: views, schedule, memory. */
 #include "compile/plan/plan.h"
 
 #include <string.h>

@@ -1,4 +1,4 @@
-/* Which nodes run together, and in which order. */
+/* Scheduling: which nodes run together, and in which order. */
 #include <string.h>
 
 #include "compile/plan/plan.h"
@@ -100,17 +100,17 @@ enum { MOST_ROWS = 1024 };
 /* Whether the axes of a sum that are longer than 1 are neighbours, and few enough rows are added up. */
 static bool can_join(const pyad_layout *in, uint32_t axes)
 {
-    int parts = 0;
+    int runs = 0;
     bool inside = false;
     int64_t rows = 1;
     for (int d = 0; d < in->ndim; d++) {
         if (pyad_shape(in)[d] == 1)
             continue;
-        parts += (axes >> d & 1) && !inside;
+        runs += (axes >> d & 1) && !inside;
         inside = axes >> d & 1;
         rows *= inside ? pyad_shape(in)[d] : 1;
     }
-    return parts == 1 && (inside || rows <= MOST_ROWS);
+    return runs == 1 && (inside || rows <= MOST_ROWS);
 }
 
 /* The group of a sum over what an element-wise group makes, or NONE: it adds up block by block. */

@@ -1,4 +1,6 @@
-/* Replays: a plan with memory, ready to run.
+/* Replays: plans with memory, ready to run.
+ *
+ * The folder compile/replay knows plans and runs their actions. It must not know how a plan came about: tapes and passes.
  *
  * All addresses are worked out once. What lies outside (inputs and results) is patched in before a run, where it is not
  * where it was the last time. A run goes from action to action; it stops where Python has something to do, and where a

@@ -1,4 +1,4 @@
-/* Running replays. */
+/* Running replays, action by action. */
 #include "compile/replay/replay.h"
 
 #include <math.h>
@@ -60,12 +60,12 @@ bool pyad_replay_relax_guard(pyad_replay *r)
 {
     const pyad_goutput *output = &r->plan->graph->outputs[r->stopped];
     const pyad_value *value = &r->values[output->node];
-    int part = pyad_dtype_real(value->layout->dtype);
+    int real = pyad_dtype_real(value->layout->dtype);
     int64_t count = value->layout->size * (pyad_dtype_is_complex(value->layout->dtype) ? 2 : 1);
-    if (!pyad_dtype_is_float(part) || !value->layout->contiguous)
+    if (!pyad_dtype_is_float(real) || !value->layout->contiguous)
         return false;
     for (int64_t k = 0; k < count; k++) {
-        bool near = part == PYAD_F64
+        bool near = real == PYAD_F64
                         ? is_near(((const double *)value->data)[k], ((const double *)output->expected)[k], 1e-12)
                         : is_near(((const float *)value->data)[k], ((const float *)output->expected)[k], 1e-5);
         if (!near)

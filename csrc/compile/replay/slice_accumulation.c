@@ -1,4 +1,4 @@
-/* Additions to several parts of one array, as the gradient of a stencil makes them, row by row of that array: each row is
+/* Additions to several slices of one array, as the gradient of a stencil makes them, row by row of that array: each row is
  * read and written once, not once for each slice. What is added to an element comes in the order of the additions. */
 #include <string.h>
 
@@ -122,7 +122,7 @@ typedef struct gains {
     int64_t last;
 } gains;
 
-/* From `row` on, as long as the same parts go on. */
+/* From `row` on, as long as the same slices go on. */
 static void find_gains(const pyad_slice_accumulation *p, int64_t row, gains *g)
 {
     size_t item = p->wide ? sizeof(double) : sizeof(float);
