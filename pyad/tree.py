@@ -149,8 +149,8 @@ class Structure:
         return found
 
     def tokens(self) -> tuple[list[int], tuple[tuple[Any, ...], ...]] | None:
-        """The structure as numbers (a pyad_token of the engine and a number of children each), and the keys of its dicts;
-        None where it has other containers than tuples, lists, dicts and None."""
+        """The structure as numbers (a pyad_token of the engine and a number of children each), and the keys of its
+        dicts; None where it has other containers than tuples, lists, dicts and None."""
         numbers: list[int] = []
         keys = []
         for token in self._tokens:

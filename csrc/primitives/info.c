@@ -37,7 +37,7 @@ bool pyad_kernel_is_view(int kernel)
     return is_shaped(kernel) && shaped[kernel - PYAD_LOOP_COUNT].kind == VIEW;
 }
 
-bool pyad_kernel_is_move(int kernel)
+int pyad_kernel_is_move(int kernel)
 {
     return is_shaped(kernel) && shaped[kernel - PYAD_LOOP_COUNT].kind != COMPUTE;
 }

@@ -7,15 +7,11 @@
 #include "base/status.h"
 #include "primitives/list.h"
 
-/* The kernel's name, for messages and for Python to look kernels up by; NULL outside the range. */
-const char *pyad_kernel_name(int kernel);
 /* PYAD_ERR_VALUE where the kernel does not exist or cannot be called with so many operands and parameters. */
 pyad_status pyad_kernel_check(pyad_message *message, int kernel, const int64_t *params, int nargs);
 /* Number of operands; -1 when any number. */
 int pyad_kernel_nargs(int kernel);
 bool pyad_kernel_is_view(int kernel);
-/* Whether the kernel only moves elements. */
-bool pyad_kernel_is_move(int kernel);
 /* Reads of and writes into parts of arrays, whose rules the engine has built in. */
 static inline bool pyad_kernel_is_indexing(int kernel)
 {

@@ -155,7 +155,6 @@ def test_c_layers_use_only_those_below():
     assert reaching_up(called, C_LAYERS) == []
 
 
-@pytest.mark.xfail(strict=True, reason="edges that are being mended")
 def test_no_circles_in_c():
     _, called = c_edges()
     assert circles(called) == []
