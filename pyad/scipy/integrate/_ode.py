@@ -247,6 +247,7 @@ def odeint(
 
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.integrate import odeint
     >>> decay = lambda y, t, rate: -rate * y
     >>> pyad.grad(lambda rate: odeint(decay, 1.0, [0.0, 1.0], (rate,))[-1, 0])(2.0).round(5)
     np.float64(-0.13534)
@@ -317,6 +318,7 @@ def solve_ivp(
 
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.integrate import solve_ivp
     >>> def final(rate):
     ...     return solve_ivp(lambda t, y, rate: -rate * y, (0.0, 1.0), [1.0], args=(rate,), rtol=1e-8).y[0, -1]
     >>> pyad.grad(final)(2.0).round(5)

@@ -112,6 +112,7 @@ def quad(
 
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.integrate import quad
     >>> pyad.grad(lambda k: quad(lambda x, k: np.exp(-k * x), 0.0, np.inf, (k,))[0])(2.0).round(6)
     np.float64(-0.25)
     """
@@ -165,6 +166,7 @@ def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
 
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.integrate import trapezoid
     >>> pyad.grad(trapezoid)(np.ones(3))
     array([0.5, 1. , 0.5])
     """
@@ -193,6 +195,7 @@ def simpson(y: Any, x: Any = None, *, dx: Any = 1.0, axis: int = -1) -> Any:
 
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.integrate import simpson
     >>> (3 * pyad.grad(simpson)(np.ones(5))).round(12)
     array([1., 4., 2., 4., 1.])
     """

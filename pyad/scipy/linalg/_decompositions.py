@@ -108,6 +108,7 @@ def lu_factor(a: Any, overwrite_a: bool = False, check_finite: bool = True) -> t
 
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.linalg import lu_factor
     >>> pyad.grad(lambda a: lu_factor(a)[0][1, 1])(np.array([[1.0, 2.0], [4.0, 3.0]]))
     array([[-0.75 ,  1.   ],
            [ 0.1875, -0.25 ]])
@@ -125,6 +126,7 @@ def lu(
 
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.linalg import lu
     >>> pyad.grad(lambda a: lu(a)[2][1, 1])(np.array([[1.0, 2.0], [4.0, 3.0]]))
     array([[-0.75 ,  1.   ],
            [ 0.1875, -0.25 ]])

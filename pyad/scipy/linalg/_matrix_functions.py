@@ -100,6 +100,7 @@ def expm(A: Any) -> Any:
 
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.linalg import expm
     >>> pyad.grad(lambda t: expm(t * np.array([[0.0, 1.0], [0.0, 0.0]]))[0, 1])(2.0).round(9)
     np.float64(1.0)
     """
@@ -118,6 +119,7 @@ def expm_frechet(
 
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.linalg import expm_frechet
     >>> pyad.grad(lambda t: expm_frechet(t * np.eye(1), np.eye(1))[1][0, 0])(0.0)
     np.float64(1.0)
     """
@@ -138,6 +140,7 @@ def logm(A: Any) -> Any:
 
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.linalg import logm
     >>> pyad.grad(lambda t: logm(t * np.eye(2))[0, 0])(2.0).round(9)
     np.float64(0.5)
     """
@@ -154,6 +157,7 @@ def sqrtm(A: Any) -> Any:
 
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.linalg import sqrtm
     >>> pyad.grad(lambda t: sqrtm(t * np.eye(2))[0, 0])(4.0)
     np.float64(0.25)
     """

@@ -114,6 +114,7 @@ def solve(
 
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.linalg import solve
     >>> pyad.grad(lambda b: np.sum(solve([[2.0, 0.0], [0.0, 4.0]], b)))(np.ones(2))
     array([0.5 , 0.25])
     """
@@ -173,6 +174,7 @@ def solve_triangular(
 
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.linalg import solve_triangular
     >>> a = np.array([[2.0, 0.0], [1.0, 4.0]])
     >>> pyad.grad(lambda b: solve_triangular(a, b, lower=True)[1])(np.ones(2))
     array([-0.125,  0.25 ])
@@ -197,6 +199,7 @@ def cho_solve(c_and_lower: Any, b: Any, overwrite_b: bool = False, check_finite:
 
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.linalg import cho_solve
     >>> pyad.grad(lambda b: np.sum(cho_solve((2.0 * np.eye(2), True), b)))(np.ones(2))
     array([0.25, 0.25])
     """
@@ -213,6 +216,7 @@ def lu_solve(lu_and_piv: Any, b: Any, trans: int = 0, overwrite_b: bool = False,
 
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.linalg import lu_solve
     >>> pyad.grad(lambda b: np.sum(lu_solve((2.0 * np.eye(2), np.arange(2)), b)))(np.ones(2))
     array([0.5, 0.5])
     """
@@ -309,6 +313,7 @@ def solve_banded(
 
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.linalg import solve_banded
     >>> pyad.grad(lambda b: np.sum(solve_banded((0, 0), [[2.0, 4.0]], b)))(np.ones(2))
     array([0.5 , 0.25])
     """
@@ -369,6 +374,7 @@ def solveh_banded(
 
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.linalg import solveh_banded
     >>> pyad.grad(lambda b: np.sum(solveh_banded([[2.0, 4.0]], b)))(np.ones(2))
     array([0.5 , 0.25])
     """
@@ -425,6 +431,7 @@ def solve_sylvester(a: Any, b: Any, q: Any) -> Any:
 
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.linalg import solve_sylvester
     >>> pyad.grad(lambda q: np.sum(solve_sylvester([[1.0]], [[3.0]], q)))(np.ones((1, 1)))
     array([[0.25]])
     """
@@ -442,6 +449,7 @@ def solve_continuous_lyapunov(a: Any, q: Any) -> Any:
 
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.linalg import solve_continuous_lyapunov
     >>> pyad.grad(lambda q: np.sum(solve_continuous_lyapunov([[2.0]], q)))(np.ones((1, 1)))
     array([[0.25]])
     """
@@ -482,6 +490,7 @@ def solve_discrete_lyapunov(a: Any, q: Any, method: str | None = None) -> Any:
 
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.linalg import solve_discrete_lyapunov
     >>> pyad.grad(lambda q: np.sum(solve_discrete_lyapunov([[0.5]], q)))(np.ones((1, 1)))
     array([[1.33333333]])
     """

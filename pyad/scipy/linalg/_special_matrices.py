@@ -26,6 +26,7 @@ def toeplitz(c: Any, r: Any = None) -> Any:
 
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.linalg import toeplitz
     >>> pyad.grad(lambda c: np.sum(toeplitz(c)))(np.ones(3))
     array([3., 4., 2.])
     """
@@ -41,6 +42,7 @@ def hankel(c: Any, r: Any = None) -> Any:
 
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.linalg import hankel
     >>> pyad.grad(lambda c: np.sum(hankel(c)))(np.ones(3))
     array([1., 2., 3.])
     """
@@ -56,6 +58,7 @@ def circulant(c: Any) -> Any:
 
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.linalg import circulant
     >>> pyad.grad(lambda c: circulant(c)[0, 1])(np.ones(3))
     array([0., 0., 1.])
     """
@@ -71,6 +74,7 @@ def block_diag(*arrs: Any) -> Any:
 
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.linalg import block_diag
     >>> pyad.grad(lambda x: np.sum(block_diag(x, [[2.0]])))(np.ones((1, 2)))
     array([[1., 1.]])
     """

@@ -64,6 +64,7 @@ def minimize(
 
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.optimize import minimize
     >>> def bowl(x, centre):
     ...     return np.sum((x - centre) ** 4 + (x - centre) ** 2)
     >>> minimize(bowl, np.zeros(2), (np.ones(2),), tol=1e-9).x.round(6)
@@ -168,6 +169,7 @@ def least_squares(
 
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.optimize import least_squares
     >>> line = lambda p, y: p[0] + p[1] * np.arange(3.0) - y
     >>> pyad.grad(lambda y: least_squares(line, np.zeros(2), args=(y,)).x[1])(np.array([0.0, 1.0, 2.0])).round(6) + 0.0
     array([-0.5,  0. ,  0.5])
@@ -233,6 +235,7 @@ def curve_fit(
 
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.optimize import curve_fit
     >>> t = np.arange(4.0)
     >>> line = lambda t, a, b: a + b * t
     >>> pyad.grad(lambda y: curve_fit(line, t, y, jac=None)[0][1])(1.0 + 2.0 * t + np.sin(t)).round(6)

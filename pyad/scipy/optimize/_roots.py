@@ -60,6 +60,7 @@ def root(
 
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.optimize import root
     >>> def solution(c):
     ...     return root(lambda x, c: x ** 3 - c, np.ones(1), (c,)).x[0]
     >>> pyad.grad(solution)(8.0).round(6)
@@ -109,6 +110,7 @@ def root_scalar(
     no derivative. For the methods "newton" and "halley" pyad computes the derivatives of f that are not given.
 
     >>> import pyad
+    >>> from pyad.scipy.optimize import root_scalar
     >>> def solution(c):
     ...     return root_scalar(lambda x, c: x * x - c, (c,), bracket=(0.0, 9.0)).root
     >>> pyad.grad(solution)(4.0).round(6)
@@ -186,6 +188,7 @@ def newton(
     the arrays in `args`; x0 has no derivative.
 
     >>> import pyad
+    >>> from pyad.scipy.optimize import newton
     >>> pyad.grad(lambda c: newton(lambda x, c: x * x - c, 1.0, args=(c,)))(4.0).round(6)
     np.float64(0.25)
     """
@@ -204,6 +207,7 @@ def fixed_point(func: Callable[..., Any], x0: Any, args: Any = (), *more: Any, *
 
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.optimize import fixed_point
     >>> pyad.grad(lambda c: fixed_point(lambda x, c: 0.5 * (x + c / x), 1.0, (c,)))(4.0).round(6)
     np.float64(0.25)
     """

@@ -109,6 +109,7 @@ def convolve(
 
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.signal import convolve
     >>> pyad.grad(lambda h: convolve(np.arange(3.0), h, "same")[1])(np.ones(3))
     array([2., 1., 0.])
     >>> convolve(np.ones((4, 2, 5)), np.ones((3, 2, 2)), "valid", axes=([2], [2]), dot_axes=([1], [1])).shape
@@ -174,6 +175,7 @@ def fftconvolve(in1: Any, in2: Any, mode: str = "full", axes: Any = None) -> Any
 
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.signal import fftconvolve
     >>> pyad.grad(lambda h: fftconvolve(np.arange(3.0), h, "valid")[0])(np.ones(3)).round(6) + 0.0
     array([2., 1., 0.])
     """
@@ -192,6 +194,7 @@ def correlate(in1: Any, in2: Any, mode: str = "full", method: str = "auto") -> A
 
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.signal import correlate
     >>> pyad.grad(lambda h: correlate(np.arange(3.0), h, "valid")[0])(np.ones(3))
     array([0., 1., 2.])
     """
@@ -210,6 +213,7 @@ def convolve2d(in1: Any, in2: Any, mode: str = "full", boundary: str = "fill", f
 
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.signal import convolve2d
     >>> pyad.grad(lambda x: convolve2d(x, np.ones((1, 3)), "same", "wrap")[0, 0])(np.ones((1, 4)))
     array([[1., 1., 0., 1.]])
     """

@@ -68,6 +68,7 @@ def lfilter(b: Any, a: Any, x: Any, axis: int = -1, zi: Any = None) -> Any:
 
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.signal import lfilter
     >>> pyad.grad(lambda a1: lfilter([1.0], [1.0, a1], [1.0, 0.0, 0.0])[2])(-0.5)
     np.float64(-1.0)
     """
@@ -119,6 +120,7 @@ def detrend(data: Any, axis: int = -1, type: str = "linear", bp: Any = 0, overwr
 
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.signal import detrend
     >>> pyad.grad(lambda x: detrend(x, type="constant")[0])(np.ones(4))
     array([ 0.75, -0.25, -0.25, -0.25])
     """

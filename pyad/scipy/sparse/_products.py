@@ -41,6 +41,7 @@ def matmul(a: Any, b: Any) -> Any:
     >>> import numpy as np
     >>> import pyad
     >>> import scipy.sparse
+    >>> from pyad.scipy.sparse import matmul
     >>> a = scipy.sparse.csr_array([[1.0, 0.0], [2.0, 3.0]])
     >>> pyad.grad(lambda x: np.sum(matmul(a, x)))(np.ones(2))
     array([3., 3.])
@@ -114,6 +115,7 @@ def coo_matmul(data: Any, coords: Any, shape: tuple[int, int], x: Any) -> Any:
 
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.sparse import coo_matmul
     >>> pyad.grad(lambda data: np.sum(coo_matmul(data, ([0, 1], [1, 1]), (2, 2), np.array([1.0, 3.0]))))(np.ones(2))
     array([3., 3.])
     """

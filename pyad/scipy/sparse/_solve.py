@@ -60,6 +60,7 @@ def splu(A: Any, **options: Any) -> Factors:
     >>> import numpy as np
     >>> import pyad
     >>> import scipy.sparse
+    >>> from pyad.scipy.sparse.linalg import splu
     >>> lu = splu(scipy.sparse.csc_array([[2.0, 0.0], [0.0, 4.0]]))
     >>> pyad.grad(lambda b: np.sum(lu.solve(b)))(np.ones(2))
     array([0.5 , 0.25])
@@ -73,6 +74,7 @@ def factorized(A: Any) -> Callable[[Any], Any]:
     >>> import numpy as np
     >>> import pyad
     >>> import scipy.sparse
+    >>> from pyad.scipy.sparse.linalg import factorized
     >>> solve = factorized(scipy.sparse.csc_array([[2.0, 0.0], [0.0, 4.0]]))
     >>> pyad.grad(lambda b: np.sum(solve(b)))(np.ones(2))
     array([0.5 , 0.25])
@@ -94,6 +96,7 @@ def spsolve(A: Any, b: Any, permc_spec: str | None = None, use_umfpack: bool = T
     >>> import numpy as np
     >>> import pyad
     >>> import scipy.sparse
+    >>> from pyad.scipy.sparse.linalg import spsolve
     >>> a = scipy.sparse.csc_array([[2.0, 0.0], [0.0, 4.0]])
     >>> pyad.grad(lambda b: np.sum(spsolve(a, b)))(np.ones(2))
     array([0.5 , 0.25])
@@ -147,6 +150,7 @@ def coo_solve(data: Any, coords: Any, b: Any) -> Any:
 
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.sparse.linalg import coo_solve
     >>> pyad.grad(lambda data: np.sum(coo_solve(data, ([0, 1], [0, 1]), np.ones(2))))(np.array([2.0, 4.0]))
     array([-0.25  , -0.0625])
     """
@@ -193,6 +197,7 @@ def spsolve_triangular(
     >>> import numpy as np
     >>> import pyad
     >>> import scipy.sparse
+    >>> from pyad.scipy.sparse.linalg import spsolve_triangular
     >>> a = scipy.sparse.csr_array([[2.0, 0.0], [1.0, 4.0]])
     >>> pyad.grad(lambda b: spsolve_triangular(a, b)[1])(np.ones(2))
     array([-0.125,  0.25 ])
@@ -302,6 +307,7 @@ def expm_multiply(
     >>> import numpy as np
     >>> import pyad
     >>> import scipy.sparse
+    >>> from pyad.scipy.sparse.linalg import expm_multiply
     >>> a = scipy.sparse.csr_array([[0.0, 1.0], [0.0, 0.0]])
     >>> pyad.grad(lambda x: np.sum(expm_multiply(a, x)))(np.ones(2))
     array([1., 2.])
