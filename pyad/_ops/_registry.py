@@ -7,7 +7,6 @@ of `pyad.numpy`, which hand plain arrays to NumPy itself.
 
 from __future__ import annotations
 
-import functools
 import importlib
 import sys
 from collections.abc import Callable
@@ -27,6 +26,7 @@ __all__ = [
     "constant_in",
     "implementation",
     "implements",
+    "in_words_of",
     "module_of",
     "named",
     "namespace",
@@ -69,6 +69,24 @@ def named(function: Callable[..., Any], name: str, doc: str) -> Callable[..., An
     function.__name__ = function.__qualname__ = name
     function.__doc__ = doc
     return function
+
+
+# Python takes the indentation of a docstring away itself from 3.13 on.
+_INDENT = "\n    " if sys.version_info < (3, 13) else "\n"
+_IMPORTS = ">>> import numpy as np\n>>> import pyad\n>>> "
+
+
+def in_words_of(theirs: Callable[..., Any], ours: str | None) -> str | None:
+    """The docstring of a function that stands for another: what is said of ours, whose examples may leave out the
+    imports of NumPy and pyad, and what the other says of itself, but for its examples."""
+    said = theirs.__doc__
+    if not said or not ours:
+        return said
+    ours = ours.rstrip().replace(_INDENT, "\n")
+    if ">>> import " not in ours:
+        ours = ours.replace(">>> ", _IMPORTS, 1)
+    end = said.find("Examples\n")
+    return f"{ours}\n\n`{theirs.__name__}` in its own words::\n\n{said if end < 0 else said[:end]}"
 
 
 def constant_in(*theirs: Callable[..., Any]) -> None:
@@ -135,7 +153,7 @@ def namespace(module: ModuleType) -> dict[str, Any]:
 
 def _either(theirs: Callable[..., Any], ours: Callable[..., Any]) -> Callable[..., Any]:
     if isinstance(theirs, ufunc):
-        return _either_ufunc(theirs, ours)
+        return _dressed(_either_ufunc(theirs, ours), theirs, ours)
 
     def function(*args: Any, **keywords: Any) -> Any:
         if keywords and keywords.get("out") is not None:
@@ -148,7 +166,7 @@ def _either(theirs: Callable[..., Any], ours: Callable[..., Any]) -> Callable[..
                 return ours(*args, **keywords)
         return theirs(*args, **keywords)
 
-    return _dressed(function, theirs)
+    return _dressed(function, theirs, ours)
 
 
 def _either_ufunc(theirs: ufunc, ours: Callable[..., Any]) -> Callable[..., Any]:
@@ -174,7 +192,7 @@ def _either_ufunc(theirs: ufunc, ours: Callable[..., Any]) -> Callable[..., Any]
             return ours(*args)
         return either(*args, **keywords)
 
-    function = _dressed(unary if theirs.nin == 1 else binary if theirs.nin == 2 else either, theirs)
+    function = unary if theirs.nin == 1 else binary if theirs.nin == 2 else either
     # What NumPy's ufuncs have besides the call; their methods find traced operands by themselves.
     for name in (
         "accumulate",
@@ -193,8 +211,8 @@ def _either_ufunc(theirs: ufunc, ours: Callable[..., Any]) -> Callable[..., Any]
     return function
 
 
-def _dressed(function: Callable[..., Any], theirs: Callable[..., Any]) -> Callable[..., Any]:
-    # NumPy's name and words, with our docstring behind where ours says more.
-    functools.update_wrapper(function, theirs, assigned=("__name__", "__qualname__", "__doc__"), updated=())
+def _dressed(function: Callable[..., Any], theirs: Callable[..., Any], ours: Callable[..., Any]) -> Callable[..., Any]:
+    function.__name__ = function.__qualname__ = theirs.__name__
+    function.__doc__ = in_words_of(theirs, ours.__doc__)
     function.__wrapped__ = theirs  # type: ignore[attr-defined]
     return function

@@ -17,6 +17,9 @@ FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 # Modules whose names are all described in words of their own.
 OURS = ["pyad.nn", "pyad.testing", "pyad.tree", "pyad.extend", "pyad.errors"]
+# Modules with names that stand for SciPy's.
+SCIPY = [f"pyad.scipy.{name}" for name in ("linalg", "signal", "optimize", "integrate", "sparse", "sparse.linalg")]
+MODULES = OURS + SCIPY
 
 # Names that raise nothing, and why.
 RAISES_NOTHING = {
@@ -45,6 +48,12 @@ def public(module_name):
                         yield f"{module_name}.{name}.{method}", function
 
 
+def own(thing):
+    """The part of a docstring that is our own, and what NumPy or SciPy say of the function that it stands for."""
+    ours, _, theirs = (inspect.getdoc(thing) or "").partition(" in its own words::\n")
+    return (ours.rpartition("\n\n")[0], theirs) if theirs else (ours, "")
+
+
 def section(doc, title):
     """The text of a section of a docstring, None where there is no such section."""
     found = re.search(rf"^{title}:\n((?:    .*\n?|\n(?=    ))+)", doc, re.MULTILINE)
@@ -65,9 +74,15 @@ def described(doc):
     return [name.lstrip("*") for group in names for name in group.split(", ")]
 
 
+def described_by_them(theirs):
+    """The parameters of which the docstring of NumPy's or SciPy's function says something."""
+    names = re.findall(r"^ *(\*{0,2}\w+(?:, \*{0,2}\w+)*)(?: ?:|$)", theirs, re.MULTILINE)
+    return {name.lstrip("*") for group in names for name in group.split(", ")}
+
+
 def lacking(name, thing):
-    """What a docstring of our own does not have."""
-    doc = inspect.getdoc(thing) or ""
+    """What a docstring does not have."""
+    doc, theirs = own(thing)
     names, returns_nothing = parameters(thing)
     is_class = inspect.isclass(thing)
     is_error = is_class and issubclass(thing, Exception)
@@ -79,34 +94,39 @@ def lacking(name, thing):
         missing.append("an example")
     if is_error or name in MADE_BY_PYAD:
         return missing
-    if described(doc) != names:
+    if theirs:
+        unknown = set(names) - set(described(doc)) - described_by_them(theirs) - {"more", "options"}
+        if unknown:
+            missing.append(f"Args of {unknown}")
+    elif described(doc) != names:
         missing.append(f"Args of {names} (it has {described(doc)})")
-    if not is_class and not returns_nothing and not section(doc, "Returns") and not section(doc, "Yields"):
+    returns = re.search(r"^(Returns|Yields):$|^ *Returns$", doc + theirs, re.MULTILINE)
+    if not is_class and not returns_nothing and not returns:
         missing.append("Returns")
     if not section(doc, "Raises") and name not in RAISES_NOTHING:
         missing.append("Raises")
     return missing
 
 
-@pytest.mark.parametrize("module", OURS)
+@pytest.mark.parametrize("module", MODULES)
 def test_docstrings_are_whole(module):
     problems = {name: lacking(name, thing) for name, thing in public(module)}
     assert not {name: missing for name, missing in problems.items() if missing}
 
 
-@pytest.mark.parametrize("module", OURS)
+@pytest.mark.parametrize("module", MODULES)
 def test_examples_can_be_pasted(module):
     told: list[str] = []
     runner = doctest.DocTestRunner(optionflags=FLAGS)
     for name, thing in public(module):
-        test = doctest.DocTestParser().get_doctest(inspect.getdoc(thing), {}, name, None, 0)
+        test = doctest.DocTestParser().get_doctest(own(thing)[0], {}, name, None, 0)
         with np.printoptions(legacy=False):
             runner.run(test, out=told.append)
     assert not told, "".join(told)
 
 
 def test_a_name_that_raises_nothing_does_not_say_that_it_does():
-    everything = {name: thing for module in OURS for name, thing in public(module)}
+    everything = {name: thing for module in MODULES for name, thing in public(module)}
     assert set(RAISES_NOTHING) <= set(everything)
     assert not [name for name in RAISES_NOTHING if section(inspect.getdoc(everything[name]), "Raises")]
 

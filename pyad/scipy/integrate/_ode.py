@@ -22,7 +22,7 @@ from pyad._ops.shape import asarray
 from pyad._trace.array import is_traced, numpy_value
 from pyad._trace.numpy_op import host
 from pyad.errors import ShapeError
-from pyad.scipy._namespace import load, refuse
+from pyad.scipy._namespace import describes, load, refuse
 from pyad.scipy._user_function import Closed, guarded, packed, pull, push, split
 
 _theirs = load("scipy.integrate")
@@ -222,6 +222,7 @@ def _dense(f: Field, span: tuple[float, float], y0: Any, **options: Any) -> Any:
     return found.sol
 
 
+@describes(_theirs.odeint)
 def odeint(
     func: Callable[..., Any],
     y0: Any,
@@ -290,6 +291,7 @@ def _interpolant_ivp(solver: _Solver, f: Field, y0: Any, start: float, stop: flo
     return _dense(f, (start, stop), y0, **solver.options)
 
 
+@describes(_theirs.solve_ivp)
 def solve_ivp(
     fun: Callable[..., Any],
     t_span: Any,

@@ -93,7 +93,9 @@ def _square(name: str, a: Any) -> Any:
 
 @over(_theirs.expm)
 def expm(A: Any) -> Any:
-    """The exponential of square matrices, (..., n, n); see `scipy.linalg.expm`.
+    """The exponential of square matrices, (..., n, n).
+
+    Derivative: A. H. Al-Mohy and N. J. Higham, "Computing the Frechet derivative of the matrix exponential", 2009.
 
     Raises:
         ShapeError: A is not square.
@@ -115,7 +117,12 @@ def expm_frechet(
     compute_expm: bool = True,
     check_finite: bool = True,
 ) -> Any:
-    """The exponential of A and its derivative along E; see `scipy.linalg.expm_frechet`.
+    """The exponential of A and its derivative along E.
+
+    Both are blocks of the exponential of one matrix (N. J. Higham, Functions of Matrices, 2008, theorem 3.6).
+
+    Raises:
+        ShapeError: A or E is not square, or the two differ.
 
     >>> import numpy as np
     >>> import pyad

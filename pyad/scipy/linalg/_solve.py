@@ -195,7 +195,14 @@ def solve_triangular(
 
 @over(_theirs.cho_solve)
 def cho_solve(c_and_lower: Any, b: Any, overwrite_b: bool = False, check_finite: bool = True) -> Any:
-    """The solution x of a x = b, given what `cho_factor(a)` returns; see `scipy.linalg.cho_solve`.
+    """The solution x of a x = b, given what `cho_factor(a)` returns.
+
+    Args:
+        c_and_lower: (c, lower), a triangular factor, (..., n, n), and whether it is the lower one.
+
+    Raises:
+        numpy.linalg.LinAlgError: The factor is singular.
+        ShapeError: Shapes that do not fit.
 
     >>> import numpy as np
     >>> import pyad
@@ -210,9 +217,15 @@ def cho_solve(c_and_lower: Any, b: Any, overwrite_b: bool = False, check_finite:
 
 @over(_theirs.lu_solve)
 def lu_solve(lu_and_piv: Any, b: Any, trans: int = 0, overwrite_b: bool = False, check_finite: bool = True) -> Any:
-    """The solution x of a x = b, given what `lu_factor(a)` returns; see `scipy.linalg.lu_solve`.
+    """The solution x of a x = b, given what `lu_factor(a)` returns. `trans` solves with a^T (1) or the adjoint (2).
 
-    `trans` solves with a^T (1) or the adjoint (2).
+    Args:
+        lu_and_piv: (lu, pivots), the factors, (..., n, n), and integers, (..., n).
+
+    Raises:
+        numpy.linalg.LinAlgError: The factor is singular.
+        ShapeError: Shapes that do not fit.
+        ValueError: An unknown `trans`.
 
     >>> import numpy as np
     >>> import pyad
@@ -222,6 +235,11 @@ def lu_solve(lu_and_piv: Any, b: Any, trans: int = 0, overwrite_b: bool = False,
     """
     lu, pivots = lu_and_piv
     b = asarray(b)
+    n = np.shape(lu)[-1]
+    if not b.ndim or b.shape[-2:][0] != n:
+        raise ShapeError(
+            f"lu_solve: lu has shape {np.shape(lu)} and b {b.shape}; expected b of shape ({n},) or (..., {n}, k)"
+        )
     order = computed(_permutation, asarray(pivots))
     if b.ndim == 1 and order.ndim > 1:
         return lu_solve(lu_and_piv, b[:, None], trans)[..., 0]
@@ -302,10 +320,13 @@ _solve_banded = host("solve_banded", run_by(_banded_reference), _banded_vjp, _ba
 def solve_banded(
     l_and_u: Any, ab: Any, b: Any, overwrite_ab: bool = False, overwrite_b: bool = False, check_finite: bool = True
 ) -> Any:
-    """The solution x of a x = b for a banded matrix; see `scipy.linalg.solve_banded`.
+    """The solution x of a x = b for a banded matrix.
 
     ab is (lower + upper + 1, n), one row per diagonal, and b is (n,) or (n, k). The derivative by entries of ab that
     are outside of the matrix is zero.
+
+    Args:
+        l_and_u: (lower, upper), the numbers of diagonals below and above the main one.
 
     Raises:
         numpy.linalg.LinAlgError: the matrix is singular.
@@ -445,7 +466,10 @@ def solve_sylvester(a: Any, b: Any, q: Any) -> Any:
 
 @over(_theirs.solve_continuous_lyapunov)
 def solve_continuous_lyapunov(a: Any, q: Any) -> Any:
-    """The solution X of a X + X a^H = q; see `scipy.linalg.solve_continuous_lyapunov`.
+    """The solution X of a X + X a^H = q; a and q are (n, n).
+
+    Raises:
+        ShapeError: Shapes that do not fit.
 
     >>> import numpy as np
     >>> import pyad
@@ -486,7 +510,11 @@ _stein = host("solve_discrete_lyapunov", run_by(_stein_reference), _stein_vjp, _
 
 @over(_theirs.solve_discrete_lyapunov)
 def solve_discrete_lyapunov(a: Any, q: Any, method: str | None = None) -> Any:
-    """The solution X of a X a^H - X + q = 0; see `scipy.linalg.solve_discrete_lyapunov`.
+    """The solution X of a X a^H - X + q = 0; a and q are (n, n).
+
+    Raises:
+        ShapeError: Shapes that do not fit.
+        ValueError: An unknown method.
 
     >>> import numpy as np
     >>> import pyad

@@ -24,6 +24,9 @@ def _vector(name: str, x: Any) -> Any:
 def toeplitz(c: Any, r: Any = None) -> Any:
     """The matrix with constant diagonals whose first column is c, and whose first row is r (by default c conjugated).
 
+    Raises:
+        ShapeError: c or r is no vector.
+
     >>> import numpy as np
     >>> import pyad
     >>> from pyad.scipy.linalg import toeplitz
@@ -39,6 +42,9 @@ def toeplitz(c: Any, r: Any = None) -> Any:
 @over(_theirs.hankel)
 def hankel(c: Any, r: Any = None) -> Any:
     """The matrix with constant anti-diagonals whose first column is c, and whose last row is r (by default zeros).
+
+    Raises:
+        ShapeError: c or r is no vector.
 
     >>> import numpy as np
     >>> import pyad
@@ -56,6 +62,9 @@ def hankel(c: Any, r: Any = None) -> Any:
 def circulant(c: Any) -> Any:
     """The matrix whose columns are c, rotated down by one more place each. c is (..., n), the result (..., n, n).
 
+    Raises:
+        TypeError: c is no array of numbers.
+
     >>> import numpy as np
     >>> import pyad
     >>> from pyad.scipy.linalg import circulant
@@ -71,6 +80,12 @@ def circulant(c: Any) -> Any:
 @over(_theirs.block_diag)
 def block_diag(*arrs: Any) -> Any:
     """The block diagonal matrix of the given matrices; a vector is a row, a number a matrix of one entry.
+
+    Args:
+        *arrs: Arrays of at most two axes, or stacks of matrices that broadcast.
+
+    Raises:
+        TypeError: One of them is no array of numbers.
 
     >>> import numpy as np
     >>> import pyad

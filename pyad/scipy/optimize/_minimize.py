@@ -12,7 +12,7 @@ from pyad._ops.shape import asarray
 from pyad._trace.array import numpy_value
 from pyad._transforms.grad import grad, hessian, hvp, value_and_grad
 from pyad.scipy._implicit import columns
-from pyad.scipy._namespace import load, plain, refuse
+from pyad.scipy._namespace import describes, load, plain, refuse
 from pyad.scipy._user_function import Closed, guarded
 from pyad.scipy.linalg._solve import solve, solve_triangular
 from pyad.scipy.optimize._roots import solution_of, user_function
@@ -34,6 +34,7 @@ def _scalar(f: Callable[..., Any]) -> Callable[..., Any]:
     return number
 
 
+@describes(_theirs.minimize)
 def minimize(
     fun: Callable[..., Any],
     x0: Any,
@@ -144,6 +145,7 @@ _LOSSES = {
 }
 
 
+@describes(_theirs.least_squares)
 def least_squares(
     fun: Callable[..., Any],
     x0: Any,
@@ -211,6 +213,7 @@ def _cost(f: Callable[..., Any], loss: str = "linear", scale: float = 1.0) -> Ca
     return cost
 
 
+@describes(_theirs.curve_fit)
 def curve_fit(
     f: Callable[..., Any],
     xdata: Any,

@@ -114,9 +114,10 @@ def _zeros_after(x: Any, count: int) -> Any:
 
 @over(_theirs.detrend)
 def detrend(data: Any, axis: int = -1, type: str = "linear", bp: Any = 0, overwrite_data: bool = False) -> Any:
-    """Subtract the mean or the line of best fit along an axis; see `scipy.signal.detrend`.
+    """Subtract the mean or the line of best fit along an axis. `bp` are the places at which a new line begins.
 
-    `bp` are the places at which a new line begins.
+    Raises:
+        ValueError: An unknown type, or a breakpoint beyond the end.
 
     >>> import numpy as np
     >>> import pyad
