@@ -8,6 +8,7 @@ of `pyad.numpy`, which hand plain arrays to NumPy itself.
 from __future__ import annotations
 
 import importlib
+import re
 import sys
 from collections.abc import Callable
 from types import ModuleType
@@ -71,8 +72,11 @@ def named(function: Callable[..., Any], name: str, doc: str) -> Callable[..., An
     return function
 
 
-# Python takes the indentation of a docstring away itself from 3.13 on.
-_INDENT = "\n    " if sys.version_info < (3, 13) else "\n"
+_UNINDENTED = re.compile(r"\n\S")
+_RAISES = """
+
+Raises:
+    ShapeError, DTypeError, UnsupportedError: For traced arguments, besides what is raised for plain ones."""
 _IMPORTS = ">>> import numpy as np\n>>> import pyad\n>>> "
 
 
@@ -82,11 +86,15 @@ def in_words_of(theirs: Callable[..., Any], ours: str | None) -> str | None:
     said = theirs.__doc__
     if not said or not ours:
         return said
-    ours = ours.rstrip().replace(_INDENT, "\n")
+    ours = ours.rstrip()
+    if _UNINDENTED.search(ours) is None:
+        ours = ours.replace("\n    ", "\n")
     if ">>> import " not in ours:
         ours = ours.replace(">>> ", _IMPORTS, 1)
+    if "Raises:" not in ours:
+        ours += _RAISES
     end = said.find("Examples\n")
-    return f"{ours}\n\n`{theirs.__name__}` in its own words::\n\n{said if end < 0 else said[:end]}"
+    return f"{ours}\n\n`{theirs.__name__}` in its own words:\n\n{said if end < 0 else said[:end]}"
 
 
 def constant_in(*theirs: Callable[..., Any]) -> None:

@@ -16,7 +16,7 @@ from pyad._trace.discrete import is_staged
 from pyad._trace.numpy_op import host
 from pyad.errors import UnsupportedError
 
-__all__ = ["behind", "by_parts", "refuse", "special"]
+__all__ = ["behind", "by_parts", "refuse", "shown_at", "special"]
 
 # partial(y, *arguments): the derivative of the value y by one argument, written with differentiable functions.
 Partial = Callable[..., Any]
@@ -167,7 +167,37 @@ def _held(x: Any, dtype: np.dtype, constant: bool) -> Any:
     return np.array(x, np.finfo(dtype).dtype if constant else dtype)[()]
 
 
-def special(theirs: np.ufunc, **partials: Partial | None) -> Callable[..., Any]:
-    """`by_parts` for a ufunc of scipy.special, which is registered as what implements it."""
+def special(theirs: np.ufunc, shown: str, **partials: Partial | None) -> Callable[..., Any]:
+    """`by_parts` for a ufunc of scipy.special, which is registered as what implements it; see `shown_at`."""
     function = by_parts(f"scipy.special.{theirs.__name__}", theirs, **partials)
-    return implements(theirs)(function)
+    return implements(theirs)(shown_at(shown, function, partials))
+
+
+def shown_at(
+    shown: str, function: Callable[..., Any], partials: dict[str, Partial | None], complex_valued: bool = False
+) -> Callable[..., Any]:
+    """The function with a docstring. `shown` is a point, the derivatives there, and where these are from:
+    "2.0, 3.0 -> 12.0, 8.0; Author 1970"."""
+    point, _, rest = shown.partition(" -> ")
+    slopes, _, source = rest.partition("; ")
+    name = function.__name__
+    varied = tuple(k for k, partial in enumerate(partials.values()) if partial is not None)
+    constant = _listed([argument for argument, partial in partials.items() if partial is None])
+    lines = [f"`scipy.special.{name}`, differentiable in {_listed([list(partials)[k] for k in varied])}"]
+    lines[0] += (f"; {constant} constant" if constant else "") + (f" ({source})." if source else ".")
+    lines += ["", "Raises:", "    TypeError: Another number of arguments, or one that is no array of numbers."]
+    if constant:
+        lines.append(f"    UnsupportedError: A derivative by {constant} is asked for.")
+    call = f"lambda *x: special.{name}(*x).real" if complex_valued else f"special.{name}"
+    call += "" if varied == (0,) else f", {varied if len(varied) > 1 else varied[0]}"
+    numbers = [f"np.float64({slope})" for slope in slopes.split(", ")]
+    if len(numbers) > 1:
+        example = [f">>> pyad.grad({call})({point})", f"({', '.join(numbers)})"]
+    else:
+        example = [f">>> pyad.grad({call})({point}).round(6)", numbers[0]]
+    function.__doc__ = "\n".join([*lines, "", ">>> import pyad", ">>> from pyad.scipy import special", *example])
+    return function
+
+
+def _listed(names: list[str]) -> str:
+    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else "".join(names)

@@ -54,7 +54,8 @@ def describes(theirs: Function) -> Callable[[Function], Function]:
     """Decorator: the docstring is followed by SciPy's description of the arguments."""
 
     def decorate(ours: Function) -> Function:
-        ours.__doc__ = in_words_of(theirs, ours.__doc__)
+        if ours.__doc__:
+            ours.__doc__ = in_words_of(theirs, ours.__doc__)
         return ours
 
     return decorate
