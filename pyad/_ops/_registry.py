@@ -8,7 +8,6 @@ of `pyad.numpy`, which hand plain arrays to NumPy itself.
 from __future__ import annotations
 
 import importlib
-import re
 import sys
 from collections.abc import Callable
 from types import ModuleType
@@ -16,6 +15,7 @@ from typing import Any
 
 from numpy import ufunc
 
+from pyad._ops._docstrings import in_words_of
 from pyad._trace.array import Array, contains_traced, is_traced
 from pyad.errors import EngineError, UnsupportedError
 
@@ -27,7 +27,6 @@ __all__ = [
     "constant_in",
     "implementation",
     "implements",
-    "in_words_of",
     "module_of",
     "named",
     "namespace",
@@ -70,31 +69,6 @@ def named(function: Callable[..., Any], name: str, doc: str) -> Callable[..., An
     function.__name__ = function.__qualname__ = name
     function.__doc__ = doc
     return function
-
-
-_UNINDENTED = re.compile(r"\n\S")
-_RAISES = """
-
-Raises:
-    ShapeError, DTypeError, UnsupportedError: For traced arguments, besides what is raised for plain ones."""
-_IMPORTS = ">>> import numpy as np\n>>> import pyad\n>>> "
-
-
-def in_words_of(theirs: Callable[..., Any], ours: str | None) -> str | None:
-    """The docstring of a function that stands for another: what is said of ours, whose examples may leave out the
-    imports of NumPy and pyad, and what the other says of itself, but for its examples."""
-    said = theirs.__doc__
-    if not said or not ours:
-        return said
-    ours = ours.rstrip()
-    if _UNINDENTED.search(ours) is None:
-        ours = ours.replace("\n    ", "\n")
-    if ">>> import " not in ours:
-        ours = ours.replace(">>> ", _IMPORTS, 1)
-    if "Raises:" not in ours:
-        ours += _RAISES
-    end = said.find("Examples\n")
-    return f"{ours}\n\n`{theirs.__name__}` in its own words:\n\n{said if end < 0 else said[:end]}"
 
 
 def constant_in(*theirs: Callable[..., Any]) -> None:

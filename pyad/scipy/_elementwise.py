@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from pyad._ops._calls import operand
+from pyad._ops._docstrings import example
 from pyad._ops._registry import implements
 from pyad._ops.shape import astype
 from pyad._trace.array import Array, View, common_dtype, is_traced, numpy_value
@@ -178,24 +179,24 @@ def shown_at(
 ) -> Callable[..., Any]:
     """The function with a docstring. `shown` is a point, the derivatives there, and where these are from:
     "2.0, 3.0 -> 12.0, 8.0; Author 1970"."""
-    point, _, rest = shown.partition(" -> ")
-    slopes, _, source = rest.partition("; ")
-    name = function.__name__
-    varied = tuple(k for k, partial in enumerate(partials.values()) if partial is not None)
+    shown, _, source = shown.partition("; ")
+    name = f"special.{function.__name__}"
+    varied = _listed([argument for argument, partial in partials.items() if partial is not None])
     constant = _listed([argument for argument, partial in partials.items() if partial is None])
-    lines = [f"`scipy.special.{name}`, differentiable in {_listed([list(partials)[k] for k in varied])}"]
-    lines[0] += (f"; {constant} constant" if constant else "") + (f" ({source})." if source else ".")
-    lines += ["", "Raises:", "    TypeError: Another number of arguments, or one that is no array of numbers."]
-    if constant:
-        lines.append(f"    UnsupportedError: A derivative by {constant} is asked for.")
-    call = f"lambda *x: special.{name}(*x).real" if complex_valued else f"special.{name}"
-    call += "" if varied == (0,) else f", {varied if len(varied) > 1 else varied[0]}"
-    numbers = [f"np.float64({slope})" for slope in slopes.split(", ")]
-    if len(numbers) > 1:
-        example = [f">>> pyad.grad({call})({point})", f"({', '.join(numbers)})"]
-    else:
-        example = [f">>> pyad.grad({call})({point}).round(6)", numbers[0]]
-    function.__doc__ = "\n".join([*lines, "", ">>> import pyad", ">>> from pyad.scipy import special", *example])
+    function.__doc__ = "\n".join(
+        [
+            f"`scipy.{name}`, differentiable in {varied}"
+            + (f"; {constant} constant" if constant else "")
+            + (f" ({source})." if source else "."),
+            "",
+            "Raises:",
+            "    TypeError: Another number of arguments, or one that is no array of numbers.",
+            *([f"    UnsupportedError: A derivative by {constant} is asked for."] if constant else []),
+            "",
+            ">>> from pyad.scipy import special",
+            example(f"lambda *x: {name}(*x).real" if complex_valued else name, shown),
+        ]
+    )
     return function
 
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from pyad._ops._registry import holds_traced, in_words_of
+from pyad._ops._docstrings import in_words_of
+from pyad._ops._registry import holds_traced
 from pyad._ops.shape import asarray
 from pyad._trace.array import numpy_value
 from pyad.errors import UnsupportedError

@@ -19,7 +19,8 @@ FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 OURS = ["pyad.nn", "pyad.testing", "pyad.tree", "pyad.extend", "pyad.errors"]
 # Modules with names that stand for SciPy's.
 SCIPY = [
-    f"pyad.scipy.{name}" for name in ("special", "linalg", "signal", "optimize", "integrate", "sparse", "sparse.linalg")
+    f"pyad.scipy.{name}"
+    for name in ("special", "stats", "linalg", "signal", "optimize", "integrate", "sparse", "sparse.linalg")
 ]
 MODULES = OURS + SCIPY
 
@@ -63,6 +64,9 @@ def section(doc, title):
 
 
 def parameters(thing):
+    if type(thing).__module__.startswith("pyad.scipy.stats"):  # a distribution, which is called with its parameters
+        shapes = getattr(thing, "shapes", None)
+        return described(own(thing)[0]) if shapes is None else [*shapes, *(name for name, _ in thing._common)], False
     try:
         signature = inspect.signature(thing)
     except ValueError:  # an exception, which is raised and not made

@@ -52,39 +52,37 @@ def _half_difference_scaled(family: Callable[[], Any]) -> Callable[..., Any]:
     return lambda y, v, z, r: 0.5 * (family()(v - 1, z) - family()(v + 1, z))
 
 
-jv = special(sp.jv, "1.0, 2.0 -> -0.064472; DLMF 10.6.1", v=None, z=_half_difference(lambda: jv))
+jv = special(sp.jv, "1, 2.0 -> -0.064472; DLMF 10.6.1", v=None, z=_half_difference(lambda: jv))
 jve = _scaled(
     sp.jve,
-    "1.0, 2.0 -> -0.064472; DLMF 10.6.1",
+    "1, 2.0 -> -0.064472; DLMF 10.6.1",
     _half_difference_scaled(lambda: jve),
     imag,
     v=None,
     z=_half_difference(lambda: jve),
 )
-yv = special(sp.yv, "1.0, 2.0 -> 0.563892; DLMF 10.6.1", v=None, z=_half_difference(lambda: yv))
+yv = special(sp.yv, "1, 2.0 -> 0.563892; DLMF 10.6.1", v=None, z=_half_difference(lambda: yv))
 yve = _scaled(
     sp.yve,
-    "1.0, 2.0 -> 0.563892; DLMF 10.6.1",
+    "1, 2.0 -> 0.563892; DLMF 10.6.1",
     _half_difference_scaled(lambda: yve),
     imag,
     v=None,
     z=_half_difference(lambda: yve),
 )
 yn = special(sp.yn, "1, 2.0 -> 0.563892; DLMF 10.6.1", n=None, x=_half_difference(lambda: yv))
-iv = special(sp.iv, "1.0, 2.0 -> 1.484267; DLMF 10.29.1", v=None, z=_half_sum(lambda: iv))
+iv = special(sp.iv, "1, 2.0 -> 1.484267; DLMF 10.29.1", v=None, z=_half_sum(lambda: iv))
 ive = _scaled(
     sp.ive,
-    "1.0, 2.0 -> -0.014396; DLMF 10.29.1",
+    "1, 2.0 -> -0.014396; DLMF 10.29.1",
     lambda y, v, z, r: 0.5 * (ive(v - 1, z) + ive(v + 1, z)),
     real,
     v=None,
     z=lambda y, v, x: 0.5 * (ive(v - 1, x) + ive(v + 1, x)) - el.sign(x) * y,
 )
-kv = special(
-    sp.kv, "1.0, 2.0 -> -0.183827; DLMF 10.29.1", v=None, z=lambda y, v, x: -0.5 * (kv(v - 1, x) + kv(v + 1, x))
-)
+kv = special(sp.kv, "1, 2.0 -> -0.183827; DLMF 10.29.1", v=None, z=lambda y, v, x: -0.5 * (kv(v - 1, x) + kv(v + 1, x)))
 kve = special(
-    sp.kve, "1.0, 2.0 -> -0.32483; DLMF 10.29.1", v=None, z=lambda y, v, x: y - 0.5 * (kve(v - 1, x) + kve(v + 1, x))
+    sp.kve, "1, 2.0 -> -0.32483; DLMF 10.29.1", v=None, z=lambda y, v, x: y - 0.5 * (kve(v - 1, x) + kve(v + 1, x))
 )
 kn = special(sp.kn, "1, 2.0 -> -0.183827; DLMF 10.29.1", n=None, x=lambda y, v, x: -0.5 * (kv(v - 1, x) + kv(v + 1, x)))
 

@@ -42,8 +42,8 @@ def _hankel(theirs: np.ufunc, shown: str, scale: complex) -> Callable[..., Any]:
     return function
 
 
-hankel1 = _hankel(sp.hankel1, "1.0, 2.0 -> -0.064472; DLMF 10.6.1", 0)
-hankel2 = _hankel(sp.hankel2, "1.0, 2.0 -> -0.064472; DLMF 10.6.1", 0)
-hankel1e = _hankel(sp.hankel1e, "1.0, 2.0 -> 0.059702; DLMF 10.6.1", -1j)
-hankel2e = _hankel(sp.hankel2e, "1.0, 2.0 -> 0.059702; DLMF 10.6.1", 1j)
+hankel1 = _hankel(sp.hankel1, "1, 2.0 -> -0.064472; DLMF 10.6.1", 0)
+hankel2 = _hankel(sp.hankel2, "1, 2.0 -> -0.064472; DLMF 10.6.1", 0)
+hankel1e = _hankel(sp.hankel1e, "1, 2.0 -> 0.059702; DLMF 10.6.1", -1j)
+hankel2e = _hankel(sp.hankel2e, "1, 2.0 -> 0.059702; DLMF 10.6.1", 1j)
 wofz = _complex_valued(sp.wofz, "0.5 -> -0.778801; DLMF 7.10.2", z=lambda y, z: 2j / math.sqrt(math.pi) - 2.0 * z * y)

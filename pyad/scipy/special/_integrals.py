@@ -82,7 +82,7 @@ def fresnel(z: Any) -> tuple[Any, Any]:
 
 hyp2f1 = special(
     sp.hyp2f1,
-    "1.0, 1.0, 2.0, 0.5 -> 1.227411; DLMF 15.5.1",
+    "1, 1, 2, 0.5 -> 1.227411; DLMF 15.5.1",
     a=None,
     b=None,
     c=None,
@@ -90,15 +90,15 @@ hyp2f1 = special(
 )
 hyp1f1 = special(
     sp.hyp1f1,
-    "1.0, 2.0, 0.5 -> 0.702557; DLMF 13.3.15",
+    "1, 2, 0.5 -> 0.702557; DLMF 13.3.15",
     a=None,
     b=None,
     x=lambda y, a, b, x: (a / b) * hyp1f1(a + 1.0, b + 1.0, x),
 )
-hyp0f1 = special(sp.hyp0f1, "1.0, 0.5 -> 1.271723; DLMF 16.3.1", v=None, z=lambda y, v, z: hyp0f1(v + 1.0, z) / v)
+hyp0f1 = special(sp.hyp0f1, "1, 0.5 -> 1.271723; DLMF 16.3.1", v=None, z=lambda y, v, z: hyp0f1(v + 1.0, z) / v)
 hyperu = special(
     sp.hyperu,
-    "1.0, 2.0, 0.5 -> -4.0; DLMF 13.3.22",
+    "1, 2, 0.5 -> -4.0; DLMF 13.3.22",
     a=None,
     b=None,
     x=lambda y, a, b, x: -a * hyperu(a + 1.0, b + 1.0, x),

@@ -30,7 +30,7 @@ def _lower(function: Callable[..., Any]) -> Callable[..., Any]:
 
 eval_jacobi = special(
     sp.eval_jacobi,
-    "2, 1.0, 1.0, 0.5 -> 3.75; DLMF 18.9.15",
+    "2, 1, 1, 0.5 -> 3.75; DLMF 18.9.15",
     n=None,
     alpha=None,
     beta=None,
@@ -44,7 +44,7 @@ eval_legendre = special(
 )
 eval_gegenbauer = special(
     sp.eval_gegenbauer,
-    "2, 1.0, 0.5 -> 4.0; DLMF 18.9.19",
+    "2, 1, 0.5 -> 4.0; DLMF 18.9.19",
     n=None,
     alpha=None,
     x=_lower(lambda n, a, x: (2.0 * a, eval_gegenbauer(n - 1, a + 1, x))),
@@ -63,7 +63,7 @@ eval_hermitenorm = special(
 )
 eval_genlaguerre = special(
     sp.eval_genlaguerre,
-    "2, 1.0, 0.5 -> -2.5; DLMF 18.9.23",
+    "2, 1, 0.5 -> -2.5; DLMF 18.9.23",
     n=None,
     alpha=None,
     x=_lower(lambda n, a, x: (-1.0, eval_genlaguerre(n - 1, a + 1, x))),
