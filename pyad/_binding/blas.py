@@ -40,8 +40,11 @@ class Blas(NamedTuple):
 def get_blas() -> Blas:
     """What matrix products are taken from at present.
 
+    Returns:
+        A named tuple: `library` (the path), `function` (the symbol), `integers` (32 or 64 bits).
+
     >>> import pyad
-    >>> isinstance(pyad.get_blas().library, str)
+    >>> pyad.get_blas().integers in (32, 64)
     True
     """
     info = ffi.new("pyad_blas_info *")

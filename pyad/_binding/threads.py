@@ -48,7 +48,10 @@ def set_num_threads(n: int) -> None:
 
 
 def get_num_threads() -> int:
-    """Return how many threads, the calling one among them, may work on one operation on large arrays.
+    """How many threads, the calling one among them, may work on one operation on large arrays.
+
+    Returns:
+        An integer of at least 1.
 
     >>> import pyad
     >>> pyad.get_num_threads() >= 1

@@ -23,13 +23,23 @@ from pyad._binding import engine as _engine
 from pyad._compile.program import DONE, OVERLAP, Program
 from pyad._compile.recording import Recording
 from pyad._trace.array import is_traced
-from pyad._trace.discrete import Discrete
+from pyad._trace.traced_integer import TracedInteger
 
 __all__ = ["CompileWarning", "Compiled", "compile"]
 
 
 class CompileWarning(UserWarning):
-    """A compiled function is recorded again and again, or not compiled at all."""
+    """A compiled function is recorded again and again, or not compiled at all.
+
+    >>> import warnings
+    >>> import pyad
+    >>> fast = pyad.compile(lambda x, n: x * n, max_programs=1)
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     _ = [fast(1.0, n) for n in range(4)]
+    ...
+    >>> caught[0].category.__name__
+    'CompileWarning'
+    """
 
 
 def compile(function: Callable[..., Any], *, max_programs: int = 64) -> Compiled:
@@ -215,7 +225,7 @@ def _signature(structure: Any, leaves: list[Any]) -> Any:
             parts.append(float)
         elif kind is complex:
             parts.append(complex)
-        elif is_traced(x) or kind is Discrete:
+        elif is_traced(x) or kind is TracedInteger:
             return None
         elif isinstance(x, np.generic):
             parts.append((x.dtype,))

@@ -16,7 +16,7 @@ import pytest
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 # Modules whose names are all described in words of their own.
-OURS = ["pyad.nn", "pyad.testing", "pyad.tree", "pyad.extend", "pyad.errors"]
+OURS = ["pyad", "pyad.nn", "pyad.testing", "pyad.tree", "pyad.extend", "pyad.errors"]
 # Modules with names that stand for SciPy's.
 SCIPY = [
     f"pyad.scipy.{name}"
@@ -26,13 +26,15 @@ MODULES = OURS + SCIPY
 
 # Names that raise nothing, and why.
 RAISES_NOTHING = {
+    "pyad.get_blas": "it only looks",
+    "pyad.get_num_threads": "it only looks",
     "pyad.nn.identity": "it returns what it is given",
     "pyad.tree.Structure.paths": "it only reads",
     "pyad.tree.Structure.tokens": "it only reads",
 }
 
 # Classes that pyad makes, so that a user need not know with what.
-MADE_BY_PYAD = {"pyad.tree.Structure"}
+MADE_BY_PYAD = {"pyad.Array", "pyad.Compiled", "pyad.tree.Structure"}
 NO_EXAMPLE = {
     "pyad.errors.EngineError": "it is a defect of pyad where it is seen",
 }
