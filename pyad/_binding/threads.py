@@ -27,6 +27,9 @@ def set_num_threads(n: int) -> None:
     to each core the process may use, or what the environment variable `PYAD_NUM_THREADS` says, or else at most what
     `OMP_NUM_THREADS` says.
 
+    Args:
+        n: An integer of at least 1.
+
     Raises:
         TypeError: `n` is not an integer.
         ValueError: `n` is less than 1.

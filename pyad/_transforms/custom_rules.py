@@ -187,7 +187,7 @@ class custom_vjp:
     def _name(self) -> str:
         return getattr(self, "__name__", "custom_vjp function")
 
-    def pull(self, call: PythonCall, s: Any, operands: Sequence[Any]) -> tuple[Any, ...]:
+    def _pull(self, call: PythonCall, s: Any, operands: Sequence[Any]) -> tuple[Any, ...]:
         static, residuals = call.saved(operands)
         if residuals is _LATER:
             given = list(call.arguments(operands[: len(call.places)]))
@@ -232,7 +232,7 @@ class custom_vjp:
 def _vjp_backward(s: Any, y: Any, *rest: Any) -> tuple[Any, ...]:
     *operands, params = rest
     call = find_call(params)
-    return padded(call, call.function.pull(call, s, operands), operands)
+    return padded(call, call.function._pull(call, s, operands), operands)
 
 
 def _vjp_forward(tangents: list[Any], y: Any, *rest: Any) -> Any:
@@ -310,7 +310,7 @@ class custom_jvp:
     def _name(self) -> str:
         return getattr(self, "__name__", "custom_jvp function")
 
-    def push(self, call: PythonCall, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
+    def _push(self, call: PythonCall, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
         """The (packed) tangent of the outputs for tangents of the traced leaves."""
         dots = call.zeros()
         for k, t in zip(call.places, tangents, strict=True):
@@ -342,7 +342,7 @@ def _jvp_forward(tangents: list[Any], y: Any, *rest: Any) -> Any:
     call = find_call(params)
     count = len(call.places)
     full = [zeros_like(x) if t is None else t for x, t in zip(operands[:count], tangents[:count], strict=True)]
-    return call.function.push(call, operands[:count], full)
+    return call.function._push(call, operands[:count], full)
 
 
 def _jvp_backward(s: Any, y: Any, *rest: Any) -> tuple[Any, ...]:
@@ -352,7 +352,7 @@ def _jvp_backward(s: Any, y: Any, *rest: Any) -> tuple[Any, ...]:
     call = find_call(params)
     primals = operands[: len(call.places)]
     zeros = [zeros_like(x) for x in primals]
-    value, pullback = vjp(lambda *t: call.function.push(call, primals, t), *zeros)
+    value, pullback = vjp(lambda *t: call.function._push(call, primals, t), *zeros)
     # A linear map takes zero to zero; NaN may stand where a factor is infinite.
     if np.any(np.abs(numpy_value(value)) > 0):
         raise ValueError(
