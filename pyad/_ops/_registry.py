@@ -15,6 +15,8 @@ from typing import Any
 
 from numpy import ufunc
 
+from pyad._ops._docstrings import in_words_of
+from pyad._ops._nested import nested_array
 from pyad._trace.array import Array, contains_traced, is_traced
 from pyad.errors import EngineError, UnsupportedError
 
@@ -26,7 +28,6 @@ __all__ = [
     "constant_in",
     "implementation",
     "implements",
-    "in_words_of",
     "module_of",
     "named",
     "namespace",
@@ -69,24 +70,6 @@ def named(function: Callable[..., Any], name: str, doc: str) -> Callable[..., An
     function.__name__ = function.__qualname__ = name
     function.__doc__ = doc
     return function
-
-
-# Python takes the indentation of a docstring away itself from 3.13 on.
-_INDENT = "\n    " if sys.version_info < (3, 13) else "\n"
-_IMPORTS = ">>> import numpy as np\n>>> import pyad\n>>> "
-
-
-def in_words_of(theirs: Callable[..., Any], ours: str | None) -> str | None:
-    """The docstring of a function that stands for another: what is said of ours, whose examples may leave out the
-    imports of NumPy and pyad, and what the other says of itself, but for its examples."""
-    said = theirs.__doc__
-    if not said or not ours:
-        return said
-    ours = ours.rstrip().replace(_INDENT, "\n")
-    if ">>> import " not in ours:
-        ours = ours.replace(">>> ", _IMPORTS, 1)
-    end = said.find("Examples\n")
-    return f"{ours}\n\n`{theirs.__name__}` in its own words::\n\n{said if end < 0 else said[:end]}"
 
 
 def constant_in(*theirs: Callable[..., Any]) -> None:
@@ -178,9 +161,9 @@ def _either_ufunc(theirs: ufunc, ours: Callable[..., Any]) -> Callable[..., Any]
         if not keywords and len(args) <= theirs.nin:
             return ours(*args)  # which says so where there are too few
         # NumPy sorts the arguments out and comes back through its protocol, for which a list must be an array.
-        from pyad._ops.shape import array
-
-        return theirs(*(array(x) if type(x) in (list, tuple) and contains_traced(x) else x for x in args), **keywords)
+        return theirs(
+            *(nested_array(x) if type(x) in (list, tuple) and contains_traced(x) else x for x in args), **keywords
+        )
 
     def unary(x: Any, /, *rest: Any, **keywords: Any) -> Any:
         if type(x) is Array and not rest and not keywords:

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from pyad._ops._registry import holds_traced, in_words_of
+from pyad._ops._docstrings import in_words_of
+from pyad._ops._registry import holds_traced
 from pyad._ops.shape import asarray
 from pyad._trace.array import numpy_value
 from pyad.errors import UnsupportedError
@@ -54,7 +55,8 @@ def describes(theirs: Function) -> Callable[[Function], Function]:
     """Decorator: the docstring is followed by SciPy's description of the arguments."""
 
     def decorate(ours: Function) -> Function:
-        ours.__doc__ = in_words_of(theirs, ours.__doc__)
+        if ours.__doc__:
+            ours.__doc__ = in_words_of(theirs, ours.__doc__)
         return ours
 
     return decorate

@@ -13,25 +13,34 @@ import re
 import numpy as np
 import pytest
 
+import pyad
+
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 # Modules whose names are all described in words of their own.
-OURS = ["pyad.nn", "pyad.testing", "pyad.tree", "pyad.extend", "pyad.errors"]
+OURS = ["pyad", "pyad.nn", "pyad.testing", "pyad.tree", "pyad.extend", "pyad.errors"]
 # Modules with names that stand for SciPy's.
-SCIPY = [f"pyad.scipy.{name}" for name in ("linalg", "signal", "optimize", "integrate", "sparse", "sparse.linalg")]
+SCIPY = [
+    f"pyad.scipy.{name}"
+    for name in ("special", "stats", "linalg", "signal", "optimize", "integrate", "sparse", "sparse.linalg")
+]
 MODULES = OURS + SCIPY
 
 # Names that raise nothing, and why.
 RAISES_NOTHING = {
+    "pyad.Compiled.clear": "it forgets",
+    "pyad.get_blas": "it only looks",
+    "pyad.get_num_threads": "it only looks",
     "pyad.nn.identity": "it returns what it is given",
     "pyad.tree.Structure.paths": "it only reads",
     "pyad.tree.Structure.tokens": "it only reads",
 }
 
 # Classes that pyad makes, so that a user need not know with what.
-MADE_BY_PYAD = {"pyad.tree.Structure"}
+MADE_BY_PYAD = {"pyad.Array", "pyad.Compiled", "pyad.tree.Structure"}
 NO_EXAMPLE = {
     "pyad.errors.EngineError": "it is a defect of pyad where it is seen",
+    **dict.fromkeys((f"pyad.scipy.special.{name}" for name in ("expm1", "log1p", "sinc", "softplus")), "as in NumPy"),
 }
 
 
@@ -42,7 +51,7 @@ def public(module_name):
         thing = getattr(module, name)
         if not inspect.ismodule(thing) and getattr(thing, "__module__", "") != "builtins":
             yield f"{module_name}.{name}", thing
-            if inspect.isclass(thing):
+            if inspect.isclass(thing) and thing is not pyad.Array:  # whose methods are ndarray's
                 for method, function in vars(thing).items():
                     if inspect.isfunction(function) and not method.startswith("_"):
                         yield f"{module_name}.{name}.{method}", function
@@ -50,7 +59,7 @@ def public(module_name):
 
 def own(thing):
     """The part of a docstring that is our own, and what NumPy or SciPy say of the function that it stands for."""
-    ours, _, theirs = (inspect.getdoc(thing) or "").partition(" in its own words::\n")
+    ours, _, theirs = (inspect.getdoc(thing) or "").partition(" in its own words:\n")
     return (ours.rpartition("\n\n")[0], theirs) if theirs else (ours, "")
 
 
@@ -61,6 +70,9 @@ def section(doc, title):
 
 
 def parameters(thing):
+    if type(thing).__module__.startswith("pyad.scipy.stats"):  # a distribution, which is called with its parameters
+        shapes = getattr(thing, "shapes", None)
+        return described(own(thing)[0]) if shapes is None else [*shapes, *(name for name, _ in thing._common)], False
     try:
         signature = inspect.signature(thing)
     except ValueError:  # an exception, which is raised and not made
@@ -94,7 +106,9 @@ def lacking(name, thing):
         missing.append("an example")
     if is_error or name in MADE_BY_PYAD:
         return missing
-    if theirs:
+    if theirs and not (getattr(inspect.unwrap(thing), "__module__", None) or "").startswith("pyad"):
+        pass  # their signature, too
+    elif theirs:
         unknown = set(names) - set(described(doc)) - described_by_them(theirs) - {"more", "options"}
         if unknown:
             missing.append(f"Args of {unknown}")
