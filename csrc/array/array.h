@@ -1,5 +1,8 @@
 /* Arrays: dtype, layout (shape and strides), and a value that has memory.
  *
+ * The folder array knows layouts, how one iterates over them, and views into them. It must not know any operation on
+ * elements but the copy.
+ *
  * A layout says nothing of memory, so nodes of the same shape share one: an element-wise result points at the layout of
  * its operand. Strides count elements. A view is a layout and a pointer; a value is a view that also holds the buffer
  * its memory lives in (NULL when an arena or the user holds it). */

@@ -1,6 +1,9 @@
-/* Kernels over whole arrays: copies, reductions, indexing, products. Loops over layouts only; nothing of tapes.
+/* Kernels over whole arrays: copies, reductions, indexing, products.
  *
- * Shapes are checked by the caller (csrc/primitives/exec.c) and are right here. Floating kernels take PYAD_F32 or PYAD_F64, the same
+ * The folder kernels knows arrays, the BLAS and the pool of threads. It must not know the numbers and static parameters of
+ * kernels, which instructions have, nor who calls.
+ *
+ * Shapes are checked by the caller and are right here. Floating kernels take PYAD_F32 or PYAD_F64, the same
  * for all operands. An output has memory of its own unless a comment says otherwise. Empty arrays and 0-d arrays are
  * legal everywhere. Functions that need scratch memory take a pyad_mem and can fail with PYAD_ERR_MEMORY, in which case
  * the output is undefined but valid memory. */

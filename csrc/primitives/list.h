@@ -1,5 +1,8 @@
 /* The kernels an instruction can name: the element-wise loops first, then those that know shapes.
  *
+ * The folder primitives knows what one instruction is: which operands it takes, what it gives, and how to make that. It must
+ * not know where instructions are kept, on a tape or in a program, nor what their derivatives are.
+ *
  * X(NAME, name, nargs, params, kind).
  *   nargs   the number of operands, -1 for any number
  *   params  the least number of static parameters; NONE: it reads none

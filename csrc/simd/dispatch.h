@@ -1,8 +1,9 @@
 /* The kernels that depend on the instruction set: inner loops over contiguous memory.
  *
+ * The folder simd knows runs of numbers and instruction sets. It must not know layouts, allocation and threads.
+ *
  * csrc/simd/simd_body.c is compiled once per level (base, x86-64-v3, x86-64-v4) with PYAD_ISA set to the level's
- * name; each compilation exports one table, and pyad_isa() picks the best one the processor runs. Nothing here knows of
- * layouts, tapes or allocation. Numerics: at most 2 ulp from the exact result; NaN, infinities, signed zeros and
+ * name; each compilation exports one table, and pyad_isa() picks the best one the processor runs. Numerics: at most 2 ulp from the exact result; NaN, infinities, signed zeros and
  * denormals as NumPy has them. */
 #ifndef PYAD_SIMD_DISPATCH_H
 #define PYAD_SIMD_DISPATCH_H
