@@ -94,9 +94,12 @@ void pyad_engine_enter(pyad_engine *engine);
 /* The words of the last failure on this thread. */
 const char *pyad_last_message(void);
 int pyad_kernel_count(void);
-const char *pyad_kernel_label(int kernel);
+/* The kernel's name; NULL outside the range. */
+const char *pyad_kernel_name(int kernel);
 /* The number of a kernel by name, or -1. */
 int pyad_kernel_find(const char *name);
+/* 1 where the kernel only moves elements. */
+int pyad_kernel_is_move(int kernel);
 
 typedef struct pyad_blas_info {
     const char *function;  /* the name of sgemm there, or "" for the engine's own loops */
@@ -276,7 +279,7 @@ const char *pyad_compiled_pass(const pyad_compiled *compiled, int pass, int64_t 
 
 /* What a node of a program is. */
 typedef enum pyad_gkind {
-    PYAD_G_INPUT, /* memory of the caller's: an argument, or an array that the function closed over */
+    PYAD_G_INPUT, /* memory of the caller's: an argument, or an array of captured state */
     PYAD_G_CONST, /* a value that the graph holds */
     PYAD_G_RUN,   /* a kernel */
     PYAD_G_CALL   /* an operation that only Python can run */
@@ -291,7 +294,7 @@ typedef enum pyad_base {
 } pyad_base;
 
 /* What a node is for. */
-typedef enum pyad_gsink_kind { PYAD_G_RESULT, PYAD_G_STORE, PYAD_G_GUARD } pyad_gsink_kind;
+typedef enum pyad_goutput_kind { PYAD_G_RESULT, PYAD_G_STORE, PYAD_G_GUARD } pyad_goutput_kind;
 
 typedef struct pyad_node_info {
     int kind;         /* a pyad_gkind */
@@ -448,7 +451,7 @@ int pyad_rule_begin(int64_t generation);
 int64_t pyad_rule_input(int dtype, int ndim, const int64_t *shape);
 /* Ends one recording: 0 the backward program, 1 + k the forward one from operand k (of at most three). An output is -1
  * where there is no derivative. */
-int pyad_rule_program(int which, int64_t generation, int input_count, int output_count, const int64_t *outputs);
+int pyad_rule_finish_program(int which, int64_t generation, int input_count, int output_count, const int64_t *outputs);
 /* How the forward direction of an operation follows. */
 typedef enum pyad_forward {
     PYAD_FORWARD_SAME,    /* element-wise: the same program, seeded with a tangent */
