@@ -23,7 +23,7 @@ class ChosenArguments:
     def __init__(self, name: str, args: tuple[Any, ...], argnums: ArgNums) -> None:
         self.args = args
         self.single = type(argnums) is int or isinstance(argnums, np.integer)
-        given = (argnums,) if self.single else _several(name, argnums)
+        given: Any = (argnums,) if self.single else _several(name, argnums)
         for n in given:
             if not -len(args) <= n < len(args):
                 raise ValueError(

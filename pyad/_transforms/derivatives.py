@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any, ParamSpec
+from typing import Any, Literal, ParamSpec, TypeVar, overload
 
 import numpy as np
 
@@ -18,11 +18,30 @@ from pyad._transforms.outputs import _check_holomorphic, _check_output_kind
 from pyad._transforms.pullback import Pullback
 
 P = ParamSpec("P")
+Aux = TypeVar("Aux")
+
+
+@overload
+def jacobian(
+    function: Callable[P, Any], argnums: ArgNums = 0, has_aux: Literal[False] = False, holomorphic: bool = False
+) -> Callable[P, Any]: ...
+
+
+@overload
+def jacobian(
+    function: Callable[P, tuple[Any, Aux]], argnums: ArgNums = 0, *, has_aux: Literal[True], holomorphic: bool = False
+) -> Callable[P, tuple[Any, Aux]]: ...
+
+
+@overload
+def jacobian(
+    function: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = False, holomorphic: bool = False
+) -> Callable[..., Any]: ...
 
 
 def jacobian(
-    function: Callable[P, Any], argnums: ArgNums = 0, has_aux: bool = False, holomorphic: bool = False
-) -> Callable[P, Any]:
+    function: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = False, holomorphic: bool = False
+) -> Callable[..., Any]:
     """A function that gives the Jacobian of `function`, row by row in reverse mode over one recording.
 
     Args:
@@ -49,7 +68,7 @@ def jacobian(
     check_function("jacobian", function)
 
     @functools.wraps(function, updated=())
-    def jacobian_of(*args: P.args, **keywords: P.kwargs) -> Any:
+    def jacobian_of(*args: Any, **keywords: Any) -> Any:
         select = ChosenArguments("jacobian", args, argnums)
         if holomorphic:
             _check_holomorphic("jacobian", select.leaves)
@@ -93,9 +112,27 @@ def _stack_rows(parts: list[Any], shape: tuple[int, ...], dtype: np.dtype) -> An
     return reshape(stack(parts), shape) if shape else parts[0]
 
 
+@overload
 def hessian(
-    function: Callable[P, Any], argnums: ArgNums = 0, has_aux: bool = False, holomorphic: bool = False
-) -> Callable[P, Any]:
+    function: Callable[P, Any], argnums: ArgNums = 0, has_aux: Literal[False] = False, holomorphic: bool = False
+) -> Callable[P, Any]: ...
+
+
+@overload
+def hessian(
+    function: Callable[P, tuple[Any, Aux]], argnums: ArgNums = 0, *, has_aux: Literal[True], holomorphic: bool = False
+) -> Callable[P, tuple[Any, Aux]]: ...
+
+
+@overload
+def hessian(
+    function: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = False, holomorphic: bool = False
+) -> Callable[..., Any]: ...
+
+
+def hessian(
+    function: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = False, holomorphic: bool = False
+) -> Callable[..., Any]:
     """A function that gives the Hessian of a scalar function: the Jacobian of its gradient.
 
     Args:

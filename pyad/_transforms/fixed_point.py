@@ -23,7 +23,7 @@ def _iterate(f: Any, a: Any, start: Any, distance: Callable[[Any, Any], Any], to
     return x
 
 
-fixed_point = primitive(_iterate)
+fixed_point: Any = primitive(_iterate)
 fixed_point.__name__ = fixed_point.__qualname__ = fixed_point.rules.name = "fixed_point"
 fixed_point.__doc__ = """The x with x = f(a)(x), found by iterating from a start until distance(x, previous x) <= tol.
 

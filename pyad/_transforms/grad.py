@@ -23,9 +23,8 @@ from pyad._transforms.argnums import ArgNums, ChosenArguments, check_function
 from pyad._transforms.leaves import checked_avals, make_leaves
 from pyad._transforms.outputs import _check_holomorphic, _check_outputs, _constant_leaf, _scalar_output
 from pyad._transforms.pullback import Pullback, SavedTape
-from pyad._transforms.scope import TapeScope, call_user
+from pyad._transforms.scope import NO_AUX, TapeScope, call_user
 from pyad._transforms.sweep import RECORDED, sweep_gradient
-
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -56,7 +55,7 @@ def _value_and_grad(
             gradients = sweep_gradient(flags, y._h, handles, avals)
         else:
             gradients = [np.zeros(shape, dtype)[()] for shape, dtype in avals]
-        aux_leaves, aux_structure = tree.flatten(aux) if has_aux else ([], None)
+        aux_leaves, aux_structure = tree.flatten(aux) if has_aux else NO_AUX
         finished = scope.finish([y, *gradients, *aux_leaves])
     finally:
         scope.close()
@@ -124,9 +123,27 @@ def value_and_grad(
     return value_and_gradient
 
 
+@overload
 def grad(
-    function: Callable[P, Any], argnums: ArgNums = 0, has_aux: bool = False, holomorphic: bool = False
-) -> Callable[P, Any]:
+    function: Callable[P, Any], argnums: ArgNums = 0, has_aux: Literal[False] = False, holomorphic: bool = False
+) -> Callable[P, Any]: ...
+
+
+@overload
+def grad(
+    function: Callable[P, tuple[Any, Aux]], argnums: ArgNums = 0, *, has_aux: Literal[True], holomorphic: bool = False
+) -> Callable[P, tuple[Any, Aux]]: ...
+
+
+@overload
+def grad(
+    function: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = False, holomorphic: bool = False
+) -> Callable[..., Any]: ...
+
+
+def grad(
+    function: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = False, holomorphic: bool = False
+) -> Callable[..., Any]:
     """A function that gives the gradient of `function`; as `value_and_grad` without the value.
 
     Args:
@@ -154,7 +171,7 @@ def grad(
     check_function("grad", function)
 
     @functools.wraps(function, updated=())
-    def gradient_of(*args: P.args, **keywords: P.kwargs) -> Any:
+    def gradient_of(*args: Any, **keywords: Any) -> Any:
         select = ChosenArguments("grad", args, argnums)
         _, gradient, aux = _value_and_grad("grad", function, select, keywords, has_aux, holomorphic)
         return (gradient, aux) if has_aux else gradient
@@ -216,7 +233,7 @@ def vjp(function: Callable[..., Any], *primals: Any, has_aux: bool = False) -> A
         handles = [x._h for x in inputs]  # the function may write into the arrays
         y, aux = call_user(function, list(structure.unflatten(inputs)), {}, has_aux)
         y_leaves, y_structure = tree.flatten(y)
-        aux_leaves, aux_structure = tree.flatten(aux) if has_aux else ([], None)
+        aux_leaves, aux_structure = tree.flatten(aux) if has_aux else NO_AUX
         _check_outputs("vjp", y_leaves)
         # Copies: the arrays themselves are the caller's, who may write into them.
         outputs = [copy_of(x) if is_traced(x) else _constant_leaf(x) for x in y_leaves]

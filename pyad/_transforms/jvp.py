@@ -15,7 +15,7 @@ from pyad._transforms.argnums import check_function, tangents_for
 from pyad._transforms.leaves import checked_avals, input_avals, make_leaves
 from pyad._transforms.outputs import _check_outputs
 from pyad._transforms.pullback import seed_of
-from pyad._transforms.scope import TapeScope, call_user
+from pyad._transforms.scope import NO_AUX, TapeScope, call_user
 from pyad._transforms.sweep import FORWARD, RECORDED, sweep
 
 R = TypeVar("R")
@@ -77,7 +77,7 @@ def jvp(
         handles = [x._h for x in inputs]  # the function may write into the arrays
         y, aux = call_user(function, list(structure.unflatten(inputs)), {}, has_aux)
         y_leaves, y_structure = tree.flatten(y)
-        aux_leaves, aux_structure = tree.flatten(aux) if has_aux else ([], None)
+        aux_leaves, aux_structure = tree.flatten(aux) if has_aux else NO_AUX
         _check_outputs("jvp", y_leaves)
         dots = _push(scope, handles, t_leaves, y_leaves)
         finished = scope.finish([*y_leaves, *dots, *aux_leaves])

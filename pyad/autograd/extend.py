@@ -23,7 +23,7 @@ class JVPNode:
     """Names forward mode in `register_notrace`."""
 
 
-def primitive(function: Callable[..., Any]) -> Callable[..., Any]:
+def primitive(function: Callable[..., Any]) -> Callable[..., Any]:  # type: ignore[no-redef]
     """As `pyad.extend.primitive`; a `SparseObject` that the function returns becomes the array it stands for."""
 
     @functools.wraps(function, updated=())

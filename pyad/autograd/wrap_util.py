@@ -70,14 +70,16 @@ def unary_to_nary(unary_operator: Callable[..., Any]) -> Callable[..., Any]:
             raise TypeError(
                 f"{get_name(unary_operator)}: argnum must be an int, or a tuple or list of ints, got {argnum!r}"
             )
-        single = type(argnum) is int
+        numbers = (argnum,) if isinstance(argnum, int) else tuple(argnum)
+        single = isinstance(argnum, int)
 
         @wrap_nary_f(fun, unary_operator, argnum)
         def nary_f(*args: Any, **keywords: Any) -> Any:
             def unary_f(x: Any) -> Any:
-                return fun(*subvals(args, [(argnum, x)] if single else zip(argnum, x, strict=True)), **keywords)
+                return fun(*subvals(args, zip(numbers, [x] if single else x, strict=True)), **keywords)
 
-            x = _floats(args[argnum] if single else tuple(args[i] for i in argnum))
+            chosen = tuple(args[i] for i in numbers)
+            x = _floats(chosen[0] if single else chosen)
             return unary_operator(unary_f, x, *rest, **options)
 
         return nary_f

@@ -67,7 +67,7 @@ class Steps:
 
     def _attempt(self, params: Any, state: Any, batch: Any) -> Any:
         """What the compiled function gives; None where it cannot be had."""
-        fast = self.fast
+        fast: Any = self.fast
         changed = (params, state) if self.whole else (params,)
         try:
             if self.trusted or not fast.recorded:
@@ -82,7 +82,7 @@ class Steps:
             self.fast = None
         return result
 
-    def _compared(self, fast: Compiled, changed: tuple[Any, ...], batch: Any) -> Any:
+    def _compared(self, fast: Any, changed: tuple[Any, ...], batch: Any) -> Any:
         wanted = self.loss(changed[0], *batch)
         before = [np.copy(x) for x in _arrays(changed)]
         result = fast(*changed, *batch)

@@ -40,9 +40,9 @@ def by_parts(name: str, reference: Callable[..., Any], **partials: Partial | Non
     derivatives of what is traced are computed. Traced float32 gives float32, where SciPy with an integer argument gives
     float64.
     """
-    rules = tuple(partials.values())
+    rules: tuple[Any, ...] = tuple(partials.values())
     if len(rules) == 1 and rules[0] is not None:
-        return _by_one(name, reference, *partials, rules[0])
+        return _by_one(name, reference, next(iter(partials)), rules[0])
     names = tuple(partials)
     has_constants = None in rules
     every = tuple(range(len(rules)))

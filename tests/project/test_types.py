@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-RIGHT = '''
+RIGHT = """
 from collections.abc import Callable
 
 import numpy as np
@@ -58,7 +58,7 @@ leaves, structure = pyad.tree.flatten({"w": x})
 expit = pyad.scipy.special.expit(x)
 kind = pyad.errors.ShapeError
 pyad.extend.primitive(np.sin)
-'''
+"""
 
 # Lines that are wrong, and a word of what each checker must say about them.
 WRONG = {

@@ -14,12 +14,13 @@ from pyad.autograd.numpy.numpy_wrapper import make_diagonal as make_diagonal
 from pyad.autograd.numpy.numpy_wrapper import metadata as metadata
 from pyad.autograd.numpy.numpy_wrapper import numpy_version as numpy_version
 
-globals().update({name: getattr(_ours, name) for name in _ours.__all__})
+_names: list[str] = _ours.__all__  # type: ignore[attr-defined]
+globals().update({name: getattr(_ours, name) for name in _names})
 # With autograd it is NumPy's own class, which programs compare types with.
 ndarray = _theirs.ndarray
 
 # For the star import, which here as with autograd brings NumPy's names.
-__all__ = sorted({*_theirs.__all__, *_ours.__all__, "make_diagonal", "numpy_version"} - {"fft", "linalg", "random"})
+__all__ = sorted({*_theirs.__all__, *_names, "make_diagonal", "numpy_version"} - {"fft", "linalg", "random"})
 
 
 def __getattr__(name: str) -> Any:

@@ -43,8 +43,8 @@ def match_complex(target: Any, x: Any) -> Any:
 
 def repeat_to_match_shape(g: Any, shape: tuple[int, ...], dtype: Any, axis: Any, keepdims: bool) -> tuple[Any, int]:
     """What a reduction of an array of this shape gave, repeated to the shape; with how many numbers each one was of."""
-    axes = range(len(shape)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
-    axes = {a % len(shape) for a in axes} if shape else set()
+    given = range(len(shape)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    axes = {a % len(shape) for a in given} if shape else set()
     kept = tuple(1 if k in axes else n for k, n in enumerate(shape))
     return broadcast_to(reshape(g, kept), shape), math.prod(shape[a] for a in axes)
 

@@ -369,11 +369,11 @@ def qr(
         raise refuse("qr", "pivoting=True" if pivoting else "mode='raw'", "use mode 'economic', 'full' or 'r'")
     a = asarray(a)
     if mode == "r":
-        upper = np.linalg.qr(a, mode="r")
+        upper: Any = np.linalg.qr(a, mode="r")
         missing = a.shape[-2] - upper.shape[-2]
         zeros = np.zeros((*a.shape[:-2], missing, a.shape[-1]), a.dtype)
         return (np.concatenate([upper, zeros], -2) if missing else upper,)
-    numpy_mode = {"full": "complete", "economic": "reduced"}.get(mode)
+    numpy_mode: Any = {"full": "complete", "economic": "reduced"}.get(mode)
     if numpy_mode is None:
         raise ValueError(f"qr: mode must be 'full', 'r', 'economic' or 'raw', got {mode!r}")
     return tuple(np.linalg.qr(a, mode=numpy_mode))
@@ -420,7 +420,7 @@ def eigh(
     """
     _check_eigen("eigh", type, subset_by_index, subset_by_value)
     a = asarray(a)
-    triangle = "L" if lower else "U"
+    triangle: Any = "L" if lower else "U"
     if b is None:
         return np.linalg.eigvalsh(a, triangle) if eigvals_only else tuple(np.linalg.eigh(a, triangle))
     factor = cholesky(b, lower=True) if lower else adjoint(cholesky(b))

@@ -137,7 +137,7 @@ def _stationary(cost: Callable[..., Any], solution: np.ndarray, held: np.ndarray
 
 # ---- least squares ----
 
-_LOSSES = {
+_LOSSES: dict[str, Callable[[Any], Any]] = {
     "linear": lambda z: z,
     "soft_l1": lambda z: 2.0 * (np.sqrt(1.0 + z) - 1.0),
     "huber": lambda z: np.where(z <= 1.0, z, 2.0 * np.sqrt(np.where(z <= 1.0, 1.0, z)) - 1.0),

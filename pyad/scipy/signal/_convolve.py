@@ -165,7 +165,7 @@ def _over_axes(x: Any, h: Any, mode: str, axes: Any, dots: Any) -> Any:
         return np.sum(moved[0] * moved[1], axis=summed)
     if mode not in _MODES:
         raise ValueError(f"convolve: mode must be 'full', 'same' or 'valid', got {mode!r}")
-    out = _mode_of("convolve", *moved, mode, convolved, how="fftconvolve", method="fft")
+    out = _mode_of("convolve", moved[0], moved[1], mode, convolved, how="fftconvolve", method="fft")
     return np.sum(out, axis=summed) if summed else out
 
 

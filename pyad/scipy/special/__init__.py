@@ -8,11 +8,10 @@ from typing import Any
 
 from pyad.scipy.special import _native
 
-_theirs: Any
 _implemented: dict[str, Any] = {name: getattr(_native, name) for name in _native.__all__}
 
 try:
-    import scipy.special as _theirs
+    import scipy.special as _theirs  # type: ignore[import-untyped,unused-ignore]
 except ModuleNotFoundError as _missing:
     if (_missing.name or "").partition(".")[0] != "scipy":
         raise

@@ -34,6 +34,8 @@ def _complex_valued(theirs: np.ufunc, shown: str, **partials: Any) -> Callable[.
 def _hankel(theirs: np.ufunc, shown: str, scale: complex) -> Callable[..., Any]:
     """One of Hankel's functions, times exp(scale z)."""
 
+    function: Any
+
     def slope(y: Any, v: Any, z: Any) -> Any:
         half = 0.5 * (function(v - 1, z) - function(v + 1, z))
         return half + scale * y if scale else half
