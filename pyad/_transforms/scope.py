@@ -120,6 +120,10 @@ def _renewed(x: Array, handle: int) -> Array:
     return array
 
 
+# What flattening gives where there is no auxiliary output.
+NO_AUX: tuple[list[Any], Any] = ([], None)
+
+
 @_engine.holds_mark
 def call_user(
     function: Callable[..., Any], args: list[Any], keywords: dict[str, Any], has_aux: bool
