@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from pyad._binding.engine import FAILED, LARGE, lend, lib
+from pyad._ops._nested import operand, plain
 from pyad._ops._registry import implements, named
-from pyad._trace.array import Array, View, _Held, _new, contains_traced, is_traced, refuse_subclass
-from pyad._trace.discrete import Discrete
+from pyad._trace.array import Array, View, _Held, _new, is_traced
 from pyad._trace.op import Op
 
-__all__ = ["binary", "binary_method", "operand", "plain", "unary"]
+__all__ = ["binary", "binary_method", "unary"]
 
 
 def unary(op: Op, doc: str) -> Callable[[Any], Any]:
@@ -118,31 +118,3 @@ def _named(function: Callable[..., Any], op: Op, doc: str, registered: bool = Tr
     if registered and isinstance(op.reference, np.ufunc):
         implements(op.reference)(function)
     return function
-
-
-def plain(name: str, x: Any) -> Any:
-    """A plain operand for NumPy; a list that holds traced values is not one."""
-    if type(x) in (list, tuple) and contains_traced(x):
-        from pyad._ops.shape import array
-
-        return array(x)
-    return x
-
-
-def operand(name: str, x: Any) -> Any:
-    """An operand for the engine: traced, a number, or an ndarray of numbers."""
-    if is_traced(x) or type(x) is np.ndarray:
-        return x
-    if type(x) is Discrete:
-        return x.as_array()
-    if isinstance(x, float | int | complex | np.ndarray | np.generic):
-        refuse_subclass(name, x)
-        return x
-    if type(x) in (list, tuple) and contains_traced(x):
-        from pyad._ops.shape import array
-
-        return array(x)
-    converted = np.asarray(x)
-    if converted.dtype.kind not in "biufc":
-        raise TypeError(f"{name}: operand of type {type(x).__name__} is neither a number nor an array of numbers")
-    return converted

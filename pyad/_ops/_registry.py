@@ -16,6 +16,7 @@ from typing import Any
 
 from numpy import ufunc
 
+from pyad._ops._nested import plain
 from pyad._trace.array import Array, contains_traced, is_traced
 from pyad.errors import EngineError, UnsupportedError
 
@@ -30,6 +31,7 @@ __all__ = [
     "module_of",
     "named",
     "namespace",
+    "over",
     "product_of",
     "refuse_out",
 ]
@@ -119,6 +121,28 @@ def holds_traced(x: Any) -> bool:
     return is_traced(x) or (type(x) in (list, tuple) and contains_traced(x))
 
 
+def over(theirs: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Decorator: the function of NumPy or SciPy where all arguments are plain, the decorated one where one is traced or
+    is a list or tuple that holds a traced value."""
+
+    def decorate(ours: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(ours)
+        def function(*args: Any, **keywords: Any) -> Any:
+            if keywords and keywords.get("out") is not None:
+                return theirs(*args, **keywords)  # which comes back through its protocol, where out= is written
+            for x in args:
+                if holds_traced(x):
+                    return ours(*args, **keywords)
+            for x in keywords.values():
+                if holds_traced(x):
+                    return ours(*args, **keywords)
+            return theirs(*args, **keywords)
+
+        return function
+
+    return decorate
+
+
 def namespace(module: ModuleType) -> dict[str, Any]:
     """The functions of a NumPy module that are implemented here, by name: NumPy's own for plain arguments, ours where
     one is traced."""
@@ -137,18 +161,7 @@ def _either(theirs: Callable[..., Any], ours: Callable[..., Any]) -> Callable[..
     if isinstance(theirs, ufunc):
         return _either_ufunc(theirs, ours)
 
-    def function(*args: Any, **keywords: Any) -> Any:
-        if keywords and keywords.get("out") is not None:
-            return theirs(*args, **keywords)  # which comes back through its protocol, where out= is written
-        for x in args:
-            if holds_traced(x):
-                return ours(*args, **keywords)
-        for x in keywords.values():
-            if holds_traced(x):
-                return ours(*args, **keywords)
-        return theirs(*args, **keywords)
-
-    return _dressed(function, theirs)
+    return _dressed(over(theirs)(ours), theirs)
 
 
 def _either_ufunc(theirs: ufunc, ours: Callable[..., Any]) -> Callable[..., Any]:
@@ -160,9 +173,7 @@ def _either_ufunc(theirs: ufunc, ours: Callable[..., Any]) -> Callable[..., Any]
         if not keywords and len(args) <= theirs.nin:
             return ours(*args)  # which says so where there are too few
         # NumPy sorts the arguments out and comes back through its protocol, for which a list must be an array.
-        from pyad._ops.shape import array
-
-        return theirs(*(array(x) if type(x) in (list, tuple) and contains_traced(x) else x for x in args), **keywords)
+        return theirs(*(plain(theirs.__name__, x) for x in args), **keywords)
 
     def unary(x: Any, /, *rest: Any, **keywords: Any) -> Any:
         if type(x) is Array and not rest and not keywords:

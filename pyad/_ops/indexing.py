@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from pyad._binding.engine import FAILED, INT64, LARGE, error, lib
-from pyad._ops.shape import reshape, transpose
-from pyad._trace import strided_view as parts
+from pyad._ops.shape import _slice, reshape, transpose
+from pyad._trace import strided_view
 from pyad._trace.array import (
     Array,
     View,
@@ -30,27 +30,9 @@ from pyad._trace.discrete import Discrete, call, detached, peek
 from pyad._trace.op import linear
 from pyad.errors import ShapeError
 
-__all__ = ["getitem", "slice_axis", "take_rows"]
+__all__ = ["getitem", "take_rows"]
 
-# ---- records; (start, step, count) per dimension, count -1 for a single index ----
-
-
-def _slice_reference(x: Any, *p: int) -> Any:
-    index = []
-    for start, step, count in zip(p[0::3], p[1::3], p[2::3], strict=True):
-        index.append(start if count < 0 else start + step * np.arange(count))
-    out = np.asarray(x)
-    for axis in range(len(index) - 1, -1, -1):
-        out = np.take(out, index[axis], axis)
-    return out
-
-
-def _unslice_reference(s: Any, *p: int) -> Any:
-    ndim = p[0]
-    out = np.zeros(p[1 : 1 + ndim], np.asarray(s).dtype)
-    places = np.arange(out.size).reshape(out.shape)
-    out.reshape(-1)[_slice_reference(places, *p[1 + ndim :])] = s
-    return out
+# ---- records ----
 
 
 def _put_reference(s: Any, index: Any, rows: int) -> Any:
@@ -60,8 +42,6 @@ def _put_reference(s: Any, index: Any, rows: int) -> Any:
     return out
 
 
-_slice = linear("slice", _slice_reference, lambda s, y, x, p: (_unslice.record([s._h], (x.ndim, *x.shape, *p)),))
-_unslice = linear("unslice", _unslice_reference, lambda s, y, x, p: (_slice.record([s._h], p[1 + p[0] :]),))
 _take = linear(
     "take",
     lambda x, index: np.take(x, index, axis=0),
@@ -119,16 +99,6 @@ def as_places(index: Any) -> Any:
     return index if index.dtype == np.int64 else call(np.asarray, (index, np.int64), {})
 
 
-def slice_axis(x: Any, axis: int, start: int, count: int) -> Any:
-    """`count` entries along one axis, from `start`."""
-    if not is_traced(x):
-        return x[(slice(None),) * axis + (slice(start, start + count),)]
-    p: list[int] = []
-    for d, length in enumerate(x.shape):
-        p += (start, 1, count) if d == axis else (0, 1, length)
-    return _slice.record([x._h], tuple(p))
-
-
 def take_rows(x: Array, index: Any) -> Any:
     """x[index] along the first axis for an int64 array with entries in [0, len(x))."""
     return _take.record([x._h, index_handle(index)], ())
@@ -157,7 +127,7 @@ def getitem(x: Array, index: Any) -> Any:
     elif kind is slice:
         handle = _slice_first(x, index)
         if handle < FAILED:
-            return view(x, handle, (parts.first_axis, index))
+            return view(x, handle, (strided_view.first_axis, index))
     else:
         handle = FAILED
     if 0 <= handle < LARGE:
@@ -165,7 +135,7 @@ def getitem(x: Array, index: Any) -> Any:
         out._h = handle
         return out
     if handle < 0:
-        return view(x, ~handle, (parts.rows, place))
+        return view(x, ~handle, (strided_view.rows, place))
     p = simple_index(x.shape, index)
     if p is not None:
         return _sliced(x, p)
@@ -239,7 +209,7 @@ def places_of(shape: tuple[int, ...], index: Any) -> np.ndarray:
     """The places in C order of the elements that any index names."""
     items = expand(index, len(shape))
     if any(map(is_array_index, items)):
-        return place_index(parts.whole(shape), items)[0]
+        return place_index(strided_view.whole(shape), items)[0]
     return np.asarray(np.arange(math.prod(shape)).reshape(shape)[index], np.int64)
 
 
@@ -272,18 +242,18 @@ def _stale_getitem(x: View, index: Any) -> Any:
     return view_of(x, part) if part.shape else wrap(read_part(x._root, part))
 
 
-def select(x: Array, index: Any) -> parts.Part | None:
+def select(x: Array, index: Any) -> strided_view.Part | None:
     """Which part of the root of x an index names; None where it takes index arrays."""
     shape = x.shape
     p = simple_index(shape, index)
     if p is not None:
-        return parts.sliced(part_of(x), p)
+        return strided_view.sliced(part_of(x), p)
     items = expand(index, len(shape))
     if any(map(is_array_index, items)):
         return None
     p, new = basic_index(shape, items)
-    part = parts.sliced(part_of(x), p)
-    return part if len(part.shape) == len(new) else parts.reshaped(part, new)
+    part = strided_view.sliced(part_of(x), p)
+    return part if len(part.shape) == len(new) else strided_view.reshaped(part, new)
 
 
 def simple_index(shape: tuple[int, ...], index: Any) -> tuple[int, ...] | None:
@@ -398,7 +368,7 @@ def _sliced(x: Array, p: tuple[int, ...]) -> Array:
     handle = lib.pyad_op(_slice.number, 1, (x._h,), len(p), p)
     if handle >= FAILED:
         raise error(handle, (x._h,))
-    return view(x, handle, (parts.sliced, p)) if any(n >= 0 for n in p[2::3]) else wrap(handle)
+    return view(x, handle, (strided_view.sliced, p)) if any(n >= 0 for n in p[2::3]) else wrap(handle)
 
 
 def _advanced(x: Array, items: list[Any]) -> Any:
@@ -505,7 +475,7 @@ def _gather(view: Array, index: list[np.ndarray], axes: list[int], adjacent: boo
 # ---- where the elements that an index with arrays names lie ----
 
 
-def place_index(part: parts.Part, items: list[Any]) -> tuple[np.ndarray, bool]:
+def place_index(part: strided_view.Part, items: list[Any]) -> tuple[np.ndarray, bool]:
     """The places (in the root's C order) of the elements that an index with arrays selects from a part, in the shape of
     the result, and whether they are known to be distinct. O(result), but for masks, which are looked through.
     """

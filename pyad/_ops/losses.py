@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pyad._ops._calls import operand
+from pyad._ops._nested import operand
 from pyad._ops.arithmetic import multiply
 from pyad._ops.indexing import index_handle, pick_last, unpick_last
 from pyad._ops.reductions import _reference_logsumexp, _softmax, sum

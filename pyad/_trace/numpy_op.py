@@ -157,8 +157,7 @@ def _plain_part(packed: np.ndarray, start: int, size: int, shape: tuple[int, ...
 
 
 def _traced_part(packed: Array, start: int, size: int, shape: tuple[int, ...]) -> Array:
-    from pyad._ops.indexing import _slice
-    from pyad._ops.shape import _reshape
+    from pyad._ops.shape import _reshape, _slice
 
     part = _slice.record([packed._h], (start, 1, size))
     return part if len(shape) == 1 else _reshape.record([part._h], shape)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from pyad._ops import arithmetic
+from pyad._ops import activations, explog_trig
 
 __all__ = ["get", "identity", "relu", "sigmoid", "softplus", "tanh"]
 
@@ -25,7 +25,7 @@ def relu(x: Any) -> Any:
     >>> float(relu(-2.0))
     0.0
     """
-    return arithmetic.relu(x)
+    return activations.relu(x)
 
 
 def sigmoid(x: Any) -> Any:
@@ -34,7 +34,7 @@ def sigmoid(x: Any) -> Any:
     >>> float(sigmoid(0.0))
     0.5
     """
-    return arithmetic.sigmoid(x)
+    return explog_trig.sigmoid(x)
 
 
 def softplus(x: Any) -> Any:
@@ -43,7 +43,7 @@ def softplus(x: Any) -> Any:
     >>> float(softplus(1000.0))
     1000.0
     """
-    return arithmetic.softplus(x)
+    return activations.softplus(x)
 
 
 def tanh(x: Any) -> Any:
@@ -52,16 +52,16 @@ def tanh(x: Any) -> Any:
     >>> float(tanh(0.0))
     0.0
     """
-    return arithmetic.tanh(x)
+    return explog_trig.tanh(x)
 
 
 # The operations themselves, which saves the call in between.
 _BY_NAME = {
     "identity": identity,
-    "relu": arithmetic.relu,
-    "sigmoid": arithmetic.sigmoid,
-    "softplus": arithmetic.softplus,
-    "tanh": arithmetic.tanh,
+    "relu": activations.relu,
+    "sigmoid": explog_trig.sigmoid,
+    "softplus": activations.softplus,
+    "tanh": explog_trig.tanh,
 }
 
 

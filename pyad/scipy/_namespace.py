@@ -1,8 +1,7 @@
-"""What the modules over SciPy share: finding SciPy, and going to it for plain arguments."""
+"""What the modules over SciPy share: finding SciPy, and what its modules look like."""
 
 from __future__ import annotations
 
-import functools
 import importlib
 from collections.abc import Callable
 from types import ModuleType
@@ -10,12 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from pyad._ops._registry import holds_traced
 from pyad._ops.shape import asarray
 from pyad._trace.array import numpy_value
 from pyad.errors import UnsupportedError
 
-__all__ = ["fallback", "listing", "load", "over", "plain", "refuse", "run_by"]
+__all__ = ["fallback", "listing", "load", "plain", "refuse", "run_by"]
 
 Function = Callable[..., Any]
 
@@ -48,26 +46,6 @@ def fallback(theirs: ModuleType) -> Function:
 def listing(theirs: ModuleType, ours: list[str]) -> Function:
     """A module's __dir__."""
     return lambda: sorted({*dir(theirs), *ours})
-
-
-def over(theirs: Function) -> Callable[[Function], Function]:
-    """Decorator: SciPy's function where all arguments are plain, the decorated one where one is traced or is a list
-    or tuple that holds a traced value."""
-
-    def decorate(ours: Function) -> Function:
-        @functools.wraps(ours)
-        def function(*args: Any, **keywords: Any) -> Any:
-            for x in args:
-                if holds_traced(x):
-                    return ours(*args, **keywords)
-            for x in keywords.values():
-                if holds_traced(x):
-                    return ours(*args, **keywords)
-            return theirs(*args, **keywords)
-
-        return function
-
-    return decorate
 
 
 def run_by(function: Function) -> Function:

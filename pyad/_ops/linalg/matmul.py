@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from pyad._binding.engine import FAILED, lend, lib
-from pyad._ops._calls import operand, plain
+from pyad._ops._nested import operand, plain
 from pyad._ops._registry import product_of
 from pyad._ops.linalg._matrices import transposed
 from pyad._ops.shape import broadcast_to, reshape

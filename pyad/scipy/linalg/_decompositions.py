@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from pyad._ops._registry import over
 from pyad._ops.linalg._matrices import adjoint, check_square, transposed, tril, triu
 from pyad._ops.shape import asarray
 from pyad._trace.discrete import computed, is_staged
 from pyad._trace.numpy_op import host
 from pyad.errors import ShapeError
-from pyad.scipy._namespace import load, over, plain, refuse
+from pyad.scipy._namespace import load, plain, refuse
 from pyad.scipy.linalg._solve import _permutation, _rows, solve_triangular
 
 _theirs = load("scipy.linalg")

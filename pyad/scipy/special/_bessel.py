@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import scipy.special as sp
 
-from pyad._ops import arithmetic as el
 from pyad._ops._registry import implements
+from pyad._ops.arithmetic import sign
+from pyad._ops.comparison import where
 from pyad._ops.complex_parts import imag, real
 from pyad._trace.array import is_complex, is_traced
 from pyad.scipy._elementwise import behind, by_parts, refuse, special
@@ -37,7 +38,7 @@ def _scaled(theirs: np.ufunc, slope: Callable[..., Any], part: Callable[..., Any
     """
     name = f"scipy.special.{theirs.__name__}"
     of_real = by_parts(name, theirs, **real)
-    of_complex = by_parts(name, lambda v, z, r: theirs(v, z), v=None, z=slope, r=lambda y, v, z, r: -el.sign(r) * y)
+    of_complex = by_parts(name, lambda v, z, r: theirs(v, z), v=None, z=slope, r=lambda y, v, z, r: -sign(r) * y)
 
     def function(v: Any, z: Any) -> Any:
         return of_complex(v, z, part(z)) if is_complex(z) else of_real(v, z)
@@ -62,7 +63,7 @@ ive = _scaled(
     lambda y, v, z, r: 0.5 * (ive(v - 1, z) + ive(v + 1, z)),
     real,
     v=None,
-    z=lambda y, v, x: 0.5 * (ive(v - 1, x) + ive(v + 1, x)) - el.sign(x) * y,
+    z=lambda y, v, x: 0.5 * (ive(v - 1, x) + ive(v + 1, x)) - sign(x) * y,
 )
 kv = special(sp.kv, v=None, z=lambda y, v, x: -0.5 * (kv(v - 1, x) + kv(v + 1, x)))
 kve = special(sp.kve, v=None, z=lambda y, v, x: y - 0.5 * (kve(v - 1, x) + kve(v + 1, x)))
@@ -76,8 +77,8 @@ y0 = special(sp.y0, x=lambda y, x: -y1(x))
 y1 = special(sp.y1, x=lambda y, x: 0.5 * (y0(x) - yv(2, x)))
 i0 = special(sp.i0, x=lambda y, x: i1(x))
 i1 = special(sp.i1, x=lambda y, x: 0.5 * (i0(x) + iv(2, x)))
-i0e = special(sp.i0e, x=lambda y, x: i1e(x) - el.sign(x) * y)
-i1e = special(sp.i1e, x=lambda y, x: 0.5 * (i0e(x) + ive(2, x)) - el.sign(x) * y)
+i0e = special(sp.i0e, x=lambda y, x: i1e(x) - sign(x) * y)
+i1e = special(sp.i1e, x=lambda y, x: 0.5 * (i0e(x) + ive(2, x)) - sign(x) * y)
 k0 = special(sp.k0, x=lambda y, x: -k1(x))
 k1 = special(sp.k1, x=lambda y, x: -0.5 * (k0(x) + kv(2, x)))
 k0e = special(sp.k0e, x=lambda y, x: y - k1e(x))
@@ -97,7 +98,7 @@ def _spherical(theirs: Callable[..., Any], below: float, above: float) -> Callab
         # Arrays of float64 would widen float32.
         dtype = x.dtype
         lower = f(np.maximum(n - 1, 0), x)
-        term = el.where(n > 0, first.astype(dtype) * lower, 0.0)
+        term = where(n > 0, first.astype(dtype) * lower, 0.0)
         return term + second.astype(dtype) * f(n + 1, x)
 
     f = by_parts(name, theirs, n=None, z=slope)
