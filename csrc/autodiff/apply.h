@@ -2,7 +2,7 @@
 #ifndef PYAD_APPLY_H
 #define PYAD_APPLY_H
 
-#include "autodiff/sweep.h"
+#include "autodiff/sweep_state.h"
 
 /* One application of a rule's program: its inputs are the operands and the result of `node` and then a seed; wanted
  * output k is added to target[k]. */
@@ -33,11 +33,6 @@ static inline bool pyad_apply_wants(pyad_sweep *sweep, const pyad_application *a
     return (a->want & pyad_output_bit(output)) && pyad_sweep_slot(sweep, a->targets[output]) != NULL;
 }
 
-static inline const pyad_layout *pyad_apply_layout(const pyad_sweep *sweep, uint32_t node)
-{
-    return sweep->recorder.tape->value[node].layout;
-}
-
 /* Few elements with nothing to broadcast or to sum: all in registers on the stack. */
 bool pyad_apply_is_small(const pyad_sweep *sweep, const pyad_application *a);
 pyad_status pyad_apply_small(pyad_sweep *sweep, const pyad_application *a);
@@ -53,10 +48,5 @@ pyad_status pyad_apply_self(pyad_sweep *sweep, uint32_t node, int from, int to);
  * O(part) on plain values; a write hands the slot on from the array after it to the array before it (or the other way). */
 pyad_status pyad_apply_part_backward(pyad_sweep *sweep, uint32_t node, pyad_slot *slot);
 pyad_status pyad_apply_part_forward(pyad_sweep *sweep, uint32_t node);
-/* Adds a node to the slot of `target` on the tape, summing or widening broadcast axes. */
-pyad_status pyad_apply_add_node(pyad_sweep *sweep, uint32_t target, uint32_t part);
-/* Whether the value of `read`, which the rule of `node` needs, is still there (PYAD_ERR_STATE) and unchanged
- * (PYAD_ERR_MUTATED). */
-pyad_status pyad_apply_verify(pyad_sweep *sweep, uint32_t node, uint32_t read);
 
 #endif

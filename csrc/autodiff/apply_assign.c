@@ -43,7 +43,7 @@ static pyad_status find_places(pyad_sweep *sweep, uint32_t node, pyad_value *pla
 {
     const pyad_tape *tape = sweep->recorder.tape;
     uint32_t index = pyad_tape_args(tape, node)[2];
-    PYAD_TRY(pyad_apply_verify(sweep, node, index));
+    PYAD_TRY(pyad_sweep_check_read(sweep, node, index));
     const pyad_value *value = &tape->value[index];
     *places = (pyad_value){value->layout, value->data, NULL};
     if (value->layout->contiguous)
@@ -80,7 +80,7 @@ static pyad_status read_backward(pyad_sweep *sweep, uint32_t node, const pyad_sl
     part p;
     if (to == NULL)
         return PYAD_OK;
-    PYAD_TRY(pyad_accum_own(&sweep->accum, to, pyad_apply_layout(sweep, target)));
+    PYAD_TRY(pyad_accum_own(&sweep->accum, to, pyad_sweep_layout(sweep, target)));
     PYAD_TRY(find_part(sweep, node, &to->value, &p));
     if (p.view.layout->size == 1 && p.view.layout->dtype == PYAD_F64) {
         *(double *)p.view.data += *(const double *)slot->value.data;
@@ -100,7 +100,7 @@ static pyad_status hand_back(pyad_sweep *sweep, uint32_t old, pyad_slot *slot)
     if (to->state == PYAD_SLOT_EMPTY)
         *to = *slot;
     else
-        PYAD_TRY(pyad_accum_add(&sweep->accum, to, pyad_apply_layout(sweep, old), slot->value, true));
+        PYAD_TRY(pyad_accum_add(&sweep->accum, to, pyad_sweep_layout(sweep, old), slot->value, true));
     slot->state = PYAD_SLOT_EMPTY;
     return PYAD_OK;
 }
@@ -112,7 +112,7 @@ static pyad_status write_part_backward(pyad_sweep *sweep, uint32_t node, pyad_sl
     part p;
     PYAD_TRY(find_part(sweep, node, &slot->value, &p));
     if (to != NULL)
-        PYAD_TRY(pyad_accum_add(&sweep->accum, to, pyad_apply_layout(sweep, written), as_value(&p), false));
+        PYAD_TRY(pyad_accum_add(&sweep->accum, to, pyad_sweep_layout(sweep, written), as_value(&p), false));
     pyad_zero(p.view);
     return PYAD_OK;
 }
@@ -128,7 +128,7 @@ static pyad_status give_places(pyad_sweep *sweep, uint32_t written, const pyad_s
     PYAD_TRY(pyad_accum_alloc(&sweep->accum, layout, &values));
     pyad_gather_places(pyad_value_view(&values), slot->value.data, pyad_value_view(places));
     pyad_status status =
-        pyad_accum_add(&sweep->accum, pyad_sweep_slot(sweep, written), pyad_apply_layout(sweep, written), values, true);
+        pyad_accum_add(&sweep->accum, pyad_sweep_slot(sweep, written), pyad_sweep_layout(sweep, written), values, true);
     if (status != PYAD_OK && values.buffer != NULL)
         pyad_buffer_release(sweep->accum.env.mem, values.buffer);
     return status;
@@ -158,19 +158,19 @@ static pyad_status read_forward(pyad_sweep *sweep, uint32_t node)
     if (!is_filled(from))
         return PYAD_OK;
     if (tape->op[node] == PYAD_KERNEL_WINDOW && !from->value.layout->contiguous)
-        PYAD_TRY(pyad_accum_own(&sweep->accum, from, pyad_apply_layout(sweep, source)));
+        PYAD_TRY(pyad_accum_own(&sweep->accum, from, pyad_sweep_layout(sweep, source)));
     PYAD_TRY(find_part(sweep, node, &from->value, &p));
     pyad_value value = as_value(&p);
     /* A small part is copied, so that the next write can change the slot in place. */
     if (2 * value.layout->size > from->value.layout->size)
         value.buffer = from->value.buffer;
-    return pyad_accum_add(&sweep->accum, pyad_sweep_slot(sweep, node), pyad_apply_layout(sweep, node), value, false);
+    return pyad_accum_add(&sweep->accum, pyad_sweep_slot(sweep, node), pyad_sweep_layout(sweep, node), value, false);
 }
 
 /* The tangent of the array before a write, in the slot of the array after it: moved where it is nobody else's. */
 static pyad_status hand_on(pyad_sweep *sweep, uint32_t node, pyad_slot *from, pyad_slot *slot)
 {
-    const pyad_layout *layout = pyad_apply_layout(sweep, node);
+    const pyad_layout *layout = pyad_sweep_layout(sweep, node);
     if (!is_filled(from))
         return pyad_accum_own(&sweep->accum, slot, layout);
     bool alone = from->state == PYAD_SLOT_OWNED && from->value.layout->contiguous &&
@@ -200,11 +200,11 @@ static pyad_status write_places_forward(pyad_sweep *sweep, uint32_t node, pyad_s
     pyad_value places;
     uint32_t written = pyad_tape_args(sweep->recorder.tape, node)[1];
     if (is_filled(x))
-        PYAD_TRY(pyad_accum_own(&sweep->accum, x, pyad_apply_layout(sweep, written)));
+        PYAD_TRY(pyad_accum_own(&sweep->accum, x, pyad_sweep_layout(sweep, written)));
     pyad_status status = find_places(sweep, node, &places);
     if (status == PYAD_OK)
         pyad_scatter_places(pyad_value_view(&slot->value), is_filled(x) ? x->value.data : NULL,
-                            pyad_apply_layout(sweep, written)->ndim == 0, pyad_value_view(&places));
+                            pyad_sweep_layout(sweep, written)->ndim == 0, pyad_value_view(&places));
     release_places(sweep, &places);
     return status;
 }
@@ -250,7 +250,7 @@ static pyad_status read_backward_recorded(pyad_sweep *sweep, uint32_t node, uint
         memcpy(params + 2, pyad_shape(layout), layout->ndim * sizeof *params);
         memcpy(params + 2 + layout->ndim, tape->params[node] + 1, 3 * (size_t)layout->ndim * sizeof *params);
         PYAD_TRY(pyad_record(&sweep->recorder, PYAD_KERNEL_UNSLICE, 1, &s, params, &s));
-        return pyad_apply_add_node(sweep, target, s);
+        return pyad_sweep_add_node(sweep, target, s);
     }
     memcpy(params, tape->params[node], (size_t)(tape->params[node][0] + 1) * sizeof *params);
     int64_t ndim = params[2];
@@ -266,7 +266,7 @@ static pyad_status read_backward_recorded(pyad_sweep *sweep, uint32_t node, uint
     uint32_t both[2] = {0, s};
     PYAD_TRY(zeros_like(sweep, target, &both[0]));
     PYAD_TRY(pyad_record(&sweep->recorder, PYAD_KERNEL_ASSIGN, 2, both, params, &s));
-    return pyad_apply_add_node(sweep, target, s);
+    return pyad_sweep_add_node(sweep, target, s);
 }
 
 /* The written part of `s`, in the shape of operand 1 or of one that broadcasting it gives. */
@@ -300,13 +300,13 @@ static pyad_status write_backward_recorded(pyad_sweep *sweep, uint32_t node, uin
     uint32_t zero;
     if (pyad_sweep_slot(sweep, written) != NULL) {
         PYAD_TRY(record_part(sweep, node, s, &found));
-        PYAD_TRY(pyad_apply_add_node(sweep, written, found));
+        PYAD_TRY(pyad_sweep_add_node(sweep, written, found));
     }
     if (pyad_sweep_slot(sweep, old) == NULL)
         return PYAD_OK;
     PYAD_TRY(pyad_tape_number(tape, 0.0, tape->value[old].layout->dtype, &zero));
     PYAD_TRY(record_replaced(sweep, node, s, zero, &found));
-    return pyad_apply_add_node(sweep, old, found);
+    return pyad_sweep_add_node(sweep, old, found);
 }
 
 static pyad_status forward_recorded(pyad_sweep *sweep, uint32_t node)
@@ -320,7 +320,7 @@ static pyad_status forward_recorded(pyad_sweep *sweep, uint32_t node)
             return PYAD_OK;
         found = from->node;
         PYAD_TRY(pyad_record(&sweep->recorder, tape->op[node], 1, &found, tape->params[node], &found));
-        return pyad_apply_add_node(sweep, node, found);
+        return pyad_sweep_add_node(sweep, node, found);
     }
     pyad_slot *x = pyad_sweep_slot(sweep, pyad_tape_args(tape, node)[1]);
     if (!is_filled(from) && !is_filled(x))
@@ -336,7 +336,7 @@ static pyad_status forward_recorded(pyad_sweep *sweep, uint32_t node)
     else
         PYAD_TRY(pyad_tape_number(tape, 0.0, tape->value[first].layout->dtype, &given));
     PYAD_TRY(record_replaced(sweep, node, into, given, &found));
-    return pyad_apply_add_node(sweep, node, found);
+    return pyad_sweep_add_node(sweep, node, found);
 }
 
 /* ---- both ---- */
@@ -351,7 +351,7 @@ pyad_status pyad_apply_part_backward(pyad_sweep *sweep, uint32_t node, pyad_slot
                     : write_backward_recorded(sweep, node, slot->node);
     if (read)
         return read_backward(sweep, node, slot);
-    PYAD_TRY(pyad_accum_own(&sweep->accum, slot, pyad_apply_layout(sweep, node)));
+    PYAD_TRY(pyad_accum_own(&sweep->accum, slot, pyad_sweep_layout(sweep, node)));
     PYAD_TRY(op == PYAD_KERNEL_ASSIGN ? write_part_backward(sweep, node, slot)
                                       : write_places_backward(sweep, node, slot));
     return hand_back(sweep, pyad_tape_args(tape, node)[0], slot);

@@ -25,7 +25,7 @@ static pyad_status self_values(pyad_sweep *sweep, uint32_t node, int from, int t
         pyad_slot *slot = pyad_sweep_slot(sweep, arg);
         in[k] = tape->value[arg];
         if (k < from || k >= to) {
-            PYAD_TRY(pyad_apply_verify(sweep, node, arg));
+            PYAD_TRY(pyad_sweep_check_read(sweep, node, arg));
             continue;
         }
         if (slot != NULL && slot->state != PYAD_SLOT_EMPTY)
@@ -38,7 +38,7 @@ static pyad_status self_values(pyad_sweep *sweep, uint32_t node, int from, int t
     PYAD_TRY(pyad_exec(&env, tape->op[node], tape->params[node], nargs, in, &out));
     bool fresh = out.buffer != NULL;
     pyad_status status =
-        pyad_accum_add(&sweep->accum, pyad_sweep_slot(sweep, node), pyad_apply_layout(sweep, node), out, fresh);
+        pyad_accum_add(&sweep->accum, pyad_sweep_slot(sweep, node), pyad_sweep_layout(sweep, node), out, fresh);
     if (status != PYAD_OK && fresh)
         pyad_buffer_release(tape->mem, out.buffer);
     return status;
@@ -53,7 +53,7 @@ static pyad_status self_recorded(pyad_sweep *sweep, uint32_t node, int from, int
         pyad_slot *slot = pyad_sweep_slot(sweep, arg);
         in[k] = arg;
         if (k < from || k >= to) {
-            PYAD_TRY(pyad_apply_verify(sweep, node, arg));
+            PYAD_TRY(pyad_sweep_check_read(sweep, node, arg));
         } else if (slot != NULL && slot->state != PYAD_SLOT_EMPTY) {
             in[k] = slot->node;
         } else {
@@ -66,7 +66,7 @@ static pyad_status self_recorded(pyad_sweep *sweep, uint32_t node, int from, int
     }
     uint32_t tangent;
     PYAD_TRY(pyad_record(&sweep->recorder, tape->op[node], nargs, in, tape->params[node], &tangent));
-    return pyad_apply_add_node(sweep, node, tangent);
+    return pyad_sweep_add_node(sweep, node, tangent);
 }
 
 pyad_status pyad_apply_self(pyad_sweep *sweep, uint32_t node, int from, int to)

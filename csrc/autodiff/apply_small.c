@@ -20,7 +20,7 @@ static bool fits(const pyad_layout *layout, const pyad_layout *shape)
 bool pyad_apply_is_small(const pyad_sweep *sweep, const pyad_application *a)
 {
     const pyad_program *p = a->program;
-    const pyad_layout *shape = pyad_apply_layout(sweep, a->node);
+    const pyad_layout *shape = pyad_sweep_layout(sweep, a->node);
     if (pyad_dtype_is_complex(shape->dtype) || (p->steps == NULL && p->instr_count > 0) || !shape->contiguous ||
         shape->size == 0)
         return false;
@@ -28,9 +28,9 @@ bool pyad_apply_is_small(const pyad_sweep *sweep, const pyad_application *a)
         return false;
     bool small = fits(a->seed->value.layout, shape);
     for (int k = 0; k < a->target_count && small; k++)
-        small = fits(pyad_apply_layout(sweep, a->targets[k]), shape);
+        small = fits(pyad_sweep_layout(sweep, a->targets[k]), shape);
     for (int k = 0; k < p->input_count - 1 && small; k++) {
-        const pyad_layout *layout = pyad_apply_layout(sweep, pyad_apply_input(sweep, a, k));
+        const pyad_layout *layout = pyad_sweep_layout(sweep, pyad_apply_input(sweep, a, k));
         small = layout->size == 1 || fits(layout, shape) || !(p->reads[k] & a->want);
     }
     for (int k = 0; k < p->const_count && small; k++)
@@ -50,7 +50,7 @@ static pyad_status point_at_inputs(pyad_sweep *sweep, const pyad_application *a,
         if (!(p->reads[k] & a->want))
             continue;
         uint32_t node = pyad_apply_input(sweep, a, k);
-        PYAD_TRY(pyad_apply_verify(sweep, a->node, node));
+        PYAD_TRY(pyad_sweep_check_read(sweep, a->node, node));
         run->reg[k] = tape->value[node].data;
         run->one[k] = tape->value[node].layout->size == 1;
     }
@@ -66,7 +66,7 @@ static pyad_status point_at_inputs(pyad_sweep *sweep, const pyad_application *a,
 static pyad_status land_small(pyad_sweep *sweep, uint32_t target, const void *from, bool one)
 {
     pyad_slot *slot = pyad_sweep_slot(sweep, target);
-    const pyad_layout *layout = pyad_apply_layout(sweep, target);
+    const pyad_layout *layout = pyad_sweep_layout(sweep, target);
     bool wide = layout->dtype == PYAD_F64;
     if (slot->state == PYAD_SLOT_BORROWED || (one && layout->size > 1)) {
         const pyad_layout *part = one ? pyad_layout_scalar(layout->dtype) : layout;
@@ -93,7 +93,7 @@ pyad_status pyad_apply_small(pyad_sweep *sweep, const pyad_application *a)
     _Alignas(64) int64_t cells[SMALL_CELLS];
     small_run run;
     int fixed = p->input_count + p->const_count;
-    run.n = pyad_apply_layout(sweep, a->node)->size;
+    run.n = pyad_sweep_layout(sweep, a->node)->size;
     PYAD_TRY(point_at_inputs(sweep, a, &run));
     for (int s = 0; s < p->instr_count; s++) {
         if (!(p->instrs[s].wanted_by & a->want))

@@ -6,28 +6,6 @@
 
 #include "kernels/kernels.h"
 
-pyad_status pyad_apply_verify(pyad_sweep *sweep, uint32_t node, uint32_t read)
-{
-    pyad_tape *tape = sweep->recorder.tape;
-    if (!(tape->flags[read] & (PYAD_NODE_FREED | PYAD_NODE_LENT | PYAD_NODE_VIEW)))
-        return PYAD_OK;
-    if (tape->flags[read] & PYAD_NODE_FREED)
-        return pyad_fail(sweep->recorder.message, PYAD_ERR_STATE,
-                         "the value that '%s' needs for its derivative has been freed: a pullback that is called more "
-                         "than once must be made by vjp",
-                         pyad_kernel_name(tape->op[node]));
-    pyad_status status = pyad_tape_verify(tape, read);
-    if (status != PYAD_ERR_MUTATED)
-        return status;
-    char text[160];
-    const char *name = pyad_kernel_name(tape->op[node]);
-    return pyad_fail(
-        sweep->recorder.message, status,
-        "an array of shape %s that '%s' needs for its derivative was changed after it was recorded; pass a "
-        "copy, or change it after the derivative has been taken",
-        pyad_shape_text(tape->value[read].layout, text, sizeof text), name != NULL ? name : "a Python rule");
-}
-
 /* Fills `values` with the inputs that the wanted outputs read; the others get a harmless number. */
 static pyad_status gather_inputs(pyad_sweep *sweep, const pyad_application *a, pyad_value *values)
 {
@@ -45,7 +23,7 @@ static pyad_status gather_inputs(pyad_sweep *sweep, const pyad_application *a, p
             values[k] = (pyad_value){pyad_layout_scalar(value->layout->dtype), (void *)(uintptr_t)nothing, NULL};
             continue;
         }
-        PYAD_TRY(pyad_apply_verify(sweep, a->node, node));
+        PYAD_TRY(pyad_sweep_check_read(sweep, a->node, node));
         values[k] = *value;
     }
     return PYAD_OK;
@@ -61,8 +39,8 @@ typedef struct landing {
 
 static pyad_status add_sink(pyad_sweep *sweep, const pyad_application *a, int output, landing *l)
 {
-    const pyad_layout *shape = pyad_apply_layout(sweep, a->node);
-    const pyad_layout *target = pyad_apply_layout(sweep, a->targets[output]);
+    const pyad_layout *shape = pyad_sweep_layout(sweep, a->node);
+    const pyad_layout *target = pyad_sweep_layout(sweep, a->targets[output]);
     pyad_slot *slot = pyad_sweep_slot(sweep, a->targets[output]);
     pyad_sink *sink = &l->sinks[l->count];
     bool same = target == shape || pyad_same_shape(target, shape);
@@ -114,7 +92,7 @@ static pyad_status apply_steps(pyad_sweep *sweep, const pyad_application *a, con
             status = add_sink(sweep, a, k, &l);
     }
     if (status == PYAD_OK && l.count > 0) {
-        pyad_blocks blocks = {steps, p->instr_count, fixed, views, l.count, l.sinks, pyad_apply_layout(sweep, a->node)};
+        pyad_blocks blocks = {steps, p->instr_count, fixed, views, l.count, l.sinks, pyad_sweep_layout(sweep, a->node)};
         status = pyad_blocks_run(sweep->accum.env.mem, &blocks);
     }
     for (int k = 0; k < l.count; k++) {
@@ -122,7 +100,7 @@ static pyad_status apply_steps(pyad_sweep *sweep, const pyad_application *a, con
             continue;
         uint32_t target = a->targets[l.targets[k]];
         if (status == PYAD_OK)
-            status = pyad_accum_add(&sweep->accum, pyad_sweep_slot(sweep, target), pyad_apply_layout(sweep, target),
+            status = pyad_accum_add(&sweep->accum, pyad_sweep_slot(sweep, target), pyad_sweep_layout(sweep, target),
                                     l.temps[k], true);
         if (status != PYAD_OK && l.temps[k].buffer != NULL)
             pyad_buffer_release(sweep->accum.env.mem, l.temps[k].buffer);
@@ -140,7 +118,7 @@ static pyad_status apply_passed(pyad_sweep *sweep, const pyad_application *a, co
             continue;
         const pyad_value *value = reg < p->input_count ? &inputs[reg] : &p->consts[reg - p->input_count];
         PYAD_TRY(pyad_accum_add(&sweep->accum, pyad_sweep_slot(sweep, a->targets[k]),
-                                pyad_apply_layout(sweep, a->targets[k]), *value, false));
+                                pyad_sweep_layout(sweep, a->targets[k]), *value, false));
     }
     return PYAD_OK;
 }
@@ -198,7 +176,7 @@ static pyad_status run_into_slot(pyad_sweep *sweep, const line *l, int i, bool *
         return PYAD_OK;
     uint32_t target = l->a->targets[output];
     pyad_slot *slot = pyad_sweep_slot(sweep, target);
-    const pyad_layout *layout = pyad_apply_layout(sweep, target);
+    const pyad_layout *layout = pyad_sweep_layout(sweep, target);
     const uint32_t *args = l->a->program->args + instr->first;
     const pyad_value *first = &l->regs[args[0]];
     if (!window) {
@@ -288,7 +266,7 @@ static pyad_status land_results(pyad_sweep *sweep, const line *l, uint64_t lande
         if (fresh)
             value->buffer = NULL;
         pyad_status status = pyad_accum_add(&sweep->accum, pyad_sweep_slot(sweep, l->a->targets[k]),
-                                            pyad_apply_layout(sweep, l->a->targets[k]), part, fresh);
+                                            pyad_sweep_layout(sweep, l->a->targets[k]), part, fresh);
         if (status != PYAD_OK) {
             if (fresh)
                 value->buffer = part.buffer;

@@ -6,27 +6,6 @@
 #include "autodiff/apply.h"
 #include "kernels/kernels.h"
 
-void pyad_sweep_init(pyad_sweep *sweep, pyad_mem *mem)
-{
-    memset(sweep, 0, sizeof *sweep);
-    pyad_arena_init(&sweep->memory, mem);
-    pyad_arena_init(&sweep->scratch, mem);
-}
-
-void pyad_sweep_finish(pyad_sweep *sweep, pyad_mem *mem)
-{
-    pyad_sweep_end(sweep);
-    pyad_order_finish(&sweep->order, mem);
-    pyad_mem_free(mem, sweep->slots, sweep->slot_capacity * sizeof *sweep->slots);
-    pyad_mem_free(mem, sweep->asked, sweep->asked_capacity * sizeof *sweep->asked);
-    pyad_mem_free(mem, sweep->regs, sweep->reg_capacity * sizeof *sweep->regs);
-    pyad_mem_free(mem, sweep->targets, sweep->target_capacity * sizeof *sweep->targets);
-    pyad_mem_free(mem, sweep->nodes, sweep->node_capacity * sizeof *sweep->nodes);
-    pyad_arena_finish(&sweep->memory);
-    pyad_arena_finish(&sweep->scratch);
-    memset(sweep, 0, sizeof *sweep);
-}
-
 static void start_accum(pyad_sweep *sweep)
 {
     memset(&sweep->accum, 0, sizeof sweep->accum);
@@ -66,76 +45,6 @@ pyad_status pyad_sweep_begin(pyad_sweep *sweep, const pyad_recorder *recorder, c
     return PYAD_OK;
 }
 
-void pyad_sweep_end(pyad_sweep *sweep)
-{
-    for (size_t k = 0; k < sweep->order.count && !sweep->recorded; k++)
-        pyad_accum_drop(&sweep->accum, &sweep->slots[k]);
-    sweep->order.count = 0;
-    pyad_arena_cut(&sweep->memory, (pyad_arena_mark){NULL, NULL});
-    pyad_arena_cut(&sweep->scratch, (pyad_arena_mark){NULL, NULL});
-    memset(sweep->accum.pool.freed, 0, sizeof sweep->accum.pool.freed);
-}
-
-/* Sweeps that ran on this tape in between have written over the positions of nodes they share with this one. */
-static void renew_positions(pyad_sweep *sweep)
-{
-    pyad_tape *tape = sweep->recorder.tape;
-    if (tape->epochs == sweep->epoch)
-        return;
-    sweep->epoch = ++tape->epochs;
-    for (size_t k = 0; k < sweep->order.count; k++) {
-        tape->epoch[sweep->order.nodes[k]] = sweep->epoch;
-        tape->position[sweep->order.nodes[k]] = (uint32_t)k;
-    }
-}
-
-pyad_slot *pyad_sweep_slot(pyad_sweep *sweep, uint32_t node)
-{
-    renew_positions(sweep);
-    if (!pyad_order_has(sweep->recorder.tape, sweep->epoch, node))
-        return NULL;
-    return &sweep->slots[sweep->recorder.tape->position[node]];
-}
-
-pyad_status pyad_sweep_add(pyad_sweep *sweep, uint32_t node, uint32_t part)
-{
-    pyad_tape *tape = sweep->recorder.tape;
-    pyad_slot *slot = pyad_sweep_slot(sweep, node);
-    if (slot == NULL)
-        return PYAD_OK;
-    if (sweep->recorded)
-        return pyad_apply_add_node(sweep, node, part);
-    return pyad_accum_add(&sweep->accum, slot, tape->value[node].layout, tape->value[part], false);
-}
-
-pyad_status pyad_sweep_node(pyad_sweep *sweep, uint32_t node, bool *there, uint32_t *value)
-{
-    pyad_slot *slot = pyad_sweep_slot(sweep, node);
-    *there = slot != NULL && slot->state != PYAD_SLOT_EMPTY;
-    if (!*there)
-        return PYAD_OK;
-    *value = slot->node;
-    if (sweep->recorded)
-        return PYAD_OK;
-    pyad_tape *tape = sweep->recorder.tape;
-    pyad_value copy = slot->value;
-    const pyad_env env = {tape->mem, &tape->arena, sweep->recorder.message};
-    if (copy.buffer == NULL) {
-        PYAD_TRY(pyad_exec_copy(&env, &slot->value, &copy));
-    } else {
-        /* From now on the tape holds it too. */
-        pyad_buffer_retain(copy.buffer);
-        slot->state = PYAD_SLOT_BORROWED;
-        copy.layout = pyad_layout_keep(&tape->arena, copy.layout);
-    }
-    if (copy.layout == NULL) {
-        pyad_buffer_release(tape->mem, copy.buffer);
-        return PYAD_ERR_MEMORY;
-    }
-    return pyad_record_value(&sweep->recorder, PYAD_KERNEL_ALIAS, PYAD_NODE_CONST | PYAD_NODE_LEAF, 0, NULL, NULL, copy,
-                             value);
-}
-
 static pyad_status ask_python(pyad_sweep *sweep, pyad_call call, uint32_t node)
 {
     sweep->call = call;
@@ -172,7 +81,7 @@ static pyad_status apply_alias(pyad_sweep *sweep, uint32_t from, uint32_t to)
     if (source == NULL || target == NULL || source->state == PYAD_SLOT_EMPTY)
         return PYAD_OK;
     if (sweep->recorded)
-        return pyad_apply_add_node(sweep, to, source->node);
+        return pyad_sweep_add_node(sweep, to, source->node);
     return pyad_accum_add(&sweep->accum, target, sweep->recorder.tape->value[to].layout, source->value, false);
 }
 
@@ -312,7 +221,7 @@ static pyad_status sweep_node(pyad_sweep *sweep)
 
 pyad_status pyad_sweep_run(pyad_sweep *sweep)
 {
-    renew_positions(sweep);
+    pyad_sweep_renew_positions(sweep);
     int64_t step = sweep->forward ? 1 : -1;
     int64_t end = sweep->forward ? (int64_t)sweep->order.count : -1;
     while (sweep->at != end) {

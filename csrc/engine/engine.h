@@ -51,14 +51,16 @@ pyad_engine *pyad_engine_here(void);
 pyad_status pyad_engine_nodes(pyad_engine *engine, int count, const int64_t *handles, const uint32_t **nodes);
 pyad_status pyad_engine_node(pyad_engine *engine, int64_t handle, uint32_t *node);
 
-/* Ends the innermost sweep. */
-void pyad_engine_pop_sweep(pyad_engine *engine);
-/* Comes back into sweep number `level` (0: out of all): what began while it was under way ends. */
-void pyad_engine_return(pyad_engine *engine, int level);
+/* The innermost sweep, if it is one of the tape in place: one that was entered since knows nothing of its nodes. */
+pyad_sweep *pyad_engine_sweep_here(const pyad_engine *engine);
 
 /* What a call that answers a handle answers: the handle of a node, or the failure. */
 int64_t pyad_engine_answer(const pyad_engine *engine, pyad_status status, uint32_t node);
 int64_t pyad_engine_failed(pyad_status status);
+/* The status, with words for a failure that has none of its own. */
+int pyad_engine_told(pyad_engine *engine, pyad_status status);
+pyad_status pyad_engine_out_of_memory(pyad_engine *engine);
+pyad_status pyad_engine_no_sweep(pyad_engine *engine);
 
 /* The only element of a value as a double; NaN where there is none. */
 double pyad_value_number(const pyad_value *value);

@@ -3,51 +3,7 @@
  * The caller may be stopped between any two of its calls and never come to the one that ends what it began. So what is
  * under way lies on one stack: marks, sweeps, the rule that is being recorded, and saved tapes that have been entered. A
  * mark is ended by its generation and a sweep by its number, and all that began later ends with it. */
-#include "engine/engine.h"
-
-/* Whether the recording of a rule began later than the last saved tape was entered. */
-static bool rule_is_innermost(const pyad_engine *engine)
-{
-    return engine->in_rule && (engine->entered == NULL || engine->rule_level > engine->entered->sweeps);
-}
-
-static void pop_sweeps(pyad_engine *engine, int level)
-{
-    while (engine->sweep_count > level)
-        pyad_engine_pop_sweep(engine);
-}
-
-static void swap_tapes(pyad_saved_tape *saved)
-{
-    pyad_tape tape = saved->engine->tape;
-    saved->engine->tape = saved->tape;
-    saved->tape = tape;
-}
-
-/* Leaves the saved tape that was entered last, as it was then. */
-static void leave_innermost(pyad_engine *engine)
-{
-    pyad_saved_tape *saved = engine->entered;
-    pop_sweeps(engine, saved->sweeps);
-    while (engine->tape.mark_count > saved->marks)
-        pyad_tape_cut(&engine->tape);
-    swap_tapes(saved);
-    engine->entered = saved->below;
-    saved->is_entered = false;
-}
-
-void pyad_engine_return(pyad_engine *engine, int level)
-{
-    for (;;) {
-        if (rule_is_innermost(engine) && engine->rule_level >= level)
-            pyad_rule_abort();
-        else if (engine->entered != NULL && engine->entered->sweeps >= level)
-            leave_innermost(engine);
-        else
-            break;
-    }
-    pop_sweeps(engine, level);
-}
+#include "engine/unwind.h"
 
 void pyad_reset(void)
 {
@@ -78,7 +34,7 @@ int pyad_mark_open(int64_t generation, int keep_all)
 /* Cuts the tape back to one of its marks. */
 static void cut_back(pyad_engine *engine, size_t mark)
 {
-    pop_sweeps(engine, engine->tape.marks[mark].sweeps);
+    pyad_engine_pop_sweeps(engine, engine->tape.marks[mark].sweeps);
     while (engine->tape.mark_count > mark)
         pyad_tape_cut(&engine->tape);
 }
@@ -89,8 +45,8 @@ void pyad_mark_cut(void)
     if (engine == NULL)
         return;
     /* The only mark of a rule's tape is none of the caller's. */
-    if (rule_is_innermost(engine) && engine->tape.mark_count <= 1)
-        pyad_rule_abort();
+    if (pyad_engine_rule_is_innermost(engine) && engine->tape.mark_count <= 1)
+        pyad_engine_abort_rule(engine);
     if (engine->tape.mark_count > 0)
         cut_back(engine, engine->tape.mark_count - 1);
 }
@@ -114,10 +70,10 @@ static bool return_to(pyad_engine *engine, int64_t generation, size_t *mark)
     while (!pyad_tape_find_mark(&engine->tape, generation, mark)) {
         if (!is_open_outside(engine, generation))
             return false;
-        if (rule_is_innermost(engine))
-            pyad_rule_abort();
+        if (pyad_engine_rule_is_innermost(engine))
+            pyad_engine_abort_rule(engine);
         else
-            leave_innermost(engine);
+            pyad_engine_leave_tape(engine);
     }
     return true;
 }
@@ -140,7 +96,7 @@ int pyad_mark_seal(int64_t generation, int count, int64_t *kept)
     if (engine == NULL || !return_to(engine, generation, &mark))
         return (int)pyad_fail(engine != NULL ? &engine->message : NULL, PYAD_ERR_STALE, "the mark is not open");
     PYAD_TRY(pyad_engine_nodes(engine, count, kept, &nodes));
-    pop_sweeps(engine, engine->tape.marks[mark].sweeps);
+    pyad_engine_pop_sweeps(engine, engine->tape.marks[mark].sweeps);
     engine->tape.mark_count = mark + 1; /* what is left over of later marks becomes this one's */
     pyad_tape_seal(&engine->tape, count, nodes);
     for (int k = 0; k < count; k++)
@@ -152,37 +108,6 @@ int pyad_depth(void)
 {
     pyad_engine *engine = pyad_engine_here();
     return engine != NULL ? (int)engine->tape.mark_count : 0;
-}
-
-/* ---- sweeps by number ---- */
-
-int pyad_sweep_level(void)
-{
-    pyad_engine *engine = pyad_engine_here();
-    return engine != NULL ? engine->sweep_count : 0;
-}
-
-void pyad_sweep_return(int level)
-{
-    pyad_engine *engine = pyad_engine_here();
-    if (engine != NULL)
-        pyad_engine_return(engine, level);
-}
-
-void pyad_sweep_stop_at(int level)
-{
-    pyad_engine *engine = pyad_engine_here();
-    if (engine == NULL)
-        return;
-    pyad_engine_return(engine, level);
-    pop_sweeps(engine, level - 1);
-}
-
-void pyad_sweep_stop(void)
-{
-    pyad_engine *engine = pyad_engine_here();
-    if (engine != NULL && engine->sweep_count > 0)
-        pyad_sweep_stop_at(engine->sweep_count);
 }
 
 /* ---- saved tapes ---- */
@@ -219,7 +144,7 @@ int pyad_tape_enter(pyad_saved_tape *saved, int64_t generation)
     saved->is_entered = true;
     saved->below = engine->entered;
     engine->entered = saved;
-    swap_tapes(saved);
+    pyad_engine_swap_tapes(saved);
     return PYAD_OK;
 }
 
@@ -227,10 +152,10 @@ void pyad_tape_leave(pyad_saved_tape *saved)
 {
     pyad_engine *engine = saved->engine;
     while (saved->is_entered) {
-        if (rule_is_innermost(engine))
-            pyad_rule_abort();
+        if (pyad_engine_rule_is_innermost(engine))
+            pyad_engine_abort_rule(engine);
         else
-            leave_innermost(engine);
+            pyad_engine_leave_tape(engine);
     }
 }
 

@@ -1,34 +1,9 @@
-/* Sweeps and rules as the caller drives them, one call at a time. */
+/* Sweeps as the caller drives them, one call at a time. */
 #include <math.h>
 #include <string.h>
 
-#include "engine/engine.h"
+#include "engine/unwind.h"
 #include "kernels/kernels.h"
-
-static pyad_status no_sweep(pyad_engine *engine)
-{
-    return pyad_fail(&engine->message, PYAD_ERR_STATE, "no sweep is under way");
-}
-
-static pyad_status out_of_memory(pyad_engine *engine)
-{
-    return pyad_fail(&engine->message, PYAD_ERR_MEMORY, "out of memory");
-}
-
-/* The innermost sweep, if it is one of the tape in place: one that was entered since knows nothing of its nodes. */
-static pyad_sweep *sweep_here(const pyad_engine *engine)
-{
-    bool elsewhere = engine->entered != NULL && engine->entered->sweeps >= engine->sweep_count;
-    return elsewhere ? NULL : engine->sweep;
-}
-
-/* Gives the words to a failure that has none of its own. */
-static int told(pyad_engine *engine, pyad_status status)
-{
-    if (status == PYAD_ERR_MEMORY)
-        return (int)out_of_memory(engine);
-    return (int)status;
-}
 
 static pyad_sweep *take_sweep(pyad_engine *engine)
 {
@@ -42,18 +17,6 @@ static pyad_sweep *take_sweep(pyad_engine *engine)
     return sweep;
 }
 
-/* Keeps one ended sweep, unless it grew large, for the next. */
-static void give_sweep(pyad_engine *engine, pyad_sweep *sweep)
-{
-    enum { LARGE = 1 << 16 };
-    if (engine->spare == NULL && sweep->slot_capacity <= LARGE) {
-        engine->spare = sweep;
-        return;
-    }
-    pyad_sweep_finish(sweep, &engine->mem);
-    pyad_mem_free(&engine->mem, sweep, sizeof *sweep);
-}
-
 int pyad_sweep_start(int flags, int output_count, const int64_t *outputs, int input_count, const int64_t *inputs)
 {
     pyad_engine *engine = pyad_engine_here();
@@ -61,14 +24,14 @@ int pyad_sweep_start(int flags, int output_count, const int64_t *outputs, int in
         return PYAD_ERR_STALE;
     size_t count = (size_t)output_count + (size_t)input_count;
     if (pyad_mem_grow(&engine->mem, (void **)&engine->index, &engine->index_capacity, count, sizeof *engine->index))
-        return (int)out_of_memory(engine);
+        return (int)pyad_engine_out_of_memory(engine);
     for (int k = 0; k < output_count; k++)
         PYAD_TRY(pyad_engine_node(engine, outputs[k], &engine->index[k]));
     for (int k = 0; k < input_count; k++)
         PYAD_TRY(pyad_engine_node(engine, inputs[k], &engine->index[output_count + k]));
     pyad_sweep *sweep = take_sweep(engine);
     if (sweep == NULL)
-        return (int)out_of_memory(engine);
+        return (int)pyad_engine_out_of_memory(engine);
     pyad_sweep_plan plan = {
         .output_count = output_count,
         .outputs = engine->index,
@@ -80,22 +43,13 @@ int pyad_sweep_start(int flags, int output_count, const int64_t *outputs, int in
     };
     pyad_status status = pyad_sweep_begin(sweep, &engine->recorder, &plan);
     if (status != PYAD_OK) {
-        give_sweep(engine, sweep);
-        return told(engine, status);
+        pyad_engine_give_sweep(engine, sweep);
+        return pyad_engine_told(engine, status);
     }
     sweep->outer = engine->sweep;
     engine->sweep = sweep;
     engine->sweep_count++;
     return PYAD_OK;
-}
-
-void pyad_engine_pop_sweep(pyad_engine *engine)
-{
-    pyad_sweep *sweep = engine->sweep;
-    engine->sweep = sweep->outer;
-    engine->sweep_count--;
-    pyad_sweep_end(sweep);
-    give_sweep(engine, sweep);
 }
 
 /* The engine, its sweep and the node of a handle: what nearly every call here needs. */
@@ -104,8 +58,8 @@ static pyad_status find(int64_t handle, pyad_engine **engine, uint32_t *node)
     *engine = pyad_engine_here();
     if (*engine == NULL)
         return PYAD_ERR_STALE;
-    if (sweep_here(*engine) == NULL)
-        return no_sweep(*engine);
+    if (pyad_engine_sweep_here(*engine) == NULL)
+        return pyad_engine_no_sweep(*engine);
     return pyad_engine_node(*engine, handle, node);
 }
 
@@ -144,7 +98,7 @@ int pyad_sweep_give(int64_t node, int64_t value)
     /* A recorded sweep goes on with the node itself, whose holder may drop it before. */
     if (engine->sweep->recorded && engine->tape.value[part].buffer != NULL)
         engine->tape.flags[part] |= PYAD_NODE_SAVED;
-    return told(engine, pyad_sweep_add(engine->sweep, target, part));
+    return pyad_engine_told(engine, pyad_sweep_add(engine->sweep, target, part));
 }
 
 int pyad_sweep_seed(int64_t handle, int64_t value)
@@ -161,7 +115,7 @@ int pyad_sweep_seed_ones(int64_t handle)
     pyad_status status = pyad_tape_number(&engine->tape, 1.0, engine->tape.value[node].layout->dtype, &one);
     if (status == PYAD_OK)
         status = pyad_sweep_add(engine->sweep, node, one);
-    return told(engine, status);
+    return pyad_engine_told(engine, status);
 }
 
 int pyad_sweep_go(void)
@@ -169,9 +123,40 @@ int pyad_sweep_go(void)
     pyad_engine *engine = pyad_engine_here();
     if (engine == NULL)
         return PYAD_ERR_STALE;
-    if (sweep_here(engine) == NULL)
-        return (int)no_sweep(engine);
-    return told(engine, pyad_sweep_run(engine->sweep));
+    if (pyad_engine_sweep_here(engine) == NULL)
+        return (int)pyad_engine_no_sweep(engine);
+    return pyad_engine_told(engine, pyad_sweep_run(engine->sweep));
+}
+
+/* ---- ending sweeps ---- */
+
+int pyad_sweep_level(void)
+{
+    pyad_engine *engine = pyad_engine_here();
+    return engine != NULL ? engine->sweep_count : 0;
+}
+
+void pyad_sweep_return(int level)
+{
+    pyad_engine *engine = pyad_engine_here();
+    if (engine != NULL)
+        pyad_engine_return(engine, level);
+}
+
+void pyad_sweep_stop_at(int level)
+{
+    pyad_engine *engine = pyad_engine_here();
+    if (engine == NULL)
+        return;
+    pyad_engine_return(engine, level);
+    pyad_engine_pop_sweeps(engine, level - 1);
+}
+
+void pyad_sweep_stop(void)
+{
+    pyad_engine *engine = pyad_engine_here();
+    if (engine != NULL && engine->sweep_count > 0)
+        pyad_sweep_stop_at(engine->sweep_count);
 }
 
 int pyad_sweep_gradient(int flags, int64_t output, int input_count, const int64_t *inputs)
@@ -188,7 +173,7 @@ int pyad_sweep_gradient(int flags, int64_t output, int input_count, const int64_
 int pyad_sweep_wants(int64_t *node)
 {
     pyad_engine *engine = pyad_engine_here();
-    if (engine == NULL || sweep_here(engine) == NULL || engine->sweep->call == PYAD_CALL_NONE)
+    if (engine == NULL || pyad_engine_sweep_here(engine) == NULL || engine->sweep->call == PYAD_CALL_NONE)
         return 0;
     *node = pyad_tape_handle(&engine->tape, engine->sweep->call_node);
     return (int)engine->sweep->call;
@@ -204,7 +189,7 @@ int64_t pyad_sweep_value(int64_t node)
     if (status == PYAD_OK)
         status = pyad_sweep_node(engine->sweep, index, &there, &value);
     if (status != PYAD_OK)
-        return PYAD_FAILED + told(engine, status);
+        return PYAD_FAILED + pyad_engine_told(engine, status);
     return there ? pyad_tape_handle(&engine->tape, value) : 0;
 }
 
@@ -258,7 +243,7 @@ int pyad_sweep_copy(int64_t node, void *to)
     pyad_engine *engine;
     uint32_t index = 0;
     PYAD_TRY(find(node, &engine, &index));
-    return told(engine, copy_slot(engine, index, to));
+    return pyad_engine_told(engine, copy_slot(engine, index, to));
 }
 
 double pyad_sweep_number(int64_t node)
@@ -289,159 +274,4 @@ int64_t pyad_sweep_visited(void)
 {
     pyad_engine *engine = pyad_engine_here();
     return engine != NULL && engine->sweep != NULL ? engine->sweep->visited : 0;
-}
-
-/* ---- rules ---- */
-
-static void exchange_tapes(pyad_engine *engine)
-{
-    pyad_tape tape = engine->tape;
-    engine->tape = engine->rule_tape;
-    engine->rule_tape = tape;
-    engine->in_rule = !engine->in_rule;
-}
-
-int pyad_rule_begin(int64_t generation)
-{
-    pyad_engine *engine = pyad_engine_here();
-    if (engine == NULL)
-        return PYAD_ERR_STALE;
-    bool asked = sweep_here(engine) != NULL && engine->sweep->call != PYAD_CALL_NONE;
-    if (engine->in_rule || !asked)
-        return (int)pyad_fail(&engine->message, PYAD_ERR_STATE, "no rule has been asked for");
-    memset(engine->pending, 0, sizeof engine->pending);
-    exchange_tapes(engine);
-    engine->rule_level = engine->sweep_count;
-    engine->tape.abstract = true;
-    pyad_status status = pyad_tape_mark(&engine->tape, generation, false);
-    if (status != PYAD_OK)
-        exchange_tapes(engine);
-    return told(engine, status);
-}
-
-int64_t pyad_rule_input(int dtype, int ndim, const int64_t *shape)
-{
-    pyad_engine *engine = pyad_engine_here();
-    pyad_layout_any any;
-    if (engine == NULL || !engine->in_rule)
-        return PYAD_FAILED + PYAD_ERR_STATE;
-    pyad_status status = pyad_engine_layout(engine, dtype, ndim, shape, NULL, &any);
-    if (status == PYAD_OK)
-        status = pyad_tape_reserve(&engine->tape, 0);
-    const pyad_layout *layout = status == PYAD_OK ? pyad_layout_keep(&engine->tape.arena, &any.layout) : NULL;
-    if (status == PYAD_OK && layout == NULL)
-        status = PYAD_ERR_MEMORY;
-    if (status != PYAD_OK)
-        return PYAD_FAILED + told(engine, status);
-    uint32_t node = pyad_tape_push(&engine->tape, PYAD_KERNEL_ALIAS, PYAD_NODE_LEAF, 0, NULL, NULL,
-                                   (pyad_value){layout, NULL, NULL});
-    return pyad_tape_handle(&engine->tape, node);
-}
-
-static void clear_rule_tape(pyad_engine *engine)
-{
-    while (engine->tape.mark_count > 0)
-        pyad_tape_cut(&engine->tape);
-}
-
-static pyad_status build_program(pyad_engine *engine, int input_count, int output_count, const int64_t *handles,
-                                 const pyad_program **program)
-{
-    size_t bytes = (size_t)output_count * sizeof(int64_t);
-    int64_t *outputs = pyad_mem_calloc(&engine->mem, bytes);
-    if (outputs == NULL)
-        return PYAD_ERR_MEMORY;
-    pyad_status status = PYAD_OK;
-    for (int k = 0; k < output_count && status == PYAD_OK; k++) {
-        uint32_t node = 0;
-        if (handles[k] >= 0)
-            status = pyad_engine_node(engine, handles[k], &node);
-        outputs[k] = handles[k] >= 0 ? (int64_t)node : -1;
-    }
-    pyad_recording recording = {&engine->tape, input_count, output_count, outputs};
-    if (status == PYAD_OK)
-        status = pyad_program_build(&engine->rules, &recording, program);
-    pyad_mem_free(&engine->mem, outputs, bytes);
-    return status;
-}
-
-int pyad_rule_program(int which, int64_t generation, int input_count, int output_count, const int64_t *outputs)
-{
-    pyad_engine *engine = pyad_engine_here();
-    if (engine == NULL || !engine->in_rule)
-        return PYAD_ERR_STATE;
-    if (which < 0 || which > PYAD_OWN_FORWARD_MOST)
-        return (int)pyad_fail(&engine->message, PYAD_ERR_VALUE, "a rule has no program %d", which);
-    if (input_count < 0 || output_count < 0 || (uint32_t)input_count > engine->tape.count)
-        return (int)pyad_fail(&engine->message, PYAD_ERR_VALUE, "a rule with %d inputs of which %u were recorded",
-                              input_count, engine->tape.count);
-    pyad_status status = build_program(engine, input_count, output_count, outputs, &engine->pending[which]);
-    if (status != PYAD_OK)
-        return told(engine, status);
-    clear_rule_tape(engine);
-    return told(engine, pyad_tape_mark(&engine->tape, generation, false));
-}
-
-int pyad_in_rule(void)
-{
-    pyad_engine *engine = pyad_engine_here();
-    return engine != NULL && engine->in_rule;
-}
-
-void pyad_rule_abort(void)
-{
-    pyad_engine *engine = pyad_engine_here();
-    if (engine == NULL || !engine->in_rule)
-        return;
-    clear_rule_tape(engine);
-    exchange_tapes(engine);
-}
-
-/* Whether a program (or none) has the inputs and outputs of a rule for so many operands. */
-static bool is_for(const pyad_program *program, int nargs)
-{
-    return program == NULL || (program->input_count == nargs + 2 && program->output_count == nargs);
-}
-
-static int commit(pyad_engine *engine, pyad_rule rule)
-{
-    pyad_rule_abort();
-    if (engine->sweep == NULL)
-        return (int)no_sweep(engine);
-    int nargs = engine->tape.nargs[engine->sweep->call_node];
-    bool fits = is_for(rule.backward, nargs);
-    for (int k = 0; k < PYAD_OWN_FORWARD_MOST; k++)
-        fits = fits && is_for(rule.own_forward[k], nargs);
-    if (!fits)
-        return (int)pyad_fail(&engine->message, PYAD_ERR_STATE,
-                              "a rule for %d operands has %d inputs and %d outputs, each forward and backward", nargs,
-                              nargs + 2, nargs);
-    /* A rule that cannot be a program is kept too, so that it is asked for once. */
-    return told(engine, pyad_rules_add(&engine->rules, &engine->tape, engine->sweep->call_node, rule));
-}
-
-int pyad_rule_commit(int forward)
-{
-    pyad_engine *engine = pyad_engine_here();
-    if (engine == NULL || !engine->in_rule)
-        return PYAD_ERR_STATE;
-    pyad_rule rule = {
-        .backward = engine->pending[0],
-        .forward = (pyad_forward)forward,
-    };
-    memcpy(rule.own_forward, engine->pending + 1, sizeof rule.own_forward);
-    int nargs = engine->sweep != NULL ? engine->rule_tape.nargs[engine->sweep->call_node] : 0;
-    for (int k = 0; rule.forward == PYAD_FORWARD_OWN && k < nargs; k++) {
-        if (k >= PYAD_OWN_FORWARD_MOST || rule.own_forward[k] == NULL)
-            rule.backward = NULL;
-    }
-    return commit(engine, rule);
-}
-
-int pyad_rule_python(void)
-{
-    pyad_engine *engine = pyad_engine_here();
-    if (engine == NULL || !engine->in_rule)
-        return PYAD_ERR_STATE;
-    return commit(engine, (pyad_rule){.backward = NULL});
 }

@@ -19,7 +19,7 @@ import numpy as np
 
 from pyad._binding.engine import owner_of
 
-__all__ = ["Closure", "random_states"]
+__all__ = ["CapturedState", "random_states"]
 
 # Bounds on how far it is looked, for functions that reach half a library.
 _MOST_NAMES = 2000
@@ -47,7 +47,7 @@ _CONSTANTS = (
 _GONE = object()
 
 
-class Closure:
+class CapturedState:
     """The state that a function (and, as `arguments`, objects that it is called with) reaches."""
 
     __slots__ = ("arrays", "cells", "containers", "generators", "in_place", "names")

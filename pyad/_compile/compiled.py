@@ -20,13 +20,10 @@ import numpy as np
 
 from pyad import tree
 from pyad._binding import engine as _engine
-from pyad._binding.engine import CODES, INEXACT, lib
-from pyad._compile.captured_state import Closure, random_states
 from pyad._compile.program import DONE, OVERLAP, Program
-from pyad._trace.array import Cell, Weak, is_traced, wrap
+from pyad._compile.recording import Recording
+from pyad._trace.array import is_traced
 from pyad._trace.discrete import Discrete
-from pyad._transforms.scope import Scope
-from pyad.errors import DTypeError
 
 __all__ = ["CompileWarning", "Compiled", "compile"]
 
@@ -131,7 +128,7 @@ class Compiled:
     def __call__(self, *args: Any, **keywords: Any) -> Any:
         if self._fast is not None:
             call, program = self._fast
-            computed = call((args, keywords)) if program.closure is None or program.closure.holds() else None
+            computed = call((args, keywords)) if program.captured is None or program.captured.holds() else None
             if computed is not None:
                 if program.simple is not None:
                     return computed if program.simple else computed[0]
@@ -144,7 +141,7 @@ class Compiled:
         if key is None:  # inside a transform or another compiled function, whose recording this belongs to
             return self.function(*args, **keywords)
         for program in tuple(self._programs.get(key, ())):
-            if program.closure is not None and not program.closure.holds():
+            if program.captured is not None and not program.captured.holds():
                 continue
             outcome, result = program.run(leaves)
             if outcome == DONE:
@@ -251,164 +248,3 @@ def _refuse_unhashable(leaves: list[Any]) -> None:
                 f"compile: an argument of type {type(x).__name__} is neither a number, an array nor hashable; "
                 "arguments that are no arrays are part of the signature of a program"
             ) from None
-
-
-# ---- recording ----
-
-# What is no state: arguments that are computed with, or compared when the program is chosen.
-_VALUES = (float, int, complex, str, bytes, type(None), np.ndarray, np.generic)
-
-
-class Recording:
-    """One run of a function on traced arguments, which becomes a program."""
-
-    def __init__(self, function: Callable[..., Any], leaves: list[Any], structure: Any) -> None:
-        self.function = function
-        self.leaves = leaves
-        self.structure = structure
-        self.program: Program = None  # type: ignore[assignment]
-
-    @_engine.holds_mark
-    def run(self) -> tuple[int, Any]:
-        """DONE and the result of this call, or OVERLAP where the function itself has to be run for that."""
-        closure = Closure(self.function, [x for x in self.leaves if not isinstance(x, _VALUES)])
-        scope = Scope()
-        try:
-            scope.open()
-            scope.engine.stage(True)
-            scope.engine.outside = closure.owners()
-            return self._run(scope.engine, closure)
-        finally:
-            scope.engine.stage(False)
-            scope.engine.outside = set()
-            scope.close()
-
-    def _run(self, engine: Any, closure: Closure) -> tuple[int, Any]:
-        drawn = random_states(closure.generators)
-        traced = [_trace(x) for x in self.leaves]
-        inputs = [k for k, x in enumerate(traced) if is_traced(x) or type(x) is Discrete]
-        handles = {k: traced[k]._h for k in inputs}
-        kept = len(engine.keep)
-        args, keywords = self.structure.unflatten(traced)
-        result = self.function(*args, **keywords)
-        _refuse_drawn(drawn, closure)
-        self._refuse_replaced(traced, args, keywords)
-        leaves, structure = tree.flatten(result)
-        stores = [k for k in inputs if traced[k]._h != handles[k]]
-        for k in stores:
-            _check_writable(self.leaves[k])
-        results = [_Result(x, traced, self.leaves) for x in leaves]
-        computed = [r for r in results if r.handle is not None]
-        self.program = Program(
-            self.function,
-            [(k, handles[k]) for k in inputs],
-            [r.handle for r in computed],
-            [(traced[k]._h, k) for k in stores],
-            [None] * kept + engine.keep[kept:],
-        )
-        closure.forget_arrays(engine.keep[kept:], self.program.addresses())
-        self.program.finish(results, structure, self.leaves, closure)
-        self.program.settle(self.leaves)
-        if self.program.overlaps(self.leaves):
-            return OVERLAP, None
-        out = structure.unflatten([r.now(self.leaves) for r in results])
-        written = [(self.leaves[k], _engine.materialize(traced[k]._h, share=False)) for k in stores]
-        for array, value in written:
-            array[...] = value
-        return DONE, out
-
-    def _refuse_replaced(self, traced: list[Any], args: Any, keywords: Any) -> None:
-        """Raise where the function put something else into the containers of its arguments."""
-        after = tree.flatten((args, keywords))[0]
-        if len(after) != len(traced) or any(a is not b for a, b in zip(after, traced, strict=True)):
-            raise TypeError(
-                "compile: the function changed a list or dict among its arguments; return what is new, or write into "
-                "the arrays (a[...] = x)"
-            )
-
-
-def _trace(x: Any) -> Any:
-    """What stands for an argument in the recording."""
-    kind = type(x)
-    if kind is float:
-        array = Weak.__new__(Weak)
-        array._h = lib.pyad_leaf_number(lib.PYAD_LEND_STAGED, x, _engine.CODE_F64)
-        return array
-    if kind is complex:
-        x = np.array(x)
-    elif not isinstance(x, np.ndarray | np.generic):
-        return x
-    if isinstance(x, np.ma.MaskedArray | np.matrix):
-        raise DTypeError(f"compile: a {type(x).__name__} is not supported; pass a plain ndarray")
-    if x.dtype not in CODES:
-        raise DTypeError(
-            f"compile: an array of dtype {x.dtype} is not supported; arrays are of floats, complex numbers, integers "
-            "or booleans"
-        )
-    if x.dtype not in INEXACT:
-        discrete = Discrete(_engine.lend(np.ascontiguousarray(x).reshape(x.shape), 1))
-        discrete._own = isinstance(x, np.ndarray)
-        return discrete
-    if x.ndim == 0 and x.dtype.kind == "f":
-        array = wrap(lib.pyad_leaf_number(lib.PYAD_LEND_STAGED, float(x), CODES[x.dtype]))
-    else:
-        array = wrap(_engine.lend(np.asarray(x), 0))
-    if x.ndim == 0 and isinstance(x, np.ndarray):
-        array.__class__ = Cell
-    return array
-
-
-def _check_writable(x: Any) -> None:
-    if not isinstance(x, np.ndarray):
-        raise TypeError(f"compile: the function writes into an argument that is a {type(x).__name__}, not an array")
-    if not x.flags.writeable:
-        raise ValueError("compile: the function writes into an argument that is a read-only array")
-
-
-class _Result:
-    """A leaf of the result: computed by the program, one of the arguments, or the same at every call."""
-
-    __slots__ = ("argument", "constant", "dtype", "handle", "is_weak", "shape")
-
-    def __init__(self, x: Any, traced: list[Any], leaves: list[Any]) -> None:
-        self.handle = self.argument = self.constant = None
-        self.is_weak = type(x) is Weak
-        if is_traced(x) or type(x) is Discrete:
-            for k, argument in enumerate(traced):
-                if x is argument:
-                    self.argument = k
-                    return
-            self.handle = x._h
-            self.shape = x.shape
-            self.dtype = x.dtype
-        else:
-            self.constant = x
-
-    def now(self, leaves: list[Any]) -> Any:
-        """The value in the call that was recorded."""
-        if self.argument is not None:
-            return leaves[self.argument]
-        if self.handle is not None:
-            return self.out(_engine.materialize(self.handle, share=False))
-        return self.again()
-
-    def out(self, value: Any) -> Any:
-        """A computed value as the function returns it: scalars are no arrays, and what is weak is a Python float."""
-        if value.ndim:
-            return value
-        return float(value) if self.is_weak else value[()]
-
-    def again(self) -> Any:
-        """What is the same at every call; of an array a copy, since the caller may write into it."""
-        return self.constant.copy() if type(self.constant) is np.ndarray else self.constant
-
-
-# ---- random numbers ----
-
-
-def _refuse_drawn(before: Any, closure: Closure) -> None:
-    if random_states(closure.generators) != before:
-        raise TypeError(
-            "compile: the function drew random numbers, which would be the same at every later call; draw them outside "
-            "and pass them as an argument"
-        )

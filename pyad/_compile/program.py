@@ -11,15 +11,14 @@ import numpy as np
 from pyad import tree
 from pyad._binding import engine
 from pyad._binding.engine import CALL_PYTHON, CODES, DTYPES, ffi, lib
+from pyad._compile import report
+from pyad._compile.report import BASES, KINDS
 from pyad._trace.op import REGISTRY
 
 __all__ = ["DONE", "OTHER", "OVERLAP", "Program"]
 
 # How a run ends: with a result; because the recording is of another path; because arguments share memory.
 DONE, OTHER, OVERLAP = range(3)
-
-_KINDS = ("input", "constant", "kernel", "python")
-_BASES = ("constant", "arena", "-")
 
 
 class _Instance:
@@ -91,14 +90,14 @@ class Program:
         self._short: Any = _UNKNOWN
         self.idle: list[Any] = []  # instances that nobody is running
 
-    def finish(self, results: list[Any], structure: Any, leaves: list[Any], closure: Any) -> None:
+    def finish(self, results: list[Any], structure: Any, leaves: list[Any], captured: Any) -> None:
         """Note what the results are, and what the arguments and the state outside have to be."""
         self.results = results
         self.structure = structure
         self.computed = [(r.shape, r.dtype) for r in results if r.handle is not None]
         self.dtypes = [_dtype_of(leaves[place]) for place in self.places]
-        self.outside = closure.in_place
-        self.closure = None if closure.is_trivial() else closure
+        self.outside = captured.in_place
+        self.captured = None if captured.is_trivial() else captured
         # Where all results are computed and there is one, or there are several in a tuple, no more has to be done.
         self.simple: int | None = None
         if all(r.handle is not None and not r.is_weak for r in results):
@@ -112,7 +111,7 @@ class Program:
     # ---- running ----
 
     def caller(self, structure: tree.Structure, leaves: list[Any]) -> Callable[[Any], Any] | None:
-        """A function of (args, keywords) that runs the program in one call of C and answers its computed results, or
+        """A function of (args, keywords) that runs the program in one call of C and returns its computed results, or
         None where it cannot; None where the arguments are such that it never could."""
         if self._short is _UNKNOWN:
             self._short = self._make_caller(structure, leaves)
@@ -193,7 +192,7 @@ class Program:
                 leaves[place][...] = given[number]
         return DONE, self._result(out, leaves)
 
-    def _run(self, addresses: Any, settle: Callable[[Any], int] | None = None) -> bool:
+    def _run(self, addresses: Any, relax: Callable[[Any], int] | None = None) -> bool:
         """Run on memory at these addresses. False where a guard does not hold, and where something fails: the function
         itself has the right words for it."""
         try:
@@ -203,7 +202,7 @@ class Program:
         pointer = instance.pointer
         try:
             status = lib.pyad_instance_run(pointer, ffi.cast("void **", addresses))
-            while status == CALL_PYTHON or (status == _GUARD_FAILED and settle is not None and settle(pointer)):
+            while status == CALL_PYTHON or (status == _GUARD_FAILED and relax is not None and relax(pointer)):
                 if status == CALL_PYTHON and not self._call(instance):
                     return False
                 status = lib.pyad_instance_go(pointer)
@@ -213,7 +212,7 @@ class Program:
             self.idle.append(instance)
         return not status
 
-    def settle(self, leaves: list[Any]) -> None:
+    def relax_guards(self, leaves: list[Any]) -> None:
         """Run once on the arguments that were recorded, and on copies of what is written, to see how floats that guards
         look at are rounded here."""
         if not self._count().float_guards:
@@ -275,11 +274,11 @@ class Program:
         op = REGISTRY[node.op]
         params = tuple(ffi.unpack(node.params + 1, node.params[0])) if node.params != ffi.NULL else ()
         entry = params if op.rerun is None else self.keep[params[0]]
-        there = instance.value(number, writable=True) if node.base < len(_BASES) else number
+        there = instance.value(number, writable=True) if node.base < len(BASES) else number
         operands: list[Any] = []
         for k in ffi.unpack(node.args, node.nargs) if node.nargs else []:
             lib.pyad_compiled_node(self.compiled, 1, k, node)
-            operands.append(instance.value(k) if node.base < len(_BASES) else k)
+            operands.append(instance.value(k) if node.base < len(BASES) else k)
         return op, entry, operands, there
 
     def addresses(self) -> set[int]:
@@ -288,10 +287,15 @@ class Program:
         found = set()
         k = 0
         while lib.pyad_compiled_node(self.compiled, True, k, info):
-            if info.kind == _KINDS.index("input") and info.data != ffi.NULL:
+            if info.kind == KINDS.index("input") and info.data != ffi.NULL:
                 found.add(int(ffi.cast("uintptr_t", info.data)))
             k += 1
         return found
+
+    def _count(self) -> Any:
+        info = ffi.new("pyad_compiled_info *")
+        lib.pyad_compiled_count(self.compiled, info)
+        return info
 
     # ---- looking at it ----
 
@@ -300,61 +304,14 @@ class Program:
 
         `passes` lists each pass with the nodes that it left; `python` the operations that Python runs.
         """
-        info = self._count()
-        nodes = ffi.new("int64_t *")
-        passes = []
-        for k in range(info.passes):
-            name = ffi.string(lib.pyad_compiled_pass(self.compiled, k, nodes)).decode()
-            passes.append((name, nodes[0]))
-        optimised = list(self._nodes(True))
-        return {
-            "recorded": info.recorded,
-            "optimised": info.optimised,
-            "actions": info.actions,
-            "guards": info.guards,
-            "arena_bytes": info.arena_bytes,
-            "stored_in_place": info.stores,
-            "memory_taken_over": info.reused,
-            "flops": sum(_flops(node, optimised) for node in optimised),
-            "bytes": sum(node["bytes"] for node in optimised if node["kind"] in ("kernel", "python")),
-            "passes": passes,
-            "python": [node["name"] for node in optimised if node["kind"] == "python"],
-        }
-
-    def _count(self) -> Any:
-        info = ffi.new("pyad_compiled_info *")
-        lib.pyad_compiled_count(self.compiled, info)
-        return info
+        return report.report(self.compiled, self._count(), self.keep)
 
     def __str__(self) -> str:
-        name = getattr(self.function, "__name__", "function")
-        lines = [f"program of {name}, as recorded"]
-        lines += [_line(node) for node in self._nodes(False)]
-        lines.append(f"program of {name}, as it runs")
-        lines += [_line(node) for node in self._nodes(True)]
-        lines += self._sinks()
-        return "\n".join(lines)
-
-    def _nodes(self, optimised: bool) -> Any:
-        info = ffi.new("pyad_node_info *")
-        k = 0
-        while lib.pyad_compiled_node(self.compiled, optimised, k, info):
-            yield _described(k, info, self.keep)
-            k += 1
-
-    def _sinks(self) -> list[str]:
-        node, kind, number = ffi.new("int64_t *"), ffi.new("int *"), ffi.new("int *")
-        lines = []
-        k = 0
-        while lib.pyad_compiled_sink(self.compiled, k, node, kind, number):
-            what = ("result {}", "stored in argument {}", "guard {}")[kind[0]]
-            lines.append(f"%{node[0]} is {what.format(k if kind[0] == 2 else number[0])}")
-            k += 1
-        return lines
+        return report.listing(getattr(self.function, "__name__", "function"), self.compiled, self.keep)
 
 
 def _fill_leaf(leaf: Any, shape: tuple[int, ...], dtype: np.dtype) -> Any:
-    """Describe an array; answers what has to be kept as long as the description is."""
+    """Describe an array; returns what has to be kept as long as the description is."""
     lengths = ffi.new("int64_t[]", [*shape, 0])
     leaf.dtype, leaf.ndim, leaf.align, leaf.shape = CODES[dtype], len(shape), dtype.alignment, lengths
     leaf.bytes = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
@@ -386,60 +343,3 @@ def _share(a: np.ndarray, b: np.ndarray) -> bool:
         return np.shares_memory(a, b, max_work=10_000)
     except np.exceptions.TooHardError:
         return True
-
-
-def _described(number: int, info: Any, keep: list[Any]) -> dict[str, Any]:
-    kind = _KINDS[info.kind]
-    shape = tuple(ffi.unpack(info.shape, info.ndim)) if info.ndim else ()
-    dtype = DTYPES[info.dtype]
-    params = tuple(ffi.unpack(info.params + 1, info.params[0])) if info.params != ffi.NULL and info.params[0] else ()
-    name = kind
-    if kind == "kernel":
-        name = ffi.string(lib.pyad_kernel_label(info.op)).decode()
-    elif kind == "python":
-        op = REGISTRY[info.op]
-        name = op.name
-        if op.name == "numpy":
-            name = f"numpy.{getattr(keep[params[0]].function, '__name__', '?')}"
-    elif kind == "input":
-        name = f"input {info.number}"
-    elif not shape and dtype.kind == "f":
-        name = repr(ffi.cast("double *" if dtype.itemsize == 8 else "float *", info.data)[0])
-    return {
-        "number": number,
-        "kind": kind,
-        "name": name,
-        "args": list(ffi.unpack(info.args, info.nargs)) if info.nargs else [],
-        "params": params,
-        "shape": shape,
-        "dtype": dtype,
-        "bytes": int(np.prod(shape, dtype=np.int64)) * dtype.itemsize,
-        "action": info.action,
-        "place": _BASES[info.base] if info.base < len(_BASES) else f"outside {info.base - len(_BASES)}",
-    }
-
-
-def _line(node: dict[str, Any]) -> str:
-    args = ", ".join(f"%{k}" for k in node["args"])
-    params = f" {list(node['params'])}" if node["params"] and node["kind"] == "kernel" else ""
-    where = f"    # action {node['action']}, {node['place']}" if node["action"] >= 0 else ""
-    return f"  %{node['number']} = {node['name']}({args}){params} {node['dtype']}{list(node['shape'])}{where}"
-
-
-def _flops(node: dict[str, Any], nodes: list[dict[str, Any]]) -> int:
-    """Floating-point operations: two a multiplication and addition of a product, one an element otherwise."""
-    size = int(np.prod(node["shape"], dtype=np.int64))
-    if node["kind"] != "kernel":
-        return 0
-    if node["name"] in ("matmul", "affine"):
-        return 2 * size * nodes[node["args"][0]]["shape"][-1]
-    if node["name"] in _MOVES:
-        return 0
-    return max(size, *(int(np.prod(nodes[k]["shape"], dtype=np.int64)) for k in node["args"]))
-
-
-# Kernels that only move elements.
-_MOVES = {
-    *("alias", "reshape", "transpose", "broadcast_to", "slice", "unslice", "window", "assign", "assign_at", "astype"),
-    *("take", "put", "pick", "unpick", "concatenate"),
-}

@@ -13,44 +13,98 @@ __all__ = ["get", "identity", "relu", "sigmoid", "softplus", "tanh"]
 def identity(x: Any) -> Any:
     """Return `x` itself.
 
-    >>> identity(2.0)
+    Args:
+        x: Anything.
+
+    Returns:
+        The same object.
+
+    >>> from pyad import nn
+    >>> nn.identity(2.0)
     2.0
     """
     return x
 
 
 def relu(x: Any) -> Any:
-    """`max(x, 0)` entry by entry, of the shape and dtype of `x`; its derivative at 0 is taken to be 0.
+    """`max(x, 0)`, entry by entry; its derivative at 0 is taken to be 0.
 
-    >>> float(relu(-2.0))
-    0.0
+    Args:
+        x: Real number or array of any shape.
+
+    Returns:
+        Array of the shape and dtype of `x`.
+
+    Raises:
+        DTypeError: `x` is traced and complex.
+
+    >>> import numpy as np
+    >>> import pyad
+    >>> from pyad import nn
+    >>> nn.relu(np.array([-2.0, 3.0]))
+    array([0., 3.])
+    >>> pyad.grad(lambda x: np.sum(nn.relu(x)))(np.array([-2.0, 0.0, 3.0]))
+    array([0., 0., 1.])
     """
     return activations.relu(x)
 
 
 def sigmoid(x: Any) -> Any:
-    """`1 / (1 + exp(-x))` entry by entry, of the shape and dtype of `x`, without overflow for any `x`.
+    """The logistic function `1 / (1 + exp(-x))`, entry by entry, without overflow for any `x`.
 
-    >>> float(sigmoid(0.0))
-    0.5
+    Args:
+        x: Real number or array of any shape.
+
+    Returns:
+        Array of the shape and floating dtype of `x`; float64 for integers.
+
+    Raises:
+        DTypeError: `x` is traced and complex.
+
+    >>> import pyad
+    >>> from pyad import nn
+    >>> pyad.value_and_grad(nn.sigmoid)(0.0)
+    (np.float64(0.5), np.float64(0.25))
     """
     return explog_trig.sigmoid(x)
 
 
 def softplus(x: Any) -> Any:
-    """`log(1 + exp(x))` entry by entry, of the shape and dtype of `x`, without overflow for any `x`.
+    """`log(1 + exp(x))`, entry by entry, without overflow for any `x`; its derivative is the sigmoid.
 
-    >>> float(softplus(1000.0))
-    1000.0
+    Args:
+        x: Real number or array of any shape.
+
+    Returns:
+        Array of the shape and floating dtype of `x`; float64 for integers.
+
+    Raises:
+        DTypeError: `x` is traced and complex.
+
+    >>> import pyad
+    >>> from pyad import nn
+    >>> pyad.value_and_grad(nn.softplus)(1000.0)
+    (np.float64(1000.0), np.float64(1.0))
     """
     return activations.softplus(x)
 
 
 def tanh(x: Any) -> Any:
-    """The hyperbolic tangent entry by entry, of the shape and dtype of `x`.
+    """The hyperbolic tangent, entry by entry.
 
-    >>> float(tanh(0.0))
-    0.0
+    Args:
+        x: Number or array of any shape, real or complex.
+
+    Returns:
+        Array of the shape and floating dtype of `x`; float64 for integers.
+
+    Raises:
+        TypeError: `x` is no array of numbers.
+
+    >>> import pyad
+    >>> from pyad import nn
+    >>> pyad.value_and_grad(nn.tanh)(0.0)
+    (np.float64(0.0), np.float64(1.0))
     """
     return explog_trig.tanh(x)
 

@@ -27,8 +27,18 @@ def glorot_uniform(rng: np.random.Generator, shape: Sequence[int], dtype: Any = 
         shape: At least two axes, the last two being (inputs, outputs).
         dtype: float32 or float64.
 
-    >>> glorot_uniform(np.random.default_rng(0), (3, 2)).shape
-    (3, 2)
+    Returns:
+        New array of that shape and dtype.
+
+    Raises:
+        TypeError: `rng` is no Generator, or the dtype another.
+        ValueError: The shape has fewer than two axes, or no inputs or outputs.
+
+    >>> import numpy as np
+    >>> from pyad import nn
+    >>> nn.glorot_uniform(np.random.default_rng(0), (2, 2)).round(3)
+    array([[ 0.859,  0.335],
+           [ 0.027, -0.564]], dtype=float32)
     """
     fan_in, fan_out = _fans(shape)
     return _uniform(rng, shape, dtype, 2 / (fan_in + fan_out))
@@ -37,10 +47,22 @@ def glorot_uniform(rng: np.random.Generator, shape: Sequence[int], dtype: Any = 
 def glorot_normal(rng: np.random.Generator, shape: Sequence[int], dtype: Any = np.float32) -> np.ndarray:
     """Normal weights of variance 2 / (fan_in + fan_out): Glorot and Bengio 2010, equation 12.
 
-    Arguments as in `glorot_uniform`.
+    Args:
+        rng: Generator, as in `glorot_uniform`.
+        shape: At least two axes, the last two being (inputs, outputs).
+        dtype: float32 or float64.
 
-    >>> glorot_normal(np.random.default_rng(0), (3, 2), np.float64).dtype
-    dtype('float64')
+    Returns:
+        New array of that shape and dtype.
+
+    Raises:
+        TypeError, ValueError: As in `glorot_uniform`.
+
+    >>> import numpy as np
+    >>> from pyad import nn
+    >>> nn.glorot_normal(np.random.default_rng(0), (2, 2), np.float64).round(3)
+    array([[ 0.089, -0.093],
+           [ 0.453,  0.074]])
     """
     fan_in, fan_out = _fans(shape)
     return _normal(rng, shape, dtype, 2 / (fan_in + fan_out))
@@ -49,10 +71,22 @@ def glorot_normal(rng: np.random.Generator, shape: Sequence[int], dtype: Any = n
 def he_uniform(rng: np.random.Generator, shape: Sequence[int], dtype: Any = np.float32) -> np.ndarray:
     """Weights uniform in ±sqrt(6 / fan_in), which has the variance of `he_normal`.
 
-    Arguments as in `glorot_uniform`.
+    Args:
+        rng: Generator, as in `glorot_uniform`.
+        shape: At least two axes, the last two being (inputs, outputs).
+        dtype: float32 or float64.
 
-    >>> bool(np.abs(he_uniform(np.random.default_rng(0), (6, 2))).max() <= 1)
-    True
+    Returns:
+        New array of that shape and dtype.
+
+    Raises:
+        TypeError, ValueError: As in `glorot_uniform`.
+
+    >>> import numpy as np
+    >>> from pyad import nn
+    >>> nn.he_uniform(np.random.default_rng(0), (2, 2)).round(3)
+    array([[ 1.215,  0.474],
+           [ 0.039, -0.797]], dtype=float32)
     """
     return _uniform(rng, shape, dtype, 2 / _fans(shape)[0])
 
@@ -61,10 +95,22 @@ def he_normal(rng: np.random.Generator, shape: Sequence[int], dtype: Any = np.fl
     """Normal weights of variance 2 / fan_in: K. He, X. Zhang, S. Ren and J. Sun, "Delving deep into rectifiers:
     surpassing human-level performance on ImageNet classification", ICCV 2015, equation 10.
 
-    Arguments as in `glorot_uniform`.
+    Args:
+        rng: Generator, as in `glorot_uniform`.
+        shape: At least two axes, the last two being (inputs, outputs).
+        dtype: float32 or float64.
 
-    >>> he_normal(np.random.default_rng(0), (3, 2)).dtype
-    dtype('float32')
+    Returns:
+        New array of that shape and dtype.
+
+    Raises:
+        TypeError, ValueError: As in `glorot_uniform`.
+
+    >>> import numpy as np
+    >>> from pyad import nn
+    >>> nn.he_normal(np.random.default_rng(0), (2, 2), np.float64).round(3)
+    array([[ 0.126, -0.132],
+           [ 0.64 ,  0.105]])
     """
     return _normal(rng, shape, dtype, 2 / _fans(shape)[0])
 
@@ -76,11 +122,26 @@ def init_dense(
     init: Callable = glorot_uniform,
     dtype: Any = np.float32,
 ) -> dict[str, np.ndarray]:
-    """Parameters of a dense layer: `{"w": (inputs, outputs), "b": (outputs,)}`, the weights by `init`, the bias zero.
+    """Parameters of a dense layer: the weights by `init`, the bias zero.
 
-    >>> layer = init_dense(np.random.default_rng(0), 3, 2)
-    >>> layer["w"].shape, layer["b"].tolist()
-    ((3, 2), [0.0, 0.0])
+    Args:
+        rng: Generator, e.g. `numpy.random.default_rng(0)`.
+        inputs: Number of inputs, at least 1.
+        outputs: Number of outputs, at least 1.
+        init: One of the initialisers of this module, or a function of (rng, shape, dtype).
+        dtype: float32 or float64.
+
+    Returns:
+        `{"w": w, "b": b}`, of shapes (inputs, outputs) and (outputs,).
+
+    Raises:
+        TypeError, ValueError: What `init` raises; see `glorot_uniform`.
+
+    >>> import numpy as np
+    >>> from pyad import nn
+    >>> layer = nn.init_dense(np.random.default_rng(0), 3, 2)
+    >>> layer["w"].shape, layer["b"]
+    ((3, 2), array([0., 0.], dtype=float32))
     """
     return {"w": init(rng, (inputs, outputs), dtype), "b": np.zeros(outputs, dtype)}
 
@@ -99,10 +160,16 @@ def init_mlp(
         init: One of the initialisers of this module, or a function of (rng, shape, dtype).
         dtype: float32 or float64.
 
-    Raises:
-        ValueError: If there are fewer than two sizes.
+    Returns:
+        A list of what `init_dense` returns, which `mlp` takes.
 
-    >>> [layer["w"].shape for layer in init_mlp(np.random.default_rng(0), [64, 32, 10])]
+    Raises:
+        ValueError: There are fewer than two sizes.
+        TypeError, ValueError: What `init` raises; see `glorot_uniform`.
+
+    >>> import numpy as np
+    >>> from pyad import nn
+    >>> [layer["w"].shape for layer in nn.init_mlp(np.random.default_rng(0), [64, 32, 10])]
     [(64, 32), (32, 10)]
     """
     if len(sizes) < 2:

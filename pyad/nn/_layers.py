@@ -24,11 +24,17 @@ def dense(params: dict, x: Any) -> Any:
         Array of shape (..., outputs) and the common dtype.
 
     Raises:
-        ValueError: If the shapes do not fit.
+        KeyError: There is no "w" or "b".
+        ValueError: The shapes do not fit.
 
     >>> import numpy as np
-    >>> dense({"w": np.ones((3, 2)), "b": np.zeros(2)}, np.ones((4, 3))).shape
-    (4, 2)
+    >>> import pyad
+    >>> from pyad import nn
+    >>> params = {"w": np.ones((3, 2)), "b": np.zeros(2)}
+    >>> nn.dense(params, np.ones((1, 3)))
+    array([[3., 3.]])
+    >>> pyad.grad(lambda params: np.sum(nn.dense(params, np.ones((4, 3)))))(params)["b"]
+    array([4., 4.])
     """
     return matmul.affine(x, params["w"], params["b"])
 
@@ -46,14 +52,16 @@ def mlp(params: Sequence[dict], x: Any, activations: Activation | Sequence[Activ
         Array of shape (..., outputs of the last layer).
 
     Raises:
-        ValueError: If the shapes do not fit, an activation is unknown, or their number is not that of the layers.
+        TypeError: An activation is neither a name nor a function.
+        ValueError: The shapes do not fit, an activation is unknown, or their number is not that of the layers.
 
     >>> import numpy as np
+    >>> from pyad import nn
     >>> params = [{"w": np.ones((2, 3)), "b": np.zeros(3)}, {"w": np.ones((3, 1)), "b": np.zeros(1)}]
-    >>> mlp(params, np.ones((1, 2)), "relu").tolist()
-    [[6.0]]
-    >>> mlp(params, np.ones((1, 2)), ["identity", lambda x: -x]).tolist()
-    [[-6.0]]
+    >>> nn.mlp(params, np.ones((1, 2)), "relu")
+    array([[6.]])
+    >>> nn.mlp(params, np.ones((1, 2)), ["identity", lambda x: -x])
+    array([[-6.]])
     """
     for layer, activation in zip(params, _per_layer(activations, len(params)), strict=True):
         x = activation(matmul.affine(x, layer["w"], layer["b"]))

@@ -15,26 +15,46 @@ __all__ = ["accuracy", "mse", "softmax_cross_entropy", "squared_error"]
 
 
 def squared_error(prediction: Any, target: Any) -> Any:
-    """The sum of squares of `prediction - target`, a scalar.
+    """The sum of squares of `prediction - target`.
+
+    Args:
+        prediction: Floating point array of any shape.
+        target: Array of the same shape; the two are not broadcast, for (n, 1) against (n,) is nearly always a slip.
+
+    Returns:
+        A scalar of the common dtype.
 
     Raises:
-        ValueError: If the two differ in shape; they are not broadcast, for (n, 1) against (n,) is nearly always a slip.
+        ValueError: The two differ in shape.
 
-    >>> float(squared_error(np.array([1.0, 2.0]), np.array([0.0, 0.0])))
-    5.0
+    >>> import numpy as np
+    >>> import pyad
+    >>> from pyad import nn
+    >>> pyad.value_and_grad(nn.squared_error)(np.array([1.0, 2.0]), np.zeros(2))
+    (np.float64(5.0), array([2., 4.]))
     """
     _same_shape("squared_error", prediction, target)
     return losses.sum_squares(prediction, target, mean=False)
 
 
 def mse(prediction: Any, target: Any) -> Any:
-    """The mean of squares of `prediction - target` over all entries, a scalar.
+    """The mean of squares of `prediction - target` over all entries.
+
+    Args:
+        prediction: Floating point array of any shape.
+        target: Array of the same shape.
+
+    Returns:
+        A scalar of the common dtype.
 
     Raises:
-        ValueError: If the two differ in shape.
+        ValueError: The two differ in shape.
 
-    >>> float(mse(np.array([1.0, 3.0]), np.array([0.0, 0.0])))
-    5.0
+    >>> import numpy as np
+    >>> import pyad
+    >>> from pyad import nn
+    >>> pyad.value_and_grad(nn.mse)(np.array([1.0, 3.0]), np.zeros(2))
+    (np.float64(5.0), array([1., 3.]))
     """
     _same_shape("mse", prediction, target)
     return losses.sum_squares(prediction, target, mean=True)
@@ -53,12 +73,16 @@ def softmax_cross_entropy(logits: Any, labels: Any) -> Any:
         A scalar of the dtype of the logits.
 
     Raises:
-        ValueError: If the shapes do not fit.
-        IndexError: If an integer label is not one of the classes.
-        TypeError: If labels are neither integers nor floating point.
+        ValueError: The shapes do not fit.
+        IndexError: An integer label is not one of the classes.
+        TypeError: Labels are neither integers nor floating point.
 
-    >>> round(float(softmax_cross_entropy(np.zeros((2, 4)), np.array([0, 3]))), 6)
-    1.386294
+    >>> import numpy as np
+    >>> import pyad
+    >>> from pyad import nn
+    >>> pyad.grad(nn.softmax_cross_entropy)(np.zeros((2, 4)), np.array([0, 3]))
+    array([[-0.375,  0.125,  0.125,  0.125],
+           [ 0.125,  0.125,  0.125, -0.375]])
     """
     shape = _shape(logits)
     if not shape:
@@ -89,13 +113,21 @@ def softmax_cross_entropy(logits: Any, labels: Any) -> Any:
 
 
 def accuracy(logits: Any, labels: Any) -> float:
-    """The share of rows whose largest logit is that of the label.
+    """The share of rows whose largest logit is that of the label; it has no derivative.
 
     Args:
         logits: Array of shape (..., classes).
         labels: Integer array of shape (...), or array of the shape of `logits` whose largest entry marks the class.
 
-    >>> accuracy(np.array([[0.1, 0.9], [0.8, 0.2]]), np.array([1, 1]))
+    Returns:
+        A float from 0 to 1.
+
+    Raises:
+        ValueError: The shapes do not fit.
+
+    >>> import numpy as np
+    >>> from pyad import nn
+    >>> nn.accuracy(np.array([[0.1, 0.9], [0.8, 0.2]]), np.array([1, 1]))
     0.5
     """
     if is_staged():

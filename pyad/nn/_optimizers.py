@@ -25,18 +25,24 @@ class SGD:
     """Gradient descent, with momentum if asked for.
 
     Without momentum p becomes p - learning_rate g. With it v becomes momentum v + g, and p becomes
-    p - learning_rate v; Nesterov's variant takes momentum v + g of the new v in its place.
+    p - learning_rate v; Nesterov's variant takes momentum v + g of the new v in its place (I. Sutskever, J. Martens,
+    G. Dahl and G. Hinton, "On the importance of initialization and momentum in deep learning", ICML 2013).
 
     Args:
-        learning_rate: Size of a step.
+        learning_rate: Size of a step, above 0.
         momentum: How much of the velocity is kept, 0 <= momentum < 1.
         nesterov: Whether to look ahead; needs momentum.
 
+    Raises:
+        ValueError: A setting outside of these ranges.
+
+    >>> import numpy as np
+    >>> from pyad import nn
     >>> params = {"w": np.array([1.0, 2.0])}
-    >>> opt = SGD(0.1)
+    >>> opt = nn.SGD(0.1)
     >>> state = opt.update(params, {"w": np.array([10.0, 10.0])}, opt.init(params))
-    >>> params["w"].tolist()
-    [0.0, 1.0]
+    >>> params["w"]
+    array([0., 1.])
     """
 
     def __init__(self, learning_rate: float, momentum: float = 0.0, nesterov: bool = False) -> None:
@@ -50,7 +56,17 @@ class SGD:
         return f"SGD(learning_rate={self.learning_rate}, momentum={self.momentum}, nesterov={self.nesterov})"
 
     def init(self, params: Any) -> Any:
-        """The state before the first update: the velocities, zeros like `params`; None without momentum."""
+        """The state before the first update.
+
+        Args:
+            params: Tree of NumPy arrays.
+
+        Returns:
+            The velocities, zeros like `params`; None without momentum.
+
+        Raises:
+            TreeError: A container that contains itself.
+        """
         if self.momentum == 0:
             return None
         return tree.map(np.zeros_like, params)
@@ -61,11 +77,14 @@ class SGD:
         Args:
             params: Tree of writeable float32 or float64 NumPy arrays.
             grads: Tree of the same structure, shapes and dtypes.
-            state: What `init` or the last `update` returned.
+            state: What `init` or the last `update` returned; its arrays are updated in place too.
+
+        Returns:
+            The state for the next call.
 
         Raises:
-            TypeError, ValueError: If a parameter cannot be written or a gradient does not fit it; `params` are then
-                as they were.
+            TypeError, ValueError: A parameter cannot be written, or a gradient does not fit it; `params` are then as
+                they were.
         """
         if self.momentum == 0 and not is_staged():
             ps, structure = tree.flatten(params)
@@ -92,16 +111,21 @@ class Adam:
     """Adam: D. P. Kingma and J. Ba, "Adam: a method for stochastic optimization", ICLR 2015, algorithm 1.
 
     Args:
-        learning_rate: Size of a step; each number moves by about this much at first.
-        b1: Decay of the mean of gradients.
-        b2: Decay of the mean of their squares.
-        eps: Added to the root of the latter.
+        learning_rate: Size of a step, above 0; each number moves by about this much at first.
+        b1: Decay of the mean of gradients, 0 <= b1 < 1.
+        b2: Decay of the mean of their squares, 0 <= b2 < 1.
+        eps: Added to the root of the latter, above 0.
 
+    Raises:
+        ValueError: A setting outside of these ranges.
+
+    >>> import numpy as np
+    >>> from pyad import nn
     >>> params = {"w": np.array([1.0, 2.0])}
-    >>> opt = Adam(0.1)
+    >>> opt = nn.Adam(0.1)
     >>> state = opt.update(params, {"w": np.array([10.0, -10.0])}, opt.init(params))
-    >>> np.round(params["w"], 6).tolist()
-    [0.9, 2.1]
+    >>> params["w"].round(6)
+    array([0.9, 2.1])
     """
 
     def __init__(self, learning_rate: float = 1e-3, b1: float = 0.9, b2: float = 0.999, eps: float = 1e-8) -> None:
@@ -116,8 +140,15 @@ class Adam:
     def init(self, params: Any) -> dict:
         """The state before the first update: `{"step": 0.0, "mean": zeros, "square": zeros}`.
 
-        The zeros are a vector for each dtype, `{"float32": ...}`, for all parameters one after another. The number of
-        steps is a float64, which in a compiled step (`pyad.compile`) may change from call to call.
+        Args:
+            params: Tree of NumPy arrays.
+
+        Returns:
+            The zeros are a vector for each dtype, `{"float32": ...}`, for all parameters one after another. The number
+            of steps is a float64, which in a compiled step (`pyad.compile`) may change from call to call.
+
+        Raises:
+            TreeError: A container that contains itself.
         """
         sizes: dict[str, int] = {}
         for p in tree.leaves(params):
@@ -127,9 +158,19 @@ class Adam:
         return {"step": np.float64(0), "mean": next(zeros), "square": next(zeros)}
 
     def update(self, params: Any, grads: Any, state: dict) -> dict:
-        """Take one step in place on `params` and return the state for the next one; see `SGD.update`.
+        """Take one step in place on `params` and return the state for the next one.
 
-        The arrays of `state` are updated in place too, so pass along what this returns and keep no older state.
+        Args:
+            params: Tree of writeable float32 or float64 NumPy arrays.
+            grads: Tree of the same structure, shapes and dtypes.
+            state: What `init` or the last `update` returned; its arrays are updated in place too, so keep no older
+                state.
+
+        Returns:
+            The state for the next call.
+
+        Raises:
+            TypeError, ValueError: As `SGD.update`, and where the state was made for other parameters.
         """
         _, ps, gs = _matched(params, grads)
         groups: dict[str, list[int]] = {}

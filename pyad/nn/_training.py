@@ -31,10 +31,14 @@ def minibatches(
         Batches in the containers of `arrays`; copies, so they may be written.
 
     Raises:
-        ValueError: If the numbers of rows differ or the batch size is not positive.
+        ValueError: The numbers of rows differ or are 0, or the batch size is not positive.
 
+    >>> import numpy as np
+    >>> from pyad import nn
     >>> x, y = np.arange(5), np.arange(5) * 10
-    >>> [len(xb) for xb, yb in minibatches(np.random.default_rng(0), (x, y), 2)]
+    >>> list(nn.minibatches(None, (x, y), 3))
+    [(array([0, 1, 2]), array([ 0, 10, 20])), (array([3, 4]), array([30, 40]))]
+    >>> [len(xb) for xb, yb in nn.minibatches(np.random.default_rng(0), (x, y), 2)]
     [2, 2, 1]
     """
     columns, structure = tree.flatten(arrays)
@@ -97,17 +101,21 @@ def fit(
         an epoch is the mean over its rows, each with the parameters at its time.
 
     Raises:
-        FloatingPointError: If the loss of a batch is not finite, naming epoch and batch; the parameters are those
-            with which it was computed.
-        ImportError: If `progress` is True and tqdm is not installed.
+        FloatingPointError: The loss of a batch is not finite; the message names epoch and batch, and the parameters
+            are those with which it was computed.
+        ImportError: `progress` is True and tqdm is not installed.
+        ShapeError: The loss is not a scalar.
+        ValueError: `epochs` or `batch_size` is below 1, or the numbers of rows differ or are 0.
 
+    >>> import numpy as np
+    >>> from pyad import nn
     >>> x = np.linspace(-1, 1, 20)
     >>> params = {"slope": np.zeros(1)}
     >>> def loss(params, x, y):
     ...     return np.mean((params["slope"] * x - y) ** 2)
-    >>> from pyad.nn import SGD
+    ...
     >>> rng = np.random.default_rng(0)
-    >>> history = fit(loss, params, (x, 3 * x), SGD(0.5), epochs=40, batch_size=5, rng=rng, progress=False)
+    >>> history = nn.fit(loss, params, (x, 3 * x), nn.SGD(0.5), epochs=40, batch_size=5, rng=rng, progress=False)
     >>> round(float(params["slope"][0]), 3)
     3.0
     """

@@ -1146,8 +1146,8 @@ def test_looking_at_what_is_outside_is_cheap():
 
     fast = pyad.compile(user)
     fast(X)
-    holds = fast.program.closure.holds
-    names = len(fast.program.closure.names)
+    holds = fast.program.captured.holds
+    names = len(fast.program.captured.names)
     assert names <= 6
     assert min(timeit.repeat(holds, number=200, repeat=5)) / 200 < 20e-6
 

@@ -119,6 +119,13 @@ bool pyad_graph_is_number(const pyad_graph *graph, uint32_t node, double *value)
     return true;
 }
 
+bool pyad_graph_same_params(const int64_t *a, const int64_t *b)
+{
+    if (a == NULL || b == NULL)
+        return a == b;
+    return a[0] == b[0] && memcmp(a, b, (size_t)(a[0] + 1) * sizeof *a) == 0;
+}
+
 pyad_status pyad_graph_copy_node(const pyad_graph *old, uint32_t node, pyad_graph *graph, const uint32_t *args,
                                  uint32_t *number)
 {

@@ -5,7 +5,7 @@
  * when the recording was made. Nodes are values, never memory: a write into a part of an array is a node that has the
  * array before it as operand. Where values lie is decided by csrc/compile/plan/plan.c.
  *
- * Passes (csrc/pass_*.c) make a new graph out of an old one. Layouts, parameters and constants stay where they are, in
+ * Passes (csrc/compile/passes/) make a new graph out of an old one. Layouts, parameters and constants stay where they are, in
  * the arena that all graphs of one program share. */
 #ifndef PYAD_GRAPH_H
 #define PYAD_GRAPH_H
@@ -100,7 +100,7 @@ typedef struct pyad_lift {
 /* Fills an empty graph with what the sinks need. csrc/compile/graph/lift.c */
 pyad_status pyad_graph_lift(pyad_graph *graph, const pyad_tape *tape, const pyad_lift *what);
 
-/* ---- passes ---- */
+/* ---- rewriting ---- */
 
 /* What a pass does with one node of the old graph, whose operands are `args` in the new one: adds what it likes to the
  * new graph, and answers the node that stands for it. `context` is the pass's own. */
@@ -115,32 +115,6 @@ pyad_status pyad_graph_copy_node(const pyad_graph *old, uint32_t node, pyad_grap
 /* How often each node is a sink or an operand of what is not dead, into `uses` (one entry per node). */
 void pyad_graph_uses(const pyad_graph *graph, uint32_t *uses);
 
-/* One pass: a name, for reports, and what it does. All have this form; see csrc/compile/passes/passes.c. */
-typedef struct pyad_pass {
-    const char *name;
-    pyad_status (*run)(const pyad_graph *old, pyad_graph *graph);
-} pyad_pass;
-
-/* What no sink needs goes. */
-pyad_status pyad_pass_dead(const pyad_graph *old, pyad_graph *graph);
-/* Kernels all of whose operands are constants are run. */
-pyad_status pyad_pass_fold(const pyad_graph *old, pyad_graph *graph);
-/* Equal nodes become one. */
-pyad_status pyad_pass_common(const pyad_graph *old, pyad_graph *graph);
-/* Algebra that keeps IEEE results: x * 1, x / 1, x + -0, -(-x), casts and broadcasts to what a value already is,
- * reshapes of reshapes, transposes of transposes, sums over one element. */
-pyad_status pyad_pass_algebra(const pyad_graph *old, pyad_graph *graph);
-/* x + a b becomes one product that adds to x, and a product that is scaled by a number takes it as its factor. */
-pyad_status pyad_pass_products(const pyad_graph *old, pyad_graph *graph);
-/* Sums with arrays that are zero but for a part are additions to that part. */
-pyad_status pyad_pass_parts(const pyad_graph *old, pyad_graph *graph);
-
-/* Runs all passes on `graph`, which is replaced. `counts`, if not NULL, gets the number of nodes after each. */
-enum { PYAD_PASSES_MOST = 16 };
-int pyad_passes_count(void);
-const char *pyad_passes_name(int pass);
-pyad_status pyad_passes_run(pyad_graph *graph, size_t *counts);
-
 /* ---- for passes ---- */
 
 static inline bool pyad_graph_is_run(const pyad_graph *graph, uint32_t node, int op)
@@ -152,8 +126,8 @@ static inline bool pyad_graph_is_run(const pyad_graph *graph, uint32_t node, int
  * a float asks for the very bits that were recorded, so whatever it depends on counts as used many times. */
 pyad_status pyad_graph_rewrite_used(const pyad_graph *old, pyad_graph *graph, pyad_rewrite rewrite);
 
-/* Whether two nodes have the same static parameters. passes.c */
-bool pyad_same_params(const int64_t *a, const int64_t *b);
+/* Whether two nodes have the same static parameters. */
+bool pyad_graph_same_params(const int64_t *a, const int64_t *b);
 
 /* An operand of a node. */
 static inline uint32_t pyad_graph_arg(const pyad_graph *graph, uint32_t node, uint32_t k)

@@ -3,7 +3,7 @@
  * A product that is used once has no need of memory of its own where it is added to x: AFFINE adds into a copy of x, or
  * into x itself where nobody else needs it. So a step of gradient descent, w - rate (x^T s), is one product that adds
  * x^T (-rate s) to w. A factor is scaled instead of the product only where it is the smaller of the two. */
-#include "compile/graph/graph.h"
+#include "compile/passes/passes.h"
 
 typedef struct job {
     const pyad_graph *old;

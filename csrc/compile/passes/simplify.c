@@ -7,6 +7,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "compile/passes/passes.h"
+
 /* What a rule answers that has nothing to say. */
 #define NONE UINT32_MAX
 

@@ -2,7 +2,7 @@
  * which a zero would be added. Rows that are added at the same index are added one by one and not to each other first. */
 #include <string.h>
 
-#include "compile/graph/graph.h"
+#include "compile/passes/passes.h"
 
 /* The parameters of an UNSLICE as those of an ADD_PART. NULL when out of memory. */
 static const int64_t *part_params(pyad_graph *graph, const pyad_gnode *unslice)
@@ -45,12 +45,12 @@ static pyad_status add_to_whole(pyad_graph *graph, uint32_t x, uint32_t s, const
     chain c;
     double zero;
     *done = false;
-    if (!pyad_graph_is_run(graph, s, PYAD_KERNEL_WINDOW) || !pyad_same_params(graph->nodes[s].params, params))
+    if (!pyad_graph_is_run(graph, s, PYAD_KERNEL_WINDOW) || !pyad_graph_same_params(graph->nodes[s].params, params))
         return PYAD_OK;
     walk_chain(graph, x, &c);
     uint32_t of = pyad_graph_arg(graph, s, 0);
     if (!pyad_graph_is_run(graph, c.base, PYAD_KERNEL_ASSIGN) ||
-        !pyad_same_params(graph->nodes[c.base].params, params) || pyad_graph_arg(graph, c.base, 0) != of ||
+        !pyad_graph_same_params(graph->nodes[c.base].params, params) || pyad_graph_arg(graph, c.base, 0) != of ||
         !pyad_graph_is_number(graph, pyad_graph_arg(graph, c.base, 1), &zero) || zero != 0.0)
         return PYAD_OK;
     for (int k = c.count; k-- > 0;) {

@@ -60,11 +60,11 @@ typedef struct pyad_plan {
 pyad_status pyad_plan_make(pyad_plan *plan, pyad_mem *mem, const pyad_graph *graph);
 void pyad_plan_finish(pyad_plan *plan);
 
-/* plan_memory.c: fills in the layouts of what needs no action: inputs, constants, and views over something else. */
+/* views.c: fills in the layouts of what needs no action: inputs, constants, and views over something else. */
 pyad_status pyad_plan_views(pyad_plan *plan);
-/* plan_order.c: fills in actions and members. */
+/* schedule.c: fills in actions and members. */
 pyad_status pyad_plan_order(pyad_plan *plan);
-/* plan_memory.c: fills in where the values lie. */
+/* memory.c: fills in where the values lie. */
 pyad_status pyad_plan_memory(pyad_plan *plan);
 
 /* The base of a result's memory. */

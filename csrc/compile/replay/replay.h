@@ -14,7 +14,7 @@ typedef struct pyad_patch {
     int64_t offset;
 } pyad_patch;
 
-/* Additions to parts of one array that are done together. replay_parts.c */
+/* Additions to parts of one array that are done together. slice_accumulation.c */
 typedef struct pyad_replay_parts pyad_replay_parts;
 
 /* An action, with addresses. */
@@ -58,8 +58,16 @@ bool pyad_replay_settle(pyad_replay *replay);
 
 /* ---- making one ---- */
 
-/* The address of a node's value goes to *where: now if it is known, else before each run. */
+/* The address of a node's value goes to *where: now if it is known, else before each run. addresses.c */
 pyad_status pyad_replay_bind(pyad_replay *replay, uint32_t node, void **where);
+/* Brings the patches into the order of their bases: a counting sort. */
+pyad_status pyad_replay_sort_patches(pyad_replay *replay);
+
+/* Arguments and results. */
+static inline size_t pyad_replay_outside_count(const pyad_plan *plan)
+{
+    return plan->graph->argument_count + plan->result_count;
+}
 
 enum { PYAD_LINE_COLUMNS = 4 };
 
@@ -70,7 +78,7 @@ typedef struct pyad_line_maker {
     size_t scratch; /* the most that a line needs */
 } pyad_line_maker;
 
-/* The line of action `a`, an element-wise one. replay_lines.c */
+/* The line of action `a`, an element-wise one. make_fused_loop.c */
 pyad_status pyad_replay_line_make(pyad_line_maker *maker, uint32_t a, const pyad_action *action, pyad_line *line);
 
 /* Puts the additions to parts that begin with action `a` together, as far as it pays: else line->parts stays NULL. */

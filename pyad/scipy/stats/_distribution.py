@@ -17,7 +17,8 @@ from pyad._ops._nested import operand
 from pyad._ops.explog_trig import exp, log, log1p
 from pyad._ops.shape import asarray
 from pyad._trace.array import is_traced
-from pyad._trace.discrete import Discrete, detached, may_hold
+from pyad._trace.discrete import Discrete as TracedInteger
+from pyad._trace.discrete import detached, may_hold
 from pyad.errors import UnsupportedError
 
 __all__ = ["Continuous", "Discrete", "Distribution", "Frozen", "positive"]
@@ -162,7 +163,7 @@ _not = np.logical_not
 
 def _chosen(mask: Any, x: Any, other: Any) -> Any:
     """where(), which is skipped where nothing is to be replaced."""
-    return comparison.where(mask, x, other) if type(mask) is Discrete or not np.all(mask) else x
+    return comparison.where(mask, x, other) if type(mask) is TracedInteger or not np.all(mask) else x
 
 
 def _replaced(out: Any, *cases: tuple[Any, float]) -> Any:

@@ -5,7 +5,7 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "compile/graph/graph.h"
+#include "compile/passes/passes.h"
 #include "kernels/kernels.h"
 #include "support/run.h"
 

@@ -1,0 +1,72 @@
+/* The state of a sweep, which its driver (sweep.c) and the appliers of rules (apply_*.c) share: a slot for each node of the
+ * sweep, and the memory and registers that applying a rule needs. It knows nothing of rules and of the order of the sweep. */
+#ifndef PYAD_SWEEP_STATE_H
+#define PYAD_SWEEP_STATE_H
+
+#include "autodiff/record.h"
+#include "tape/accumulate.h"
+#include "tape/toposort.h"
+
+typedef enum pyad_call {
+    PYAD_CALL_NONE = 0,
+    PYAD_CALL_RULE = 1, /* record the rule of `call_node` */
+    PYAD_CALL_BACKWARD = 2, /* run the rule of `call_node`: give cotangents to its operands */
+    PYAD_CALL_FORWARD = 3 /* run the rule of `call_node`: give a tangent to it */
+} pyad_call;
+
+typedef struct pyad_sweep pyad_sweep;
+
+struct pyad_sweep {
+    pyad_sweep *outer; /* the sweep that was under way when this one began */
+    pyad_recorder recorder;
+    pyad_order order;
+    pyad_slot *slots;
+    size_t slot_capacity;
+    uint8_t *asked; /* per position: it is an input, whose slot is the result */
+    size_t asked_capacity;
+    pyad_arena memory; /* slots and their layouts */
+    pyad_arena scratch; /* what is gone after each node */
+    pyad_accum accum;
+    pyad_value *regs;
+    size_t reg_capacity;
+    uint32_t *nodes; /* registers of a recorded sweep */
+    size_t node_capacity;
+    uint32_t *targets; /* the same node for every output of a rule, going forward */
+    size_t target_capacity;
+    int64_t at; /* position whose turn it is */
+    uint32_t epoch;
+    bool forward;
+    bool recorded;
+    bool retain; /* values stay, the sweep may be run again */
+    pyad_call call;
+    uint32_t call_node;
+    int64_t visited; /* nodes whose rule was applied */
+};
+
+void pyad_sweep_init(pyad_sweep *sweep, pyad_mem *mem);
+void pyad_sweep_finish(pyad_sweep *sweep, pyad_mem *mem);
+/* Empties all slots. */
+void pyad_sweep_end(pyad_sweep *sweep);
+
+/* Writes the sweep's positions onto the tape again, where another sweep has written its own since. */
+void pyad_sweep_renew_positions(pyad_sweep *sweep);
+/* The slot of a node of the sweep, or NULL. */
+pyad_slot *pyad_sweep_slot(pyad_sweep *sweep, uint32_t node);
+/* Adds the value of `part` (a node) to the slot of `node`: seeds before the sweep, and what Python gives during it.
+ * Nothing happens where the node is not in the sweep. */
+pyad_status pyad_sweep_add(pyad_sweep *sweep, uint32_t node, uint32_t part);
+/* Adds a node to the slot of `target` on the tape, summing or widening broadcast axes; for recorded sweeps. */
+pyad_status pyad_sweep_add_node(pyad_sweep *sweep, uint32_t target, uint32_t part);
+/* Whether the slot of `node` holds something, and the node that is its value (recorded sweeps have one; for others a
+ * constant is put on the tape). */
+pyad_status pyad_sweep_node(pyad_sweep *sweep, uint32_t node, bool *there, uint32_t *value);
+/* Whether the value of `read`, which the rule of `node` needs, is still there (PYAD_ERR_STATE) and unchanged
+ * (PYAD_ERR_MUTATED). */
+pyad_status pyad_sweep_check_read(pyad_sweep *sweep, uint32_t node, uint32_t read);
+
+static inline const pyad_layout *pyad_sweep_layout(const pyad_sweep *sweep, uint32_t node)
+{
+    return sweep->recorder.tape->value[node].layout;
+}
+
+#endif
