@@ -10,23 +10,64 @@ from typing import Any
 
 import numpy as np
 
-from pyad._binding.engine import FAILED, LARGE, lend, lib
+from pyad._binding.engine import FAILED, LARGE, current, error, lend, lib
 from pyad._ops._nested import operand, plain
 from pyad._ops._registry import implements, named
-from pyad._trace.array import Array, View, _Held, _new, is_traced
-from pyad._trace.op import Op
+from pyad._trace.array import CALLS, Array, View, _Held, _new, common_dtype, is_traced
+from pyad._trace.op import COMPLEX_FORMS, Op
 
-__all__ = ["binary", "binary_method", "unary"]
+__all__ = ["binary", "binary_method", "evaluated", "unary"]
+
+_evaluate = CALLS["evaluate"]
+
+
+def evaluated(op: Op, operands: tuple[Any, ...], params: tuple[int, ...] = (), index: Any = None) -> Any:
+    """The value of a native op for plain operands: what its kernel gives, run without a tape. `index`: an operand after
+    these, an array of int64."""
+    given = operands if index is None else (*operands, index)
+    value = _evaluate(op.number, given, params)
+    return _evaluated_slowly(op, operands, params, index) if value is None or type(value) is int else value
+
+
+def _evaluated_slowly(op: Op, operands: tuple[Any, ...], params: tuple[int, ...], index: Any) -> Any:
+    """The same for operands that are no arrays of one dtype, or the error that the engine has found."""
+    current()  # a thread's first call makes its engine
+    given = [operand(op.name, x) for x in operands]
+    if any(np.asarray(x).dtype == np.float16 for x in given):
+        wider = tuple(np.asarray(x, np.float32) for x in given)
+        return np.asarray(evaluated(op, wider, params, index), np.float16)[()]
+    dtype = common_dtype(op.name, tuple(given))
+    if dtype.kind == "c" and op.number in COMPLEX_FORMS:
+        return COMPLEX_FORMS[op.number](*given)
+    same = [np.asarray(x, dtype) for x in given]
+    same = [x if _is_readable(x) else x.copy() for x in same]
+    value = _evaluate(op.number, tuple(same) if index is None else (*same, np.ascontiguousarray(index)), params)
+    if type(value) is int:
+        raise error(value)
+    return value
+
+
+def _is_readable(x: np.ndarray) -> bool:
+    """Whether elements lie where the engine can read them."""
+    return x.flags.aligned and not any(stride % x.itemsize for stride in x.strides)
 
 
 def unary(op: Op, doc: str) -> Callable[[Any], Any]:
-    """A function of one array."""
+    """A function of one array. Plain arrays are NumPy's where it has the function, else the kernel's."""
     number = op.number
-    reference = op.reference
+    theirs = op.reference if isinstance(op.reference, np.ufunc) else None
+
+    def kernel(x: Any) -> Any:
+        value = _evaluate(number, (x,), ())
+        return _evaluated_slowly(op, (x,), (), None) if value is None or type(value) is int else value
 
     def function(x: Any, /) -> Any:
         if type(x) is not Array and not is_traced(x):
-            return reference(plain(op.name, x))
+            x = plain(op.name, x)
+            if theirs is not None:
+                return theirs(x)
+            if not is_traced(x):
+                return kernel(x)
         handle = lib.pyad_op1(number, x._h)
         result = _new(Array)
         if handle >= LARGE:
@@ -37,6 +78,8 @@ def unary(op: Op, doc: str) -> Callable[[Any], Any]:
         result._h = handle
         return result
 
+    if theirs is None:
+        function.kernel = kernel  # type: ignore[attr-defined]
     return _named(function, op, doc)
 
 

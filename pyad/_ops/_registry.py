@@ -14,6 +14,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 from numpy import ufunc
 
 from pyad._ops._nested import plain
@@ -175,9 +176,15 @@ def _either_ufunc(theirs: ufunc, ours: Callable[..., Any]) -> Callable[..., Any]
         # NumPy sorts the arguments out and comes back through its protocol, for which a list must be an array.
         return theirs(*(plain(theirs.__name__, x) for x in args), **keywords)
 
+    # Where the engine has a kernel of its own it is faster than the ufunc, also for plain arrays.
+    kernel = getattr(ours, "kernel", None)
+
     def unary(x: Any, /, *rest: Any, **keywords: Any) -> Any:
-        if type(x) is Array and not rest and not keywords:
-            return ours(x)
+        if not rest and not keywords:
+            if type(x) is Array:
+                return ours(x)
+            if kernel is not None and _is_real(x):
+                return kernel(x)
         return either(x, *rest, **keywords)
 
     def binary(*args: Any, **keywords: Any) -> Any:
@@ -202,6 +209,23 @@ def _either_ufunc(theirs: ufunc, ours: Callable[..., Any]) -> Callable[..., Any]
     ):
         setattr(function, name, getattr(theirs, name))
     return function
+
+
+_REAL = frozenset("fd?bhilqBHILQ")
+
+
+def _is_real(x: Any) -> bool:
+    """Whether a plain operand is of real numbers that the engine computes with."""
+    if type(x) is np.ndarray:
+        return x.dtype.char in _REAL
+    if type(x) is float:
+        return True
+    if type(x) in (list, tuple):
+        if contains_traced(x):
+            return False
+    elif not isinstance(x, float | int | np.ndarray | np.generic):
+        return False
+    return np.asarray(x).dtype.char in _REAL
 
 
 def _dressed(function: Callable[..., Any], theirs: Callable[..., Any]) -> Callable[..., Any]:

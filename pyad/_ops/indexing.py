@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from pyad._binding.engine import FAILED, INT64, LARGE, error, lib
+from pyad._ops._calls import evaluated
 from pyad._ops.shape import _slice, reshape, transpose
 from pyad._trace import strided_view
 from pyad._trace.array import (
@@ -76,14 +77,14 @@ def pick_last(x: Any, index: Any) -> Any:
         ValueError: an index outside [0, x.shape[-1]).
     """
     if not is_traced(x):
-        return _pick.reference(x, detached(index))
+        return evaluated(_pick, (x,), index=detached(index))
     return _pick.record([x._h, index_handle(index)], None)
 
 
 def unpick_last(s: Any, index: Any, classes: int) -> Any:
     """The transpose of `pick_last`: s at the picked places of rows of `classes` entries, zeros elsewhere."""
     if not is_traced(s):
-        return _unpick.reference(s, detached(index), classes)
+        return evaluated(_unpick, (s,), (classes,), detached(index))
     return _unpick.record([s._h, index_handle(index)], (classes,))
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from pyad._ops._axes import Axis, axes_of_bits, bits_of_axes, kept_shape, normalize_axes, reduced_axes
+from pyad._ops._calls import evaluated
 from pyad._ops._nested import plain
 from pyad._ops._registry import implements, named, refuse_out
 from pyad._ops.comparison import _compare, _eq, _select
@@ -311,7 +312,7 @@ def logsumexp(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
         merged, one, _, _ = _single_axis("logsumexp", x, axis) if x.ndim else (x.reshape(1), 0, axes, ())
         if merged.shape[one] == 0:
             return _nothing(x, axes, keepdims)
-        out = _reference_logsumexp(merged, one, False)
+        out = evaluated(_logsumexp, (merged,), (one, 0))
         return np.reshape(out, kept_shape(x.shape, bits_of_axes(axes))) if keepdims else out
     shape = x.shape
     if not shape:
@@ -337,7 +338,7 @@ def _softmax_like(name: str, op: Any, x: Any, axis: Axis) -> Any:
     if x.ndim == 0:
         return x * 0.0 + (1.0 if op is _softmax else 0.0)
     merged, one, axes, before = _single_axis(name, x, axis)
-    out = op.record([merged._h], (one,)) if is_traced(merged) else op.reference(merged, one)
+    out = op.record([merged._h], (one,)) if is_traced(merged) else evaluated(op, (merged,), (one,))
     if len(axes) == 1:
         return out
     rest = tuple(d for d in range(len(before)) if d not in axes)

@@ -207,3 +207,8 @@ owens_t = special(
     h=lambda y, h, a: -0.5 / _ROOT_TWO_PI * exp(-0.5 * (h * h)) * activations.erf(a * h * math.sqrt(0.5)),
     a=lambda y, h, a: (0.5 / math.pi) * exp(-0.5 * (h * h) * (1.0 + a * a)) / (1.0 + a * a),
 )
+
+
+# Plain arrays run the engine's kernels too.
+expit.kernel = sigmoid.kernel  # type: ignore[attr-defined]
+erf.kernel = activations.erf.kernel  # type: ignore[attr-defined]
