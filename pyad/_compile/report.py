@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from pyad._binding.engine import DTYPES, ffi, lib
+from pyad._binding.dtypes import DTYPES
+from pyad._binding.engine import ffi, lib
 from pyad._trace.op import REGISTRY
 
 __all__ = ["BASES", "KINDS", "listing", "report"]
@@ -62,7 +63,7 @@ def _outputs(compiled: Any) -> list[str]:
     node, kind, number = ffi.new("int64_t *"), ffi.new("int *"), ffi.new("int *")
     lines = []
     k = 0
-    while lib.pyad_compiled_sink(compiled, k, node, kind, number):
+    while lib.pyad_compiled_output(compiled, k, node, kind, number):
         what = ("result {}", "stored in argument {}", "guard {}")[kind[0]]
         lines.append(f"%{node[0]} is {what.format(k if kind[0] == 2 else number[0])}")
         k += 1
@@ -121,6 +122,17 @@ def _flops(node: dict[str, Any], nodes: list[dict[str, Any]]) -> int:
 
 # Kernels that only move elements.
 _MOVES = {
-    *("alias", "reshape", "transpose", "broadcast_to", "slice", "unslice", "window", "assign", "assign_at", "astype"),
+    *(
+        "alias",
+        "reshape",
+        "transpose",
+        "broadcast_to",
+        "slice",
+        "unslice",
+        "strided_view",
+        "assign",
+        "assign_at",
+        "astype",
+    ),
     *("take", "put", "pick", "unpick", "concatenate"),
 }

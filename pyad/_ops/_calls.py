@@ -10,11 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from pyad._binding.engine import FAILED, LARGE, current, error, lend, lib
+from pyad._binding.engine import FAILED, LARGE, current, error, lib
+from pyad._binding.memory import lend
 from pyad._ops._nested import operand, plain
 from pyad._ops._registry import implements, named
-from pyad._trace.array import CALLS, Array, View, _Held, _new, common_dtype, is_traced
+from pyad._trace.array import CALLS, Array, Held, View, is_traced, new_array
 from pyad._trace.op import COMPLEX_FORMS, Op
+from pyad._trace.promotion import common_dtype
 
 __all__ = ["binary", "binary_method", "evaluated", "unary"]
 
@@ -69,12 +71,12 @@ def unary(op: Op, doc: str) -> Callable[[Any], Any]:
             if not is_traced(x):
                 return kernel(x)
         handle = lib.pyad_op1(number, x._h)
-        result = _new(Array)
+        result = new_array(Array)
         if handle >= LARGE:
             if handle >= FAILED:
                 return op.refused(handle, [x._h], None)
             handle -= LARGE
-            result._keep = _Held(handle)
+            result._keep = Held(handle)
         result._h = handle
         return result
 
@@ -144,12 +146,12 @@ def binary_method(op: Op, swapped: bool = False, reflected: str = "") -> Callabl
             return NotImplemented
         else:
             return _slow_binary(op, other, self) if swapped else _slow_binary(op, self, other)
-        result = _new(Array)
+        result = new_array(Array)
         if handle >= LARGE:
             if handle >= FAILED:
                 return _slow_binary(op, other, self) if swapped else _slow_binary(op, self, other)
             handle -= LARGE
-            result._keep = _Held(handle)
+            result._keep = Held(handle)
         result._h = handle
         return result
 

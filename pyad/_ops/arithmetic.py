@@ -17,8 +17,9 @@ from pyad._ops._nested import plain
 from pyad._ops._registry import implements
 from pyad._ops.comparison import _compare, _eq, _ge, _select
 from pyad._ops.shape import asarray
-from pyad._trace.array import copy_of, is_complex, is_traced
+from pyad._trace.array import copy_of, is_traced
 from pyad._trace.op import elementwise, linear
+from pyad._trace.promotion import is_complex
 
 _ANY = ((-2.0, 2.0),)
 _POSITIVE = ((0.1, 3.0),)

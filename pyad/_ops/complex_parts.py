@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from pyad._binding import engine
-from pyad._binding.engine import DTYPES
+from pyad._binding import dtypes
+from pyad._binding.dtypes import DTYPES
 from pyad._ops import activations, arithmetic, explog_trig, reductions
 from pyad._ops._nested import plain
 from pyad._ops._registry import implements
@@ -22,9 +22,11 @@ from pyad._ops.comparison import where
 from pyad._ops.explog_trig import arctan2
 from pyad._ops.shape import recast
 from pyad._trace import strided_view
-from pyad._trace.array import Array, is_complex, is_traced, take_component, view, wrap
-from pyad._trace.discrete import computed
+from pyad._trace.array import Array, is_traced, wrap
 from pyad._trace.op import COMPLEX_FORMS, Op, linear
+from pyad._trace.promotion import is_complex
+from pyad._trace.recorded_call import computed
+from pyad._trace.view import take_component, view
 from pyad.errors import DTypeError
 
 __all__ = ["angle", "imag", "real", "real_if_close", "squared_magnitude", "with_component"]
@@ -115,7 +117,7 @@ def squared_magnitude(z: Any) -> Any:
 
 def _part(dtype: np.dtype) -> np.dtype:
     """The dtype of the parts of a complex dtype."""
-    return DTYPES[engine.CODES[dtype] - 2]
+    return DTYPES[dtypes.CODES[dtype] - 2]
 
 
 # ---- what stands for ops where operands are complex ----

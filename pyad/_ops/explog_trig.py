@@ -16,10 +16,11 @@ from pyad._ops._registry import implements
 from pyad._ops.arithmetic import sqrt, square
 from pyad._ops.comparison import _compare, _eq, _ne, _select
 from pyad._ops.shape import asarray, astype
-from pyad._trace.array import is_complex, is_traced
-from pyad._trace.discrete import computed
-from pyad._trace.numpy_op import host_elementwise
+from pyad._trace.array import is_traced
+from pyad._trace.numpy_op import numpy_op_elementwise
 from pyad._trace.op import elementwise
+from pyad._trace.promotion import is_complex
+from pyad._trace.recorded_call import computed
 
 _ANY = ((-2.0, 2.0),)
 _POSITIVE = ((0.1, 3.0),)
@@ -132,7 +133,7 @@ def _logaddexp2_partials(s: Any, z: Any, x: Any, y: Any) -> tuple[Any, Any]:
 
 
 _logaddexp = elementwise("logaddexp", np.logaddexp, _logaddexp_partials, ((0.0, 2.0),) * 2)
-_logaddexp2 = host_elementwise("logaddexp2", np.logaddexp2, _logaddexp2_partials)
+_logaddexp2 = numpy_op_elementwise("logaddexp2", np.logaddexp2, _logaddexp2_partials)
 
 # ---- the functions ----
 

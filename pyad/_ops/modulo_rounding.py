@@ -11,10 +11,12 @@ from pyad._ops._registry import implements, refuse_out
 from pyad._ops.assignment import assign_all
 from pyad._ops.comparison import where
 from pyad._ops.shape import array, asarray, astype
-from pyad._trace.array import common_dtype, dtype_of, is_traced
-from pyad._trace.discrete import Discrete, computed, detached, may_hold
-from pyad._trace.numpy_op import host_elementwise, host_linear
+from pyad._trace.array import is_traced
+from pyad._trace.numpy_op import numpy_op_elementwise, numpy_op_linear
 from pyad._trace.op import elementwise
+from pyad._trace.promotion import common_dtype, dtype_of
+from pyad._trace.recorded_call import computed, detached, may_hold
+from pyad._trace.traced_integer import TracedInteger
 
 # ---- records ----
 
@@ -63,7 +65,7 @@ def heaviside(x1: Any, x2: Any, /) -> Any:
     return where(np.equal(steps, 0), astype(x2, dtype), flat)
 
 
-_fraction = host_elementwise("modf", lambda x: np.modf(x)[0], lambda s, y, x: (s,))
+_fraction = numpy_op_elementwise("modf", lambda x: np.modf(x)[0], lambda s, y, x: (s,))
 
 
 @implements(np.modf)
@@ -72,7 +74,7 @@ def modf(x: Any, /) -> tuple[Any, Any]:
     return _fraction(asarray(x)), trunc(x)
 
 
-_ldexp = host_linear(
+_ldexp = numpy_op_linear(
     "ldexp", lambda x, exponent: np.ldexp(x, exponent), lambda s, x, exponent: (_ldexp(s, exponent=exponent),)
 )
 
@@ -96,7 +98,7 @@ def frexp(x: Any, /) -> tuple[Any, Any]:
 
 def _scaled(x: Any, exponent: Any) -> Any:
     """x * 2 ** exponent."""
-    if type(exponent) is not Discrete:
+    if type(exponent) is not TracedInteger:
         return _ldexp(x, exponent=exponent)
     # In two steps, each of which is a number even where the whole is none.
     one = x.dtype.type(1.0)

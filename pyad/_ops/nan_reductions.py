@@ -15,7 +15,7 @@ from pyad._ops.reductions import count_of, prepared
 from pyad._ops.scans import cumprod, cumsum
 from pyad._ops.shape import asarray
 from pyad._ops.statistics import prod, spread_function, variance
-from pyad._trace.discrete import detached, may_hold
+from pyad._trace.recorded_call import detached, may_hold
 
 
 def _valid(name: str, a: Any, where: Any) -> Any:

@@ -10,21 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from pyad._binding.engine import CODES, FAILED, INEXACT, error, lib
+from pyad._binding.dtypes import CODES, INEXACT
+from pyad._binding.engine import FAILED, error, lib
 from pyad._ops._axes import normalize_axes
 from pyad._ops._nested import concatenated, nested_array, plain, stacked
 from pyad._trace import strided_view
-from pyad._trace.array import (
-    Array,
-    View,
-    contains_traced,
-    copy_of,
-    is_traced,
-    part_of,
-    view,
-)
-from pyad._trace.discrete import Discrete, call, computed
+from pyad._trace.array import Array, View, contains_traced, copy_of, is_traced
 from pyad._trace.op import linear
+from pyad._trace.recorded_call import call, computed
+from pyad._trace.traced_integer import TracedInteger
+from pyad._trace.view import strided_view_of, view
 from pyad.errors import DTypeError, ShapeError
 
 __all__ = [
@@ -137,7 +132,11 @@ def reshape(x: Any, /, shape: Any) -> Any:
     new = _resolve_shape(x.size, old, shape)
     if not old or not new:
         return _reshape.record([x._h], new)
-    if type(x) is View and not strided_view.same_but_ones(old, new) and strided_view.reshaped(part_of(x), new) is None:
+    if (
+        type(x) is View
+        and not strided_view.same_but_ones(old, new)
+        and strided_view.reshaped(strided_view_of(x), new) is None
+    ):
         return copy_of(_reshape.record([x._h], new))
     return _view(_reshape, x, new, strided_view.reshaped)
 
@@ -255,7 +254,7 @@ def astype(x: Any, /, dtype: Any) -> Any:
     """x in another dtype. Among float and complex dtypes the derivative passes; integers and booleans are constant."""
     dtype = np.dtype(dtype)
     if not is_traced(x):
-        if type(x) is Discrete:
+        if type(x) is TracedInteger:
             return call(_as_dtype, (x, dtype), {}) if dtype.kind in "bui" else recast(x.as_array(), dtype)
         return np.asarray(x).astype(dtype)
     if dtype.kind in "bui":
@@ -279,7 +278,7 @@ def concatenate(arrays: Any, /, axis: int | None = 0) -> Any:
     if not any(is_traced(x) for x in arrays):
         return np.concatenate([plain("concatenate", x) for x in arrays], axis)
     if axis is None:
-        arrays = [ravel(x.as_array() if type(x) is Discrete else x) for x in arrays]
+        arrays = [ravel(x.as_array() if type(x) is TracedInteger else x) for x in arrays]
         axis = 0
     return concatenated(arrays, axis)
 
@@ -301,7 +300,7 @@ def array(x: Any, dtype: Any = None) -> Any:
     """
     if is_traced(x):
         return copy_of(x) if dtype is None else astype(x, dtype)
-    if type(x) is Discrete:
+    if type(x) is TracedInteger:
         return x if dtype is None else astype(x, dtype)
     if not contains_traced(x):
         return np.array(x, dtype)
@@ -313,9 +312,9 @@ def asarray(x: Any, dtype: Any = None) -> Any:
     """As `array`, without a copy of what is an array already."""
     if type(x) is np.ndarray and dtype is None:
         return x
-    if (is_traced(x) or type(x) is Discrete) and (dtype is None or x.dtype == dtype):
+    if (is_traced(x) or type(x) is TracedInteger) and (dtype is None or x.dtype == dtype):
         return x
-    if type(x) is Discrete:
+    if type(x) is TracedInteger:
         return astype(x, dtype)
     if is_traced(x) or contains_traced(x):
         return array(x, dtype)

@@ -9,7 +9,7 @@ import numpy as np
 
 from pyad._ops._registry import implements
 from pyad._ops.shape import asarray
-from pyad._trace.numpy_op import host
+from pyad._trace.numpy_op import numpy_op
 
 # ---- sinc ----
 
@@ -37,7 +37,7 @@ def _reference_sinc(x: Any, order: int) -> Any:
     return (np.pi**order * np.where(small, series, recurrence)).astype(np.asarray(x).dtype)[()]
 
 
-_sinc = host(
+_sinc = numpy_op(
     "sinc",
     _reference_sinc,
     lambda s, y, x, order: (s * _sinc(x, order=order + 1),),
@@ -72,7 +72,7 @@ def _reference_i0(x: Any, order: int) -> Any:
     return (total / _ANGLES).astype(np.asarray(x).dtype)[()]
 
 
-_i0 = host(
+_i0 = numpy_op(
     "i0",
     _reference_i0,
     lambda s, y, x, order: (s * _i0(x, order=order + 1),),

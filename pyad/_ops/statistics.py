@@ -18,7 +18,7 @@ from pyad._ops.reductions import count_of, masked, prepared
 from pyad._ops.scans import _cumprod
 from pyad._ops.shape import asarray, astype, broadcast_to, concatenate, reshape, swapaxes, transpose
 from pyad._trace.array import is_traced
-from pyad._trace.discrete import computed, detached
+from pyad._trace.recorded_call import computed, detached
 from pyad.errors import ShapeError
 
 _NONE = np._NoValue  # type: ignore[attr-defined]

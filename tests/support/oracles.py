@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import pyad
-from pyad._trace.array import constant, is_traced
+from pyad._trace.array import is_traced
 from pyad._trace.op import REGISTRY, Op, handle_of
+from pyad._trace.promotion import constant
 
 F32, F64 = np.dtype(np.float32), np.dtype(np.float64)
 
@@ -155,7 +156,7 @@ STRUCTURAL: dict[str, list[tuple[tuple[np.ndarray, ...], tuple[int, ...]]]] = {
         ((_a(3),), (2, 5, 3, 2, 1, -1, 0, 1, 3)),
         ((_a(),), (1, 4, 2, 1, -1)),
     ],
-    "window": [
+    "strided_view": [
         ((_a(5),), (1, 1, 2, 2)),
         ((_a(2, 3),), (5, 2, 3, 2, -1, -3)),
         ((_a(4, 4),), (6, 2, 2, 3, 4, -1)),

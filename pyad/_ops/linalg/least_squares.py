@@ -7,23 +7,15 @@ from typing import Any
 import numpy as np
 
 from pyad._ops._registry import implements
-from pyad._ops.linalg._matrices import (
-    adjoint,
-    as_array,
-    conj,
-    hermitian_from,
-    inexact,
-    real,
-    row,
-    vanishes,
-)
+from pyad._ops.linalg._matrices import adjoint, as_array, conj, hermitian_from, inexact, real, row, vanishes
 from pyad._ops.linalg.decompositions import svd
 from pyad._ops.linalg.matmul import matmul
 from pyad._ops.reductions import sum as total
 from pyad._ops.shape import reshape
 from pyad._trace.array import is_traced
-from pyad._trace.discrete import computed, is_staged
-from pyad._trace.numpy_op import host
+from pyad._trace.guards import is_recording_program
+from pyad._trace.numpy_op import numpy_op
+from pyad._trace.recorded_call import computed
 
 __all__ = ["lstsq", "pinv"]
 
@@ -52,7 +44,7 @@ def _pinv_jvp(tangents: list[Any], y: Any, a: Any, **cutoff: Any) -> Any:
     return out + right - matmul(y, matmul(a, right))
 
 
-_pinv = host("pinv", lambda a, **cutoff: np.linalg.pinv(a, **cutoff), _pinv_vjp, _pinv_jvp)
+_pinv = numpy_op("pinv", lambda a, **cutoff: np.linalg.pinv(a, **cutoff), _pinv_vjp, _pinv_jvp)
 
 
 @implements(np.linalg.pinv)
@@ -115,7 +107,7 @@ def _lstsq_jvp(tangents: list[Any], y: Any, a: Any, b: Any, rcond: Any, seen: An
     return out, real(total(conj(u) * matmul(ta, adjoint(vh)), -2))
 
 
-_lstsq = host("lstsq", _lstsq_value, _lstsq_vjp, _lstsq_jvp)
+_lstsq = numpy_op("lstsq", _lstsq_value, _lstsq_vjp, _lstsq_jvp)
 
 
 @implements(np.linalg.lstsq)
@@ -132,7 +124,7 @@ def lstsq(a: Any, b: Any, rcond: Any = None) -> Any:
     seen: list[Any] = []
     x, s = _lstsq(a, b, rcond=rcond, seen=seen)
     residuals, rank = seen
-    if is_staged():
+    if is_recording_program():
         computed(_rank_of, a, rcond)  # which decides what is recorded from here on
     if residuals.size:
         rest = b - matmul(a, x)

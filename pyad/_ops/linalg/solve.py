@@ -14,21 +14,12 @@ import numpy as np
 from numpy.linalg import LinAlgError
 
 from pyad._ops._registry import implements
-from pyad._ops.linalg._matrices import (
-    adjoint,
-    as_array,
-    column,
-    diagonal,
-    inexact,
-    is_complex,
-    row,
-    transposed,
-)
+from pyad._ops.linalg._matrices import adjoint, as_array, column, diagonal, inexact, is_complex, row, transposed
 from pyad._ops.linalg.matmul import matmul
 from pyad._ops.reductions import sum as total
 from pyad._ops.shape import reshape, transpose
 from pyad._trace.array import is_traced
-from pyad._trace.numpy_op import host
+from pyad._trace.numpy_op import numpy_op
 
 __all__ = ["det", "inv", "slogdet", "solve", "tensorinv", "tensorsolve"]
 
@@ -45,7 +36,7 @@ def _inv_jvp(tangents: list[Any], y: Any, a: Any) -> Any:
     return -matmul(matmul(y, tangents[0]), y)
 
 
-_inv = host("inv", np.linalg.inv, _inv_vjp, _inv_jvp)
+_inv = numpy_op("inv", np.linalg.inv, _inv_vjp, _inv_jvp)
 
 
 @implements(np.linalg.inv)
@@ -71,7 +62,7 @@ def _solve_jvp(tangents: list[Any], y: Any, a: Any, b: Any) -> Any:
     return solve(a, -moved if by_b is None else by_b - moved)
 
 
-_solve = host("solve", np.linalg.solve, _solve_vjp, _solve_jvp)
+_solve = numpy_op("solve", np.linalg.solve, _solve_vjp, _solve_jvp)
 
 
 @implements(np.linalg.solve)
@@ -185,7 +176,7 @@ def _adjugate_move(a: Any, y: Any, x: Any) -> Any:
     return y * total(diagonal(turn), -1)[..., None, None] - matmul(turn, y)
 
 
-_adjugate = host(
+_adjugate = numpy_op(
     "adjugate",
     _adjugate_value,
     lambda s, y, a: (transposed(_adjugate_move(a, y, transposed(s))),),
@@ -197,7 +188,7 @@ def _cofactors(a: Any, d: Any) -> Any:
     return transposed(_adjugate(a) if is_traced(a) else _adjugate_value(a, d))
 
 
-_det = host(
+_det = numpy_op(
     "det",
     np.linalg.det,
     lambda s, y, a: (s[..., None, None] * _cofactors(a, y),),
@@ -221,7 +212,7 @@ def _inv_or_nan_value(a: np.ndarray) -> np.ndarray:
         return np.stack([_inv_or_nan_value(x) for x in a])
 
 
-_nan_inv = host("inv", _inv_or_nan_value, _inv_vjp, _inv_jvp)
+_nan_inv = numpy_op("inv", _inv_or_nan_value, _inv_vjp, _inv_jvp)
 
 
 def inv_or_nan(a: Any) -> Any:
@@ -238,7 +229,7 @@ def _log_of(a: np.ndarray, seen: list[Any]) -> np.ndarray:
     return logarithm
 
 
-_logabsdet = host(
+_logabsdet = numpy_op(
     "slogdet",
     _log_of,
     lambda s, y, a, seen: (s[..., None, None] * transposed(inv_or_nan(a)),),
@@ -259,7 +250,7 @@ def _slogdet_jvp(tangents: list[Any], y: Any, a: Any) -> tuple[Any, Any]:
     return 1j * np.imag(rate) * y[0], np.real(rate)
 
 
-_slogdet = host("slogdet", lambda a: tuple(map(np.asarray, np.linalg.slogdet(a))), _slogdet_vjp, _slogdet_jvp)
+_slogdet = numpy_op("slogdet", lambda a: tuple(map(np.asarray, np.linalg.slogdet(a))), _slogdet_vjp, _slogdet_jvp)
 
 
 @implements(np.linalg.slogdet)

@@ -13,8 +13,8 @@ import numpy as np
 from pyad._ops._registry import over
 from pyad._ops.linalg._matrices import adjoint, check_square, hermitian_part, masked, transposed, tril, triu
 from pyad._ops.shape import asarray
-from pyad._trace.discrete import computed
-from pyad._trace.numpy_op import host
+from pyad._trace.numpy_op import numpy_op
+from pyad._trace.recorded_call import computed
 from pyad.errors import ShapeError
 from pyad.scipy._namespace import load, run_by
 
@@ -74,7 +74,7 @@ def right_side(da: Any, db: Any, y: Any) -> Any:
     return -(da @ y) if db is None else db - da @ y
 
 
-_solve = host("solve", run_by(_solve_reference), _solve_vjp, _solve_jvp)
+_solve = numpy_op("solve", run_by(_solve_reference), _solve_vjp, _solve_jvp)
 
 
 def _with_columns(name: str, a: Any, b: Any, solver: Any) -> Any:
@@ -141,7 +141,7 @@ def _triangular_jvp(tangents: list[Any], y: Any, a: Any, b: Any, trans: int, low
     return _solve_triangular(a, right, trans=trans, lower=lower, unit_diagonal=unit_diagonal)
 
 
-_solve_triangular = host("solve_triangular", run_by(_theirs.solve_triangular), _triangular_vjp, _triangular_jvp)
+_solve_triangular = numpy_op("solve_triangular", run_by(_theirs.solve_triangular), _triangular_vjp, _triangular_jvp)
 
 
 @over(_theirs.solve_triangular)
@@ -284,7 +284,7 @@ def _banded_jvp(tangents: list[Any], y: Any, ab: Any, b: Any, lower: int, upper:
     return _solve_banded(ab, right_side(da, db, y), lower=lower, upper=upper)
 
 
-_solve_banded = host("solve_banded", run_by(_banded_reference), _banded_vjp, _banded_jvp)
+_solve_banded = numpy_op("solve_banded", run_by(_banded_reference), _banded_vjp, _banded_jvp)
 
 
 @over(_theirs.solve_banded)
@@ -340,7 +340,7 @@ def _symmetric_jvp(tangents: list[Any], y: Any, ab: Any, b: Any, lower: bool) ->
     return _solveh_banded(ab, right_side(da, db, y), lower=lower)
 
 
-_solveh_banded = host("solveh_banded", run_by(_theirs.solveh_banded), _symmetric_vjp, _symmetric_jvp)
+_solveh_banded = numpy_op("solveh_banded", run_by(_theirs.solveh_banded), _symmetric_vjp, _symmetric_jvp)
 
 
 @over(_theirs.solveh_banded)

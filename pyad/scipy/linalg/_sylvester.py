@@ -9,7 +9,7 @@ import numpy as np
 from pyad._ops._registry import over
 from pyad._ops.linalg._matrices import adjoint, check_square, transposed
 from pyad._ops.shape import asarray
-from pyad._trace.numpy_op import host
+from pyad._trace.numpy_op import numpy_op
 from pyad.errors import ShapeError
 from pyad.scipy._namespace import load, run_by
 from pyad.scipy.linalg._solve import right_side
@@ -46,7 +46,9 @@ def _in_stacks(function: Any) -> Any:
     return run
 
 
-_solve_sylvester = host("solve_sylvester", run_by(_in_stacks(_theirs.solve_sylvester)), _sylvester_vjp, _sylvester_jvp)
+_solve_sylvester = numpy_op(
+    "solve_sylvester", run_by(_in_stacks(_theirs.solve_sylvester)), _sylvester_vjp, _sylvester_jvp
+)
 
 
 @over(_theirs.solve_sylvester)
@@ -108,7 +110,7 @@ def _stein_reference(a: Any, b: Any, q: Any, method: str | None) -> Any:
     return _theirs.solve_discrete_lyapunov(a, q, method=method)
 
 
-_stein = host("solve_discrete_lyapunov", run_by(_stein_reference), _stein_vjp, _stein_jvp)
+_stein = numpy_op("solve_discrete_lyapunov", run_by(_stein_reference), _stein_vjp, _stein_jvp)
 
 
 @over(_theirs.solve_discrete_lyapunov)

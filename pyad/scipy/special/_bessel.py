@@ -16,7 +16,8 @@ from pyad._ops._registry import implements
 from pyad._ops.arithmetic import sign
 from pyad._ops.comparison import where
 from pyad._ops.complex_parts import imag, real
-from pyad._trace.array import is_complex, is_traced
+from pyad._trace.array import is_traced
+from pyad._trace.promotion import is_complex
 from pyad.scipy._elementwise import behind, by_parts, refuse, special
 
 # ---- of any order ----

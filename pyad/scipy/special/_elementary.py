@@ -15,9 +15,10 @@ from pyad._ops.arithmetic import absolute, sqrt, square
 from pyad._ops.comparison import where
 from pyad._ops.explog_trig import exp, expm1, log, log1p, sigmoid, sin
 from pyad._ops.extrema import maximum, minimum
-from pyad._trace.array import is_complex, is_traced
-from pyad._trace.discrete import computed, detached
+from pyad._trace.array import is_traced
 from pyad._trace.op import COMPLEX_FORMS
+from pyad._trace.promotion import is_complex
+from pyad._trace.recorded_call import computed, detached
 from pyad.scipy._elementwise import behind, by_parts, refuse, special
 
 # ---- what the engine has a kernel for ----

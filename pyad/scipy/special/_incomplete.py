@@ -14,7 +14,7 @@ from pyad._ops.arithmetic import sqrt, square
 from pyad._ops.comparison import where
 from pyad._ops.explog_trig import exp, log, log1p
 from pyad._trace.array import is_constant, is_traced
-from pyad._trace.discrete import detached
+from pyad._trace.recorded_call import detached
 from pyad.scipy._elementwise import by_parts, refuse, special
 from pyad.scipy.special import _incomplete_parameters
 from pyad.scipy.special._elementary import xlog1py, xlogy

@@ -13,7 +13,7 @@ import scipy.special as sp
 from pyad._ops._registry import implements
 from pyad._ops.comparison import where
 from pyad._ops.explog_trig import cos, cosh, exp, sin, sinh
-from pyad._trace.discrete import detached
+from pyad._trace.recorded_call import detached
 from pyad.scipy._elementwise import by_parts, special
 
 expi = special(sp.expi, x=lambda y, x: exp(x) / x)

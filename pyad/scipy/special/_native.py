@@ -14,8 +14,9 @@ from pyad._ops.arithmetic import absolute
 from pyad._ops.comparison import where
 from pyad._ops.explog_trig import exp, log
 from pyad._ops.explog_trig import sigmoid as expit
-from pyad._trace.array import is_complex, is_traced
-from pyad._trace.discrete import detached
+from pyad._trace.array import is_traced
+from pyad._trace.promotion import is_complex
+from pyad._trace.recorded_call import detached
 
 __all__ = ["erf", "expit", "log_softmax", "logsumexp", "softmax"]
 

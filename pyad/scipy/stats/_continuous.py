@@ -13,7 +13,7 @@ import numpy as np
 from pyad._ops.arithmetic import absolute, sqrt
 from pyad._ops.comparison import where
 from pyad._ops.explog_trig import arctan2, cos, exp, expm1, log, log1p, power, tan
-from pyad._trace.discrete import detached, may_hold
+from pyad._trace.recorded_call import detached, may_hold
 from pyad.scipy import special as sp
 from pyad.scipy.stats._distribution import Continuous
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from pyad._ops.explog_trig import exp, expm1, log
-from pyad._trace.discrete import detached
+from pyad._trace.recorded_call import detached
 from pyad.scipy import special as sp
 from pyad.scipy.stats._distribution import Discrete
 

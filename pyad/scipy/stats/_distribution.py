@@ -17,8 +17,8 @@ from pyad._ops._nested import operand
 from pyad._ops.explog_trig import exp, log, log1p
 from pyad._ops.shape import asarray
 from pyad._trace.array import is_traced
-from pyad._trace.discrete import Discrete as TracedInteger
-from pyad._trace.discrete import detached, may_hold
+from pyad._trace.recorded_call import detached, may_hold
+from pyad._trace.traced_integer import TracedInteger
 from pyad.errors import UnsupportedError
 
 __all__ = ["Continuous", "Discrete", "Distribution", "Frozen", "positive"]
