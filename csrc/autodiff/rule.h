@@ -39,14 +39,6 @@ static inline uint64_t pyad_output_bit(int output)
     return (uint64_t)1 << (output < 63 ? output : 63);
 }
 
-/* How the forward direction of an operation follows. */
-typedef enum pyad_forward {
-    PYAD_FORWARD_SAME,    /* element-wise: the same program, seeded with a tangent */
-    PYAD_FORWARD_LINEAR,  /* linear in each operand: the operation itself, with the tangent in its place */
-    PYAD_FORWARD_JOINT,   /* linear in all operands together: the operation itself on all tangents */
-    PYAD_FORWARD_OWN      /* a program of its own */
-} pyad_forward;
-
 enum { PYAD_OWN_FORWARD_MOST = 3 };
 
 typedef struct pyad_rule {

@@ -7,13 +7,6 @@
 #include "tape/accumulate.h"
 #include "tape/toposort.h"
 
-typedef enum pyad_call {
-    PYAD_CALL_NONE = 0,
-    PYAD_CALL_RULE = 1, /* record the rule of `call_node` */
-    PYAD_CALL_BACKWARD = 2, /* run the rule of `call_node`: give cotangents to its operands */
-    PYAD_CALL_FORWARD = 3 /* run the rule of `call_node`: give a tangent to it */
-} pyad_call;
-
 typedef struct pyad_sweep pyad_sweep;
 
 struct pyad_sweep {

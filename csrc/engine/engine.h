@@ -6,7 +6,6 @@
 #include "pyad.h"
 
 /* What a call that answers handles answers on failure, plus the status. */
-#define PYAD_FAILED (PYAD_HANDLE_LARGE + ((int64_t)1 << 61))
 
 struct pyad_engine {
     int64_t fail_after;  /* allocations until one fails; -1 for never */

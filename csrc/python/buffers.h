@@ -20,7 +20,7 @@ typedef struct pyad_plain {
     int64_t size;
     int dtype;
     int ndim;
-    int64_t shape[32];
+    int64_t shape[PYAD_MAX_NDIM];
 } pyad_plain;
 
 static int pyad_plain_read(PyObject *object, int writable, pyad_plain *out)
@@ -35,11 +35,11 @@ static int pyad_plain_read(PyObject *object, int writable, pyad_plain *out)
     format += complex_parts;
     int known = (format[0] == 'f' || format[0] == 'd') && format[1] == '\0';
     size_t part = (size_t)view.itemsize / (complex_parts ? 2 : 1);
-    int plain = known && view.ndim <= 32 - complex_parts && (uintptr_t)view.buf % part == 0;
+    int plain = known && view.ndim <= PYAD_MAX_NDIM - complex_parts && (uintptr_t)view.buf % part == 0;
     if (plain) {
         out->data = view.buf;
         out->size = view.len / view.itemsize;
-        out->dtype = (format[0] == 'f' ? 9 : 10) + 2 * complex_parts;
+        out->dtype = (format[0] == 'f' ? PYAD_F32 : PYAD_F64) + (complex_parts ? PYAD_C64 - PYAD_F32 : 0);
         out->ndim = view.ndim;
         for (int d = 0; d < view.ndim; d++)
             out->shape[d] = view.shape[d];
@@ -114,7 +114,7 @@ static int pyad_axpy_lists(double a, uintptr_t x_list, uintptr_t y_list)
         pyad_plain y;
         int plain = pyad_plain_read(PyList_GetItem(xs, k), 0, &x) == 0 &&
                     pyad_plain_read(PyList_GetItem(ys, k), 1, &y) == 0 && pyad_same_plain(&x, &y) && y.ndim > 0 &&
-                    y.dtype <= 10;
+                    y.dtype <= PYAD_F64;
         if (!plain)
             return PYAD_NOT_PLAIN;
         dtypes[k] = y.dtype;

@@ -7,16 +7,10 @@
 /* The items of the context: the classes of traced arrays and of their views, the name of the handle of both,
  * numpy.ndarray, numpy.empty, and by dtype from float32 on: NumPy's dtypes, then their scalar types. */
 enum { PYAD_CTX_ARRAY, PYAD_CTX_VIEW, PYAD_CTX_HANDLE, PYAD_CTX_NDARRAY, PYAD_CTX_EMPTY, PYAD_CTX_DTYPES };
-enum { PYAD_CTX_SCALARS = PYAD_CTX_DTYPES + 4, PYAD_CTX_SIZE = PYAD_CTX_SCALARS + 4 };
-
-enum { PYAD_CODE_F32 = 9, PYAD_CODE_C64 = 11, PYAD_CODE_C128 = 12 };
-
-/* Larger values are not copied, which is the caller's part. */
-enum { PYAD_BRIDGE_BYTES = 1 << 10 };
-enum { PYAD_BRIDGE_OPERANDS = 16 };
-
-static const int64_t pyad_large_handle = (int64_t)1 << 62;
-static const int64_t pyad_failed_handle = (int64_t)3 << 61;
+enum {
+    PYAD_CTX_SCALARS = PYAD_CTX_DTYPES + PYAD_DTYPE_COUNT - PYAD_F32,
+    PYAD_CTX_SIZE = PYAD_CTX_SCALARS + PYAD_DTYPE_COUNT - PYAD_F32
+};
 
 static PyObject *pyad_none(void)
 {
@@ -26,13 +20,13 @@ static PyObject *pyad_none(void)
 
 static int64_t pyad_item_size(int dtype)
 {
-    return dtype == PYAD_CODE_F32 ? 4 : dtype == PYAD_CODE_C128 ? 16 : 8;
+    return dtype == PYAD_F32 ? 4 : dtype == PYAD_C128 ? 16 : 8;
 }
 
 /* What addresses of its elements are multiples of. */
 static inline int64_t pyad_item_align(int dtype)
 {
-    return dtype == PYAD_CODE_F32 || dtype == PYAD_CODE_C64 ? 4 : 8;
+    return dtype == PYAD_F32 || dtype == PYAD_C64 ? 4 : 8;
 }
 
 static int pyad_is_kind(PyObject *object, PyObject *context, int kind)
@@ -56,13 +50,13 @@ static PyObject *pyad_scalar_from(PyObject *context, int dtype, const void *data
 {
     const float *single = data;
     const double *wide = data;
-    PyObject *number = dtype == PYAD_CODE_F32    ? PyFloat_FromDouble((double)single[0])
-                       : dtype == PYAD_CODE_C64  ? PyComplex_FromDoubles((double)single[0], (double)single[1])
-                       : dtype == PYAD_CODE_C128 ? PyComplex_FromDoubles(wide[0], wide[1])
-                                                 : PyFloat_FromDouble(wide[0]);
+    PyObject *number = dtype == PYAD_F32    ? PyFloat_FromDouble((double)single[0])
+                       : dtype == PYAD_C64  ? PyComplex_FromDoubles((double)single[0], (double)single[1])
+                       : dtype == PYAD_C128 ? PyComplex_FromDoubles(wide[0], wide[1])
+                                            : PyFloat_FromDouble(wide[0]);
     if (number == NULL)
         return NULL;
-    PyObject *type = PyTuple_GetItem(context, PYAD_CTX_SCALARS + dtype - PYAD_CODE_F32);
+    PyObject *type = PyTuple_GetItem(context, PYAD_CTX_SCALARS + dtype - PYAD_F32);
     PyObject *scalar = PyObject_CallFunctionObjArgs(type, number, NULL);
     Py_DECREF(number);
     return scalar;

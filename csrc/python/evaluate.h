@@ -7,7 +7,6 @@
 #include "python/context.h"
 
 enum { PYAD_EVALUATE_OPERANDS = 4, PYAD_EVALUATE_PARAMS = 8, PYAD_EVALUATE_LONG = 1 << 12 };
-enum { PYAD_CODE_I64 = 4, PYAD_CODE_F64 = 10 };
 
 /* What the instruction is given. The buffers are held until it has run: another thread may resize an array meanwhile. */
 typedef struct pyad_evaluation {
@@ -35,8 +34,8 @@ static int pyad_evaluate_dtype(const Py_buffer *view)
     if (format[0] == '\0' || format[1] != '\0')
         return -1;
     if (format[0] == 'f' || format[0] == 'd')
-        return (format[0] == 'f' ? PYAD_CODE_F32 : PYAD_CODE_F64) + 2 * complex_parts;
-    return (format[0] == 'l' || format[0] == 'q') && !complex_parts && view->itemsize == 8 ? PYAD_CODE_I64 : -1;
+        return (format[0] == 'f' ? PYAD_F32 : PYAD_F64) + 2 * complex_parts;
+    return (format[0] == 'l' || format[0] == 'q') && !complex_parts && view->itemsize == 8 ? PYAD_I64 : -1;
 }
 
 /* 0, or PYAD_NOT_PLAIN for what is no array of numbers that lies as the engine needs it. */
@@ -69,7 +68,7 @@ static int pyad_evaluate_operand(PyObject *context, PyObject *object, pyad_evalu
     int k = e->nargs++;
     if (PyFloat_Check(object)) {
         e->numbers[k] = PyFloat_AsDouble(object);
-        e->in[k].dtype = PYAD_CODE_F64;
+        e->in[k].dtype = PYAD_F64;
         e->in[k].ndim = 0;
         e->in[k].data = &e->numbers[k];
         return 0;
@@ -119,7 +118,7 @@ static PyObject *pyad_evaluate_result(PyObject *context, const pyad_evaluation *
     int status = pyad_evaluate((int)e->op, e->params[0] > 0 ? e->params : NULL, e->nargs, e->in, &out);
     if (status != 0)
         return PyLong_FromLong(status);
-    if (out.dtype < PYAD_CODE_F32)
+    if (out.dtype < PYAD_F32)
         return pyad_none();
     if (out.ndim == 0) {
         double pair[2];
@@ -130,7 +129,7 @@ static PyObject *pyad_evaluate_result(PyObject *context, const pyad_evaluation *
     PyObject *shape = pyad_integers(out.ndim, out.shape);
     if (shape == NULL)
         return NULL;
-    PyObject *kind = PyTuple_GetItem(context, PYAD_CTX_DTYPES + out.dtype - PYAD_CODE_F32);
+    PyObject *kind = PyTuple_GetItem(context, PYAD_CTX_DTYPES + out.dtype - PYAD_F32);
     PyObject *array = PyObject_CallFunctionObjArgs(PyTuple_GetItem(context, PYAD_CTX_EMPTY), shape, kind, NULL);
     Py_DECREF(shape);
     Py_buffer view;

@@ -11,6 +11,8 @@
 
 #include "python/evaluate.h"
 
+enum { PYAD_BRIDGE_OPERANDS = 16 };
+
 static int pyad_is_traced(PyObject *object, PyObject *context)
 {
     return pyad_is_kind(object, context, PYAD_CTX_ARRAY) || pyad_is_kind(object, context, PYAD_CTX_VIEW);
@@ -42,10 +44,10 @@ static int pyad_handle_in(PyObject *context, PyObject *array, int64_t *handle)
 static PyObject *pyad_scalar_of(PyObject *context, int64_t handle, int dtype)
 {
     double pair[2];
-    if (dtype < PYAD_CODE_C64) {
+    if (dtype < PYAD_C64) {
         double number = pyad_read_number(handle);
         float single = (float)number;
-        return pyad_scalar_from(context, dtype, dtype == PYAD_CODE_F32 ? (const void *)&single : (const void *)&number);
+        return pyad_scalar_from(context, dtype, dtype == PYAD_F32 ? (const void *)&single : (const void *)&number);
     }
     return pyad_copy_out(handle, pair) != 0 ? pyad_none() : pyad_scalar_from(context, dtype, pair);
 }
@@ -55,10 +57,10 @@ static PyObject *pyad_scalar_of(PyObject *context, int64_t handle, int dtype)
 static PyObject *pyad_value_of(PyObject *context, int64_t handle, int *dtype)
 {
     pyad_info info;
-    if (pyad_look(handle, &info) != 0 || info.data == NULL || info.dtype < PYAD_CODE_F32 || info.size == 0)
+    if (pyad_look(handle, &info) != 0 || info.data == NULL || info.dtype < PYAD_F32 || info.size == 0)
         return pyad_none();
     int64_t item = pyad_item_size(info.dtype);
-    if (info.size * item > PYAD_BRIDGE_BYTES)
+    if (info.size * item > PYAD_SMALL_BYTES)
         return pyad_none();
     *dtype = info.dtype;
     if (info.ndim == 0)
@@ -66,7 +68,7 @@ static PyObject *pyad_value_of(PyObject *context, int64_t handle, int *dtype)
     PyObject *shape = pyad_integers(info.ndim, info.shape);
     if (shape == NULL)
         return NULL;
-    PyObject *kind = PyTuple_GetItem(context, PYAD_CTX_DTYPES + info.dtype - PYAD_CODE_F32);
+    PyObject *kind = PyTuple_GetItem(context, PYAD_CTX_DTYPES + info.dtype - PYAD_F32);
     PyObject *array = PyObject_CallFunctionObjArgs(PyTuple_GetItem(context, PYAD_CTX_EMPTY), shape, kind, NULL);
     Py_DECREF(shape);
     Py_buffer view;
@@ -112,7 +114,7 @@ static PyObject *pyad_operand_value(PyObject *context, PyObject *operand, int *d
     }
     pyad_plain plain;
     if (!pyad_is_kind(operand, context, PYAD_CTX_NDARRAY) || pyad_plain_read(operand, 0, &plain) != 0 ||
-        plain.ndim == 0 || plain.size * pyad_item_size(plain.dtype) > PYAD_BRIDGE_BYTES)
+        plain.ndim == 0 || plain.size * pyad_item_size(plain.dtype) > PYAD_SMALL_BYTES)
         return pyad_none();
     *dtype = plain.dtype;
     Py_INCREF(operand);
@@ -163,7 +165,7 @@ static int pyad_constant_of(PyObject *context, PyObject *operand, PyObject *keep
     if (PyList_Append(keep, operand) != 0)
         return -1;
     *handle = pyad_lend(PYAD_LEND_CONST, plain.dtype, plain.ndim, plain.shape, NULL, plain.data);
-    return *handle < pyad_failed_handle;
+    return *handle < PYAD_FAILED;
 }
 
 /* The handles of operands, plain ones as constants; answers as pyad_constant_of. Traced ones are looked at first: nothing
@@ -193,7 +195,7 @@ static PyObject *pyad_traced(PyObject *context, int64_t handle)
 {
     PyObject *number = PyLong_FromLongLong(handle);
     /* A failed handle is answered as a number, which is not a traced array. */
-    if (number == NULL || handle >= pyad_large_handle)
+    if (number == NULL || handle >= PYAD_HANDLE_LARGE)
         return number;
     /* What calling the class would come to: it has no constructor of its own. */
     PyObject *array = PyType_GenericAlloc((PyTypeObject *)PyTuple_GetItem(context, PYAD_CTX_ARRAY), 0);
@@ -280,7 +282,7 @@ static PyObject *pyad_record_given(PyObject *context, const pyad_native *native,
     if (PyList_Append(keep, value) != 0)
         return NULL;
     int64_t handle = pyad_lend(PYAD_LEND_CONST, plain.dtype, plain.ndim, plain.shape, NULL, plain.data);
-    if (handle < pyad_failed_handle)
+    if (handle < PYAD_FAILED)
         handle = pyad_op_given((int)native->op, (int)native->operands, native->handles, (int)native->param_count,
                                native->params, handle);
     return pyad_traced(context, handle);
@@ -349,9 +351,9 @@ static PyObject *pyad_arrived(PyObject *context, int64_t node)
     int64_t handle = pyad_sweep_value(node);
     if (handle == 0)
         return pyad_none();
-    if (handle >= pyad_failed_handle)
+    if (handle >= PYAD_FAILED)
         return PyLong_FromLongLong(handle);
-    handle &= pyad_large_handle - 1;
+    handle &= PYAD_HANDLE_LARGE - 1;
     PyObject *value = pyad_value_of(context, handle, &dtype);
     if (value != Py_None)
         return value;
@@ -432,7 +434,7 @@ static PyObject *pyad_py_give(PyObject *context, PyObject *const *args, Py_ssize
         return NULL;
     int64_t part = pyad_lend(PYAD_LEND_CONST, plain.dtype, plain.ndim, plain.shape, NULL, plain.data);
     /* A value that the engine refuses is refused again on the long way, with words. */
-    if (part >= pyad_failed_handle || pyad_sweep_give(node, part) != 0)
+    if (part >= PYAD_FAILED || pyad_sweep_give(node, part) != 0)
         return pyad_none();
     Py_INCREF(Py_True);
     return Py_True;

@@ -16,8 +16,8 @@ from pyad.errors import DTypeError, NeedsPython, ShapeError
 # Gradients from this size on leave without a copy; below it, copying is cheaper than sharing.
 SHARE_BYTES = 1 << 17
 
-# Values up to this size may lie in the tape's arena (csrc/array/array.h), which keeps nothing alive.
-VIEW_BYTES = 1 << 10
+# Values up to this size may lie in the tape's arena, which keeps nothing alive.
+VIEW_BYTES = lib.PYAD_SMALL_BYTES
 _WIDEST = max(dtype.itemsize for dtype in DTYPES)
 
 

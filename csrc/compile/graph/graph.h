@@ -13,13 +13,6 @@
 #include "primitives/exec.h"
 #include "tape/tape.h"
 
-typedef enum pyad_gkind {
-    PYAD_G_INPUT, /* memory of the caller's: an argument, or an array that the function closed over */
-    PYAD_G_CONST, /* a value that the graph holds */
-    PYAD_G_RUN,   /* a kernel */
-    PYAD_G_CALL   /* an operation that only Python can run */
-} pyad_gkind;
-
 typedef struct pyad_gnode {
     uint8_t kind;
     uint16_t op;               /* RUN: the kernel. CALL: the operation's number */
@@ -30,8 +23,6 @@ typedef struct pyad_gnode {
     const pyad_layout *layout; /* shape and dtype; always C-contiguous */
     const void *data;          /* CONST: the value */
 } pyad_gnode;
-
-typedef enum pyad_gsink_kind { PYAD_G_RESULT, PYAD_G_STORE, PYAD_G_GUARD } pyad_gsink_kind;
 
 typedef struct pyad_gsink {
     uint8_t kind;

@@ -10,13 +10,6 @@
 #include "compile/graph/graph.h"
 #include "kernels/fused_loop.h"
 
-typedef enum pyad_base {
-    PYAD_BASE_FIXED, /* a constant: the offset is the address */
-    PYAD_BASE_ARENA,
-    PYAD_BASE_NONE,    /* between the steps of one action only */
-    PYAD_BASE_OUTSIDE /* and from here on: the arguments, then the results */
-} pyad_base;
-
 typedef struct pyad_place {
     const pyad_layout *layout; /* as it lies in memory */
     uint32_t base;

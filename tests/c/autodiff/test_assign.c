@@ -13,7 +13,7 @@
 #define LIST(...) ((const int64_t[]){__VA_ARGS__})
 #define OK(call) assert_int_equal((call), 0)
 
-enum { ERR_VALUE = 4, ERR_STALE = 5, N = 300 };
+enum { N = 300 };
 
 static int setup(void **state)
 {
@@ -46,12 +46,12 @@ static int64_t leaf(int64_t n, int flags)
 {
     for (int i = 0; i < N; i++)
         x_data[i] = 0.5 + 0.001 * i;
-    return ok(test_leaf(flags, RULE_F64, 1, &n, x_data));
+    return ok(test_leaf(flags, PYAD_F64, 1, &n, x_data));
 }
 
 static int64_t zeros(int64_t n)
 {
-    int64_t zero = ok(pyad_const_number(0, RULE_F64));
+    int64_t zero = ok(pyad_const_number(0, PYAD_F64));
     return ok(test_op(PYAD_KERNEL_BROADCAST, zero, 1, &n));
 }
 
@@ -88,13 +88,13 @@ static void test_in_place(void **state)
         int64_t second = set(first, -1, 8.0);
         assert_ptr_equal(memory(second), at);
         assert_true(is_gone(first));
-        assert_int_equal(test_status(pyad_op1(PYAD_LOOP_EXP, first)), ERR_STALE);
+        assert_int_equal(test_status(pyad_op1(PYAD_LOOP_EXP, first)), PYAD_ERR_STALE);
         assert_true(isnan(pyad_read_number(first)));
-        int64_t part = ok(pyad_assign(second, ok(pyad_const_number(3, RULE_F64)), 4, LIST(2, 1, 3, 2)));
+        int64_t part = ok(pyad_assign(second, ok(pyad_const_number(3, PYAD_F64)), 4, LIST(2, 1, 3, 2)));
         assert_ptr_equal(memory(part), at);
         int64_t index[2] = {0, 5};
         int64_t places = ok(test_leaf(PYAD_LEND_CONST, 4, 1, LIST(2), index));
-        int64_t last = ok(pyad_assign_at(part, ok(test_leaf(1, RULE_F64, 1, LIST(2), x_data)), places));
+        int64_t last = ok(pyad_assign_at(part, ok(test_leaf(1, PYAD_F64, 1, LIST(2), x_data)), places));
         assert_ptr_equal(memory(last), at);
         const double want[8] = {x_data[0], 7, 3, x_data[3], 3, x_data[1], 3, x_data[7]};
         for (int i = 0; i < 8; i++)
@@ -204,13 +204,13 @@ static void test_items(void **state)
             assert_true(element(part, 0) == x_data[bounds[k][3]]);
     }
     assert_int_equal(pyad_size_of(ok(pyad_slice(turned, 1, 3, INT64_MIN))), 6);
-    assert_int_equal(test_status(pyad_slice(flat, 0, 1, 0)), ERR_VALUE);
-    assert_int_equal(test_status(pyad_slice(ok(pyad_item(flat, 1, 0, 0)), 0, 1, 1)), ERR_VALUE);
-    assert_int_equal(test_status(pyad_slice((int64_t)1 << 40, 0, 1, 1)), ERR_STALE);
+    assert_int_equal(test_status(pyad_slice(flat, 0, 1, 0)), PYAD_ERR_VALUE);
+    assert_int_equal(test_status(pyad_slice(ok(pyad_item(flat, 1, 0, 0)), 0, 1, 1)), PYAD_ERR_VALUE);
+    assert_int_equal(test_status(pyad_slice((int64_t)1 << 40, 0, 1, 1)), PYAD_ERR_STALE);
     assert_int_equal(pyad_is_const(b), 0);
-    assert_int_equal(pyad_is_const(ok(pyad_const_number(1, RULE_F64))), 1);
+    assert_int_equal(pyad_is_const(ok(pyad_const_number(1, PYAD_F64))), 1);
     assert_int_equal(pyad_is_const(-1), -1);
-    int64_t narrow = ok(pyad_const_number(1, RULE_F32));
+    int64_t narrow = ok(pyad_const_number(1, PYAD_F32));
     const int64_t answers[] = {
         pyad_item(a, 1, 3, 0),
         pyad_item(a, 1, -4, 0),
@@ -227,14 +227,14 @@ static void test_items(void **state)
         pyad_assign(flat, narrow, -1, NULL),
     };
     for (size_t k = 0; k < sizeof answers / sizeof answers[0]; k++)
-        assert_int_equal(test_status(answers[k]), ERR_VALUE);
+        assert_int_equal(test_status(answers[k]), PYAD_ERR_VALUE);
     const int64_t stale = (int64_t)1 << 40;
-    assert_int_equal(test_status(pyad_item(stale, 1, 0, 0)), ERR_STALE);
-    assert_int_equal(test_status(pyad_set_item(flat, 1, 0, 0, stale)), ERR_STALE);
-    assert_int_equal(test_status(pyad_set_number(stale, 1, 0, 0, 1)), ERR_STALE);
-    assert_int_equal(test_status(pyad_assign(stale, flat, 2, LIST(0, 0))), ERR_STALE);
-    assert_int_equal(test_status(pyad_assign_at(flat, flat, stale)), ERR_STALE);
-    assert_int_equal(test_status(pyad_same(stale)), ERR_STALE);
+    assert_int_equal(test_status(pyad_item(stale, 1, 0, 0)), PYAD_ERR_STALE);
+    assert_int_equal(test_status(pyad_set_item(flat, 1, 0, 0, stale)), PYAD_ERR_STALE);
+    assert_int_equal(test_status(pyad_set_number(stale, 1, 0, 0, 1)), PYAD_ERR_STALE);
+    assert_int_equal(test_status(pyad_assign(stale, flat, 2, LIST(0, 0))), PYAD_ERR_STALE);
+    assert_int_equal(test_status(pyad_assign_at(flat, flat, stale)), PYAD_ERR_STALE);
+    assert_int_equal(test_status(pyad_same(stale)), PYAD_ERR_STALE);
 }
 
 /* a[0] = x[0]; a[i] = a[i - 1] * x[i]: the last element is the product. */
@@ -340,7 +340,7 @@ static int64_t mixed(int64_t x, int64_t n, int64_t *index)
     int64_t values = ok(test_op(PYAD_KERNEL_STRIDED_VIEW, x, 6, LIST(0, 2, 2, 2, 1, 3)));
     a = ok(pyad_assign_at(a, values, places));
     a = ok(pyad_assign_at(a, ok(pyad_item(x, 1, 5, 0)), ok(test_leaf(PYAD_LEND_CONST, 4, 1, LIST(1), index + 1))));
-    a = ok(pyad_assign(a, ok(pyad_const_number(2, RULE_F64)), 2, LIST(6, 0)));
+    a = ok(pyad_assign(a, ok(pyad_const_number(2, PYAD_F64)), 2, LIST(6, 0)));
     int64_t sums[3] = {test_sum(ok(pyad_op1(PYAD_LOOP_SQUARE, a))), test_sum(ok(pyad_op1(PYAD_LOOP_EXP, most))),
                        test_sum(ok(pyad_op1(PYAD_LOOP_SQUARE, wide)))};
     return ok(pyad_op2(PYAD_LOOP_ADD, sums[0], ok(pyad_op2(PYAD_LOOP_MUL, sums[1], sums[2]))));
@@ -362,7 +362,7 @@ static void test_mixed_parts(void **state)
         for (int i = 0; i < 12; i++) {
             double way[N] = {0};
             way[i] = 1;
-            int64_t w = ok(test_leaf(PYAD_LEND_CONST, RULE_F64, 1, &n, way));
+            int64_t w = ok(test_leaf(PYAD_LEND_CONST, PYAD_F64, 1, &n, way));
             near(tangent(0, y, x, w), gradient[i]);
             near(tangent(PYAD_SWEEP_RECORDED, y, x, w), gradient[i]);
             double value[2];
@@ -371,7 +371,7 @@ static void test_mixed_parts(void **state)
                 memcpy(moved, x_data, sizeof moved);
                 moved[i] += side == 0 ? 1e-6 : -1e-6;
                 OK(pyad_mark_open(test_generation++, 0));
-                value[side] = pyad_read_number(mixed(ok(test_leaf(0, RULE_F64, 1, &n, moved)), n, index));
+                value[side] = pyad_read_number(mixed(ok(test_leaf(0, PYAD_F64, 1, &n, moved)), n, index));
                 pyad_mark_cut();
             }
             double numerical = (value[0] - value[1]) / 2e-6;
@@ -384,7 +384,7 @@ static void test_float32(void **state)
 {
     (void)state;
     float data[3] = {1, 2, 3};
-    int64_t x = ok(test_leaf(0, RULE_F32, 1, LIST(3), data));
+    int64_t x = ok(test_leaf(0, PYAD_F32, 1, LIST(3), data));
     int64_t a = ok(pyad_set_item(x, 1, 0, 0, ok(pyad_item(x, 1, 2, 0))));
     a = ok(pyad_set_number(a, 1, 1, 0, 0.5));
     int64_t index[1] = {2};

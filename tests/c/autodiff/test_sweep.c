@@ -59,7 +59,7 @@ static void test_book(void **state)
 {
     (void)state;
     double x0 = 0.7;
-    int64_t x = ok(pyad_leaf_number(0, x0, RULE_F64));
+    int64_t x = ok(pyad_leaf_number(0, x0, PYAD_F64));
     int64_t a = ok(pyad_op1(PYAD_LOOP_SQUARE, x));
     int64_t b = ok(pyad_op1(PYAD_LOOP_EXP, a));
     int64_t c = ok(pyad_op2(PYAD_LOOP_ADD, a, b));
@@ -80,7 +80,7 @@ static void test_book(void **state)
     /* Forward gives the same number. */
     double tangent;
     OK(pyad_sweep_start(PYAD_SWEEP_FORWARD, 1, &f, 1, &x));
-    OK(pyad_sweep_seed(x, ok(pyad_const_number(1, RULE_F64))));
+    OK(pyad_sweep_seed(x, ok(pyad_const_number(1, PYAD_F64))));
     OK(test_go());
     OK(pyad_sweep_copy(f, &tangent));
     pyad_sweep_stop();
@@ -93,7 +93,7 @@ static void test_visits(void **state)
 {
     (void)state;
     enum { LINKS = 1000 };
-    int64_t x = ok(pyad_leaf_number(0, 0.01, RULE_F64));
+    int64_t x = ok(pyad_leaf_number(0, 0.01, PYAD_F64));
     int64_t y = x;
     for (int k = 0; k < LINKS; k++)
         y = ok(pyad_op2(PYAD_LOOP_ADD, ok(pyad_op1(PYAD_LOOP_TANH, y)), y));
@@ -118,7 +118,7 @@ static void test_long_chain(void **state)
 {
     (void)state;
     int length = getenv("PYAD_VALGRIND") != NULL ? 20000 : 1000000;
-    int64_t x = ok(pyad_leaf_number(0, 1.0, RULE_F64));
+    int64_t x = ok(pyad_leaf_number(0, 1.0, PYAD_F64));
     int64_t y = x;
     for (int k = 0; k < length; k++)
         y = pyad_op2n(PYAD_LOOP_MUL, y, k % 2 == 0 ? 0.5 : 2.0);
@@ -129,7 +129,7 @@ static void test_long_chain(void **state)
         assert_true(got == 1);
     }
     OK(pyad_sweep_start(PYAD_SWEEP_FORWARD, 1, &y, 1, &x));
-    OK(pyad_sweep_seed(x, ok(pyad_const_number(3, RULE_F64))));
+    OK(pyad_sweep_seed(x, ok(pyad_const_number(3, PYAD_F64))));
     OK(test_go());
     OK(pyad_sweep_copy(y, &got));
     pyad_sweep_stop();
@@ -172,7 +172,7 @@ static int64_t slices(int64_t x, int64_t n)
 
 static int64_t joins(int64_t x, int64_t n)
 {
-    int64_t parts[4] = {x, pyad_op1(PYAD_LOOP_SQUARE, x), pyad_const_number(2, RULE_F64), x};
+    int64_t parts[4] = {x, pyad_op1(PYAD_LOOP_SQUARE, x), pyad_const_number(2, PYAD_F64), x};
     parts[2] = test_op(PYAD_KERNEL_BROADCAST, parts[2], 1, SHAPE(3));
     int64_t joined = pyad_op(PYAD_KERNEL_CONCATENATE, 4, parts, 1, SHAPE(0));
     int64_t reversed = test_op(PYAD_KERNEL_SLICE, joined, 3, SHAPE(3 * n + 2, -1, 3 * n + 3));
@@ -229,7 +229,7 @@ static double value_at(program f, double *x, int64_t n)
 {
     double value;
     OK(pyad_mark_open(test_generation++, 0));
-    OK(pyad_copy_out(ok(f(ok(test_leaf(0, RULE_F64, 1, &n, x)), n)), &value));
+    OK(pyad_copy_out(ok(f(ok(test_leaf(0, PYAD_F64, 1, &n, x)), n)), &value));
     pyad_mark_cut();
     return value;
 }
@@ -259,7 +259,7 @@ static double dot(const double *a, const double *b, int64_t n)
 static void gradient_at(program f, double *x, int64_t n, double *to)
 {
     OK(pyad_mark_open(test_generation++, 0));
-    int64_t leaf = ok(test_leaf(0, RULE_F64, 1, &n, x));
+    int64_t leaf = ok(test_leaf(0, PYAD_F64, 1, &n, x));
     OK(test_gradient(0, ok(f(leaf, n)), leaf, to));
     pyad_mark_cut();
 }
@@ -297,11 +297,11 @@ static void test_forward(void **state)
             fill(x, n, -1, 1);
             fill(v, n, -1, 1);
             OK(pyad_mark_open(test_generation++, 1));
-            int64_t leaf = ok(test_leaf(0, RULE_F64, 1, &n, x));
+            int64_t leaf = ok(test_leaf(0, PYAD_F64, 1, &n, x));
             int64_t y = ok(programs[k](leaf, n));
             for (int flags = 0; flags <= PYAD_SWEEP_RECORDED; flags += PYAD_SWEEP_RECORDED) {
                 OK(pyad_sweep_start(PYAD_SWEEP_FORWARD | flags, 1, &y, 1, &leaf));
-                OK(pyad_sweep_seed(leaf, ok(test_leaf(PYAD_LEND_CONST, RULE_F64, 1, &n, v))));
+                OK(pyad_sweep_seed(leaf, ok(test_leaf(PYAD_LEND_CONST, PYAD_F64, 1, &n, v))));
                 OK(test_go());
                 OK(pyad_sweep_copy(y, &tangents[flags != 0]));
                 pyad_sweep_stop();
@@ -329,8 +329,8 @@ static void test_second(void **state)
             fill(x, n, -1, 1);
             fill(v, n, -1, 1);
             OK(pyad_mark_open(test_generation++, 0));
-            int64_t leaf = ok(test_leaf(0, RULE_F64, 1, &n, x));
-            int64_t direction = ok(test_leaf(PYAD_LEND_CONST, RULE_F64, 1, &n, v));
+            int64_t leaf = ok(test_leaf(0, PYAD_F64, 1, &n, x));
+            int64_t direction = ok(test_leaf(PYAD_LEND_CONST, PYAD_F64, 1, &n, v));
             int64_t y = ok(programs[k](leaf, n));
             OK(pyad_sweep_start(PYAD_SWEEP_RECORDED, 1, &y, 1, &leaf));
             OK(pyad_sweep_seed_ones(y));
@@ -356,7 +356,7 @@ static void test_second(void **state)
 static void test_higher(void **state)
 {
     (void)state;
-    int64_t x = ok(pyad_leaf_number(0, 1.5, RULE_F64));
+    int64_t x = ok(pyad_leaf_number(0, 1.5, PYAD_F64));
     int64_t y = ok(pyad_op1(PYAD_LOOP_SQUARE, ok(pyad_op1(PYAD_LOOP_SQUARE, x))));
     const double want[5] = {4 * 3.375, 12 * 2.25, 24 * 1.5, 24, 0};
     for (int order = 0; order < 5; order++) {
@@ -381,12 +381,12 @@ static void test_float32(void **state)
     float gradient[N];
     for (int i = 0; i < N; i++)
         x[i] = (float)i / N;
-    int64_t leaf = ok(test_leaf(0, RULE_F32, 1, SHAPE(N), x));
+    int64_t leaf = ok(test_leaf(0, PYAD_F32, 1, SHAPE(N), x));
     int64_t y = ok(pyad_op2(PYAD_LOOP_MUL, leaf, ok(pyad_op1(PYAD_LOOP_EXP, leaf))));
     y = ok(test_sum(ok(pyad_op2n(PYAD_LOOP_DIV, y, 4.0))));
     pyad_info info;
     OK(pyad_look(y, &info));
-    assert_int_equal(info.dtype, RULE_F32);
+    assert_int_equal(info.dtype, PYAD_F32);
     OK(test_gradient(0, y, leaf, gradient));
     for (int i = 0; i < N; i++)
         near((double)gradient[i], (1 + (double)x[i]) * exp((double)x[i]) / 4, 1e-6);
@@ -401,10 +401,10 @@ static void test_many_ends(void **state)
     double got[3][3];
     int64_t inputs[3];
     for (int k = 0; k < 3; k++)
-        inputs[k] = ok(test_leaf(0, RULE_F64, 1, SHAPE(3), x));
+        inputs[k] = ok(test_leaf(0, PYAD_F64, 1, SHAPE(3), x));
     int64_t outputs[2] = {ok(pyad_op2(PYAD_LOOP_MUL, inputs[0], inputs[1])), ok(pyad_op1(PYAD_LOOP_SQUARE, inputs[0]))};
     OK(pyad_sweep_start(0, 2, outputs, 3, inputs));
-    int64_t ones = ok(test_leaf(PYAD_LEND_CONST, RULE_F64, 1, SHAPE(3), seed));
+    int64_t ones = ok(test_leaf(PYAD_LEND_CONST, PYAD_F64, 1, SHAPE(3), seed));
     OK(pyad_sweep_seed(outputs[0], ones));
     OK(pyad_sweep_seed(outputs[1], ones));
     OK(pyad_sweep_seed(outputs[1], ones));
@@ -433,7 +433,7 @@ static void test_fan_out(void **state)
     double gradient[150];
     static int64_t parts[FAN];
     fill(x, 150, 0, 1);
-    int64_t leaf = ok(test_leaf(0, RULE_F64, 1, SHAPE(150), x));
+    int64_t leaf = ok(test_leaf(0, PYAD_F64, 1, SHAPE(150), x));
     int64_t y = leaf;
     for (int k = 0; k < FAN; k++)
         y = pyad_op2(PYAD_LOOP_ADD, y, leaf);

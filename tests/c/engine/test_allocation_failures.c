@@ -155,7 +155,7 @@ static void python_sweep(job *j, int64_t x, double *doubled, int flags, int step
     int64_t shape[1] = {j->n};
     for (int64_t i = 0; i < j->n; i++)
         doubled[i] = 2 * j->x[i];
-    int64_t y = keep(j, pyad_op_ran(1000, 1, &x, 0, RULE_F64, 1, shape, doubled));
+    int64_t y = keep(j, pyad_op_ran(1000, 1, &x, 0, PYAD_F64, 1, shape, doubled));
     int64_t end = keep(j, test_sum(op2(j, PYAD_LOOP_MUL, y, x)));
     if (j->status == 0)
         j->status = pyad_sweep_start(flags, 1, &end, 1, &x);
@@ -164,7 +164,7 @@ static void python_sweep(job *j, int64_t x, double *doubled, int flags, int step
     done(j, flags & PYAD_SWEEP_FORWARD ? pyad_sweep_seed(x, x) : pyad_sweep_seed_ones(end));
     while (j->status == 0) {
         int status = test_go();
-        if (status != 32) {
+        if (status != PYAD_CALL_PYTHON) {
             done(j, status);
             break;
         }
@@ -204,7 +204,7 @@ static int run(job *j)
     j->status = pyad_mark_open(test_generation++, 1);
     if (j->status != 0)
         return j->status;
-    int64_t x = keep(j, test_leaf(0, RULE_F64, 1, &j->n, j->x));
+    int64_t x = keep(j, test_leaf(0, PYAD_F64, 1, &j->n, j->x));
     int64_t y = record(j, x);
     if (j->status == 0)
         done(j, pyad_copy_out(y, &j->to->number[0]));
@@ -256,7 +256,7 @@ static int64_t fail_each(int64_t n, bool warm)
     assert_int_equal(run(&j), 0);
     j.to = &got;
     int64_t after = 0;
-    for (int status = RULE_MEMORY; status != 0; after++) {
+    for (int status = PYAD_ERR_MEMORY; status != 0; after++) {
         if (!warm) {
             pyad_engine_free(engine);
             engine = pyad_engine_new();
@@ -267,7 +267,7 @@ static int64_t fail_each(int64_t n, bool warm)
         status = run(&j);
         pyad_fail_after(-1);
         if (status != 0)
-            assert_int_equal(status, RULE_MEMORY);
+            assert_int_equal(status, PYAD_ERR_MEMORY);
         pyad_counters counters;
         pyad_count(&counters);
         assert_int_equal(counters.live_bytes, 0);
