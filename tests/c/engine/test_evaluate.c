@@ -28,11 +28,11 @@ static void test_shape_then_values(void **state)
     double x[6] = {0.0, 1.0, 2.0, 3.0, 4.0, 5.0};
     double y[6];
     /* The transpose of a matrix of 2 rows, by its strides. */
-    pyad_array in = {.dtype = RULE_F64, .ndim = 2, .shape = {3, 2}, .strides = {1, 3}, .data = x};
+    pyad_array in = {.dtype = PYAD_F64, .ndim = 2, .shape = {3, 2}, .strides = {1, 3}, .data = x};
     pyad_array out = {.data = NULL};
     int exp_kernel = pyad_kernel_find("exp");
     assert_int_equal(pyad_evaluate(exp_kernel, NULL, 1, &in, &out), 0);
-    assert_int_equal(out.dtype, RULE_F64);
+    assert_int_equal(out.dtype, PYAD_F64);
     assert_int_equal(out.ndim, 2);
     assert_int_equal(out.shape[0] * 10 + out.shape[1], 32);
     out.data = y;
@@ -48,8 +48,8 @@ static void test_failures_have_words(void **state)
 {
     (void)state;
     double x[6] = {0.0};
-    pyad_array in[9] = {{.dtype = RULE_F64, .ndim = 1, .shape = {2}, .strides = {1}, .data = x},
-                        {.dtype = RULE_F64, .ndim = 1, .shape = {3}, .strides = {1}, .data = x}};
+    pyad_array in[9] = {{.dtype = PYAD_F64, .ndim = 1, .shape = {2}, .strides = {1}, .data = x},
+                        {.dtype = PYAD_F64, .ndim = 1, .shape = {3}, .strides = {1}, .data = x}};
     pyad_array out = {.data = NULL};
     assert_int_not_equal(pyad_evaluate(pyad_kernel_find("add"), NULL, 2, in, &out), 0);
     assert_true(pyad_last_message()[0] != '\0');
@@ -69,7 +69,7 @@ static void test_allocation_failures(void **state)
     /* Of a strided operand the kernel makes a copy. */
     double x[12] = {0.5};
     int64_t labels[2] = {1, 0};
-    pyad_array in[2] = {{.dtype = RULE_F64, .ndim = 2, .shape = {2, 3}, .strides = {6, 2}, .data = x},
+    pyad_array in[2] = {{.dtype = PYAD_F64, .ndim = 2, .shape = {2, 3}, .strides = {6, 2}, .data = x},
                         {.dtype = 4, .ndim = 1, .shape = {2}, .strides = {1}, .data = labels}};
     double y = NAN;
     pyad_array out = {.data = &y};
