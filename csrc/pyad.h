@@ -276,7 +276,7 @@ const char *pyad_compiled_pass(const pyad_compiled *compiled, int pass, int64_t 
 
 /* What a node of a program is. */
 typedef enum pyad_gkind {
-    PYAD_G_INPUT, /* memory of the caller's: an argument, or an array that the function closed over */
+    PYAD_G_INPUT, /* memory of the caller's: an argument, or an array of captured state */
     PYAD_G_CONST, /* a value that the graph holds */
     PYAD_G_RUN,   /* a kernel */
     PYAD_G_CALL   /* an operation that only Python can run */
@@ -291,7 +291,7 @@ typedef enum pyad_base {
 } pyad_base;
 
 /* What a node is for. */
-typedef enum pyad_gsink_kind { PYAD_G_RESULT, PYAD_G_STORE, PYAD_G_GUARD } pyad_gsink_kind;
+typedef enum pyad_goutput_kind { PYAD_G_RESULT, PYAD_G_STORE, PYAD_G_GUARD } pyad_goutput_kind;
 
 typedef struct pyad_node_info {
     int kind;         /* a pyad_gkind */
@@ -448,7 +448,7 @@ int pyad_rule_begin(int64_t generation);
 int64_t pyad_rule_input(int dtype, int ndim, const int64_t *shape);
 /* Ends one recording: 0 the backward program, 1 + k the forward one from operand k (of at most three). An output is -1
  * where there is no derivative. */
-int pyad_rule_program(int which, int64_t generation, int input_count, int output_count, const int64_t *outputs);
+int pyad_rule_finish_program(int which, int64_t generation, int input_count, int output_count, const int64_t *outputs);
 /* How the forward direction of an operation follows. */
 typedef enum pyad_forward {
     PYAD_FORWARD_SAME,    /* element-wise: the same program, seeded with a tangent */

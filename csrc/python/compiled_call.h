@@ -1,11 +1,11 @@
 /* One call of a compiled program, from Python's arguments to its results.
  *
  * A caller is what is known of one signature: the containers of the arguments, what each leaf has to be, and the shapes
- * and dtypes of the results. A call takes the arguments apart, runs the program and answers its results; it answers None
+ * and dtypes of the results. A call takes the arguments apart, runs the program and returns its results; it returns None
  * where an argument is otherwise, another call is under way, or a guard does not hold, and then nothing has been
  * changed: the caller in Python goes the long way. */
-#ifndef PYAD_BRIDGE_CALL_H
-#define PYAD_BRIDGE_CALL_H
+#ifndef PYAD_COMPILED_CALL_H
+#define PYAD_COMPILED_CALL_H
 
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +16,7 @@ enum { PYAD_CALL_DEPTH = 64, PYAD_CALL_LONG = 1 << 15 };
 
 /* The items of a caller's context: the keys of dicts in the order of their tokens, the values of static leaves (None for
  * others), shapes of the results, their dtypes, their scalar types, numpy.empty, numpy.ndarray, the address of the
- * pyad_caller, and a function that runs the node at which the program has stopped, and answers whether it could. */
+ * pyad_caller, and a function that runs the node at which the program has stopped, and returns whether it could. */
 enum {
     PYAD_CALL_KEYS,
     PYAD_CALL_STATICS,
@@ -30,7 +30,7 @@ enum {
     PYAD_CALL_ITEMS
 };
 
-/* Where a walk through containers stands: at which child of which container. */
+/* Where the traversal of containers stands: at which child of which container. */
 typedef struct pyad_frame {
     PyObject *container;
     PyObject *keys; /* of a dict */
@@ -301,7 +301,7 @@ static PyObject *pyad_py_call(PyObject *context, PyObject *arguments)
 static const PyMethodDef pyad_call_method = {"call", (PyCFunction)pyad_py_call, METH_O, NULL};
 
 /* Puts the function that calls a program into a list. */
-static int pyad_bridge_call(uintptr_t context, uintptr_t list)
+static int pyad_make_compiled_call(uintptr_t context, uintptr_t list)
 {
     PyObject *tuple = (PyObject *)context;
     if (!PyTuple_Check(tuple) || PyTuple_Size(tuple) != PYAD_CALL_ITEMS)

@@ -1,17 +1,17 @@
 /* Functions over Python objects that operations run by NumPy call once each: values out of the tape, results into it.
  *
- * Unlike what cffi declares they take and answer objects, so one call does what would be ten through cffi. They know
- * only the common case (arrays of one float or complex dtype, values that are small) and answer None for any other:
+ * Unlike what cffi declares they take and return objects, so one call does what would be ten through cffi. They know
+ * only the common case (arrays of one float or complex dtype, values that are small) and return None for any other:
  * nothing has been changed then that the long way would not do again, and the caller goes it. An exception is raised
  * only where Python itself failed.
  *
  * Each is a method of one tuple, the context, that Python makes once; it holds what they need of Python and NumPy. */
-#ifndef PYAD_BRIDGE_OPS_H
-#define PYAD_BRIDGE_OPS_H
+#ifndef PYAD_OP_CALLS_H
+#define PYAD_OP_CALLS_H
 
 #include "python/evaluate.h"
 
-enum { PYAD_BRIDGE_OPERANDS = 16 };
+enum { PYAD_OP_CALL_OPERANDS = 16 };
 
 static int pyad_is_traced(PyObject *object, PyObject *context)
 {
@@ -128,7 +128,7 @@ static PyObject *pyad_py_values(PyObject *context, PyObject *const *args, Py_ssi
     if (count != 1 || !PyTuple_Check(args[0]))
         return pyad_none();
     Py_ssize_t operands = PyTuple_Size(args[0]);
-    if (operands == 0 || operands > PYAD_BRIDGE_OPERANDS)
+    if (operands == 0 || operands > PYAD_OP_CALL_OPERANDS)
         return pyad_none();
     int traced = 0;
     for (Py_ssize_t k = 0; !traced && k < operands; k++)
@@ -168,7 +168,7 @@ static int pyad_constant_of(PyObject *context, PyObject *operand, PyObject *keep
     return *handle < PYAD_FAILED;
 }
 
-/* The handles of operands, plain ones as constants; answers as pyad_constant_of. Traced ones are looked at first: nothing
+/* The handles of operands, plain ones as constants; returns what pyad_constant_of does. Traced ones are looked at first: nothing
  * would drop what is lent after their transform has ended. */
 static int pyad_handles_of(PyObject *context, PyObject *operands, PyObject *keep, int64_t *handles)
 {
@@ -194,7 +194,7 @@ static int pyad_handles_of(PyObject *context, PyObject *operands, PyObject *keep
 static PyObject *pyad_traced(PyObject *context, int64_t handle)
 {
     PyObject *number = PyLong_FromLongLong(handle);
-    /* A failed handle is answered as a number, which is not a traced array. */
+    /* A failed handle is returned as a number, which is not a traced array. */
     if (number == NULL || handle >= PYAD_HANDLE_LARGE)
         return number;
     /* What calling the class would come to: it has no constructor of its own. */
@@ -217,9 +217,9 @@ static PyObject *pyad_py_record(PyObject *context, PyObject *const *args, Py_ssi
     if (pyad_read_op(args[0], &op) != 0)
         return NULL;
     Py_ssize_t operands = PyTuple_Size(args[1]);
-    int64_t handles[PYAD_BRIDGE_OPERANDS];
+    int64_t handles[PYAD_OP_CALL_OPERANDS];
     pyad_plain plain;
-    if (op < 0 || operands > PYAD_BRIDGE_OPERANDS || pyad_plain_read(args[2], 0, &plain) != 0)
+    if (op < 0 || operands > PYAD_OP_CALL_OPERANDS || pyad_plain_read(args[2], 0, &plain) != 0)
         return pyad_none();
     int found = pyad_handles_of(context, args[1], args[3], handles);
     if (found <= 0)
@@ -253,17 +253,17 @@ typedef struct pyad_native {
     int64_t op;
     Py_ssize_t operands;
     Py_ssize_t param_count;
-    int64_t handles[PYAD_BRIDGE_OPERANDS];
-    int64_t params[PYAD_BRIDGE_MOST];
+    int64_t handles[PYAD_OP_CALL_OPERANDS];
+    int64_t params[PYAD_LIST_MOST];
 } pyad_native;
 
-/* Answers as pyad_constant_of. */
+/* Returns what pyad_constant_of does. */
 static int pyad_read_native(PyObject *op, PyObject *handles, PyObject *params, pyad_native *out)
 {
     out->operands = -2;
     if (pyad_read_op(op, &out->op) == 0)
-        out->operands = pyad_read_integers(handles, PYAD_BRIDGE_OPERANDS, out->handles);
-    out->param_count = params == Py_None ? -1 : pyad_read_integers(params, PYAD_BRIDGE_MOST, out->params);
+        out->operands = pyad_read_integers(handles, PYAD_OP_CALL_OPERANDS, out->handles);
+    out->param_count = params == Py_None ? -1 : pyad_read_integers(params, PYAD_LIST_MOST, out->params);
     if (PyErr_Occurred() != NULL)
         return -1;
     return out->op >= 0 && out->operands >= 0 && out->param_count != -2;
@@ -432,16 +432,16 @@ static PyObject *pyad_py_give(PyObject *context, PyObject *const *args, Py_ssize
         return pyad_none();
     if (PyList_Append(args[2], args[1]) != 0)
         return NULL;
-    int64_t part = pyad_lend(PYAD_LEND_CONST, plain.dtype, plain.ndim, plain.shape, NULL, plain.data);
+    int64_t given = pyad_lend(PYAD_LEND_CONST, plain.dtype, plain.ndim, plain.shape, NULL, plain.data);
     /* A value that the engine refuses is refused again on the long way, with words. */
-    if (part >= PYAD_FAILED || pyad_sweep_give(node, part) != 0)
+    if (given >= PYAD_FAILED || pyad_sweep_give(node, given) != 0)
         return pyad_none();
     Py_INCREF(Py_True);
     return Py_True;
 }
 
 /* Puts the functions into a dict, as methods of the context. */
-static int pyad_bridge_ops(uintptr_t context, uintptr_t functions)
+static int pyad_make_op_calls(uintptr_t context, uintptr_t functions)
 {
     static const PyMethodDef table[] = {
         {"value", (PyCFunction)(void (*)(void))pyad_py_value, METH_FASTCALL, NULL},

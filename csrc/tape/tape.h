@@ -94,7 +94,7 @@ typedef struct pyad_tape {
     pyad_const_entry constants[PYAD_CONST_CACHE];
     int64_t copied;   /* bytes that writes copied since they could not be done in place */
     uint32_t epochs;  /* sweeps begun */
-    bool staging;     /* a program is being recorded: what is lent may be something else when it runs */
+    bool recording_program;     /* a program is being recorded: what is lent may be something else when it runs */
     bool abstract;    /* records layouts only: a rule is being recorded on placeholders */
 } pyad_tape;
 

@@ -272,6 +272,6 @@ def object_calls(array_type: type, view_type: type) -> dict[str, Any]:
     floats = [dtype for dtype in DTYPES if dtype in INEXACT]
     context = (array_type, view_type, "_h", np.ndarray, np.empty, *floats, *(dtype.type for dtype in floats))
     functions: dict[str, Any] = {}
-    if lib.pyad_bridge_ops(id(context), id(functions)):
+    if lib.pyad_make_op_calls(id(context), id(functions)):
         raise MemoryError("out of memory while binding the engine")
     return functions

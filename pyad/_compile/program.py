@@ -164,7 +164,7 @@ class Program:
             functools.partial(self._call, instance),
         )
         made: list[Any] = []
-        if lib.pyad_bridge_call(id(context), id(made)):
+        if lib.pyad_make_compiled_call(id(context), id(made)):
             return None
         return made[0]
 

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy import ufunc
 
+from pyad._ops._docstrings import in_words_of
 from pyad._ops._nested import plain
 from pyad._trace.array import Array, contains_traced, is_traced
 from pyad.errors import EngineError, UnsupportedError
@@ -139,6 +140,7 @@ def over(theirs: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[
                     return ours(*args, **keywords)
             return theirs(*args, **keywords)
 
+        function.__doc__ = in_words_of(theirs, ours.__doc__) if ours.__doc__ else None
         return function
 
     return decorate
@@ -160,9 +162,9 @@ def namespace(module: ModuleType) -> dict[str, Any]:
 
 def _either(theirs: Callable[..., Any], ours: Callable[..., Any]) -> Callable[..., Any]:
     if isinstance(theirs, ufunc):
-        return _either_ufunc(theirs, ours)
+        return _dressed(_either_ufunc(theirs, ours), theirs, ours)
 
-    return _dressed(over(theirs)(ours), theirs)
+    return _dressed(over(theirs)(ours), theirs, ours)
 
 
 def _either_ufunc(theirs: ufunc, ours: Callable[..., Any]) -> Callable[..., Any]:
@@ -192,7 +194,7 @@ def _either_ufunc(theirs: ufunc, ours: Callable[..., Any]) -> Callable[..., Any]
             return ours(*args)
         return either(*args, **keywords)
 
-    function = _dressed(unary if theirs.nin == 1 else binary if theirs.nin == 2 else either, theirs)
+    function = unary if theirs.nin == 1 else binary if theirs.nin == 2 else either
     # What NumPy's ufuncs have besides the call; their methods find traced operands by themselves.
     for name in (
         "accumulate",
@@ -228,8 +230,8 @@ def _is_real(x: Any) -> bool:
     return np.asarray(x).dtype.char in _REAL
 
 
-def _dressed(function: Callable[..., Any], theirs: Callable[..., Any]) -> Callable[..., Any]:
-    # NumPy's name and words, with our docstring behind where ours says more.
-    functools.update_wrapper(function, theirs, assigned=("__name__", "__qualname__", "__doc__"), updated=())
+def _dressed(function: Callable[..., Any], theirs: Callable[..., Any], ours: Callable[..., Any]) -> Callable[..., Any]:
+    function.__name__ = function.__qualname__ = theirs.__name__
+    function.__doc__ = in_words_of(theirs, ours.__doc__)
     function.__wrapped__ = theirs  # type: ignore[attr-defined]
     return function

@@ -33,7 +33,7 @@ def _finish_program(op: Op, which: int, inputs: list[Array], outputs: tuple[Any,
         if out is not None and not is_traced(out):
             raise EngineError(f"op {op.name}: the rule's output {k} is {out!r}, expected a traced value or None")
         handles.append(-1 if out is None else out._h)
-    status = lib.pyad_rule_program(which, _engine.next_generation(), len(inputs), len(handles), handles)
+    status = lib.pyad_rule_finish_program(which, _engine.next_generation(), len(inputs), len(handles), handles)
     if status:
         raise _engine.error(status)
 

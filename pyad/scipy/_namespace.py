@@ -1,4 +1,4 @@
-"""What the modules over SciPy share: finding SciPy, and what its modules look like."""
+"""What the modules over SciPy share: finding SciPy, and going to it for plain arguments."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from pyad._ops._docstrings import in_words_of
 from pyad._ops.shape import asarray
 from pyad._trace.array import numpy_value
 from pyad.errors import UnsupportedError
 
-__all__ = ["fallback", "listing", "load", "plain", "refuse", "run_by"]
+__all__ = ["describes", "fallback", "listing", "load", "plain", "refuse", "run_by"]
 
 Function = Callable[..., Any]
 
@@ -46,6 +47,17 @@ def fallback(theirs: ModuleType) -> Function:
 def listing(theirs: ModuleType, ours: list[str]) -> Function:
     """A module's __dir__."""
     return lambda: sorted({*dir(theirs), *ours})
+
+
+def describes(theirs: Function) -> Callable[[Function], Function]:
+    """Decorator: the docstring is followed by SciPy's description of the arguments."""
+
+    def decorate(ours: Function) -> Function:
+        if ours.__doc__:
+            ours.__doc__ = in_words_of(theirs, ours.__doc__)
+        return ours
+
+    return decorate
 
 
 def run_by(function: Function) -> Function:

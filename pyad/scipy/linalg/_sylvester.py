@@ -62,6 +62,7 @@ def solve_sylvester(a: Any, b: Any, q: Any) -> Any:
 
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.linalg import solve_sylvester
     >>> pyad.grad(lambda q: np.sum(solve_sylvester([[1.0]], [[3.0]], q)))(np.ones((1, 1)))
     array([[0.25]])
     """
@@ -75,10 +76,14 @@ def solve_sylvester(a: Any, b: Any, q: Any) -> Any:
 
 @over(_theirs.solve_continuous_lyapunov)
 def solve_continuous_lyapunov(a: Any, q: Any) -> Any:
-    """The solution X of a X + X a^H = q; see `scipy.linalg.solve_continuous_lyapunov`.
+    """The solution X of a X + X a^H = q; a and q are (n, n).
+
+    Raises:
+        ShapeError: Shapes that do not fit.
 
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.linalg import solve_continuous_lyapunov
     >>> pyad.grad(lambda q: np.sum(solve_continuous_lyapunov([[2.0]], q)))(np.ones((1, 1)))
     array([[0.25]])
     """
@@ -115,10 +120,15 @@ _stein = numpy_op("solve_discrete_lyapunov", run_by(_stein_reference), _stein_vj
 
 @over(_theirs.solve_discrete_lyapunov)
 def solve_discrete_lyapunov(a: Any, q: Any, method: str | None = None) -> Any:
-    """The solution X of a X a^H - X + q = 0; see `scipy.linalg.solve_discrete_lyapunov`.
+    """The solution X of a X a^H - X + q = 0; a and q are (n, n).
+
+    Raises:
+        ShapeError: Shapes that do not fit.
+        ValueError: An unknown method.
 
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.linalg import solve_discrete_lyapunov
     >>> pyad.grad(lambda q: np.sum(solve_discrete_lyapunov([[0.5]], q)))(np.ones((1, 1)))
     array([[1.33333333]])
     """

@@ -8,37 +8,9 @@
 
 #include <cmocka.h>
 
-#include "support/rules.h"
-
-#define LIST(...) ((const int64_t[]){__VA_ARGS__})
-#define OK(call) assert_int_equal((call), 0)
+#include "support/engine.h"
 
 enum { N = 300 };
-
-static int setup(void **state)
-{
-    pyad_engine *engine = pyad_engine_new();
-    pyad_engine_enter(engine);
-    *state = engine;
-    return pyad_mark_open(test_generation++, 0);
-}
-
-static int teardown(void **state)
-{
-    pyad_counters counters;
-    while (pyad_depth() > 0)
-        pyad_mark_cut();
-    pyad_count(&counters);
-    pyad_engine_free(*state);
-    return counters.live_bytes != 0;
-}
-
-static int64_t ok(int64_t answer)
-{
-    if (test_status(answer) != 0)
-        fail_msg("status %d: %s", test_status(answer), pyad_last_message());
-    return answer;
-}
 
 static double x_data[N];
 
@@ -265,12 +237,6 @@ static double tangent(int flags, int64_t y, int64_t x, int64_t way)
     return got;
 }
 
-static void near(double got, double want)
-{
-    if (!(fabs(got - want) <= 1e-12 * (1 + fabs(want))))
-        fail_msg("%.17g is not near %.17g", got, want);
-}
-
 static void test_element_loop(void **state)
 {
     (void)state;
@@ -283,10 +249,10 @@ static void test_element_loop(void **state)
         for (int flags = 0; flags <= PYAD_SWEEP_RETAIN; flags += PYAD_SWEEP_RECORDED) {
             OK(test_gradient(flags | PYAD_SWEEP_RETAIN, y, x, gradient));
             for (int i = 0; i < n; i++)
-                near(gradient[i], value / x_data[i]);
+                near(gradient[i], value / x_data[i], 1e-12);
         }
-        near(tangent(0, y, x, x), (double)n * value);
-        near(tangent(PYAD_SWEEP_RECORDED, y, x, x), (double)n * value);
+        near(tangent(0, y, x, x), (double)n * value, 1e-12);
+        near(tangent(PYAD_SWEEP_RECORDED, y, x, x), (double)n * value, 1e-12);
     }
 }
 
@@ -321,7 +287,7 @@ static void test_sweeps_are_linear(void **state)
     double total = 0;
     for (int i = 0; i < N; i++)
         total += want[i] * x_data[i];
-    near(tangent(0, y, x, x), total);
+    near(tangent(0, y, x, x), total, 1e-12);
     pyad_count(&after);
     assert_true(after.peak_bytes - before.live_bytes <= 4 * N * 8);
     assert_int_equal(after.copied_bytes, 8 * N);
@@ -358,13 +324,13 @@ static void test_mixed_parts(void **state)
         OK(test_gradient(PYAD_SWEEP_RETAIN, y, x, gradient));
         OK(test_gradient(PYAD_SWEEP_RECORDED, y, x, again));
         for (int i = 0; i < n; i++)
-            near(again[i], gradient[i]);
+            near(again[i], gradient[i], 1e-12);
         for (int i = 0; i < 12; i++) {
             double way[N] = {0};
             way[i] = 1;
             int64_t w = ok(test_leaf(PYAD_LEND_CONST, PYAD_F64, 1, &n, way));
-            near(tangent(0, y, x, w), gradient[i]);
-            near(tangent(PYAD_SWEEP_RECORDED, y, x, w), gradient[i]);
+            near(tangent(0, y, x, w), gradient[i], 1e-12);
+            near(tangent(PYAD_SWEEP_RECORDED, y, x, w), gradient[i], 1e-12);
             double value[2];
             double moved[N];
             for (int side = 0; side < 2; side++) {
@@ -406,14 +372,14 @@ static void test_float32(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_in_place, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_kept, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_outer, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_items, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_element_loop, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_sweeps_are_linear, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_mixed_parts, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_float32, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_in_place, setup_engine, teardown_engine),
+        cmocka_unit_test_setup_teardown(test_kept, setup_engine, teardown_engine),
+        cmocka_unit_test_setup_teardown(test_outer, setup_engine, teardown_engine),
+        cmocka_unit_test_setup_teardown(test_items, setup_engine, teardown_engine),
+        cmocka_unit_test_setup_teardown(test_element_loop, setup_engine, teardown_engine),
+        cmocka_unit_test_setup_teardown(test_sweeps_are_linear, setup_engine, teardown_engine),
+        cmocka_unit_test_setup_teardown(test_mixed_parts, setup_engine, teardown_engine),
+        cmocka_unit_test_setup_teardown(test_float32, setup_engine, teardown_engine),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "kernels/kernels.h"
-#include "support/rules.h"
+#include "support/engine.h"
 #include "support/run.h"
 
 enum { ROUNDS = 60 };
@@ -419,25 +419,10 @@ static void test_loop_out_of_memory(void **state)
 
 /* --- Sweeps ------------------------------------------------------------------------------------------------------- */
 
-static int setup_engine(void **state)
+static int setup_both_ways(void **state)
 {
-    pyad_engine *engine = pyad_engine_new();
-    pyad_engine_enter(engine);
-    *state = engine;
-    return pyad_mark_open(test_generation++, 1);
-}
-
-static int teardown_engine(void **state)
-{
-    pyad_engine_free(*state);
-    return 0;
-}
-
-static int64_t ok(int64_t answer)
-{
-    if (test_status(answer) != 0)
-        fail_msg("status %d: %s", test_status(answer), pyad_last_message());
-    return answer;
+    int status = setup_engine(state);
+    return status != 0 ? status : pyad_mark_open(test_generation++, 1);
 }
 
 enum { N = 300 };
@@ -601,11 +586,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_picks, setup, teardown),
         cmocka_unit_test(test_rank),
         cmocka_unit_test_setup_teardown(test_loop_out_of_memory, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_backward, setup_engine, teardown_engine),
-        cmocka_unit_test_setup_teardown(test_forward, setup_engine, teardown_engine),
-        cmocka_unit_test_setup_teardown(test_broadcast_and_cast, setup_engine, teardown_engine),
-        cmocka_unit_test_setup_teardown(test_numbers, setup_engine, teardown_engine),
-        cmocka_unit_test_setup_teardown(test_given, setup_engine, teardown_engine),
+        cmocka_unit_test_setup_teardown(test_backward, setup_both_ways, teardown_engine),
+        cmocka_unit_test_setup_teardown(test_forward, setup_both_ways, teardown_engine),
+        cmocka_unit_test_setup_teardown(test_broadcast_and_cast, setup_both_ways, teardown_engine),
+        cmocka_unit_test_setup_teardown(test_numbers, setup_both_ways, teardown_engine),
+        cmocka_unit_test_setup_teardown(test_given, setup_both_ways, teardown_engine),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,42 +8,7 @@
 
 #include <cmocka.h>
 
-#include "support/rules.h"
-
-#define SHAPE(...) ((const int64_t[]){__VA_ARGS__})
-#define OK(call) assert_int_equal((call), 0)
-
-static int setup(void **state)
-{
-    pyad_engine *engine = pyad_engine_new();
-    pyad_engine_enter(engine);
-    *state = engine;
-    test_rules_asked = 0;
-    return pyad_mark_open(test_generation++, 0);
-}
-
-static int teardown(void **state)
-{
-    pyad_counters counters;
-    while (pyad_depth() > 0)
-        pyad_mark_cut();
-    pyad_count(&counters);
-    pyad_engine_free(*state);
-    return counters.live_bytes != 0;
-}
-
-static int64_t ok(int64_t answer)
-{
-    if (test_status(answer) != 0)
-        fail_msg("status %d: %s", test_status(answer), pyad_last_message());
-    return answer;
-}
-
-static void near(double got, double want, double tolerance)
-{
-    if (!(fabs(got - want) <= tolerance * (1 + fabs(want))))
-        fail_msg("%.17g is not near %.17g", got, want);
-}
+#include "support/engine.h"
 
 static void fill(double *x, int64_t n, double low, double high)
 {
@@ -144,17 +109,17 @@ typedef int64_t (*program)(int64_t x, int64_t n);
 
 static int64_t broadcasts(int64_t x, int64_t n)
 {
-    int64_t column = test_op(PYAD_KERNEL_RESHAPE, x, 2, SHAPE(n, 1));
+    int64_t column = test_op(PYAD_KERNEL_RESHAPE, x, 2, LIST(n, 1));
     int64_t square = pyad_op2(PYAD_LOOP_MUL, column, x);
     int64_t sines = pyad_op1(PYAD_LOOP_SIN, square);
-    int64_t rows = test_op(PYAD_KERNEL_SUM, sines, 2, SHAPE(1, 0));
+    int64_t rows = test_op(PYAD_KERNEL_SUM, sines, 2, LIST(1, 0));
     return test_sum(pyad_op2(PYAD_LOOP_DIV, rows, pyad_op1(PYAD_LOOP_EXP, x)));
 }
 
 static int64_t products(int64_t x, int64_t n)
 {
-    int64_t a = test_op(PYAD_KERNEL_RESHAPE, x, 2, SHAPE(n / 4, 4));
-    int64_t turned = test_op(PYAD_KERNEL_TRANSPOSE, a, 2, SHAPE(1, 0));
+    int64_t a = test_op(PYAD_KERNEL_RESHAPE, x, 2, LIST(n / 4, 4));
+    int64_t turned = test_op(PYAD_KERNEL_TRANSPOSE, a, 2, LIST(1, 0));
     int64_t gram = pyad_op2(PYAD_KERNEL_MATMUL, turned, a);
     int64_t h = pyad_op1(PYAD_LOOP_TANH, pyad_op2n(PYAD_LOOP_MUL, gram, 0.1));
     return test_sum(pyad_op2(PYAD_LOOP_MUL, pyad_op2(PYAD_KERNEL_MATMUL, a, h), a));
@@ -162,20 +127,20 @@ static int64_t products(int64_t x, int64_t n)
 
 static int64_t slices(int64_t x, int64_t n)
 {
-    int64_t odd = test_op(PYAD_KERNEL_SLICE, x, 3, SHAPE(1, 2, n / 2));
-    int64_t back = test_op(PYAD_KERNEL_SLICE, x, 3, SHAPE(n - 1, -2, n / 2));
-    int64_t one = test_op(PYAD_KERNEL_SLICE, x, 3, SHAPE(2, 1, -1));
+    int64_t odd = test_op(PYAD_KERNEL_SLICE, x, 3, LIST(1, 2, n / 2));
+    int64_t back = test_op(PYAD_KERNEL_SLICE, x, 3, LIST(n - 1, -2, n / 2));
+    int64_t one = test_op(PYAD_KERNEL_SLICE, x, 3, LIST(2, 1, -1));
     int64_t y = pyad_op2(PYAD_LOOP_MUL, odd, pyad_op2(PYAD_LOOP_ADD, back, one));
-    int64_t put = test_op(PYAD_KERNEL_UNSLICE, y, 5, SHAPE(1, n, 0, 1, n / 2));
+    int64_t put = test_op(PYAD_KERNEL_UNSLICE, y, 5, LIST(1, n, 0, 1, n / 2));
     return test_sum(pyad_op2(PYAD_LOOP_MUL, put, pyad_op1(PYAD_LOOP_SQUARE, x)));
 }
 
 static int64_t joins(int64_t x, int64_t n)
 {
     int64_t parts[4] = {x, pyad_op1(PYAD_LOOP_SQUARE, x), pyad_const_number(2, PYAD_F64), x};
-    parts[2] = test_op(PYAD_KERNEL_BROADCAST, parts[2], 1, SHAPE(3));
-    int64_t joined = pyad_op(PYAD_KERNEL_CONCATENATE, 4, parts, 1, SHAPE(0));
-    int64_t reversed = test_op(PYAD_KERNEL_SLICE, joined, 3, SHAPE(3 * n + 2, -1, 3 * n + 3));
+    parts[2] = test_op(PYAD_KERNEL_BROADCAST, parts[2], 1, LIST(3));
+    int64_t joined = pyad_op(PYAD_KERNEL_CONCATENATE, 4, parts, 1, LIST(0));
+    int64_t reversed = test_op(PYAD_KERNEL_SLICE, joined, 3, LIST(3 * n + 2, -1, 3 * n + 3));
     return test_sum(pyad_op2(PYAD_LOOP_MUL, joined, reversed));
 }
 
@@ -190,11 +155,11 @@ static int64_t choices(int64_t x, int64_t n)
 /* The rule of a reduction that keeps its axes is made of loops over another shape than its result's. */
 static int64_t reductions(int64_t x, int64_t n)
 {
-    int64_t a = test_op(PYAD_KERNEL_RESHAPE, x, 2, SHAPE(4, n / 4));
-    int64_t most = test_op(PYAD_KERNEL_MAX, a, 2, SHAPE(2, 1));
-    int64_t soft = test_op(PYAD_KERNEL_LOGSUMEXP, a, 2, SHAPE(1, 1));
-    int64_t flat = test_op(PYAD_KERNEL_LOGSUMEXP, a, 2, SHAPE(0, 0));
-    int64_t total = test_op(PYAD_KERNEL_SUM, pyad_op2(PYAD_LOOP_SUB, a, soft), 2, SHAPE(3, 1));
+    int64_t a = test_op(PYAD_KERNEL_RESHAPE, x, 2, LIST(4, n / 4));
+    int64_t most = test_op(PYAD_KERNEL_MAX, a, 2, LIST(2, 1));
+    int64_t soft = test_op(PYAD_KERNEL_LOGSUMEXP, a, 2, LIST(1, 1));
+    int64_t flat = test_op(PYAD_KERNEL_LOGSUMEXP, a, 2, LIST(0, 0));
+    int64_t total = test_op(PYAD_KERNEL_SUM, pyad_op2(PYAD_LOOP_SUB, a, soft), 2, LIST(3, 1));
     int64_t y = pyad_op2(PYAD_LOOP_MUL, pyad_op2(PYAD_LOOP_SUB, a, most), pyad_op2(PYAD_LOOP_MUL, soft, flat));
     return test_sum(pyad_op2(PYAD_LOOP_MUL, y, pyad_op1(PYAD_LOOP_SIN, total)));
 }
@@ -202,11 +167,11 @@ static int64_t reductions(int64_t x, int64_t n)
 static int64_t takes(int64_t x, int64_t n)
 {
     static int64_t index[6] = {1, 0, 3, 1, 1, 2};
-    int64_t a = test_op(PYAD_KERNEL_RESHAPE, x, 2, SHAPE(4, n / 4));
-    int64_t args[2] = {a, test_leaf(PYAD_LEND_CONST, 4, 2, SHAPE(2, 3), index)};
+    int64_t a = test_op(PYAD_KERNEL_RESHAPE, x, 2, LIST(4, n / 4));
+    int64_t args[2] = {a, test_leaf(PYAD_LEND_CONST, 4, 2, LIST(2, 3), index)};
     int64_t rows = pyad_op(PYAD_KERNEL_TAKE, 2, args, 0, NULL);
     int64_t put[2] = {pyad_op1(PYAD_LOOP_SQUARE, rows), args[1]};
-    int64_t back = pyad_op(PYAD_KERNEL_PUT, 2, put, 1, SHAPE(4));
+    int64_t back = pyad_op(PYAD_KERNEL_PUT, 2, put, 1, LIST(4));
     return test_sum(pyad_op2(PYAD_LOOP_MUL, back, a));
 }
 
@@ -381,7 +346,7 @@ static void test_float32(void **state)
     float gradient[N];
     for (int i = 0; i < N; i++)
         x[i] = (float)i / N;
-    int64_t leaf = ok(test_leaf(0, PYAD_F32, 1, SHAPE(N), x));
+    int64_t leaf = ok(test_leaf(0, PYAD_F32, 1, LIST(N), x));
     int64_t y = ok(pyad_op2(PYAD_LOOP_MUL, leaf, ok(pyad_op1(PYAD_LOOP_EXP, leaf))));
     y = ok(test_sum(ok(pyad_op2n(PYAD_LOOP_DIV, y, 4.0))));
     pyad_info info;
@@ -401,10 +366,10 @@ static void test_many_ends(void **state)
     double got[3][3];
     int64_t inputs[3];
     for (int k = 0; k < 3; k++)
-        inputs[k] = ok(test_leaf(0, PYAD_F64, 1, SHAPE(3), x));
+        inputs[k] = ok(test_leaf(0, PYAD_F64, 1, LIST(3), x));
     int64_t outputs[2] = {ok(pyad_op2(PYAD_LOOP_MUL, inputs[0], inputs[1])), ok(pyad_op1(PYAD_LOOP_SQUARE, inputs[0]))};
     OK(pyad_sweep_start(0, 2, outputs, 3, inputs));
-    int64_t ones = ok(test_leaf(PYAD_LEND_CONST, PYAD_F64, 1, SHAPE(3), seed));
+    int64_t ones = ok(test_leaf(PYAD_LEND_CONST, PYAD_F64, 1, LIST(3), seed));
     OK(pyad_sweep_seed(outputs[0], ones));
     OK(pyad_sweep_seed(outputs[1], ones));
     OK(pyad_sweep_seed(outputs[1], ones));
@@ -433,7 +398,7 @@ static void test_fan_out(void **state)
     double gradient[150];
     static int64_t parts[FAN];
     fill(x, 150, 0, 1);
-    int64_t leaf = ok(test_leaf(0, PYAD_F64, 1, SHAPE(150), x));
+    int64_t leaf = ok(test_leaf(0, PYAD_F64, 1, LIST(150), x));
     int64_t y = leaf;
     for (int k = 0; k < FAN; k++)
         y = pyad_op2(PYAD_LOOP_ADD, y, leaf);
@@ -442,7 +407,7 @@ static void test_fan_out(void **state)
         assert_true(gradient[i] == FAN + 1);
     for (int k = 0; k < RULE_MOST; k++)
         parts[k] = ok(pyad_op2n(PYAD_LOOP_MUL, leaf, k));
-    y = ok(pyad_op(PYAD_KERNEL_CONCATENATE, RULE_MOST, parts, 1, SHAPE(0)));
+    y = ok(pyad_op(PYAD_KERNEL_CONCATENATE, RULE_MOST, parts, 1, LIST(0)));
     for (int flags = 0; flags <= PYAD_SWEEP_RECORDED; flags += PYAD_SWEEP_RECORDED) {
         OK(test_gradient(PYAD_SWEEP_RETAIN | flags, ok(test_sum(y)), leaf, gradient));
         for (int i = 0; i < 150; i++)
@@ -452,8 +417,8 @@ static void test_fan_out(void **state)
     int64_t *many = calloc(70000, sizeof *many);
     for (int k = 0; k < 70000; k++)
         many[k] = leaf;
-    assert_int_equal(test_status(pyad_op(PYAD_KERNEL_CONCATENATE, 70000, many, 1, SHAPE(0))), 4);
-    y = ok(pyad_op(PYAD_KERNEL_CONCATENATE, 65535, many, 1, SHAPE(0)));
+    assert_int_equal(test_status(pyad_op(PYAD_KERNEL_CONCATENATE, 70000, many, 1, LIST(0))), 4);
+    y = ok(pyad_op(PYAD_KERNEL_CONCATENATE, 65535, many, 1, LIST(0)));
     free(many);
     ok(y);
 }
@@ -461,16 +426,16 @@ static void test_fan_out(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_book, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_visits, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_long_chain, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_backward, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_forward, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_second, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_higher, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_float32, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_many_ends, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_fan_out, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_book, setup_engine, teardown_engine),
+        cmocka_unit_test_setup_teardown(test_visits, setup_engine, teardown_engine),
+        cmocka_unit_test_setup_teardown(test_long_chain, setup_engine, teardown_engine),
+        cmocka_unit_test_setup_teardown(test_backward, setup_engine, teardown_engine),
+        cmocka_unit_test_setup_teardown(test_forward, setup_engine, teardown_engine),
+        cmocka_unit_test_setup_teardown(test_second, setup_engine, teardown_engine),
+        cmocka_unit_test_setup_teardown(test_higher, setup_engine, teardown_engine),
+        cmocka_unit_test_setup_teardown(test_float32, setup_engine, teardown_engine),
+        cmocka_unit_test_setup_teardown(test_many_ends, setup_engine, teardown_engine),
+        cmocka_unit_test_setup_teardown(test_fan_out, setup_engine, teardown_engine),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,38 +9,15 @@
 
 #include <cmocka.h>
 
-#include "support/rules.h"
-
-#define SHAPE(...) ((const int64_t[]){__VA_ARGS__})
-#define OK(call) assert_int_equal((call), 0)
+#include "support/engine.h"
 
 enum { N = 1000 };
-
-static int setup(void **state)
-{
-    *state = pyad_engine_new();
-    pyad_engine_enter(*state);
-    return pyad_mark_open(test_generation++, 0);
-}
-
-static int teardown(void **state)
-{
-    pyad_engine_free(*state);
-    return 0;
-}
-
-static int64_t ok(int64_t answer)
-{
-    if (test_status(answer) != 0)
-        fail_msg("status %d: %s", test_status(answer), pyad_last_message());
-    return answer;
-}
 
 static double x_data[N];
 
 static int64_t leaf(void)
 {
-    return ok(test_leaf(0, PYAD_F64, 1, SHAPE(N), x_data));
+    return ok(test_leaf(0, PYAD_F64, 1, LIST(N), x_data));
 }
 
 /* Without an engine every call answers. */
@@ -77,7 +54,7 @@ static void test_no_engine(void **state)
     assert_int_equal(test_status(pyad_sweep_value(0)), PYAD_ERR_STALE);
     assert_false(pyad_sweep_share(0, &buffer) || pyad_share_out(0, &buffer) || pyad_borrow(0, &buffer));
     assert_int_equal(pyad_rule_begin(1), PYAD_ERR_STALE);
-    assert_int_equal(pyad_rule_program(0, 1, 0, 0, NULL), PYAD_ERR_STATE);
+    assert_int_equal(pyad_rule_finish_program(0, 1, 0, 0, NULL), PYAD_ERR_STATE);
     assert_int_equal(pyad_rule_commit(0) + pyad_rule_python(), 2 * PYAD_ERR_STATE);
     assert_int_equal(pyad_dtype_of(0) + pyad_is_long(0), -1);
     assert_int_equal(test_status(pyad_op3(0, 1, 2, 3)), PYAD_ERR_STALE);
@@ -189,9 +166,9 @@ static void test_parts(void **state)
     static double large[5000];
     double one = 2.5;
     int64_t leaves[3];
-    leaves[0] = ok(pyad_lend(0, PYAD_F32, 2, SHAPE(2, 3), NULL, small));
-    leaves[1] = ok(pyad_lend(0, PYAD_F64, 1, SHAPE(5000), NULL, large));
-    leaves[2] = ok(pyad_lend(0, PYAD_F64, 0, SHAPE(1), NULL, &one));
+    leaves[0] = ok(pyad_lend(0, PYAD_F32, 2, LIST(2, 3), NULL, small));
+    leaves[1] = ok(pyad_lend(0, PYAD_F64, 1, LIST(5000), NULL, large));
+    leaves[2] = ok(pyad_lend(0, PYAD_F64, 0, LIST(1), NULL, &one));
     assert_int_equal(pyad_dtype_of(leaves[0]), PYAD_F32);
     assert_int_equal(pyad_ndim_of(leaves[0]), 2);
     assert_int_equal(pyad_size_of(leaves[0]), 6);
@@ -208,8 +185,8 @@ static void test_parts(void **state)
     float got[6];
     OK(pyad_copy_out(ok(pyad_op3(PYAD_LOOP_WHERE, truth, leaves[0], ok(pyad_op1(PYAD_LOOP_NEG, leaves[0])))), got));
     assert_true(got[0] == -1 && got[5] == 6);
-    assert_int_equal(test_status(pyad_lend(0, 77, 1, SHAPE(6), NULL, small)), 3);
-    assert_int_equal(test_status(pyad_lend(0, PYAD_F32, 1, SHAPE(1), NULL, (char *)small + 1)), 4);
+    assert_int_equal(test_status(pyad_lend(0, 77, 1, LIST(6), NULL, small)), 3);
+    assert_int_equal(test_status(pyad_lend(0, PYAD_F32, 1, LIST(1), NULL, (char *)small + 1)), 4);
     int64_t stale = leaves[0] + ((int64_t)1 << 40);
     assert_int_equal(pyad_dtype_of(stale), -1);
     assert_int_equal(pyad_ndim_of(stale), -1);
@@ -271,13 +248,13 @@ static void test_gradient_call(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_no_engine, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_freed_in_the_middle, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_threads, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_outlived, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_parts, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_gradient_call, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_names, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_no_engine, setup_engine, teardown_engine),
+        cmocka_unit_test_setup_teardown(test_freed_in_the_middle, setup_engine, teardown_engine),
+        cmocka_unit_test_setup_teardown(test_threads, setup_engine, teardown_engine),
+        cmocka_unit_test_setup_teardown(test_outlived, setup_engine, teardown_engine),
+        cmocka_unit_test_setup_teardown(test_parts, setup_engine, teardown_engine),
+        cmocka_unit_test_setup_teardown(test_gradient_call, setup_engine, teardown_engine),
+        cmocka_unit_test_setup_teardown(test_names, setup_engine, teardown_engine),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

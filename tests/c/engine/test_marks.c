@@ -8,36 +8,11 @@
 
 #include <cmocka.h>
 
-#include "support/rules.h"
-
-#define OK(call) assert_int_equal((call), 0)
+#include "support/engine.h"
 
 enum { OWN_OP = 60000, N = 200 };
 
-static int64_t outermost;
 static double x_data[N];
-
-static int setup(void **state)
-{
-    pyad_engine *engine = pyad_engine_new();
-    pyad_engine_enter(engine);
-    *state = engine;
-    outermost = test_generation++;
-    return pyad_mark_open(outermost, 0);
-}
-
-static int teardown(void **state)
-{
-    pyad_engine_free(*state);
-    return 0;
-}
-
-static int64_t ok(int64_t answer)
-{
-    if (test_status(answer) != 0)
-        fail_msg("status %d: %s", test_status(answer), pyad_last_message());
-    return answer;
-}
 
 static int64_t leaf(void)
 {
@@ -107,9 +82,9 @@ static void test_close(void **state)
 {
     (void)state;
     leave_all_open();
-    OK(pyad_mark_close(outermost));
+    OK(pyad_mark_close(test_outermost));
     nothing_is_left();
-    assert_int_equal(pyad_mark_close(outermost), PYAD_ERR_STALE);
+    assert_int_equal(pyad_mark_close(test_outermost), PYAD_ERR_STALE);
 }
 
 static void test_cut(void **state)
@@ -149,7 +124,7 @@ static void test_close_unknown(void **state)
     OK(pyad_mark_close(inner));
     assert_int_equal(pyad_mark_close(inner), PYAD_ERR_STALE);
     assert_int_equal(pyad_depth(), 1);
-    OK(pyad_mark_close(outermost));
+    OK(pyad_mark_close(test_outermost));
     nothing_is_left();
 }
 
@@ -194,7 +169,7 @@ static void test_return(void **state)
     assert_int_equal(pyad_sweep_level(), level);
     pyad_sweep_stop_at(level);
     assert_int_equal(pyad_sweep_level(), level - 1);
-    OK(pyad_mark_close(outermost));
+    OK(pyad_mark_close(test_outermost));
     nothing_is_left();
 }
 
@@ -206,7 +181,7 @@ static void test_entered(void **state)
     pyad_saved_tape *saved = NULL;
     int64_t x = leaf();
     OK(pyad_tape_take(&saved));
-    assert_int_equal(pyad_saved_tape_generation(saved), outermost);
+    assert_int_equal(pyad_saved_tape_generation(saved), test_outermost);
     int64_t generation = open_mark();
     int64_t other = ok(pyad_leaf_number(0, 1.0, PYAD_F64));
     for (int round = 0; round < 2; round++) {
@@ -293,15 +268,15 @@ static void test_given(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_close, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_cut, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_reset, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_close_unknown, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_seal, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_return, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_entered, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_entered_in_rule, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_given, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_close, setup_engine, teardown_engine),
+        cmocka_unit_test_setup_teardown(test_cut, setup_engine, teardown_engine),
+        cmocka_unit_test_setup_teardown(test_reset, setup_engine, teardown_engine),
+        cmocka_unit_test_setup_teardown(test_close_unknown, setup_engine, teardown_engine),
+        cmocka_unit_test_setup_teardown(test_seal, setup_engine, teardown_engine),
+        cmocka_unit_test_setup_teardown(test_return, setup_engine, teardown_engine),
+        cmocka_unit_test_setup_teardown(test_entered, setup_engine, teardown_engine),
+        cmocka_unit_test_setup_teardown(test_entered_in_rule, setup_engine, teardown_engine),
+        cmocka_unit_test_setup_teardown(test_given, setup_engine, teardown_engine),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

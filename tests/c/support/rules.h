@@ -303,13 +303,13 @@ static inline int rule_record(test_rule *r)
         return r->failed;
     if (forward < 0)
         return pyad_rule_python();
-    int status = pyad_rule_program(0, test_generation++, r->nargs + 2, r->nargs, r->out);
+    int status = pyad_rule_finish_program(0, test_generation++, r->nargs + 2, r->nargs, r->out);
     if (status == 0 && forward == PYAD_FORWARD_OWN) {
         rule_inputs(r, true);
         rule_forward(r);
         status = r->failed;
         if (status == 0)
-            status = pyad_rule_program(1, test_generation++, r->nargs + 2, r->nargs, r->out);
+            status = pyad_rule_finish_program(1, test_generation++, r->nargs + 2, r->nargs, r->out);
     }
     return status == 0 ? pyad_rule_commit(forward) : status;
 }
