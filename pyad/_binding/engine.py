@@ -136,8 +136,9 @@ class Engine:
         # What is needed as long as the tape has the nodes. Always put here before the engine is told of it.
         self.keep: Any = []
         self.info = ffi.new("pyad_info *")
-        # What owns the memory of arrays outside a function that is being recorded, by id: programs read them in place.
-        self.outside: set[int] = set()
+        # While a program is being recorded: copies of the arrays that it reads, and who looks for random draws.
+        self.copies: dict[Any, np.ndarray] = {}
+        self.draws: Any = None
         self.abstract = False  # a rule is being recorded on placeholders, which have no values
         self.dead: list[Any] = []  # cells of saved tapes whose owner is gone, freed by this thread
 
@@ -210,6 +211,10 @@ def owner_of(array: Any) -> Any:
     return array
 
 
+# A flag of `lend`: an argument of the program that is being recorded.
+ARGUMENT = -2
+
+
 def lend(array: np.ndarray, flags: int) -> int:
     """A leaf over the memory of `array`; the engine's keep list holds the array."""
     dtype = array.dtype
@@ -217,8 +222,9 @@ def lend(array: np.ndarray, flags: int) -> int:
     if code is None or not dtype.isnative:
         raise errors.DTypeError(f"arrays of dtype {dtype} are not supported; convert to float32 or float64")
     most = 32 if code <= CODE_F64 else 31
-    if staging_threads and flags and current().staging and id(owner_of(array)) not in _local.engine.outside:  # type: ignore[union-attr]
-        array = array.copy()  # the function may go on to change it, but the program needs what it is now
+    if staging_threads and flags >= 0:
+        array = as_it_is(array)
+    flags &= 1
     if array.ndim > most:
         raise errors.ShapeError(f"arrays of {array.ndim} dimensions are not supported, at most {most}")
     try:
@@ -234,8 +240,23 @@ def lend(array: np.ndarray, flags: int) -> int:
     return handle
 
 
+def as_it_is(array: Any) -> Any:
+    """While a program is being recorded: what the program reads in the place of a plain array, a copy, since the array
+    may change later. One copy serves for as long as the array does not change."""
+    if not isinstance(array, np.ndarray) or not current().staging:
+        return array
+    copies = _local.engine.copies  # type: ignore[union-attr]
+    place = (array.__array_interface__["data"][0], array.shape, array.strides, array.dtype)
+    copy = copies.get(place)
+    if copy is None or copy.tobytes() != array.tobytes():
+        copy = copies[place] = array.copy()
+    return copy
+
+
 def lend_all(arrays: list[np.ndarray]) -> list[int] | None:
     """Leaves over arrays in one call; None where one of them is not an aligned C-contiguous float array."""
+    if staging_threads:
+        arrays = [as_it_is(array) for array in arrays]
     handles = ffi.new("int64_t[]", len(arrays))
     _local.engine.keep.extend(arrays)  # type: ignore[union-attr]
     status = lib.pyad_lend_list(id(arrays), handles)

@@ -12,7 +12,7 @@ from pyad import tree
 from pyad._binding import engine
 from pyad._binding.engine import CALL_PYTHON, CODES, DTYPES, ffi, lib
 from pyad._compile import report
-from pyad._compile.report import BASES, KINDS
+from pyad._compile.report import BASES
 from pyad._trace.op import REGISTRY
 
 __all__ = ["DONE", "OTHER", "OVERLAP", "Program"]
@@ -88,6 +88,7 @@ class Program:
             raise _failure()
         self.compiled = ffi.gc(compiled, lib.pyad_compiled_free)
         self._short: Any = _UNKNOWN
+        self.used = 0  # when it was used last, as its compiled function counts
         self.idle: list[Any] = []  # instances that nobody is running
 
     def finish(self, results: list[Any], structure: Any, leaves: list[Any], captured: Any) -> None:
@@ -96,8 +97,8 @@ class Program:
         self.structure = structure
         self.computed = [(r.shape, r.dtype) for r in results if r.handle is not None]
         self.dtypes = [_dtype_of(leaves[place]) for place in self.places]
-        self.outside = captured.in_place
-        self.captured = None if captured.is_trivial() else captured
+        self.captured = captured
+        self.outside = [array for array, *_ in captured.arrays]
         # Where all results are computed and there is one, or there are several in a tuple, no more has to be done.
         self.simple: int | None = None
         if all(r.handle is not None and not r.is_weak for r in results):
@@ -281,17 +282,6 @@ class Program:
             operands.append(instance.value(k) if node.base < len(BASES) else k)
         return op, entry, operands, there
 
-    def addresses(self) -> set[int]:
-        """Where the arrays lie that are read in place and are no arguments."""
-        info = ffi.new("pyad_node_info *")
-        found = set()
-        k = 0
-        while lib.pyad_compiled_node(self.compiled, True, k, info):
-            if info.kind == KINDS.index("input") and info.data != ffi.NULL:
-                found.add(int(ffi.cast("uintptr_t", info.data)))
-            k += 1
-        return found
-
     def _count(self) -> Any:
         info = ffi.new("pyad_compiled_info *")
         lib.pyad_compiled_count(self.compiled, info)
@@ -304,7 +294,7 @@ class Program:
 
         `passes` lists each pass with the nodes that it left; `python` the operations that Python runs.
         """
-        return report.report(self.compiled, self._count(), self.keep)
+        return report.report(self.compiled, self._count(), self.keep) | self.captured.report()
 
     def __str__(self) -> str:
         return report.listing(getattr(self.function, "__name__", "function"), self.compiled, self.keep)

@@ -47,13 +47,15 @@ def host(name: str, reference: Callable[..., Any], vjp: Callable[..., Any], jvp:
     number = op.number
 
     def call(*operands: Any, **params: Any) -> Any:
+        if engine.staging_threads:
+            operands = tuple(map(engine.as_it_is, operands))
         plain = kept = _values(operands)
         if plain is None:
             if not any(map(is_traced, operands)):
                 return reference(*operands, **params)
             operands, plain = _long_way(op, operands)
         try:
-            value = reference(*plain, **params)
+            value = _drawing(reference, plain, params) if engine.staging_threads else reference(*plain, **params)
         except (ValueError, TypeError) as problem:
             if engine.staging_threads:
                 # That it fails may decide what is recorded, if the function catches it.
@@ -76,6 +78,15 @@ def host(name: str, reference: Callable[..., Any], vjp: Callable[..., Any], jvp:
     call.op = op  # type: ignore[attr-defined]
     call.__name__ = call.__qualname__ = name
     return call
+
+
+def _drawing(reference: Callable[..., Any], plain: Sequence[Any], params: dict[str, Any]) -> Any:
+    """The value where a program may be being recorded: what NumPy draws for it is drawn again at every replay."""
+    draws = engine.current().draws
+    if draws is None:
+        return reference(*plain, **params)
+    with draws.paused():
+        return reference(*plain, **params)
 
 
 def host_linear(name: str, reference: Callable[..., Any], transpose: Callable[..., Any], joint: bool = False) -> HostOp:
