@@ -1,9 +1,9 @@
 """Finding what a recording reads outside its arguments, while it runs.
 
 Whenever a Python function runs for the first time, and before it has read anything, its code says which variables of
-its module and which names of attributes it uses. Variables lead to objects, objects to the attributes that any code
-so far has named, containers to everything in them. What can be changed by name is found before the code that changes it runs,
-so what is noted is how everything was before.
+its module and which names of attributes it uses. Variables lead to objects, objects to the attributes that any code so
+far has named, containers to everything in them. What can be changed by name is found before the code runs that changes
+it, so what is noted is how everything was before.
 
 What has its state where Python cannot look is noted too, to be warned of by name.
 """
@@ -16,6 +16,7 @@ import contextvars
 import dis
 import functools
 import gc
+import operator
 import sys
 import types
 import weakref
@@ -29,7 +30,7 @@ from pyad._compile.draws import state_of
 from pyad._trace.array import is_traced
 from pyad._trace.discrete import Discrete
 
-__all__ = ["Discovery", "contents", "generator_types", "is_python_class", "namespace_of", "package_of"]
+__all__ = ["Discovery", "contents", "generator_types", "is_python_class", "namespace_of", "package_of", "slots_of"]
 
 # Arrays and containers from this size on are warned of: to compare them takes a noticeable part of a millisecond.
 _LARGE_BYTES = 4 << 20
@@ -71,13 +72,14 @@ _KNOWN_BASES = {
 class _Object:
     """Something with attributes: where they are, and what it is called."""
 
-    __slots__ = ("classes", "label", "namespace", "of", "whole")
+    __slots__ = ("classes", "label", "namespace", "of", "slots", "whole")
 
     def __init__(self, of: Any, namespace: dict[str, Any] | None, classes: list[type], label: str) -> None:
         self.of = of
         self.namespace = namespace
         self.classes = classes
         self.label = label
+        self.slots: frozenset[str] = frozenset()  # of classes that are not looked at
         self.whole = False  # all of its namespace is watched
 
 
@@ -123,10 +125,23 @@ class Discovery:
             self._variables(variables, loaded)
         for function, path in self._functions.get(code, ()):
             self._enter(function, path)
+        # Special methods run without being named.
+        self._name(named | {code.co_name}, computes=package not in _LIBRARIES or module in _READERS)
+        self._follow()
         if code.co_freevars and code not in self._functions and code not in self._inner and package not in _LIBRARIES:
             self.unwatched.setdefault(f"the variables of {code.co_qualname}", "a function that C code holds")
-        self._name(named, computes=package not in _LIBRARIES or module in _READERS)
-        self._follow()
+
+    def _assume(self, x: types.FunctionType, path: str) -> None:
+        """A function that has run before and whose result was kept, as if it ran now, with the functions it uses."""
+        self._function(x, path)
+        waiting = [x]
+        while waiting:
+            x = waiting.pop()
+            if x.__code__ not in self._codes and package_of(x.__globals__.get("__name__", "")) not in _LIBRARIES:
+                self.code(x.__code__, x.__globals__)
+                held = [attribute(cell, "cell_contents") for cell in x.__closure__ or ()]
+                held += [x.__globals__.get(name) for name in _names_in(x.__code__)[0]]
+                waiting += [value for value in held if type(value) is types.FunctionType]
 
     def _is_outside(self, variables: dict[str, Any]) -> bool:
         """Whether they are the variables of a module, or of a function from outside: code can be run with others."""
@@ -179,8 +194,7 @@ class Discovery:
         elif issubclass(kind, _CONTAINERS):
             self._container(x, path)
         elif issubclass(kind, types.ModuleType):
-            if package_of(x.__name__) not in _LIBRARIES:
-                self._object(_Object(x, vars(x), [], x.__name__))
+            self._object(_Object(x, vars(x), [], x.__name__))
         elif issubclass(kind, type):
             self._class(x)
         elif is_traced(x) or kind is Discrete:
@@ -195,6 +209,12 @@ class Discovery:
 
     def _other(self, x: Any, kind: type, path: str) -> None:
         """Functions of other kinds, descriptors, and objects."""
+        if kind is type(_CACHED):
+            self._assume(x.__wrapped__, path)
+            self._read(_misses_of, x, path)
+            return
+        if kind in _GETTERS:
+            self._name(frozenset({"getattr"}), computes=True)
         for known, parts in _PARTS.items():
             if issubclass(kind, known):
                 for part in parts(x):
@@ -262,9 +282,8 @@ class Discovery:
         self._globals.add(id(x.__globals__))
         if x.__code__ in self._codes or package_of(x.__globals__.get("__name__", "")) in _LIBRARIES:
             self._enter(x, path)
-        namespace = x.__dict__
-        if namespace:
-            self._object(_Object(x, namespace, [], path))
+        if x.__dict__ or package_of(x.__globals__.get("__name__", "")) not in _LIBRARIES:
+            self._object(_Object(x, x.__dict__, [], path))
 
     def _enter(self, x: types.FunctionType, path: str) -> None:
         """A function that runs: what belongs to it."""
@@ -290,6 +309,7 @@ class Discovery:
     def _instance(self, x: Any, kind: type) -> None:
         namespace = namespace_of(x)
         made = _Object(x, namespace, [c for c in kind.__mro__ if _has_state(c)], kind.__name__)
+        made.slots = frozenset(name for c in kind.__mro__ if is_python_class(c) for name in slots_of(c))
         if namespace is not None:
             self._attribute(x, "__dict__", f"{kind.__name__}.__dict__")
         self._object(made)
@@ -306,7 +326,11 @@ class Discovery:
         """The attributes of these names."""
         if x.namespace is not None:
             for name in names.intersection(x.namespace):
+                if isinstance(x.of, types.ModuleType) and _stays(x.of, x.namespace[name]):
+                    continue
                 self._entry(x.namespace, name, f"{x.label}.{name}")
+        for name in x.slots & names:
+            self._attribute(x.of, name, f"{x.label}.{name}")
         for place, c in enumerate(x.classes):
             for name in names.intersection(vars(c)):
                 self._of_class(x, place, name)
@@ -317,7 +341,6 @@ class Discovery:
         value = vars(c)[name]
         label = f"{c.__name__}.{name}"
         if isinstance(value, types.MemberDescriptorType):
-            self._attribute(x.of, name, label)
             return
         for earlier in x.classes[:place]:
             if name not in vars(earlier):
@@ -331,7 +354,7 @@ class Discovery:
         if x.whole:
             return
         x.whole = True
-        names = {name for c in x.classes for name in vars(c) if not name.startswith("__")}
+        names = {name for c in x.classes for name in vars(c) if not name.startswith("__")} | x.slots
         if x.namespace is not None and isinstance(x.of, types.ModuleType):
             names.update(name for name in x.namespace if not name.startswith("__"))
         elif x.namespace is not None:
@@ -348,6 +371,9 @@ class Discovery:
         """A variable of a module, or an attribute in a namespace, which may not be there."""
         value = mapping.get(name, GONE)
         if isinstance(value, types.ModuleType) and package_of(value.__name__) in _LIBRARIES:
+            # What is in them stays the same, but for objects of Python's own modules, such as os.environ.
+            if package_of(value.__name__) in sys.stdlib_module_names and self._is_new(mapping, name):
+                self._find(value, value.__name__)
             return
         if self._is_new(mapping, name):
             self.state.names.append((mapping, name, value, path))
@@ -372,6 +398,9 @@ class Discovery:
 # ---- kinds of objects ----
 
 
+_CACHED = functools.lru_cache(lambda: 0)
+# They read attributes of any name.
+_GETTERS = (operator.attrgetter, operator.methodcaller)
 # What other objects consist of. A subclass may have attributes besides.
 _PARTS: dict[type, Callable[[Any], tuple[Any, ...]]] = {
     types.MethodType: lambda x: (x.__func__, x.__self__),
@@ -381,7 +410,9 @@ _PARTS: dict[type, Callable[[Any], tuple[Any, ...]]] = {
     property: lambda x: (x.fget, x.fset),
     staticmethod: lambda x: (x.__func__,),
     classmethod: lambda x: (x.__func__,),
-    type(functools.lru_cache(lambda: 0)): lambda x: (x.__wrapped__,),
+    operator.attrgetter: lambda x: x.__reduce__()[1],
+    operator.methodcaller: lambda x: x.__reduce__()[1],
+    operator.itemgetter: lambda x: x.__reduce__()[1],
     weakref.ref: lambda x: (x(),),
     types.CellType: lambda x: (attribute(x, "cell_contents"),),
 }
@@ -440,6 +471,18 @@ def _variables_of(c: type) -> dict[str, Any]:
     return gc.get_referents(c.__dict__)[0]
 
 
+def slots_of(c: type) -> list[str]:
+    """The names of the attributes that a class keeps outside of a namespace."""
+    return [name for name, x in vars(c).items() if isinstance(x, types.MemberDescriptorType)]
+
+
+def _stays(module: types.ModuleType, value: Any) -> bool:
+    """Whether a variable of a module is taken to be always the same: functions and constants of Python's own."""
+    if package_of(module.__name__) not in _LIBRARIES:
+        return False
+    return callable(value) or isinstance(value, (*_CONSTANT, types.ModuleType, frozenset))
+
+
 def contents(x: Any) -> tuple[Any, ...]:
     """All that a container holds, in its order."""
     if issubclass(type(x), _MAPPINGS):
@@ -466,6 +509,10 @@ def _bytes_of(x: Any) -> tuple[Any, ...]:
 
 def _value_of_variable(x: contextvars.ContextVar[Any]) -> tuple[Any, ...]:
     return (x.get(GONE),)
+
+
+def _misses_of(x: Any) -> tuple[Any, ...]:
+    return (x.cache_info().misses,)
 
 
 @functools.lru_cache(maxsize=4096)

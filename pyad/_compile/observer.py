@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from pyad._compile.captured_state import GONE, attribute
-from pyad._compile.discovery import Discovery, contents, is_python_class, namespace_of, package_of
+from pyad._compile.discovery import Discovery, contents, is_python_class, namespace_of, package_of, slots_of
 from pyad._trace.array import is_traced
 from pyad._trace.discrete import Discrete
 from pyad.errors import LeakError
@@ -39,9 +39,10 @@ _FILES = {
     *(("_io", "open"), ("io", "open"), ("builtins", "input"), ("posix", "open"), ("posix", "stat"), ("posix", "read")),
     *(("posix", "listdir"), ("posix", "scandir"), ("TextIOWrapper", "read"), ("TextIOWrapper", "readline")),
     *(("TextIOWrapper", "readlines"), ("BufferedReader", "read"), ("StringIO", "read"), ("BytesIO", "read")),
-    *(("socket", "recv"), ("_thread", "start_new_thread"), ("_thread", "start_joinable_thread")),
+    ("socket", "recv"),
 }
-_SUSPECT = {name for _, name in _CLOCKS | _DRAWS | _FILES}
+_THREADS = {"start_new_thread", "start_joinable_thread"}
+_SUSPECT = {name for _, name in _CLOCKS | _DRAWS | _FILES} | _THREADS
 
 
 class Observer:
@@ -68,7 +69,7 @@ class Observer:
     def _event(self, frame: types.FrameType, event: str, what: Any) -> None:
         if event == "call":
             code = frame.f_code
-            if code not in self._seen:
+            if code not in self._seen and not _is_excused(frame):
                 self._seen.add(code)
                 if not is_core(frame.f_globals.get("__name__")):
                     self.discovery.code(code, frame.f_globals)
@@ -89,7 +90,7 @@ class Observer:
         ):
             if any((place, name) in problems for place in places) and not _is_excused(frame):
                 self.refused = self.refused or words.format(f"{places[0]}.{name}")
-        if any((place, name) in _FILES for place in places) and not _is_excused(frame):
+        if name in _THREADS or (any((place, name) in _FILES for place in places) and not _is_excused(frame)):
             # What it gives is a constant of the program.
             self.discovery.unwatched.setdefault(f"what {places[0]}.{name} gives", "files, threads or connections")
 
@@ -127,6 +128,11 @@ class Observer:
                 if (id(x.namespace), name) not in self.discovery.watched and _is_left(value):
                     found = found or f"{x.label}.{name}"
                     del x.namespace[name]
+        for c in {c for x in self.discovery.objects.values() for c in x.classes}:
+            for name, value in list(vars(c).items()):
+                if _is_left(value) and not isinstance(value, types.FunctionType):
+                    found = found or f"{c.__name__}.{name}"
+                    delattr(c, name)
         return found
 
     def _left_in_containers(self) -> str | None:
@@ -215,14 +221,10 @@ def _inside(item: Any, kind: type, path: str) -> Iterable[tuple[Any, str]]:
         return [(value, f"{path} (variable {name})") for name, value in item.gi_frame.f_locals.items()]
     if is_python_class(kind) and package_of(kind.__module__) != "pyad":
         namespace = namespace_of(item) or {}
-        slots = [name for c in kind.__mro__ for name in _slots_of(c)]
+        slots = [name for c in kind.__mro__ for name in slots_of(c)]
         found = [*namespace.items(), *((name, attribute(item, name)) for name in slots)]
         return [(value, f"{path}.{name}") for name, value in found]
     return []
-
-
-def _slots_of(c: type) -> list[str]:
-    return [name for name, x in vars(c).items() if isinstance(x, types.MemberDescriptorType)]
 
 
 def left_words(place: str) -> LeakError:
