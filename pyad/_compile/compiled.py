@@ -126,7 +126,7 @@ class Compiled:
         self._uses = 0  # how often another program than the last one was used
         self._last: Program | None = None
         # Programs that are tried first, by their short way.
-        self._fast: tuple[tuple[Callable[[Any], Any], Program], ...] = ()
+        self._fast: tuple[tuple[Callable[[], bool] | None, Callable[[Any], Any], Program], ...] = ()
         self._changes: dict[str, int] = {}  # how often what lies outside was found otherwise, by name
         self._warned: set[str] = set()
         self._lock = threading.Lock()
@@ -187,8 +187,7 @@ class Compiled:
             self._fast = ()
 
     def __call__(self, *args: Any, **keywords: Any) -> Any:
-        for call, program in self._fast:
-            check = program.captured.check
+        for check, call, program in self._fast:
             computed = call((args, keywords)) if check is None or check() else None
             if computed is not None:
                 if program is not self._last:
@@ -240,8 +239,8 @@ class Compiled:
         if call is None:
             return
         with self._lock:
-            if all(program is not other for _, other in self._fast):
-                self._fast = ((call, program), *self._fast)[:_MOST_FAST]
+            others = [entry for entry in self._fast if entry[2] is not program]
+            self._fast = ((program.captured.check, call, program), *others[: _MOST_FAST - 1])
 
     def _note_use(self, program: Program) -> None:
         self._last = program
@@ -261,7 +260,7 @@ class Compiled:
 
     def _forget_oldest(self) -> None:
         key, oldest = min(((key, p) for key, paths in self._programs.items() for p in paths), key=lambda x: x[1].used)
-        self._fast = tuple(entry for entry in self._fast if entry[1] is not oldest)
+        self._fast = tuple(entry for entry in self._fast if entry[2] is not oldest)
         self._programs[key].remove(oldest)
         if not self._programs[key]:
             del self._programs[key]

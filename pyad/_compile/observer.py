@@ -56,7 +56,7 @@ class Observer:
 
     def __enter__(self) -> Observer:
         self._before = sys.getprofile()
-        sys.setprofile(self._event)
+        sys.setprofile(self._hook())
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -66,15 +66,26 @@ class Observer:
         if enable is not None:
             enable()
 
-    def _event(self, frame: types.FrameType, event: str, what: Any) -> None:
-        if event == "call":
-            code = frame.f_code
-            if code not in self._seen and not _is_excused(frame):
-                self._seen.add(code)
-                if not is_core(frame.f_globals.get("__name__")):
-                    self.discovery.code(code, frame.f_globals)
-        elif event == "c_call" and what.__name__ in _SUSPECT:
-            self._called(frame, what)
+    def _hook(self) -> Callable[[types.FrameType, str, Any], None]:
+        """The profile function. It is called some ten times for each operation, and mostly has nothing to do."""
+        seen, suspect = self._seen, _SUSPECT
+
+        def hook(frame: types.FrameType, event: str, what: Any) -> None:
+            if event == "call":
+                if frame.f_code not in seen:
+                    self._runs(frame)
+            elif event == "c_call" and what.__name__ in suspect:
+                self._called(frame, what)
+
+        return hook
+
+    def _runs(self, frame: types.FrameType) -> None:
+        """A Python function runs for the first time."""
+        if is_core(frame.f_globals.get("__name__")):
+            self._seen.add(frame.f_code)
+        elif not _is_excused(frame):
+            self._seen.add(frame.f_code)
+            self.discovery.code(frame.f_code, frame.f_globals)
 
     def _called(self, frame: types.FrameType, what: Any) -> None:
         owner = getattr(what, "__self__", None)
