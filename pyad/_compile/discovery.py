@@ -28,7 +28,7 @@ import numpy as np
 from pyad._compile.captured_state import GONE, CapturedState, attribute
 from pyad._compile.draws import state_of
 from pyad._trace.array import is_traced
-from pyad._trace.discrete import Discrete
+from pyad._trace.traced_integer import TracedInteger
 
 __all__ = ["Discovery", "contents", "generator_types", "is_python_class", "namespace_of", "package_of", "slots_of"]
 
@@ -197,7 +197,7 @@ class Discovery:
             self._object(_Object(x, vars(x), [], x.__name__))
         elif issubclass(kind, type):
             self._class(x)
-        elif is_traced(x) or kind is Discrete:
+        elif is_traced(x) or kind is TracedInteger:
             pass
         elif package_of(kind.__module__) == "pyad" and not kind.__module__.startswith(("pyad.nn", "pyad.autograd")):
             self._wrapper(x, path)

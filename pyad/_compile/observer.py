@@ -14,7 +14,7 @@ import numpy as np
 from pyad._compile.captured_state import GONE, attribute
 from pyad._compile.discovery import Discovery, contents, is_python_class, namespace_of, package_of, slots_of
 from pyad._trace.array import is_traced
-from pyad._trace.discrete import Discrete
+from pyad._trace.traced_integer import TracedInteger
 from pyad.errors import LeakError
 
 __all__ = ["Observer", "is_core", "left_words", "traced_inside"]
@@ -22,7 +22,7 @@ __all__ = ["Observer", "is_core", "left_words", "traced_inside"]
 # Modules whose functions read clocks and files for purposes of their own.
 _OWN_PURPOSES = {"logging", "importlib", "warnings", "linecache", "traceback", "threading", "tokenize", "_pytest"}
 # Functions that run again whenever the program does.
-_RUN_AGAIN = {("pyad._trace.numpy_op", "call"), ("pyad._trace.discrete", "run")}
+_RUN_AGAIN = {("pyad._trace.numpy_op", "call"), ("pyad._trace.traced_integer", "run")}
 
 # Functions of C by module (or type) and name.
 _CLOCKS = {
@@ -211,7 +211,7 @@ def traced_inside(x: Any) -> str | None:
     while waiting and len(seen) < _MOST:
         item, path = waiting.pop()
         kind = type(item)
-        if is_traced(item) or kind is Discrete:
+        if is_traced(item) or kind is TracedInteger:
             return path
         if id(item) in seen or issubclass(kind, type | types.ModuleType | np.ndarray | str | bytes | float | int):
             continue

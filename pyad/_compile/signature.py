@@ -10,7 +10,7 @@ import numpy as np
 from pyad._compile.captured_state import attribute, same
 from pyad._compile.discovery import is_python_class, namespace_of
 from pyad._trace.array import is_traced
-from pyad._trace.discrete import Discrete
+from pyad._trace.traced_integer import TracedInteger
 
 __all__ = ["signature_of"]
 
@@ -30,7 +30,7 @@ def signature_of(structure: Any, leaves: list[Any]) -> Any:
             parts.append(float)
         elif kind is complex:
             parts.append(complex)
-        elif is_traced(x) or kind is Discrete:
+        elif is_traced(x) or kind is TracedInteger:
             return None
         elif isinstance(x, np.generic):
             parts.append((x.dtype,))
