@@ -6,7 +6,7 @@ from __future__ import annotations
 import itertools
 import sys
 import types
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ __all__ = ["Observer", "is_core", "left_words", "traced_inside"]
 # Modules whose functions read clocks and files for purposes of their own.
 _OWN_PURPOSES = {"logging", "importlib", "warnings", "linecache", "traceback", "threading", "tokenize", "_pytest"}
 # Functions that run again whenever the program does.
-_RUN_AGAIN = {("pyad._trace.numpy_op", "call"), ("pyad._trace.traced_integer", "run")}
+_RUN_AGAIN = {("pyad._trace.numpy_op", "call"), ("pyad._trace.recorded_call", "run")}
 
 # Functions of C by module (or type) and name.
 _CLOCKS = {

@@ -165,7 +165,7 @@ def written(name: str, out: Any, result: Any, where: Any, widen: bool) -> Any:
     if not all_constant(result):
         otherwise = (
             "pass the array as an argument of the compiled function, which may write into it"
-            if is_staged()
+            if is_recording_program()
             else "use the returned array"
         )
         raise UnsupportedError(
