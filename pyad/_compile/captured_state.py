@@ -78,7 +78,8 @@ class CapturedState:
     # ---- adding ----
 
     def add_array(self, array: np.ndarray, path: str) -> None:
-        self.arrays.append((array, form_of(array), array.tobytes(), path))
+        plain = _plain(array)
+        self.arrays.append((array, form_of(plain), plain.tobytes(), path))
 
     def finish(self) -> None:
         """All is there: make the function that looks at it."""
@@ -191,12 +192,18 @@ def form_of(array: np.ndarray) -> Any:
     return code, array.shape, array.strides, array.dtype
 
 
+def _plain(array: np.ndarray) -> np.ndarray:
+    """The array without what a subclass makes of it."""
+    return array if type(array) is np.ndarray else np.ndarray.view(array, np.ndarray)
+
+
 def _is_plain(array: np.ndarray) -> bool:
     """Whether the function of C can look at it: it is contiguous, and its dtype has a name in the buffer protocol."""
     return type(array) is np.ndarray and array.flags.c_contiguous and array.dtype.kind in "biufc" and array.nbytes > 0
 
 
 def _is_unchanged(array: np.ndarray, form: Any, data: bytes) -> bool:
+    array = _plain(array)
     return (array.shape, array.strides, array.dtype) == form[1:] and array.tobytes() == data
 
 

@@ -38,6 +38,8 @@ _LARGE_LENGTH = 100_000
 
 # Their modules' variables and functions are taken to be always the same.
 _LIBRARIES = {"pyad", "numpy", "scipy", "jax", "jaxlib", *sys.stdlib_module_names} - {"__main__"}
+# Where libraries are installed: they read attributes by computed names all the time, and mostly their own.
+_INSTALLED = ("site-packages", "dist-packages")
 # Modules of Python that read attributes whose names are in no code, on behalf of their callers.
 _READERS = {"copy", "copyreg", "dataclasses", "inspect", "operator", "pickle", "reprlib"}
 # Names in a user's code by which it reads attributes, or variables, whose names are not in it.
@@ -57,7 +59,20 @@ _CONSTANT = (
 # Objects of these modules never change, or nothing is computed from what they hold.
 _HARMLESS = {
     *("logging", "_io", "io", "threading", "_thread", "re", "warnings", "pathlib", "datetime", "decimal", "_decimal"),
-    *("fractions", "zoneinfo", "uuid", "typing", "abc", "_abc", "ipaddress", "concurrent", "unittest", "_pytest"),
+    *(
+        "fractions",
+        "zoneinfo",
+        "uuid",
+        "typing",
+        "abc",
+        "_abc",
+        "ipaddress",
+        "concurrent",
+        "unittest",
+        "_pytest",
+        "pytest",
+        "pluggy",
+    ),
 }
 _MAPPINGS = (dict, types.MappingProxyType)
 _CONTAINERS = (list, tuple, dict, set, frozenset, collections.deque, types.MappingProxyType)
@@ -126,22 +141,10 @@ class Discovery:
         for function, path in self._functions.get(code, ()):
             self._enter(function, path)
         # Special methods run without being named.
-        self._name(named | {code.co_name}, computes=package not in _LIBRARIES or module in _READERS)
+        self._name(named | {code.co_name}, computes=_is_users(variables) or module in _READERS)
         self._follow()
         if code.co_freevars and code not in self._functions and code not in self._inner and package not in _LIBRARIES:
             self.unwatched.setdefault(f"the variables of {code.co_qualname}", "a function that C code holds")
-
-    def _assume(self, x: types.FunctionType, path: str) -> None:
-        """A function that has run before and whose result was kept, as if it ran now, with the functions it uses."""
-        self._function(x, path)
-        waiting = [x]
-        while waiting:
-            x = waiting.pop()
-            if x.__code__ not in self._codes and package_of(x.__globals__.get("__name__", "")) not in _LIBRARIES:
-                self.code(x.__code__, x.__globals__)
-                held = [attribute(cell, "cell_contents") for cell in x.__closure__ or ()]
-                held += [x.__globals__.get(name) for name in _names_in(x.__code__)[0]]
-                waiting += [value for value in held if type(value) is types.FunctionType]
 
     def _is_outside(self, variables: dict[str, Any]) -> bool:
         """Whether they are the variables of a module, or of a function from outside: code can be run with others."""
@@ -210,7 +213,10 @@ class Discovery:
     def _other(self, x: Any, kind: type, path: str) -> None:
         """Functions of other kinds, descriptors, and objects."""
         if kind is type(_CACHED):
-            self._assume(x.__wrapped__, path)
+            # Its result may have been kept before: it is as if it ran now.
+            self._find(x.__wrapped__, path)
+            if type(x.__wrapped__) is types.FunctionType:
+                self.code(x.__wrapped__.__code__, x.__wrapped__.__globals__)
             self._read(_misses_of, x, path)
             return
         if kind in _GETTERS:
@@ -233,9 +239,10 @@ class Discovery:
             self.unwatched.setdefault(path, kind.__qualname__)
 
     def _array(self, x: np.ndarray, path: str) -> None:
-        if x.nbytes >= _LARGE_BYTES:
+        plain = np.ndarray.view(x, np.ndarray)
+        if plain.nbytes >= _LARGE_BYTES:
             self.large.append(path)
-        if x.dtype.hasobject:
+        if plain.dtype.hasobject:
             self._read(_objects_of, x, path)
         else:
             self.state.add_array(x, path)
@@ -351,7 +358,7 @@ class Discovery:
 
     def _whole(self, x: _Object) -> None:
         """All attributes of an object."""
-        if x.whole:
+        if x.whole or (isinstance(x.of, types.ModuleType) and not _is_users(vars(x.of))):
             return
         x.whole = True
         names = {name for c in x.classes for name in vars(c) if not name.startswith("__")} | x.slots
@@ -421,6 +428,12 @@ _PARTS: dict[type, Callable[[Any], tuple[Any, ...]]] = {
 def package_of(module: Any) -> str:
     """The package of a module, by name."""
     return str(module).partition(".")[0]
+
+
+def _is_users(variables: dict[str, Any]) -> bool:
+    """Whether a module is the user's own, and no library that has been installed."""
+    file = str(variables.get("__file__", ""))
+    return package_of(variables.get("__name__", "")) not in _LIBRARIES and not any(x in file for x in _INSTALLED)
 
 
 def namespace_of(x: Any) -> dict[str, Any] | None:
@@ -500,7 +513,8 @@ def _shown(key: Any) -> str:
 
 
 def _objects_of(x: np.ndarray) -> tuple[Any, ...]:
-    return (x.shape, str(x.dtype), *x.ravel().tolist())
+    plain = np.ndarray.view(x, np.ndarray)
+    return (plain.shape, str(plain.dtype), *plain.ravel().tolist())
 
 
 def _bytes_of(x: Any) -> tuple[Any, ...]:

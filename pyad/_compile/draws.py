@@ -57,7 +57,8 @@ def state_of(generator: Any) -> Any:
         return _comparable(generator.state)
     if isinstance(generator, np.random.RandomState):
         return _comparable(generator.get_state(legacy=False))
-    return generator.getstate()
+    # The generator of the system has no state; it is seen when it is called.
+    return None if type(generator).__name__ == "SystemRandom" else generator.getstate()
 
 
 def _comparable(state: Any) -> Any:
