@@ -158,7 +158,7 @@ static PyObject *pyad_py_watch(PyObject *context, PyObject *unused)
 static const PyMethodDef pyad_watch_method = {"watch", pyad_py_watch, METH_NOARGS, NULL};
 
 /* Puts the function that looks at what is watched into a list. */
-static int pyad_bridge_watch(uintptr_t context, uintptr_t list)
+static int pyad_make_watch(uintptr_t context, uintptr_t list)
 {
     PyObject *tuple = (PyObject *)context;
     if (!PyTuple_Check(tuple) || PyTuple_Size(tuple) != PYAD_WATCH_ITEMS)

@@ -95,7 +95,7 @@ class CapturedState:
             self._rest_holds if self.others or not all(_is_plain(array) for array, *_ in self.arrays) else None,
         )
         made: list[Any] = []
-        if lib.pyad_bridge_watch(id(context), id(made)):
+        if lib.pyad_make_watch(id(context), id(made)):
             raise MemoryError("out of memory while a function was compiled")
         self.check = made[0]
 
