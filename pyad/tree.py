@@ -202,7 +202,11 @@ class Structure:
         return numbers, tuple(keys)
 
     def unusual_keys(self) -> list[Any]:
-        """The keys of dicts that are no strings: two that are equal may still be told apart."""
+        """The keys of dicts that are no strings: two that are equal may still be told apart.
+
+        Returns:
+            A list of keys, in the order of the dicts.
+        """
         if self._unusual is None:
             names = [key for token in self._tokens if type(token) is tuple and token[0] is dict for key in token[1]]
             self._unusual = [key for key in names if type(key) is not str]

@@ -235,7 +235,7 @@ class Discovery:
             pass
         elif _is_open(kind):
             self._instance(x, kind)
-        elif not callable(x) or not isinstance(x, types.BuiltinFunctionType | types.MethodWrapperType):
+        elif not _is_library_function(x, kind):
             self.unwatched.setdefault(path, kind.__qualname__)
 
     def _array(self, x: np.ndarray, path: str) -> None:
@@ -494,6 +494,11 @@ def _stays(module: types.ModuleType, value: Any) -> bool:
     if package_of(module.__name__) not in _LIBRARIES:
         return False
     return callable(value) or isinstance(value, (*_CONSTANT, types.ModuleType, frozenset))
+
+
+def _is_library_function(x: Any, kind: type) -> bool:
+    """Whether it is one of the kinds of functions that NumPy and SciPy have."""
+    return "function" in kind.__name__.lower() and package_of(getattr(x, "__module__", None)) in _LIBRARIES
 
 
 def contents(x: Any) -> tuple[Any, ...]:
