@@ -1,11 +1,19 @@
 """Runs all tests: the C ones plain, under valgrind where there is one, and with sanitizers; then pytest.
 
     python tests/run.py [arguments for pytest ...]
+    python tests/run.py --only c            the C tests alone
+    python tests/run.py --only python       pytest alone
+    python tests/run.py --only asan         pytest on an extension module built with AddressSanitizer and
+                                            UndefinedBehaviorSanitizer: the suites of compiled functions, of writes
+                                            in place and of threads, or what the arguments for pytest say
+    python tests/run.py --only tsan         the C tests that start threads under ThreadSanitizer
 
-pytest tests the installed package, never the folder of the checkout. Exits with 0 only when everything passed.
+pytest tests the installed package, never the folder of the checkout; `--only asan` builds one of its own in
+build/python-sanitized and installs nothing. Exits with 0 only when everything passed.
 """
 
 import argparse
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -22,7 +30,20 @@ SANITIZERS = "address,undefined"
 SANITIZER_SETTINGS = {
     "ASAN_OPTIONS": "abort_on_error=0:detect_leaks=1" if sys.platform == "linux" else "abort_on_error=0",
     "UBSAN_OPTIONS": "print_stacktrace=1",
+    "TSAN_OPTIONS": "second_deadlock_stack=1",
 }
+# An interpreter never frees all that it has. Its own allocator would hide the use of objects that are gone, and a
+# failed allocation is to be an error that is handled, as it is without sanitizers.
+SANITIZED_PYTHON = {
+    "ASAN_OPTIONS": "detect_leaks=0:allocator_may_return_null=1:handle_segv=1",
+    "UBSAN_OPTIONS": "print_stacktrace=1",
+    "PYTHONMALLOC": "malloc",
+    "PYAD_TEST_SANITIZED": "1",
+}
+# What pytest runs on the sanitized extension module, where its arguments name no files.
+SANITIZED_SUITES = ["tests/compile", "tests/inplace", "tests/binding", "tests/misuse"]
+# The C tests that start threads, by name.
+THREADED_C_TESTS = "thread|parallel|memory|compile|replay|engine|elementwise|gemm"
 
 # How to install cmocka, by the package manager's command.
 CMOCKA_PACKAGES = {
@@ -35,18 +56,23 @@ CMOCKA_PACKAGES = {
 def main() -> int:
     """Run the parts asked for and return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", choices=["c", "python"], help="leave the other half out")
+    parser.add_argument("--only", choices=["c", "python", "asan", "tsan"], help="run this part and no other")
     options, pytest_arguments = parser.parse_known_args()
     add_scripts_to_path()
     failed = []
-    if options.only != "python":
+    if options.only in (None, "c"):
         require_c_tools()
         if not shutil.which("valgrind"):
             say("valgrind is not installed: the C tests run without it")
         failed += run_c_tests("plain", "")
         failed += run_c_tests("sanitized", SANITIZERS)
-    if options.only != "c":
+    if options.only in (None, "python"):
         failed += run_pytest(pytest_arguments)
+    if options.only == "asan":
+        failed += run_sanitized_pytest(pytest_arguments)
+    if options.only == "tsan":
+        require_c_tools()
+        failed += run_c_tests("tsan", "thread", THREADED_C_TESTS)
     say("failed: " + ", ".join(failed) if failed else "all tests passed")
     return 1 if failed else 0
 
@@ -56,8 +82,8 @@ def add_scripts_to_path() -> None:
     os.environ["PATH"] = os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", "")])
 
 
-def run_c_tests(name: str, sanitize: str) -> list[str]:
-    """Build the C tests in build/c-<name> and run them. Return what failed."""
+def run_c_tests(name: str, sanitize: str, only: str = "") -> list[str]:
+    """Build the C tests in build/c-<name> and run them, or those whose names match `only`. Return what failed."""
     folder = BUILD / f"c-{name}"
     # --fresh forgets tools of an environment that is gone; what was compiled stays.
     configure = ["cmake", "--fresh", "-S", str(ROOT), "-B", str(folder), "-DPYAD_TESTS=ON", "-DPYAD_WERROR=ON"]
@@ -69,6 +95,10 @@ def run_c_tests(name: str, sanitize: str) -> list[str]:
         return [f"building the C tests ({name})"]
 
     ctest = ["ctest", "--test-dir", str(folder), "--output-on-failure", "--parallel", JOBS, "--no-tests=error"]
+    if only:
+        ctest += ["--tests-regex", only]
+    if sanitize == "thread":
+        ctest = [*without_random_addresses(), *ctest]
     say(f"C tests, {name}: running")
     return [] if run(ctest, env=SANITIZER_SETTINGS) == 0 else [f"C tests ({name})"]
 
@@ -89,6 +119,44 @@ def run_pytest(arguments: list[str]) -> list[str]:
     # Each worker computes with one thread, or they would wait for each other.
     command = [*python, "-m", "pytest", "--numprocesses", JOBS, "--dist", "worksteal", *arguments]
     return [] if run(command, env={"OPENBLAS_NUM_THREADS": "1"}) == 0 else ["pytest"]
+
+
+def without_random_addresses() -> list[str]:
+    """Return what comes before a command so that its memory is where ThreadSanitizer expects it."""
+    command = ["setarch", "--addr-no-randomize"]
+    works = shutil.which(command[0]) and subprocess.run([*command, "true"], capture_output=True).returncode == 0
+    return command if works else []
+
+
+def run_sanitized_pytest(arguments: list[str]) -> list[str]:
+    """Build the package with sanitizers in build/python-sanitized and run pytest on it. Return what failed."""
+    if sys.platform != "linux":
+        say("the extension module is tested with sanitizers on Linux only")
+        return ["asan"]
+    folder = BUILD / "python-sanitized"
+    say(f"extension module with sanitizers: building in {folder.relative_to(ROOT)}")
+    settings = ["cmake.build-type=RelWithDebInfo", f"cmake.define.PYAD_SANITIZE={SANITIZERS}", "install.strip=false"]
+    build = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--upgrade", "--target", str(folder)]
+    build += [part for setting in settings for part in ("--config-settings", setting)]
+    if importlib.util.find_spec("scikit_build_core"):
+        build.append("--no-build-isolation")
+    if run([*build, "."], quiet=True) != 0:
+        return ["building the extension module (sanitized)"]
+    # The runtime has to be the first library, and the one of C++ present, for what it replaces there.
+    libraries = [library_of_compiler("libasan.so"), library_of_compiler("libstdc++.so")]
+    env = SANITIZED_PYTHON | {"LD_PRELOAD": " ".join(libraries), "PYTHONPATH": str(folder)}
+    if not any(Path(argument.partition("::")[0]).exists() for argument in arguments):
+        arguments = [*SANITIZED_SUITES, *arguments]
+    say("pytest with sanitizers: " + " ".join(arguments))
+    command = [sys.executable, "-P", "-m", "pytest", "-p", "no:cacheprovider", *arguments]
+    return [] if run(command, env=env | {"OPENBLAS_NUM_THREADS": "1"}) == 0 else ["pytest (sanitized)"]
+
+
+def library_of_compiler(name: str) -> str:
+    """Return the path of a library that comes with the C compiler."""
+    compiler = os.environ.get("CC", "cc").split()
+    found = subprocess.run([*compiler, f"-print-file-name={name}"], capture_output=True, text=True).stdout.strip()
+    return str(Path(found).resolve())
 
 
 def require_c_tools() -> None:
