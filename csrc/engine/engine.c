@@ -8,6 +8,7 @@
 #include "compile/graph/graph.h"
 #include "kernels/gemm.h"
 #include "kernels/kernels.h"
+#include "primitives/info.h"
 
 static _Thread_local pyad_engine *here;
 
@@ -79,11 +80,6 @@ const char *pyad_last_message(void)
 int pyad_kernel_count(void)
 {
     return PYAD_KERNEL_COUNT;
-}
-
-const char *pyad_kernel_label(int kernel)
-{
-    return pyad_kernel_name(kernel);
 }
 
 int pyad_kernel_find(const char *name)
@@ -182,7 +178,7 @@ int64_t pyad_engine_failed(pyad_status status)
     return PYAD_FAILED + (int64_t)status;
 }
 
-int64_t pyad_engine_answer(const pyad_engine *engine, pyad_status status, uint32_t node)
+int64_t pyad_engine_handle(const pyad_engine *engine, pyad_status status, uint32_t node)
 {
     if (status != PYAD_OK)
         return pyad_engine_failed(status);
@@ -198,7 +194,7 @@ pyad_status pyad_engine_out_of_memory(pyad_engine *engine)
 }
 
 /* Gives the words to a failure that has none of its own. */
-int pyad_engine_told(pyad_engine *engine, pyad_status status)
+int pyad_engine_explained(pyad_engine *engine, pyad_status status)
 {
     if (status == PYAD_ERR_MEMORY)
         return (int)pyad_engine_out_of_memory(engine);
