@@ -21,6 +21,7 @@ from pyad._ops.shape import reshape, transpose
 from pyad._trace.array import is_traced
 from pyad._trace.guards import is_recording_program
 from pyad._trace.numpy_op import numpy_op
+from pyad._trace.recorded_call import computed
 
 __all__ = ["det", "inv", "slogdet", "solve", "tensorinv", "tensorsolve"]
 
