@@ -262,6 +262,55 @@ def threads() -> None:
     pyad.set_num_threads(before)
 
 
+CHAIN = 64
+
+
+def in_turn(functions: list[Callable[[], object]], rounds: int = 60) -> list[float]:
+    """Least seconds of one call of each, measured in turn."""
+    samples: list[list[float]] = [[] for _ in functions]
+    for _ in range(rounds):
+        for function, times in zip(functions, samples, strict=True):
+            times.append(least(function, 3))
+    return [min(times) for times in samples]
+
+
+def tanh_chain(x: Any) -> Any:
+    for _ in range(CHAIN):
+        x = np.tanh(x)
+    return np.sum(x)
+
+
+def add_chain(x: Any) -> Any:
+    for _ in range(CHAIN):
+        x = x + 1.0
+    return np.sum(x)
+
+
+def executors() -> None:
+    """Neighbouring sizes that go through different executors of element-wise steps, per step."""
+    # The rule of tanh has 3 instructions: with 256 elements it takes 1024 cells of the small executor's, which is all.
+    small, blocks = (pyad.vjp(tanh_chain, np.full(n, 0.5))[1] for n in (256, 257))
+    times = [t / CHAIN * 1e9 for t in in_turn([lambda: small(1.0), lambda: blocks(1.0)])]
+    print(f"  a rule, 256 elements by the small executor {times[0]:6.0f} ns, 257 elementwise {times[1]:6.0f} ns")
+    for n in (2, 16, 128):
+        # A transposed copy has the same elements, and gaps that the small executor does not take.
+        flat, gaps = np.full((n, 2), 0.5), np.full((2, n), 0.5).T
+        one, other = pyad.vjp(tanh_chain, flat)[1], pyad.vjp(lambda x: tanh_chain(x.T.T), gaps)[1]
+        times = [t / CHAIN * 1e9 for t in in_turn([lambda one=one: one(1.0), lambda other=other: other(1.0)])]
+        print(f"  a rule, {2 * n:3d} elements by the small executor {times[0]:6.0f} ns, elementwise {times[1]:6.0f} ns")
+    calls: list[Callable[[], object]] = []
+    for x in (0.5, np.full(1, 0.5), np.full(2, 0.5), np.full(1000, 0.5)):
+        program = pyad.compile(add_chain)
+        program(x)
+        calls.append(lambda program=program, x=x: program(x))
+    number, one, two, many = (t / CHAIN * 1e9 for t in in_turn(calls, 200))
+    print(f"  a replay, a number by the scalar interpreter {number:6.2f} ns, 1 element {one:6.2f} ns, ", end="")
+    print(f"2 by a fused loop {two:6.2f} ns, 1000 {many:6.2f} ns")
+    for n in (1, 2, 16, 1000):
+        forward, _ = forward_cost(lambda a: a + 1.0, np.full(n, 0.5), 100)
+        print(f"  an eager call, {n:4d} elements {forward * 1e9:6.0f} ns")
+
+
 def main() -> None:
     """Print all."""
     print(f"NumPy {np.__version__}, kernels {ffi.string(lib.pyad_isa_name()).decode()}")
@@ -274,6 +323,7 @@ def main() -> None:
         ("NumPy ops", host_ops),
         ("the BLAS", blas),
         ("threads", threads),
+        ("executors", executors),
     )
     for title, run in sections:
         if not sys.argv[1:] or title in sys.argv[1:]:
