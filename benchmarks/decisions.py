@@ -3,6 +3,7 @@ by its title: `python benchmarks/decisions.py "NumPy ops"`."""
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.util
 import sys
@@ -280,35 +281,42 @@ def tanh_chain(x: Any) -> Any:
     return np.sum(x)
 
 
+def horner_chain(x: Any) -> Any:
+    y = x
+    for _ in range(CHAIN // 2):
+        y = y * x + x
+    return np.sum(y)
+
+
 def add_chain(x: Any) -> Any:
-    for _ in range(CHAIN):
+    for _ in range(4 * CHAIN):
         x = x + 1.0
-    return np.sum(x)
+    return x
 
 
 def executors() -> None:
-    """Neighbouring sizes that go through different executors of element-wise steps, per step."""
-    # The rule of tanh has 3 instructions: with 256 elements it takes 1024 cells of the small executor's, which is all.
-    small, blocks = (pyad.vjp(tanh_chain, np.full(n, 0.5))[1] for n in (256, 257))
-    times = [t / CHAIN * 1e9 for t in in_turn([lambda: small(1.0), lambda: blocks(1.0)])]
-    print(f"  a rule, 256 elements by the small executor {times[0]:6.0f} ns, 257 elementwise {times[1]:6.0f} ns")
-    for n in (2, 16, 128):
-        # A transposed copy has the same elements, and gaps that the small executor does not take.
-        flat, gaps = np.full((n, 2), 0.5), np.full((2, n), 0.5).T
-        one, other = pyad.vjp(tanh_chain, flat)[1], pyad.vjp(lambda x: tanh_chain(x.T.T), gaps)[1]
-        times = [t / CHAIN * 1e9 for t in in_turn([lambda one=one: one(1.0), lambda other=other: other(1.0)])]
-        print(f"  a rule, {2 * n:3d} elements by the small executor {times[0]:6.0f} ns, elementwise {times[1]:6.0f} ns")
-    calls: list[Callable[[], object]] = []
-    for x in (0.5, np.full(1, 0.5), np.full(2, 0.5), np.full(1000, 0.5)):
-        program = pyad.compile(add_chain)
-        program(x)
-        calls.append(lambda program=program, x=x: program(x))
-    number, one, two, many = (t / CHAIN * 1e9 for t in in_turn(calls, 200))
-    print(f"  a replay, a number by the scalar interpreter {number:6.2f} ns, 1 element {one:6.2f} ns, ", end="")
-    print(f"2 by a fused loop {two:6.2f} ns, 1000 {many:6.2f} ns")
+    """The executors of element-wise steps, per step: rules and eager calls by size, and replays.
+
+    A rule on few elements is applied by csrc/autodiff/apply_small.c. What it saves shows in the figures of a build in
+    which pyad_apply_values does not ask pyad_apply_is_small.
+    """
+    for name, function in (("tanh", tanh_chain), ("y * x + x", horner_chain)):
+        for x in (0.5, np.full(3, 0.5), np.full(16, 0.5), np.full(100, 0.5), np.full(1000, 0.5)):
+            pullback = pyad.vjp(function, x)[1]
+            (seconds,) = in_turn([functools.partial(pullback, 1.0)])
+            print(f"  the rules of {name:9s} {np.size(x):4d} elements {seconds / CHAIN * 1e9:6.0f} ns")
     for n in (1, 2, 16, 1000):
         forward, _ = forward_cost(lambda a: a + 1.0, np.full(n, 0.5), 100)
-        print(f"  an eager call, {n:4d} elements {forward * 1e9:6.0f} ns")
+        print(f"  an eager call,         {n:4d} elements {forward * 1e9:6.0f} ns")
+    calls: list[Callable[[], object]] = []
+    for x in (0.5, np.full(2, 0.5), np.full(16, 0.5), np.full(1000, 0.5)):
+        pair = [pyad.compile(add_chain), pyad.compile(lambda x: x + 1.0)]
+        for program in pair:
+            program(x)
+            calls.append(functools.partial(program, x))
+    times = in_turn(calls, 200)
+    for k, name in enumerate(("1 number, scalars", "2, fused loop", "16, fused loop", "1000, fused loop")):
+        print(f"  a replay, {name:18s} {(times[2 * k] - times[2 * k + 1]) / (4 * CHAIN - 1) * 1e9:8.2f} ns")
 
 
 def main() -> None:
