@@ -30,8 +30,8 @@ _MODES = ("fwd", "rev")
 
 
 def check_grads(
-    f: Callable,
-    args: tuple,
+    f: Callable[..., Any],
+    args: tuple[Any, ...],
     order: int = 2,
     modes: Sequence[str] = _MODES,
     atol: float | None = None,
@@ -94,12 +94,12 @@ def check_grads(
 class _Function:
     """A function of floating point arrays alone, with the names by which messages call what goes in and comes out."""
 
-    call: Callable  # of as many arrays as `values`, returning a tuple of arrays
-    values: list
+    call: Callable[..., Any]  # of as many arrays as `values`, returning a tuple of arrays
+    values: list[Any]
     names: list[str]
     out_names: list[str]
     trail: tuple[str, ...] = ()  # the modes that led from the user's function here
-    outputs: list = field(default_factory=list)
+    outputs: list[Any] = field(default_factory=list[Any])
 
 
 @dataclass
@@ -117,7 +117,7 @@ class _Entry:
     """A direction in the space of the inputs or outputs, and what to call it."""
 
     label: str
-    arrays: list
+    arrays: list[Any]
 
 
 @dataclass
@@ -129,7 +129,9 @@ class _Worst:
     compared: int = 0
     text: str = ""
 
-    def add(self, computed: Any, numerical: Any, settings: _Settings, describe: Callable[[tuple], str]) -> None:
+    def add(
+        self, computed: Any, numerical: Any, settings: _Settings, describe: Callable[[tuple[Any, ...]], str]
+    ) -> None:
         """Compare two arrays; `describe` gives the place of an entry from its index."""
         computed, numerical = _widened(computed), _widened(numerical)
         tolerance = settings.atol + settings.rtol * np.abs(numerical)
@@ -166,7 +168,7 @@ def _widened(x: Any) -> Any:
     return np.asarray(x, np.complex128 if np.iscomplexobj(x) else np.float64)
 
 
-def _first_order(f: Callable, args: tuple) -> _Function:
+def _first_order(f: Callable[..., Any], args: tuple[Any, ...]) -> _Function:
     leaves, structure = tree.flatten(args)
     where = [index for index, leaf in enumerate(leaves) if _is_float(leaf)]
     paths = structure.paths()
@@ -179,18 +181,18 @@ def _first_order(f: Callable, args: tuple) -> _Function:
                 f"{np.asarray(leaves[index]).dtype}"
             )
 
-    def split(out: Any) -> tuple[list, list[str]]:
+    def split(out: Any) -> tuple[list[Any], list[str]]:
         found, out_structure = tree.flatten(out)
         pairs = [pair for pair in zip(found, out_structure.paths(), strict=True) if _is_float(pair[0])]
         return [leaf for leaf, _ in pairs], ["output" + path for _, path in pairs]
 
-    def run(values: Iterable) -> tuple[list, list[str]]:
+    def run(values: Iterable[Any]) -> tuple[list[Any], list[str]]:
         merged = list(leaves)
         for index, value in zip(where, values, strict=True):
             merged[index] = value
         return split(f(*structure.unflatten(merged)))
 
-    def call(*values: Any) -> tuple:
+    def call(*values: Any) -> tuple[Any, ...]:
         return tuple(run(values)[0])
 
     values = [np.asarray(leaves[index])[()] for index in where]
@@ -200,7 +202,9 @@ def _first_order(f: Callable, args: tuple) -> _Function:
     return _Function(call, values, ["args" + paths[index] for index in where], out_names, (), outputs)
 
 
-def _settings(function: _Function, modes: tuple, rng: np.random.Generator, given: tuple) -> _Settings:
+def _settings(
+    function: _Function, modes: tuple[Any, ...], rng: np.random.Generator, given: tuple[Any, ...]
+) -> _Settings:
     """Choose where differences are taken, their step, and the tolerances that were not given."""
     dtypes = [_part_dtype(array) for array in (*function.values, *function.outputs)]
     narrowest = min(dtypes, key=lambda dtype: dtype.itemsize)
@@ -226,14 +230,14 @@ def _derivative(function: _Function, mode: str, settings: _Settings) -> _Functio
     count = len(function.values)
     if mode == "fwd":
 
-        def call(*values: Any) -> tuple:
+        def call(*values: Any) -> tuple[Any, ...]:
             return tuple(jvp(function.call, values[:count], values[count:])[1])
 
         seeds, kind = function.values, "tangent"
         seed_names, out_names = function.names, function.out_names
     else:
 
-        def call(*values: Any) -> tuple:
+        def call(*values: Any) -> tuple[Any, ...]:
             return tuple(vjp(function.call, *values[:count])[1](tuple(values[count:])))
 
         seeds, kind = function.outputs, "cotangent"
@@ -261,7 +265,7 @@ def _check_one(function: _Function, settings: _Settings) -> None:
             computed = _inner(gradient, direction.arrays)
             expected = _inner(cotangent.arrays, numerical)
             place = f"the derivative of {cotangent.label} by {direction.label}"
-            worst["rev"].add(computed, expected, settings, lambda _, place=place: place)
+            worst["rev"].add(computed, expected, settings, lambda _, place=place: place)  # type: ignore[misc]
     for mode, found in worst.items():
         if found.failed:
             raise AssertionError(
@@ -270,7 +274,7 @@ def _check_one(function: _Function, settings: _Settings) -> None:
             )
 
 
-def _rows(function: _Function, cotangents: list[_Entry]) -> list[list]:
+def _rows(function: _Function, cotangents: list[_Entry]) -> list[list[Any]]:
     """The pullback of each cotangent, each of the shape and dtype of the arguments."""
     title = _title(function, "rev")
     outputs, pullback = vjp(function.call, *function.values)
@@ -284,7 +288,7 @@ def _rows(function: _Function, cotangents: list[_Entry]) -> list[list]:
 
 
 def _compare_forward(
-    function: _Function, direction: _Entry, numerical: list, settings: _Settings, worst: _Worst
+    function: _Function, direction: _Entry, numerical: list[Any], settings: _Settings, worst: _Worst
 ) -> None:
     title = _title(function, "fwd")
     outputs, tangents = jvp(function.call, tuple(function.values), tuple(direction.arrays))
@@ -294,7 +298,7 @@ def _compare_forward(
         worst.add(computed, expected, settings, _placer(name, direction.label))
 
 
-def _difference(function: _Function, direction: list, settings: _Settings) -> list:
+def _difference(function: _Function, direction: list[Any], settings: _Settings) -> list[Any]:
     """The central difference of each output along `direction`."""
     sides = []
     for sign in (1, -1):
@@ -314,13 +318,13 @@ def _difference(function: _Function, direction: list, settings: _Settings) -> li
     return [(a - b) * factor for a, b in zip(high, low, strict=True)]
 
 
-def _scale(direction: list, values: list) -> float:
+def _scale(direction: list[Any], values: list[Any]) -> float:
     """The largest number that the direction moves, at least 1: steps are relative to it."""
     moved = [float(np.max(np.abs(value[way != 0]), initial=1)) for value, way in zip(values, direction, strict=True)]
     return max([1.0, *moved])
 
 
-def _directions(arrays: list, names: list[str], rng: np.random.Generator, limit: int) -> list[_Entry]:
+def _directions(arrays: list[Any], names: list[str], rng: np.random.Generator, limit: int) -> list[_Entry]:
     """Every unit direction of `arrays` if they are small; else some unit directions and some random ones."""
     places = [
         (k, index, unit)
@@ -338,28 +342,28 @@ def _directions(arrays: list, names: list[str], rng: np.random.Generator, limit:
     return [_unit(arrays, names, *place) for place in places] + dense
 
 
-def _unit(arrays: list, names: list[str], leaf: int, index: tuple, step: complex) -> _Entry:
+def _unit(arrays: list[Any], names: list[str], leaf: int, index: tuple[Any, ...], step: complex) -> _Entry:
     unit = [np.zeros(np.shape(array), np.asarray(array).dtype) for array in arrays]
     unit[leaf][index] = step
     return _Entry(names[leaf] + _at(index) + (" (imaginary part)" if step == 1j else ""), unit)
 
 
-def _random_like(arrays: list, rng: np.random.Generator) -> list:
+def _random_like(arrays: list[Any], rng: np.random.Generator) -> list[Any]:
     return [_random(np.shape(array), np.asarray(array).dtype, rng) for array in arrays]
 
 
-def _random(shape: tuple, dtype: np.dtype, rng: np.random.Generator) -> np.ndarray:
+def _random(shape: tuple[Any, ...], dtype: np.dtype, rng: np.random.Generator) -> np.ndarray:
     drawn = rng.standard_normal(shape)
     if dtype.kind == "c":
         drawn = drawn + 1j * rng.standard_normal(shape)
     return np.asarray(drawn, dtype)
 
 
-def _inner(left: list, right: list) -> float:
+def _inner(left: list[Any], right: list[Any]) -> float:
     return sum(float(np.real(np.sum(_widened(a) * _widened(b)))) for a, b in zip(left, right, strict=True))
 
 
-def _check_like(got: Sequence, like: list, names: list[str], what: str, values: bool = True) -> None:
+def _check_like(got: Sequence[Any], like: list[Any], names: list[str], what: str, values: bool = True) -> None:
     """Check that arrays have the shapes and dtypes, and where `values` says so the values, of others."""
     for array, model, name in zip(got, like, names, strict=True):
         if np.shape(array) != np.shape(model):
@@ -377,9 +381,9 @@ def _title(function: _Function, mode: str) -> str:
     return f"check_grads: mode {mode}, order {len(trail)}{chain}"
 
 
-def _placer(name: str, direction: str) -> Callable[[tuple], str]:
+def _placer(name: str, direction: str) -> Callable[[tuple[Any, ...]], str]:
     return lambda index: f"the derivative of {name}{_at(index)} by {direction}"
 
 
-def _at(index: tuple) -> str:
+def _at(index: tuple[Any, ...]) -> str:
     return str(list(index)) if index else ""

@@ -30,7 +30,7 @@ def __dir__() -> list[str]:
 # container is one token for itself and its leaves, which makes the usual trees of parameters a few tokens long.
 
 
-class _Kinds(dict):
+class _Kinds(dict[Any, Any]):
     """Which kind of container each type is; a type seen for the first time is examined and remembered."""
 
     def __missing__(self, cls: type) -> int:
@@ -73,12 +73,12 @@ class Structure:
 
     __slots__ = ("_build", "_take", "_tokens", "_unusual", "num_leaves")
 
-    def __init__(self, tokens: tuple, num_leaves: int) -> None:
+    def __init__(self, tokens: tuple[Any, ...], num_leaves: int) -> None:
         self._tokens = tokens
         self.num_leaves = num_leaves
         # Functions made for this one structure, see below; None as long as there are none.
-        self._take: Callable[[Any], list | None] | None = None
-        self._build: Callable[[Sequence], Any] | None = None
+        self._take: Any = None
+        self._build: Any = None
         self._unusual: list[Any] | None = None
 
     def __eq__(self, other: object) -> bool:
@@ -94,7 +94,7 @@ class Structure:
             return f"<structure of {self.num_leaves} leaves>"
         return f"Structure({self.unflatten([_Star()] * self.num_leaves)!r})"
 
-    def unflatten(self, leaves: Sequence) -> Any:
+    def unflatten(self, leaves: Sequence[Any]) -> Any:
         """Build the containers around `leaves`.
 
         Args:
@@ -111,7 +111,7 @@ class Structure:
         if self._build is not None:
             return self._build(leaves)
         # Going backwards, the children of a container are on top of the stack when the container is met, first on top.
-        built: list = []
+        built: list[Any] = []
         rest = self.num_leaves
         for token in reversed(self._tokens):
             if token is LEAF:
@@ -136,7 +136,7 @@ class Structure:
                 built.append(cls._make(children))
         return built[0]
 
-    def leaves_of(self, tree: Any, what: str = "the tree") -> list:
+    def leaves_of(self, tree: Any, what: str = "the tree") -> list[Any]:
         """The leaves of `tree` in this structure's order; the keys of a dict may be in another.
 
         Args:
@@ -220,10 +220,10 @@ class Structure:
         """
         return [_join(link) for token, link in self._places() if token is LEAF]
 
-    def _places(self) -> Iterator[tuple]:
+    def _places(self) -> Iterator[tuple[Any, ...]]:
         # Each container and leaf with the steps that lead to it, as linked pairs that are joined only where a path is
         # asked for: joining every one would be quadratic in depth.
-        stack: list = [None]
+        stack: list[Any] = [None]
         for token in self._tokens:
             link = stack.pop()
             yield token, link
@@ -243,7 +243,7 @@ class _Star:
         return "*"
 
 
-def flatten(tree: Any) -> tuple[list, Structure]:
+def flatten(tree: Any) -> tuple[list[Any], Structure]:
     """Take `tree` apart into the list of its leaves and its `Structure`.
 
     Leaves come in the order of the containers; those of a dict in the dict's own order of insertion. None has no
@@ -300,11 +300,11 @@ def _refuse_cycle(tree: Any) -> None:
             stack += [(child, False) for child in (node.values() if kind is DICT else node)]
 
 
-def _walk(tree: Any) -> tuple[list, tuple]:
+def _walk(tree: Any) -> tuple[list[Any], tuple[Any, ...]]:
     """The leaves and the tokens of any tree."""
     kinds = _KINDS
-    found: list = []
-    tokens: list = []
+    found: list[Any] = []
+    tokens: list[Any] = []
     stack = [tree]
     check = _CHECK_FOR_CYCLE
     while stack:
@@ -336,7 +336,7 @@ def _walk(tree: Any) -> tuple[list, tuple]:
     return found, tuple(tokens)
 
 
-def unflatten(structure: Structure, leaves: Sequence) -> Any:
+def unflatten(structure: Structure, leaves: Sequence[Any]) -> Any:
     """Build the tree of `structure` around `leaves`; the same as `structure.unflatten(leaves)`.
 
     Args:
@@ -356,7 +356,7 @@ def unflatten(structure: Structure, leaves: Sequence) -> Any:
     return structure.unflatten(leaves)
 
 
-def leaves(tree: Any) -> list:
+def leaves(tree: Any) -> list[Any]:
     """The leaves of `tree`, in the order of `flatten`.
 
     Args:
@@ -399,7 +399,7 @@ def any_traced(*args: Any) -> bool:
     return any(is_traced(x) for x in leaves(args))
 
 
-def map(f: Callable, tree: Any, *rest: Any) -> Any:
+def map(f: Callable[..., Any], tree: Any, *rest: Any) -> Any:
     """Apply `f` leaf by leaf: to the leaves of `tree` and, as further arguments, those of the same place in `rest`.
 
     Args:
@@ -473,7 +473,7 @@ def ravel(value: Any) -> tuple[Any, Callable[[Any], Any]]:
     return concatenate(flat), unravel
 
 
-def _steps(token: tuple) -> list[str]:
+def _steps(token: tuple[Any, ...]) -> list[str]:
     cls, keys, arity, _ = token
     if cls is dict:
         return [f"[{key!r}]" for key in keys]
@@ -482,7 +482,7 @@ def _steps(token: tuple) -> list[str]:
     return [f".{field}" for field in cls._fields]
 
 
-def _compare(token: Any, node: Any) -> tuple[str, list]:
+def _compare(token: Any, node: Any) -> tuple[str, list[Any]]:
     """What there should have been in place of `node`, empty if that is what it is, and the children of `node`."""
     kind = _KINDS[type(node)]
     if token is LEAF:
@@ -522,7 +522,7 @@ def _describe(node: Any) -> str:
 
 # ---- structures that come back, for which functions are made ----
 
-_SEEN: dict[tuple, Structure] = {}  # by tokens
+_SEEN: dict[tuple[Any, ...], Structure] = {}  # by tokens
 _GUESSES: dict[tuple[type, int], Structure] = {}  # the last one with functions, by outermost type and length
 _MAX_SEEN = 512
 _MAX_TOKENS = 64
@@ -531,7 +531,7 @@ _MAX_LEAVES = 256
 _BARE = Structure((LEAF,), 1)
 
 
-def _known(tokens: tuple, num_leaves: int) -> Structure:
+def _known(tokens: tuple[Any, ...], num_leaves: int) -> Structure:
     """The structure of these tokens; small ones are kept, and get their functions when they are met a second time."""
     if len(tokens) > _MAX_TOKENS or num_leaves > _MAX_LEAVES:
         return Structure(tokens, num_leaves)

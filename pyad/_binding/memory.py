@@ -224,7 +224,7 @@ def _number(handle: int) -> float:
 
 def take_gradients(handles: list[int], avals: list[tuple[tuple[int, ...], np.dtype]]) -> list[Any]:
     """What has arrived at inputs of the sweep under way, as arrays of their shapes and dtypes; zeros for nothing."""
-    out = [np.empty(shape, dtype) if shape else _ZERO_D for shape, dtype in avals]
+    out: list[Any] = [np.empty(shape, dtype) if shape else _ZERO_D for shape, dtype in avals]
     fill = out
     for k, array in enumerate(out):
         if array is _ZERO_D or array.nbytes >= SHARE_BYTES:

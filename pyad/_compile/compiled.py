@@ -14,7 +14,7 @@ import threading
 import types
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any, Generic, Literal, ParamSpec, TypeVar
 
 from pyad import tree
 from pyad._binding import engine as _engine
@@ -24,6 +24,9 @@ from pyad._compile.recording import Recording
 from pyad._compile.signature import signature_of
 
 __all__ = ["CompileWarning", "Compiled", "compile"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class CompileWarning(UserWarning):
@@ -42,8 +45,8 @@ class CompileWarning(UserWarning):
 
 
 def compile(
-    function: Callable[..., Any], *, max_programs: int = 64, constants: Sequence[Any] | Literal["all"] = ()
-) -> Compiled:
+    function: Callable[P, R], *, max_programs: int = 64, constants: Sequence[Any] | Literal["all"] = ()
+) -> Compiled[P, R]:
     """A function that records `function` when it is first called, and replays the recording afterwards.
 
     Arguments and results are numbers, arrays, and tuples, lists and dicts of them. The function may take derivatives
@@ -113,7 +116,7 @@ class _OwnPrograms:
     __slots__ = ("methods",)
 
     def __init__(self) -> None:
-        self.methods: dict[Compiled, Compiled] = {}
+        self.methods: dict[Compiled[..., Any], Compiled[..., Any]] = {}
 
     def __reduce__(self) -> Any:
         return (_OwnPrograms, ())  # a copy of the object has none yet
@@ -127,7 +130,7 @@ _MOST_FAST = 8
 _OFTEN = 8
 
 
-class Compiled:
+class Compiled(Generic[P, R]):
     """A compiled function. Made by `pyad.compile`; called as the function is.
 
     `recorded` is the number of programs that have been recorded so far, `programs` those there are.
@@ -142,7 +145,11 @@ class Compiled:
     """
 
     def __init__(
-        self, function: Callable[..., Any], max_programs: int, constants: Any = (), method_of: Compiled | None = None
+        self,
+        function: Callable[..., Any],
+        max_programs: int,
+        constants: Any = (),
+        method_of: Compiled[..., Any] | None = None,
     ) -> None:
         self.function = function
         self.max_programs = max_programs
@@ -213,7 +220,7 @@ class Compiled:
             self._last = None
             self._fast = ()
 
-    def __call__(self, *args: Any, **keywords: Any) -> Any:
+    def __call__(self, *args: P.args, **keywords: P.kwargs) -> R:
         for check, call, program in self._fast:
             computed = call((args, keywords)) if check is None or check() else None
             if computed is not None:

@@ -309,7 +309,8 @@ class Discovery:
     # ---- objects ----
 
     def _class(self, x: type) -> None:
-        classes = [c for c in (*x.__mro__, *type(x).__mro__) if _has_state(c)]
+        kind: type = type(x)
+        classes = [c for c in (*x.__mro__, *kind.__mro__) if _has_state(c)]
         if classes:
             self._object(_Object(x, None, classes, x.__name__))
 

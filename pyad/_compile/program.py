@@ -171,7 +171,7 @@ class Program:
             return None
         return made[0]
 
-    def results_of(self, computed: tuple[Any, ...], leaves: Any) -> Any:
+    def results_of(self, computed: Any, leaves: Any) -> Any:
         """The results in their containers."""
         if self.simple is not None:
             return computed[0] if self.simple == 0 else computed
@@ -357,6 +357,6 @@ def _span(array: np.ndarray) -> tuple[int, int]:
 
 def _share(a: np.ndarray, b: np.ndarray) -> bool:
     try:
-        return np.shares_memory(a, b, max_work=10_000)
+        return np.shares_memory(a, b, max_work=10_000)  # type: ignore[arg-type]
     except np.exceptions.TooHardError:
         return True

@@ -61,7 +61,7 @@ def result_type(*arrays_and_dtypes: Any) -> np.dtype:
 @implements(np.can_cast)
 def can_cast(from_: Any, to: Any, casting: str = "safe") -> bool:
     """Whether a cast is allowed."""
-    return np.can_cast(_types(from_), _types(to), casting)
+    return np.can_cast(_types(from_), _types(to), casting)  # type: ignore[arg-type]
 
 
 @implements(np.common_type)
@@ -319,7 +319,7 @@ _PROPERTIES = {
     "mT": property(rearrange.matrix_transpose),
     "real": property(real, _set_component(strided_view.REAL)),
     "imag": property(imag, _set_component(strided_view.IMAG)),
-    "shape": Array.shape.setter(_refuse_shape),
+    "shape": Array.shape.setter(_refuse_shape),  # type: ignore[attr-defined]
     "flat": property(FlatView, assignment.assign_all),
     "strides": property(_strides),
     "flags": property(_flags),
@@ -358,7 +358,7 @@ def _install() -> None:
             table[name] = _absent(str(unsupported(f"ndarray.{name}")))
     for name, value in table.items():
         setattr(Array, name, value)
-    View.shape = View.shape.setter(_refuse_shape)
+    View.shape = View.shape.setter(_refuse_shape)  # type: ignore[attr-defined,method-assign]
 
 
 _install()

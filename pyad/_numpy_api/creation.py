@@ -59,20 +59,20 @@ def _creator(theirs: Callable[..., Any]) -> Callable[[Callable[..., Any]], Calla
 @_creator(np.zeros)
 def zeros(shape: Any, dtype: Any = float, order: str = "C", **keywords: Any) -> Any:
     """Zeros of a shape."""
-    return _made(np.zeros(shape, dtype, order, **keywords))
+    return _made(np.zeros(shape, dtype, order, **keywords))  # type: ignore[call-overload]
 
 
 @_creator(np.ones)
 def ones(shape: Any, dtype: Any = None, order: str = "C", **keywords: Any) -> Any:
     """Ones of a shape."""
-    return _made(np.ones(shape, dtype, order, **keywords))
+    return _made(np.ones(shape, dtype, order, **keywords))  # type: ignore[call-overload]
 
 
 @_creator(np.empty)
 def empty(shape: Any, dtype: Any = float, order: str = "C", **keywords: Any) -> Any:
     """An array of a shape, to be filled."""
     # Zeros cost next to nothing, and do not differ from one call to the next.
-    return _made(np.zeros(shape, dtype, order, **keywords))
+    return _made(np.zeros(shape, dtype, order, **keywords))  # type: ignore[call-overload]
 
 
 @_creator(np.full)
@@ -83,7 +83,7 @@ def full(shape: Any, fill_value: Any, dtype: Any = None, order: str = "C", **key
         return shape_ops.array(_spread(value, shape))
     if type(fill_value) is TracedInteger:
         return call(np.full, (shape, fill_value, dtype), {})
-    return _made(np.full(shape, fill_value, dtype, order, **keywords))
+    return _made(np.full(shape, fill_value, dtype, order, **keywords))  # type: ignore[call-overload]
 
 
 def _holds_traced(x: Any) -> bool:
@@ -190,7 +190,7 @@ def array(
     """A new array of what is given: numbers, arrays and traced values, nested in lists and tuples."""
     if is_traced(object) or _holds_traced(object):
         return _at_least(_from_traced(object, dtype, copy), ndmin)
-    made = np.array(object, dtype, copy=copy, order=order, subok=subok, ndmin=ndmin)
+    made = np.array(object, dtype, copy=copy, order=order, subok=subok, ndmin=ndmin)  # type: ignore[call-overload]
     return made if isinstance(object, np.ndarray) and np.shares_memory(made, object) else _made(made)
 
 

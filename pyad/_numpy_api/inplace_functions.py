@@ -60,10 +60,10 @@ def _repeated(values: Any, which: np.ndarray) -> Any:
 def copyto(dst: Any, src: Any, casting: str = "same_kind", where: Any = True) -> None:
     """Write src, broadcast, into dst where the condition holds."""
     if not assignment.need_traced("numpy.copyto", dst, src):
-        return np.copyto(dst, plain_values(src), casting, plain_values(where))
+        return np.copyto(dst, plain_values(src), casting, plain_values(where))  # type: ignore[arg-type]
     if casting != "unsafe" and type(src) not in (int, float):
         given = src.dtype if is_traced(src) else np.result_type(plain_values(src))
-        if not np.can_cast(given, dst.dtype, casting):
+        if not np.can_cast(given, dst.dtype, casting):  # type: ignore[arg-type]
             raise DTypeError(f"numpy.copyto: {given} cannot be cast to {dst.dtype} by the rule {casting!r}")
     if where is True:
         return assignment.assign_all(dst, src)
@@ -75,7 +75,7 @@ def copyto(dst: Any, src: Any, casting: str = "same_kind", where: Any = True) ->
 def put(a: Any, ind: Any, v: Any, mode: str = "raise") -> None:
     """Write values, repeated as needed, at places of the flattened array."""
     if not assignment.need_traced("numpy.put", a, v):
-        return np.put(a, plain_values(ind), plain_values(v), mode)
+        return np.put(a, plain_values(ind), plain_values(v), mode)  # type: ignore[arg-type]
     places = computed(functools.partial(_in_range, a.size, mode), ind)
     values = _values(v)
     if places.size and values.size:

@@ -266,7 +266,7 @@ def _delete_item(self: Array, index: Any) -> None:
 
 
 # In place, through NumPy's functions where an operator of ours may be missing.
-_AUGMENTED = {
+_AUGMENTED: dict[str, Callable[..., Any]] = {
     "add": operator.add,
     "sub": operator.sub,
     "mul": operator.mul,
@@ -314,8 +314,8 @@ def _install() -> None:
     Array.__hash__ = None  # type: ignore[assignment]
     Array.__getitem__ = indexing.getitem
     Array.__setitem__ = assignment.setitem
-    for name, op in _AUGMENTED.items():
-        setattr(Array, f"__i{name}__", assignment.augmented(op, _SYMBOLS[name]))
+    for name, function in _AUGMENTED.items():
+        setattr(Array, f"__i{name}__", assignment.augmented(function, _SYMBOLS[name]))
     Array.__delitem__ = _delete_item
     Array.__iter__ = _iterate
     Array.__contains__ = _contains

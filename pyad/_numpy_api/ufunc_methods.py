@@ -72,7 +72,7 @@ def _dtype_of_signature(name: str, signature: Any) -> np.dtype:
 def _check_casting(name: str, inputs: Any, dtype: np.dtype, casting: str) -> None:
     for x in inputs:
         given = dtype_of(x)
-        if isinstance(given, np.dtype) and not np.can_cast(given, dtype, casting):
+        if isinstance(given, np.dtype) and not np.can_cast(given, dtype, casting):  # type: ignore[arg-type]
             raise DTypeError(f"{name}: cannot cast an operand from {given} to {dtype} with casting={casting!r}")
 
 
@@ -81,7 +81,7 @@ def _check_casting(name: str, inputs: Any, dtype: np.dtype, casting: str) -> Non
 
 def call_method(name: str, ufunc: np.ufunc, method: str, inputs: Any, keywords: Any) -> Any:
     """A method of a ufunc with a traced operand. None where there is no such method for traced values."""
-    run = {"reduce": _reduce, "accumulate": _accumulate, "outer": _outer, "reduceat": _reduceat}.get(method)
+    run = _METHODS.get(method)
     function = implementation(ufunc)
     if run is None or function is None:
         return NotImplemented
@@ -246,3 +246,11 @@ def _segment_sums(array: Any, starts: np.ndarray, axis: int) -> Any:
     segment = np.searchsorted(starts, np.arange(int(starts[0]), n), side="right") - 1
     sums = _put.record([rows._h, constant(segment.astype(np.int64), INT64)], (len(starts),))
     return moveaxis(sums, 0, axis)
+
+
+_METHODS: dict[str, Callable[..., Any]] = {
+    "reduce": _reduce,
+    "accumulate": _accumulate,
+    "outer": _outer,
+    "reduceat": _reduceat,
+}

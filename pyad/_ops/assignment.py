@@ -58,7 +58,7 @@ def setitem(x: Array, index: Any, value: Any) -> None:
         if kind is int:
             count, i, j = 1, index, 0
         elif kind is tuple and len(index) == 2 and type(index[0]) is int and type(index[1]) is int:
-            count, i, j = 2, *index
+            count, (i, j) = 2, index
         else:
             return _set_part(x, index, value)
         kind = type(value)
@@ -375,8 +375,10 @@ def _rounds(flat: np.ndarray) -> list[np.ndarray]:
     counts = np.diff(np.r_[starts, ordered.size])
     turn = np.arange(ordered.size) - np.repeat(starts, counts)
     by_turn = np.argsort(turn, kind="stable")
-    ends = np.cumsum(np.bincount(turn)) if turn.size else []
-    return [order[part] for part in np.split(by_turn, ends[:-1])] if turn.size else []
+    if not turn.size:
+        return []
+    ends = np.cumsum(np.bincount(turn))
+    return [order[part] for part in np.split(by_turn, ends[:-1])]
 
 
 # ---- targets ----

@@ -142,7 +142,7 @@ def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> An
     f = asarray(f)
     if edge_order not in (1, 2):
         raise ValueError(f"gradient: edge_order must be 1 or 2, got {edge_order}")
-    listed = range(f.ndim) if axis is None else [axis] if isinstance(axis, int | np.integer) else axis
+    listed: Any = range(f.ndim) if axis is None else [axis] if isinstance(axis, int | np.integer) else axis
     axes = tuple(_one_axis("gradient", one, f.ndim) for one in listed)
     steps = _spacings(f, varargs, axes)
     results = tuple(_along(f, one, h, edge_order) for one, h in zip(axes, steps, strict=True))

@@ -253,7 +253,8 @@ def _shifted(name: str, x: Any, axes: Any, start_of: Callable[[int], int]) -> An
     x = array(x)
     if axes is None:
         axes = range(x.ndim)
-    for axis in (axes,) if isinstance(axes, int | np.integer) else axes:
+    listed: Any = (axes,) if isinstance(axes, int | np.integer) else axes
+    for axis in listed:
         start = start_of(_length(name, x, axis))
         parts = [x[along(axis % x.ndim, part)] for part in (slice(start, None), slice(0, start))]
         x = concatenate(parts, axis)

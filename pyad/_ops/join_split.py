@@ -42,7 +42,7 @@ def _cast_all(name: str, arrays: Any, dtype: Any, casting: str) -> list[Any]:
     """The arrays in `dtype`, as far as the rule of `casting` allows it."""
     out = []
     for x in map(asarray, arrays):
-        if not np.can_cast(x.dtype, dtype, casting):
+        if not np.can_cast(x.dtype, dtype, casting):  # type: ignore[arg-type]
             raise TypeError(
                 f"{name}: cannot cast array data from {x.dtype!r} to {np.dtype(dtype)!r} "
                 f"according to the rule {casting!r}"

@@ -117,7 +117,7 @@ def _gathered(x: Any, widths: list[Widths], mode: str, reflect_type: str) -> Any
     for d, width in enumerate(widths):
         if not any(width):
             continue
-        places = np.pad(np.arange(x.shape[d]), width, mode)
+        places = np.pad(np.arange(x.shape[d]), width, mode)  # type: ignore[call-overload]
         x = _odd(x, d, width, mode, places) if odd else take_axis(x, places, d)
     return x
 
@@ -130,7 +130,7 @@ def _odd(x: Any, axis: int, width: Widths, mode: str, places: np.ndarray) -> Any
     first[0] = 1.0
     if n > 1:
         last[-1] = 1.0
-    by_first, by_last = (np.pad(edge, width, mode, reflect_type="odd") for edge in (first, last))
+    by_first, by_last = (np.pad(edge, width, mode, reflect_type="odd") for edge in (first, last))  # type: ignore[call-overload]
 
     def part(where: slice) -> Any:
         column = (slice(where.start, where.stop), *(None,) * (x.ndim - axis - 1))

@@ -162,7 +162,7 @@ def _positions(order: _Order, q: np.ndarray, method: str, dtype: np.dtype) -> np
     out = np.empty((*q.shape, *order.outer))
     for count in np.unique(order.counts):
         ladder = np.arange(max(count, 1), dtype=dtype)
-        place = np.asarray(np.quantile(ladder, q, method=method))
+        place = np.asarray(np.quantile(ladder, q, method=method))  # type: ignore[call-overload]
         chosen = order.counts == count
         out[..., chosen] = place[..., None]
     return out
@@ -173,7 +173,7 @@ def _weighted_positions(order: _Order, q: np.ndarray, method: str, weights: np.n
     for place in np.ndindex(*order.outer):
         w = weights[place][order.order[place]][: int(order.counts[place])]
         ladder = np.arange(float(max(len(w), 1)))
-        out[(..., *place)] = np.quantile(ladder, q, method=method, weights=w if len(w) else None)
+        out[(..., *place)] = np.quantile(ladder, q, method=method, weights=w if len(w) else None)  # type: ignore[call-overload]
     return out
 
 

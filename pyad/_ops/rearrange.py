@@ -151,7 +151,7 @@ def ravel(a: Any, order: str = "C") -> Any:
 
 def astype(x: Any, dtype: Any, order: str = "K", casting: str = "unsafe", subok: bool = True, copy: bool = True) -> Any:
     """x in another dtype; to integers and booleans it is constant."""
-    if casting != "unsafe" and not np.can_cast(x.dtype, dtype, casting):
+    if casting != "unsafe" and not np.can_cast(x.dtype, dtype, casting):  # type: ignore[arg-type]
         raise TypeError(
             f"astype: cannot cast array data from {x.dtype!r} to {np.dtype(dtype)!r} according to the rule {casting!r}"
         )

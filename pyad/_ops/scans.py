@@ -58,7 +58,7 @@ def _shifted(x: Any, axis: int, towards_end: bool, fill: float) -> Any:
     shape = (*x.shape[:axis], 1, *x.shape[axis + 1 :])
     start = 0 if towards_end else 1
     if is_traced(x):
-        edge = _broadcast.record([constant(fill, x.dtype)], shape)
+        edge: Any = _broadcast.record([constant(fill, x.dtype)], shape)
         kept = slice_axis(x, axis, start, n - 1)
     else:
         edge = np.full(shape, fill, x.dtype)

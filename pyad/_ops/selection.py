@@ -52,7 +52,7 @@ def take(a: Any, indices: Any, axis: int | None = None, out: Any = None, mode: s
         # NumPy's own modes would not come to an end.
         raise IndexError("take: cannot do a non-empty take from an empty axis")
     # On the numbers of the entries, so that modes and errors are NumPy's.
-    return take_axis(a, computed(lambda places: np.take(np.arange(length), places, mode=mode), places), axis)
+    return take_axis(a, computed(lambda places: np.take(np.arange(length), places, mode=mode), places), axis)  # type: ignore[call-overload]
 
 
 @implements(np.take_along_axis)
@@ -120,7 +120,7 @@ def choose(a: Any, choices: Any, mode: str = "raise") -> Any:
 
     def places(which: np.ndarray) -> np.ndarray:
         # Which of the choices, checked and wrapped by NumPy.
-        chosen = np.choose(which, numbers, mode=mode)
+        chosen = np.choose(which, numbers, mode=mode)  # type: ignore[call-overload]
         return np.broadcast_to(chosen, shape) * size + np.arange(size).reshape(shape)
 
     return gather(stack([broadcast_to(x, shape) for x in arrays]), computed(places, which))

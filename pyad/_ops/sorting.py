@@ -47,7 +47,7 @@ def sort_complex(a: Any) -> Any:
 def partition(a: Any, kth: Any, axis: int | None = -1, kind: str = "introselect", order: Any = None) -> Any:
     """The elements along an axis with the kth where sorting would put it, smaller ones before it, larger behind."""
     a, axis = _sortable("partition", a, axis)
-    return take_in_order(a, lambda value: np.argpartition(value, kth, axis, kind, order), axis)
+    return take_in_order(a, lambda value: np.argpartition(value, kth, axis, kind, order), axis)  # type: ignore[arg-type]
 
 
 @implements(np.unique)
@@ -64,7 +64,10 @@ def unique(
     """The different elements in order; of equal ones, the first gets the derivative. Indices and counts are plain."""
     ar = asarray(ar)
     _, first, *rest = computed(
-        lambda value: np.unique(value, True, return_inverse, return_counts, axis, equal_nan=equal_nan), ar
+        lambda value: np.unique(  # type: ignore[call-overload]
+            value, True, return_inverse, return_counts, axis, equal_nan=equal_nan
+        ),
+        ar,
     )
     values = ravel(ar)[first] if axis is None else take(ar, first, axis)
     rest = [first, *rest] if return_index else rest

@@ -97,14 +97,14 @@ def diagflat(v: Any, k: int = 0) -> Any:
 def tril(m: Any, k: int = 0) -> Any:
     """The lower triangle of each matrix, zeros above the k-th diagonal."""
     m = asarray(m)
-    return comparison.where(np.tri(*m.shape[-2:], k=k, dtype=bool), m, 0.0)
+    return comparison.where(np.tri(*m.shape[-2:], k=k, dtype=bool), m, 0.0)  # type: ignore[call-overload]
 
 
 @implements(np.triu)
 def triu(m: Any, k: int = 0) -> Any:
     """The upper triangle of each matrix, zeros below the k-th diagonal."""
     m = asarray(m)
-    return comparison.where(np.tri(*m.shape[-2:], k=k - 1, dtype=bool), 0.0, m)
+    return comparison.where(np.tri(*m.shape[-2:], k=k - 1, dtype=bool), 0.0, m)  # type: ignore[call-overload]
 
 
 @implements(np.vander)
@@ -201,7 +201,7 @@ def linspace(
     num = _checked_count("linspace", num)
     if dtype is not None and np.dtype(dtype).kind in "bui":
         # Rounded down, so constant.
-        return computed(lambda a, b: np.linspace(a, b, num, endpoint, retstep, dtype, axis), start, stop)
+        return computed(lambda a, b: np.linspace(a, b, num, endpoint, retstep, dtype, axis), start, stop)  # type: ignore[call-overload]
     start, stop = _ends(start, stop)
     y, step = _evenly(start, stop, num, endpoint)
     y = _placed(y, axis, dtype)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -56,7 +56,13 @@ class Held:
         drop(self.handle)
 
 
-class Array:
+if TYPE_CHECKING:
+    from pyad._trace.attached import Attached
+else:
+    Attached = object
+
+
+class Array(Attached):
     """A value on the tape. Behaves like the `numpy.ndarray` (or NumPy scalar) it stands for.
 
     You never make one: `pyad.grad` and the other transforms hand them to your function. Its shape, dtype, operators,
@@ -314,7 +320,7 @@ class View(Array):
     def _h(self) -> int:  # type: ignore[override]
         if self._root._h is self._at:
             return self._node
-        self._read_anew()
+        self._read_anew()  # type: ignore[call-arg]
         return self._node
 
     # What no write changes.

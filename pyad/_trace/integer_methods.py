@@ -46,16 +46,18 @@ def _without_out(function: Callable[..., Any], args: Any, keywords: dict[str, An
     return out
 
 
-class _Methods:
-    """What a traced integer has besides its operators; given to the class below."""
+class _Methods(TracedInteger):
+    """What a traced integer has besides its operators; given to the class itself below."""
 
-    def __iter__(self: TracedInteger) -> Iterator[Any]:
+    __slots__ = ()
+
+    def __iter__(self) -> Iterator[Any]:
         return iter([self[k] for k in range(len(self))])
 
-    def __contains__(self: TracedInteger, x: Any) -> bool:
+    def __contains__(self, x: Any) -> bool:
         return bool((self == x).any())
 
-    def __array_ufunc__(self: TracedInteger, ufunc: np.ufunc, method: str, *inputs: Any, **keywords: Any) -> Any:
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **keywords: Any) -> Any:
         array = first_traced(inputs, keywords)
         if array is not None:
             return array.__array_ufunc__(ufunc, method, *inputs, **keywords)
@@ -63,9 +65,7 @@ class _Methods:
             return _written_now(ufunc.at, inputs, keywords)
         return _without_out(getattr(ufunc, method), inputs, keywords)
 
-    def __array_function__(
-        self: TracedInteger, function: Callable[..., Any], types: Any, args: Any, keywords: Any
-    ) -> Any:
+    def __array_function__(self, function: Callable[..., Any], types: Any, args: Any, keywords: Any) -> Any:
         array = first_traced(args, keywords)
         if array is not None:
             return array.__array_function__(function, types, args, keywords)
@@ -73,13 +73,13 @@ class _Methods:
             return _written_now(function, args, keywords)
         return _without_out(function, args, keywords)
 
-    def __getitem__(self: TracedInteger, index: Any) -> Any:
+    def __getitem__(self, index: Any) -> Any:
         return call(operator.getitem, (self, index), {})
 
-    def __setitem__(self: TracedInteger, index: Any, value: Any) -> None:
+    def __setitem__(self, index: Any, value: Any) -> None:
         self._write(call(with_items, (self, index, value), {}))
 
-    def _write(self: TracedInteger, result: Any) -> TracedInteger:
+    def _write(self, result: Any) -> TracedInteger:
         """Give the array other elements, where it is sure who sees them."""
         if not self._own:
             raise ConcretizationError(
@@ -99,7 +99,7 @@ class _Methods:
         self._own = True
         return self
 
-    def __getattr__(self: TracedInteger, name: str) -> Any:
+    def __getattr__(self, name: str) -> Any:
         if name.startswith("__") or not hasattr(np.ndarray, name):
             raise AttributeError(f"'numpy.ndarray' object has no attribute {name!r}")
         if callable(getattr(np.ndarray, name)):

@@ -35,6 +35,8 @@ class Packing:
 
     def unpack(self, packed: Any) -> tuple[Any, ...]:
         """The arrays, each in its shape and dtype."""
+        strided_view_of: Any
+        recast: Any
         strided_view_of, recast = (_traced_part, cast) if is_traced(packed) else (_plain_part, _recast)
         mixed = len(set(self.dtypes)) > 1
         parts = []

@@ -91,6 +91,8 @@ def common_dtype(op: str, operands: tuple[Any, ...]) -> np.dtype:
         weak = _with_number(*operands)
         if weak is not None:
             return weak
+        a: Any
+        b: Any
         a, b = (x.dtype if type(x) in (Array, View, np.ndarray) else None for x in operands)
         if a is b and a in dtypes.INEXACT:
             return a

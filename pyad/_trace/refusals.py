@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from types import FrameType
 from typing import Any
 
 from pyad.errors import ConcretizationError
@@ -46,7 +47,7 @@ def frozen(what: str, x: Any) -> ConcretizationError:
 
 def _user_line() -> str:
     """Where the user's code is, as words for a message."""
-    frame = sys._getframe(1)
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] in ("pyad", "numpy", "scipy"):
         frame = frame.f_back
     return f" (line {frame.f_lineno} of {frame.f_code.co_filename})" if frame is not None else ""

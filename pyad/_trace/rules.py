@@ -41,6 +41,7 @@ def _finish_program(op: Op, which: int, inputs: list[Array], outputs: tuple[Any,
 def _record_backward(op: Op, infos: list[Any], params: tuple[int, ...]) -> None:
     """Run the backward rule on placeholders: operands, result, and a seed like the result."""
     inputs = _placeholders([*infos, infos[-1]], op.is_elementwise)
+    assert op.backward is not None
     outputs = call_rule(op, op.backward, inputs[-1], inputs[-2], inputs[:-2], params)
     _finish_program(op, 0, inputs, outputs)
 
@@ -189,7 +190,7 @@ def _run_backward(
         if len(outputs) != len(operands):
             raise _wrong_count(op, len(outputs), len(operands))
     else:
-        rule = op.backward
+        rule: Any = op.backward
         if op.selective:
             rule = functools.partial(rule, needed=[h is not None for h in targets])
         outputs = call_rule(op, rule, seed, outside(node), [outside(h) for h in operands], params)

@@ -9,7 +9,7 @@ index or to count, its value becomes a guard: the program is right for as long a
 from __future__ import annotations
 
 import operator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,7 +22,13 @@ from pyad._trace.guards import unguarded
 new_array = Array.__new__
 
 
-class TracedInteger:
+if TYPE_CHECKING:
+    from pyad._trace.attached import Attached
+else:
+    Attached = object
+
+
+class TracedInteger(Attached):
     """Integers or booleans that depend on the arguments of the program that is being recorded."""
 
     __slots__ = ("_h", "_keep", "_own")

@@ -382,7 +382,7 @@ class _Arguments:
         return tuple(sorted({argnum for (argnum, _), want in zip(self.places, wanted, strict=True) if want}))
 
 
-def _backward(s: Any, y: Any, *rest: Any, needed: list[bool]) -> list[Any]:
+def _backward(s: Any, y: Any, *rest: Any, needed: list[bool]) -> tuple[Any, ...]:
     *operands, params = rest
     call = find_call(params)
     rules, outputs = call.function, call.outputs
@@ -400,7 +400,7 @@ def _backward(s: Any, y: Any, *rest: Any, needed: list[bool]) -> list[Any]:
         if ct is not None
     }
     result = [leaves[argnum][k] if argnum in leaves else None for argnum, k in given.places]
-    return result + [None] * (len(operands) - len(result))
+    return (*result, *[None] * (len(operands) - len(result)))
 
 
 def _forward(tangents: list[Any], y: Any, *rest: Any) -> Any:

@@ -119,7 +119,7 @@ _BY_NAME = {
 }
 
 
-def get(activation: str | Callable) -> Callable:
+def get(activation: str | Callable[..., Any]) -> Callable[..., Any]:
     """The activation of a name, or the function itself where a function is given.
 
     Raises:

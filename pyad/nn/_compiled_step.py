@@ -35,7 +35,7 @@ class Steps:
         self.mistaken = False
         self.fast = self._compiled() if compiled else None
 
-    def _compiled(self) -> Compiled:
+    def _compiled(self) -> Compiled[..., Any]:
         self.settings = dict(vars(self.optimizer)) if self.whole else None
         return Compiled(self._step if self.whole else self._value_and_gradient, 64)
 

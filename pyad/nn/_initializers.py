@@ -119,7 +119,7 @@ def init_dense(
     rng: np.random.Generator,
     inputs: int,
     outputs: int,
-    init: Callable = glorot_uniform,
+    init: Callable[..., Any] = glorot_uniform,
     dtype: Any = np.float32,
 ) -> dict[str, np.ndarray]:
     """Parameters of a dense layer: the weights by `init`, the bias zero.
@@ -149,7 +149,7 @@ def init_dense(
 def init_mlp(
     rng: np.random.Generator,
     sizes: Sequence[int],
-    init: Callable = glorot_uniform,
+    init: Callable[..., Any] = glorot_uniform,
     dtype: Any = np.float32,
 ) -> list[dict[str, np.ndarray]]:
     """Parameters of a multilayer perceptron, one dense layer between each two neighbours of `sizes`.

@@ -10,10 +10,10 @@ from pyad.nn import _activations
 
 __all__ = ["dense", "mlp"]
 
-Activation = str | Callable
+Activation = str | Callable[..., Any]
 
 
-def dense(params: dict, x: Any) -> Any:
+def dense(params: dict[Any, Any], x: Any) -> Any:
     """A dense layer, `x @ w + b`.
 
     Args:
@@ -39,7 +39,7 @@ def dense(params: dict, x: Any) -> Any:
     return matmul.affine(x, params["w"], params["b"])
 
 
-def mlp(params: Sequence[dict], x: Any, activations: Activation | Sequence[Activation] = "relu") -> Any:
+def mlp(params: Sequence[dict[Any, Any]], x: Any, activations: Activation | Sequence[Activation] = "relu") -> Any:
     """A multilayer perceptron: dense layers, each followed by its activation.
 
     Args:
@@ -68,7 +68,7 @@ def mlp(params: Sequence[dict], x: Any, activations: Activation | Sequence[Activ
     return x
 
 
-def _per_layer(activations: Activation | Sequence[Activation], layers: int) -> list[Callable]:
+def _per_layer(activations: Activation | Sequence[Activation], layers: int) -> list[Callable[..., Any]]:
     if isinstance(activations, str) or callable(activations):
         return [_activations.get(activations)] * (layers - 1) + [_activations.identity] * min(layers, 1)
     if len(activations) != layers:

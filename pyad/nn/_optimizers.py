@@ -137,7 +137,7 @@ class Adam:
     def __repr__(self) -> str:
         return f"Adam(learning_rate={self.learning_rate}, b1={self.b1}, b2={self.b2}, eps={self.eps})"
 
-    def init(self, params: Any) -> dict:
+    def init(self, params: Any) -> dict[Any, Any]:
         """The state before the first update: `{"step": 0.0, "mean": zeros, "square": zeros}`.
 
         Args:
@@ -157,7 +157,7 @@ class Adam:
         zeros = ({name: np.zeros(size, name) for name, size in sizes.items()} for _ in range(2))
         return {"step": np.float64(0), "mean": next(zeros), "square": next(zeros)}
 
-    def update(self, params: Any, grads: Any, state: dict) -> dict:
+    def update(self, params: Any, grads: Any, state: dict[Any, Any]) -> dict[Any, Any]:
         """Take one step in place on `params` and return the state for the next one.
 
         Args:
@@ -236,7 +236,7 @@ def _axpy(a: float, xs: list[np.ndarray], ys: list[np.ndarray]) -> None:
             y += a * x
 
 
-def _matched(params: Any, grads: Any) -> tuple[tree.Structure, list, list]:
+def _matched(params: Any, grads: Any) -> tuple[tree.Structure, list[Any], list[Any]]:
     """The structure of the parameters, and both lists of leaves, checked before anything is written."""
     ps, structure = tree.flatten(params)
     gs = structure.leaves_of(grads, "the tree of gradients")

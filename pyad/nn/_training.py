@@ -50,7 +50,7 @@ def minibatches(
 
 def _batches(
     rng: np.random.Generator | None,
-    columns: list,
+    columns: list[Any],
     structure: tree.Structure,
     rows: int,
     batch_size: int,
@@ -64,15 +64,15 @@ def _batches(
 
 
 def fit(
-    loss: Callable,
+    loss: Callable[..., Any],
     params: Any,
-    data: tuple,
+    data: tuple[Any, ...],
     optimizer: Any,
     epochs: int,
     batch_size: int,
     rng: np.random.Generator,
-    validation: tuple | None = None,
-    callback: Callable | None = None,
+    validation: tuple[Any, ...] | None = None,
+    callback: Callable[..., Any] | None = None,
     progress: bool | None = None,
     compile: bool = True,
 ) -> dict[str, list[float]]:
@@ -149,7 +149,7 @@ def fit(
     return history
 
 
-def _rows(columns: list, structure: tree.Structure) -> int:
+def _rows(columns: list[Any], structure: tree.Structure) -> int:
     """The number of rows that all the arrays share."""
     if not columns:
         raise ValueError("there are no arrays to take rows of")

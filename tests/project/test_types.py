@@ -1,4 +1,4 @@
-"""What type checkers make of a user's program, and of the package itself."""
+"""What type checkers make of a user's program. That the package itself is clean is one of the linters' checks."""
 
 import re
 import shutil
@@ -8,8 +8,10 @@ import sysconfig
 from pathlib import Path
 
 import pytest
+from support.calls import NEW_NUMPY
 
-ROOT = Path(__file__).resolve().parents[2]
+# Earlier releases of NumPy describe their own functions less well.
+pytestmark = pytest.mark.skipif(not NEW_NUMPY, reason="another NumPy, other stubs")
 
 RIGHT = """
 from collections.abc import Callable
@@ -100,21 +102,9 @@ def complaints(checker: str, program: str, folder: Path) -> dict[int, str]:
 
 
 @pytest.mark.parametrize("checker", CHECKERS)
-def test_a_right_program_has_no_errors(checker, tmp_path):
-    assert complaints(checker, RIGHT, tmp_path) == {}
-
-
-@pytest.mark.parametrize("checker", CHECKERS)
-def test_each_wrong_line_is_found(checker, tmp_path):
-    program = RIGHT + "\n".join(WRONG)
-    found = complaints(checker, program, tmp_path)
-    first = program.count("\n") - len(WRONG) + 2
-    assert sorted(found) == list(range(first, first + len(WRONG)))
+def test_wrong_lines_are_found_and_right_ones_are_not(checker, tmp_path):
+    first = RIGHT.count("\n") + 1
+    found = complaints(checker, RIGHT + "\n".join(WRONG), tmp_path)
+    assert sorted(found) == list(range(first, first + len(WRONG))), found
     for number, (line, words) in enumerate(WRONG.items(), start=first):
         assert re.search(words, found[number]), f"{line}: {found[number]}"
-
-
-def test_the_package_is_clean():
-    command = [sys.executable, "-m", "mypy", "--config-file", str(ROOT / "pyproject.toml")]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
-    assert done.returncode == 0, done.stdout + done.stderr

@@ -154,12 +154,12 @@ def masked(x: Any, keep: np.ndarray) -> Any:
 
 def tril(x: Any, k: int = 0) -> Any:
     """The lower triangles of a stack."""
-    return masked(x, _mask(*x.shape[-2:], k))
+    return masked(x, _mask(x.shape[-2], x.shape[-1], k))
 
 
 def triu(x: Any, k: int = 0) -> Any:
     """The upper triangles of a stack."""
-    return where(_mask(*x.shape[-2:], k - 1), 0.0, x)
+    return where(_mask(x.shape[-2], x.shape[-1], k - 1), 0.0, x)
 
 
 def half_lower(x: Any) -> Any:

@@ -142,7 +142,7 @@ def qr(a: Any, mode: str = "reduced") -> Any:
     """q and r of a stack of matrices; r alone for mode "r". The first min(m, n) columns must be independent."""
     a = as_array(a)
     if not is_traced(a):
-        return np.linalg.qr(a, mode)
+        return np.linalg.qr(a, mode)  # type: ignore[call-overload]
     _need_matrices("qr", a)
     if mode not in ("reduced", "complete", "r"):
         if mode in ("raw", "full", "f", "economic", "e"):
@@ -188,7 +188,7 @@ def eigh(a: Any, UPLO: str = "L") -> Any:
     """
     a = as_array(a)
     if not is_traced(a):
-        return np.linalg.eigh(a, UPLO)
+        return np.linalg.eigh(a, UPLO)  # type: ignore[call-overload]
     _need_matrices("eigh", a)
     return _EighResult(*_eigh(a, UPLO=UPLO.upper()))
 
@@ -198,7 +198,7 @@ def eigh(a: Any, UPLO: str = "L") -> Any:
 
 
 def _eigvalsh_value(a: np.ndarray, UPLO: str, seen: list[Any]) -> np.ndarray:
-    w, v = np.linalg.eigh(a, UPLO)
+    w, v = np.linalg.eigh(a, UPLO)  # type: ignore[call-overload]
     seen[:] = (v,)
     return w
 
@@ -221,7 +221,7 @@ def eigvalsh(a: Any, UPLO: str = "L") -> Any:
     """The eigenvalues of `eigh`."""
     a = as_array(a)
     if not is_traced(a):
-        return np.linalg.eigvalsh(a, UPLO)
+        return np.linalg.eigvalsh(a, UPLO)  # type: ignore[call-overload]
     _need_matrices("eigvalsh", a)
     return _eigvalsh(a, UPLO=UPLO.upper(), seen=[])
 
@@ -367,7 +367,7 @@ def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: 
     """
     a = as_array(a)
     if not is_traced(a):
-        return np.linalg.svd(a, full_matrices, compute_uv, hermitian)
+        return np.linalg.svd(a, full_matrices, compute_uv, hermitian)  # type: ignore[call-overload]
     _need_matrices("svd", a)
     if not compute_uv:
         return _svdvals_hermitian(a) if hermitian else _svdvals(a, seen=[])
@@ -395,7 +395,7 @@ def _svd_hermitian(a: Any) -> tuple[Any, Any, Any]:
 
 def _take_last(x: Any, order: np.ndarray) -> Any:
     """x reordered along its last axis."""
-    places = list(np.indices(order.shape, sparse=True))
+    places: list[Any] = list(np.indices(order.shape, sparse=True))
     if x.ndim > 1 and order.shape[-2] == 1 and x.shape[-2] != 1:
         places[-2] = np.arange(x.shape[-2])[:, None]
     places[-1] = order

@@ -37,7 +37,7 @@ def einsum(*operands: Any, optimize: Any = False, dtype: Any = None, order: str 
     arrays = [asarray(x) for x in arrays]
     if dtype is not None:
         for x in arrays:
-            if not np.can_cast(x.dtype, dtype, casting):
+            if not np.can_cast(x.dtype, dtype, casting):  # type: ignore[arg-type]
                 raise TypeError(f"einsum: cannot cast an operand from {x.dtype!r} to {np.dtype(dtype)!r} ({casting})")
         arrays = [astype(x, dtype) for x in arrays]
     if isinstance(optimize, list):
@@ -213,7 +213,7 @@ def _path(terms: list[Labels], out: Labels, lengths: dict[int, int], optimize: A
     if isinstance(optimize, tuple) and optimize and optimize[0] == "einsum_path":
         return [tuple(group) for group in optimize[1:]]
     if len(terms) == 2 or len(lengths) > len(string.ascii_letters):
-        return [(0, 1)] + [(0, len(terms) - k) for k in range(2, len(terms))]
+        return [(0, 1), *((0, len(terms) - k) for k in range(2, len(terms)))]
     letters = dict(zip(lengths, string.ascii_letters, strict=False))
     texts = ["".join(letters[label] for label in term) for term in (*terms, out)]
     shapes = [np.broadcast_to(0.0, tuple(lengths[label] for label in term)) for term in terms]

@@ -130,7 +130,8 @@ def _trace(x: Any, /, *, offset: int = 0, dtype: Any = None) -> Any:
     return np.trace(as_array(x), offset, -2, -1, dtype=dtype)
 
 
-for _name, _ours in {"outer": _outer, "cross": _cross, "diagonal": _diagonal, "trace": _trace}.items():
+_by_name: dict[str, Any] = {"outer": _outer, "cross": _cross, "diagonal": _diagonal, "trace": _trace}
+for _name, _ours in _by_name.items():
     if hasattr(np.linalg, _name):
         implements(getattr(np.linalg, _name))(_ours)
 for _name in ("matmul", "matrix_transpose", "tensordot", "vecdot"):
