@@ -1,10 +1,8 @@
 """What type checkers make of a user's program. That the package itself is clean is one of the linters' checks."""
 
 import re
-import shutil
 import subprocess
 import sys
-import sysconfig
 from pathlib import Path
 
 import pytest
@@ -78,11 +76,7 @@ WRONG = {
 
 CHECKERS = {
     "mypy": [sys.executable, "-m", "mypy", "--no-error-summary", "--cache-dir={folder}"],
-    "pyright": [
-        shutil.which("basedpyright", path=sysconfig.get_path("scripts")) or "basedpyright",
-        "--level=error",
-        f"--pythonpath={sys.executable}",
-    ],
+    "pyright": [sys.executable, "-m", "basedpyright", "--level=error", f"--pythonpath={sys.executable}"],
 }
 
 
