@@ -44,12 +44,7 @@ def lend(array: np.ndarray, flags: int) -> int:
     if code is None or not dtype.isnative:
         raise DTypeError(f"arrays of dtype {dtype} are not supported; convert to float32 or float64")
     most = 32 if code <= CODE_F64 else 31
-    if (
-        engine.recording_threads
-        and flags
-        and current().is_recording_program
-        and id(owner_of(array)) not in _local.engine.outside
-    ):  # type: ignore[union-attr]
+    if engine.recording_threads and flags and _is_outside_program(array):
         array = array.copy()  # the function may go on to change it, but the program needs what it is now
     if array.ndim > most:
         raise ShapeError(f"arrays of {array.ndim} dimensions are not supported, at most {most}")

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from pyad import tree
-from pyad._binding import engine as _engine
+from pyad._binding import engine
 from pyad._compile.program import DONE, OVERLAP, Program
 from pyad._compile.recording import Recording
 from pyad._trace.array import is_traced
@@ -154,8 +154,8 @@ class Compiled:
         return self._record(key, args, keywords, leaves, structure)
 
     def _record(self, key: Any, args: Any, keywords: Any, leaves: list[Any], structure: Any) -> Any:
-        engine = _engine.current()
-        if engine.depth and not engine.is_idle(sys._getframe()):
+        here = engine.current()
+        if here.depth and not here.is_idle(sys._getframe()):
             # What is recorded must be the outermost thing on the tape.
             return self.function(*args, **keywords)
         recording = Recording(self.function, leaves, structure)

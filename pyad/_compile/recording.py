@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from pyad import tree
-from pyad._binding import dtypes, memory
-from pyad._binding import engine as _engine
+from pyad._binding import dtypes, engine, memory
 from pyad._binding.dtypes import CODES, INEXACT
 from pyad._binding.engine import lib
 from pyad._compile.captured_state import CapturedState, random_states
@@ -34,7 +33,7 @@ class Recording:
         self.structure = structure
         self.program: Program = None  # type: ignore[assignment]
 
-    @_engine.holds_mark
+    @engine.holds_mark
     def run(self) -> tuple[int, Any]:
         """DONE and the result of this call, or OVERLAP where the function itself has to be run for that."""
         captured = CapturedState(self.function, [x for x in self.leaves if not isinstance(x, _VALUES)])
@@ -49,12 +48,12 @@ class Recording:
             scope.engine.outside = set()
             scope.close()
 
-    def _run(self, engine: Any, captured: CapturedState) -> tuple[int, Any]:
+    def _run(self, here: Any, captured: CapturedState) -> tuple[int, Any]:
         drawn = random_states(captured.generators)
         traced = [_trace(x) for x in self.leaves]
         inputs = [k for k, x in enumerate(traced) if is_traced(x) or type(x) is TracedInteger]
         handles = {k: traced[k]._h for k in inputs}
-        kept = len(engine.keep)
+        kept = len(here.keep)
         args, keywords = self.structure.unflatten(traced)
         result = self.function(*args, **keywords)
         _refuse_drawn(drawn, captured)
@@ -70,9 +69,9 @@ class Recording:
             [(k, handles[k]) for k in inputs],
             [r.handle for r in computed],
             [(traced[k]._h, k) for k in stores],
-            [None] * kept + engine.keep[kept:],
+            [None] * kept + here.keep[kept:],
         )
-        captured.forget_arrays(engine.keep[kept:], self.program.addresses())
+        captured.forget_arrays(here.keep[kept:], self.program.addresses())
         self.program.finish(results, structure, self.leaves, captured)
         self.program.relax_guards(self.leaves)
         if self.program.overlaps(self.leaves):
