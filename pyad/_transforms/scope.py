@@ -125,8 +125,9 @@ def call_user(
 ) -> tuple[Any, Any]:
     try:
         result = function(*args, **keywords)
-    except ValueError as problem:
+    except (TypeError, ValueError, AttributeError) as problem:
         _explain_assignment(problem)
+        _explain_list(problem, args)
         raise
     if not has_aux:
         return result, None
@@ -138,9 +139,28 @@ def call_user(
     return result
 
 
-def _explain_assignment(problem: ValueError) -> None:
+def _explain_list(problem: Exception, args: list[Any]) -> None:
+    """Say that a list of numbers is a tree, where one was given to a function that may have expected an array."""
+    for k, x in enumerate(args):
+        if type(x) in (list, tuple) and x and all(is_traced(item) and item.ndim == 0 for item in x):
+            words = (
+                f"argument {k} is a {type(x).__name__} of numbers, which is a tree here: each number is an input of "
+                f"its own, and the function gets a {type(x).__name__} of them. Pass an array, as np.array([1.0, 2.0]), "
+                "or make one of it with np.stack"
+            )
+            if isinstance(problem, ConcretizationError):
+                raise ConcretizationError(f"{words} ({problem})").with_traceback(problem.__traceback__) from None
+            problem.add_note(words)
+            return
+
+
+def _explain_assignment(problem: Exception) -> None:
     """NumPy reports `a[i] = x` for a traced x as a sequence in the place of a number; say what it was."""
-    if isinstance(problem.__cause__, ConcretizationError) and "sequence" in str(problem):
+    if (
+        type(problem) is ValueError
+        and isinstance(problem.__cause__, ConcretizationError)
+        and "sequence" in str(problem)
+    ):
         raise ConcretizationError(
             "a traced value was assigned into an array of plain NumPy (a[i] = x), where its derivative would be lost; "
             "make the array inside the function with pyad.numpy.array, zeros, empty, ..., of a floating dtype, build "
