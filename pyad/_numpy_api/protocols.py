@@ -44,10 +44,8 @@ from pyad.errors import UnsupportedError
 
 def unsupported(name: str, is_called: bool = True) -> UnsupportedError:
     """The error for a function of NumPy that nothing here stands for, and that is being called."""
-    site = call_site(sys._getframe(1)) if is_called else None
-    if site is None:
-        return UnsupportedError(no_derivative("", name, "traced value"))
-    return UnsupportedError(no_derivative(site.written, name, "traced value", site.where))
+    written = call_site(sys._getframe(1)).written if is_called else ""
+    return UnsupportedError(no_derivative(written, name, "traced value"))
 
 
 def _ufunc_name(ufunc: np.ufunc) -> str:

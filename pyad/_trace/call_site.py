@@ -6,7 +6,10 @@ This is looked at for the words of an error only. It reads frames and source tex
 from __future__ import annotations
 
 import ast
+import inspect
 import linecache
+import sys
+from collections.abc import Callable
 from itertools import islice
 from types import FrameType, ModuleType
 from typing import Any, NamedTuple
@@ -80,26 +83,37 @@ def _expression(frame: FrameType) -> ast.expr | None:
 
 
 def _public(found: Any, path: str, library: str) -> str:
-    """The name of an object of a library as one imports it, without private modules."""
+    """The name of an object of a library as one imports it, with a path of attributes behind it."""
     module = getattr(found, "__module__", None) or ""
-    if module.partition(".")[0] != library or not library:
+    if not library or module.partition(".")[0] != library:
         return ""
     name = getattr(found, "__qualname__", "") or getattr(found, "name", "") or getattr(found, "__name__", "")
-    return ".".join([*_public_parts(module), name or type(found).__name__, *([path] if path else [])])
+    public = _shortest(module, str(name) or type(found).__name__, lambda x: x is found)
+    return f"{public}.{path}" if path else public
 
 
 def _name_of_frame(frame: FrameType | None) -> str:
-    """The name of the function that a frame of a library runs."""
+    """The name of the function, or of the class of the method, that a frame of a library runs."""
     if frame is None:
         return ""
     code = frame.f_code
     if code.co_argcount and code.co_varnames[0] == "self" and "self" in frame.f_locals:
         kind = type(frame.f_locals["self"])
-        return ".".join([*_public_parts(kind.__module__), kind.__qualname__])
-    parts = _public_parts(frame.f_globals["__name__"])
+        return _shortest(kind.__module__, kind.__qualname__, lambda x: x is kind)
+    module = frame.f_globals["__name__"]
     if "<" in code.co_qualname:
-        return f"a function of {'.'.join(parts[:2])}"
-    return ".".join([*parts, code.co_qualname])
+        return f"a function of {'.'.join(_public_parts(module)[:2])}"
+    return _shortest(module, code.co_qualname, lambda x: getattr(inspect.unwrap(x), "__code__", None) is code)
+
+
+def _shortest(module: str, name: str, is_it: Callable[[Any], bool]) -> str:
+    """The shortest name under which an object of a module can be imported."""
+    parts = _public_parts(module)
+    for k in range(1, len(parts) + 1):
+        inside = vars(sys.modules.get(".".join(parts[:k]), inspect)).get(name)
+        if inside is not None and is_it(inside):
+            return ".".join([*parts[:k], name])
+    return ".".join([*parts, name])
 
 
 def _public_parts(module: str) -> list[str]:

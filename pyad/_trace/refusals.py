@@ -15,6 +15,7 @@ from pyad.errors import ConcretizationError
 # What comes nearest to functions that have no derivative here, by the beginning of their names.
 _NEAREST = {
     "numpy.lib.stride_tricks.as_strided": "np.lib.stride_tricks.sliding_window_view, slices and reshape do",
+    "numpy.ma": "ndarrays do: write masked.filled(value), and np.where for what is masked",
     "numpy.polynomial": "np.polyval(coefficients, x), from the highest power on, and np.vander(x) @ coefficients do",
     "numpy.vectorize": "pyad.numpy.vectorize does",
     "scipy.interpolate": "np.interp does, and a spline is linear in its values: with B made of plain numbers, as by "
@@ -42,17 +43,16 @@ def _nearest(name: str) -> str:
     for module, _ in _splits(name):
         ours = _namespace(f"pyad.{module}") if module.startswith("scipy.") else []
         if ours:
-            few = len(ours) <= _MOST_NAMES
-            return (
-                f"of pyad.{module} these do: {', '.join(sorted(ours))}" if few else f"dir(pyad.{module}) says which do"
-            )
+            if len(ours) > _MOST_NAMES:
+                return f"pyad.{module}.__all__ names those that do"
+            return f"of pyad.{module} these do: {', '.join(sorted(ours))}"
     return ""
 
 
-def _splits(name: str) -> list[tuple[str, list[str]]]:
-    """Where a dotted name may be cut into a module and what is in it, the longest module first."""
+def _splits(name: str) -> list[tuple[str, str]]:
+    """Modules that a dotted name may begin with, and the name in them, the longest module first."""
     parts = name.split(".")
-    return [(".".join(parts[:k]), parts[k:]) for k in range(len(parts) - 1, 0, -1)]
+    return [(".".join(parts[:k]), parts[k]) for k in range(len(parts) - 1, 0, -1)]
 
 
 def _namespace(module: str) -> list[str]:
@@ -66,20 +66,20 @@ def _namespace(module: str) -> list[str]:
 
 def _module_with(name: str) -> str:
     """The module of pyad that has a function of NumPy or SciPy, or nothing."""
-    for module, rest in _splits(name):
+    for module, first in _splits(name):
         names = _namespace(f"pyad.{module}")
-        if rest[0] in names or rest[-1] in names:
-            return f"pyad.{module}"
+        if names:
+            return f"pyad.{module}" if first in names else ""
     return ""
 
 
-def no_derivative(written: str, name: str, given: str, where: str = "") -> str:
+def no_derivative(written: str, name: str, given: str) -> str:
     """The words for a function without a derivative that was given a traced value."""
     near = _nearest(name)
-    same = not written or not name or written == name or name.startswith("a function")
     called = written or name
+    same = not written or not name or name.startswith("a function") or name in (written, f"numpy{written[2:]}")
     return (
-        f"{called if same else f'{called} ({name})'} has no derivative in pyad and was given a {given}{where}; "
+        f"{called if same else f'{called} ({name})'} has no derivative in pyad and was given a {given}; "
         f"{near + '; or ' if near else ''}define it with pyad.custom_vjp or pyad.custom_jvp, or take "
         "pyad.stop_gradient(x) if it is constant"
     )
@@ -94,19 +94,19 @@ def not_plain(x: Any, frame: FrameType) -> ConcretizationError:
     given = f"traced {x._text()} value"
     if site.library == "pandas":
         return ConcretizationError(
-            f"pandas was given a {given}{site.where}, which it can only take as a plain number; compute with arrays "
+            f"pandas was given a {given}, which it can only take as a plain number; compute with arrays "
             "inside the function: write .to_numpy() after the Series or DataFrame"
         )
     module = _module_with(site.name) if site.library else ""
     if module:
         return ConcretizationError(
-            f"{site.written or site.name} was given a {given}{site.where}, of which {_SPELLED[site.library]} knows "
+            f"{site.written or site.name} was given a {given}, of which {_SPELLED[site.library]} knows "
             f"nothing here; take the function from {module}, where it has a derivative, or pass pyad.stop_gradient(x)"
         )
     if site.library:
-        return ConcretizationError(no_derivative(site.written, site.name, given, site.where))
+        return ConcretizationError(no_derivative(site.written, site.name, given))
     return ConcretizationError(
-        f"a {given} cannot be made a plain NumPy array{site.where}: the derivative would be lost. "
+        f"a {given} cannot be made a plain NumPy array: the derivative would be lost. "
         "Assigning into an array of plain NumPy (a[i] = x), np.array([x, ...]) and np.vectorize do this: make the "
         "array inside the function with pyad.numpy.array, zeros, empty, ..., build it with np.stack or "
         "np.concatenate, or call pyad.numpy.vectorize; use pyad.stop_gradient(x) if you want the value without its "
@@ -138,12 +138,12 @@ def dropped(what: str, x: Any) -> ConcretizationError:
     ours = _of_numpy(site.found.__name__) if scalar else ""
     if scalar:
         return ConcretizationError(
-            f"{site.written} takes plain numbers, and was given a traced {x._text()} value{site.where}, whose "
+            f"{site.written} takes plain numbers, and was given a traced {x._text()} value, whose "
             f"derivative would be lost; {f'write {ours}' if ours else 'write it with functions of NumPy'}, or pass "
             "pyad.stop_gradient(x) if it is constant"
         )
     return ConcretizationError(
-        f"{what} of a traced {x._text()} value would drop its derivative{site.where}; leave it an array (of a floating "
+        f"{what} of a traced {x._text()} value would drop its derivative; leave it an array (of a floating "
         "dtype; functions are those of NumPy, not of math), or write pyad.stop_gradient(x) first if that is what you "
         "want"
     )
