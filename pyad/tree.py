@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from pyad._binding.dtypes import F64
+from pyad._binding.engine import lib
 from pyad._ops.shape import astype, concatenate, reshape
 from pyad._trace.array import is_traced
 from pyad._tree_codegen import DICT, LEAF, NONE, SEQUENCE, make_functions
@@ -38,6 +39,9 @@ class _Kinds(dict):
         self[cls] = kind
         return kind
 
+
+# What the engine calls the containers that it can take apart.
+_TOKENS = {tuple: lib.PYAD_TOKEN_TUPLE, list: lib.PYAD_TOKEN_LIST, dict: lib.PYAD_TOKEN_DICT}
 
 _KINDS = _Kinds({tuple: SEQUENCE, list: SEQUENCE, dict: DICT, type(None): NONE})
 
@@ -145,22 +149,22 @@ class Structure:
         return found
 
     def tokens(self) -> tuple[list[int], tuple[tuple[Any, ...], ...]] | None:
-        """The structure as numbers (see csrc/python/compiled_call.h), and the keys of its dicts; None where it has
-        other containers than tuples, lists, dicts and None."""
+        """The structure as numbers (a pyad_token of the engine and a number of children each), and the keys of its
+        dicts; None where it has other containers than tuples, lists, dicts and None."""
         numbers: list[int] = []
         keys = []
         for token in self._tokens:
             if token is LEAF or token is NONE:
-                numbers += (token, 0)
+                numbers += (lib.PYAD_TOKEN_LEAF if token is LEAF else lib.PYAD_TOKEN_NONE, 0)
                 continue
             cls, names, arity, flat = token
-            if cls is not tuple and cls is not list and cls is not dict:
+            if cls not in _TOKENS:
                 return None
-            numbers += (2 if cls is tuple else 3 if cls is list else 4, arity)
+            numbers += (_TOKENS[cls], arity)
             if cls is dict:
                 keys.append(tuple(names))
             if flat:
-                numbers += (LEAF, 0) * arity
+                numbers += (lib.PYAD_TOKEN_LEAF, 0) * arity
         return numbers, tuple(keys)
 
     def paths(self) -> list[str]:

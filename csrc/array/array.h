@@ -9,25 +9,6 @@
 #include "base/memory.h"
 #include "base/status.h"
 
-enum { PYAD_MAX_NDIM = 32 };
-
-typedef enum pyad_dtype {
-    PYAD_BOOL = 0,
-    PYAD_I8,
-    PYAD_I16,
-    PYAD_I32,
-    PYAD_I64,
-    PYAD_U8,
-    PYAD_U16,
-    PYAD_U32,
-    PYAD_U64,
-    PYAD_F32,
-    PYAD_F64,
-    PYAD_C64,
-    PYAD_C128,
-    PYAD_DTYPE_COUNT
-} pyad_dtype;
-
 typedef struct pyad_layout {
     int64_t size;        /* number of elements */
     uint8_t dtype;       /* a pyad_dtype */
@@ -61,12 +42,7 @@ typedef struct pyad_env {
     pyad_message *message;
 } pyad_env;
 
-/* Values up to this many bytes live in an arena until a mark is cut; larger ones are buffers, freed when neither the
- * program nor a rule can need them. */
-enum { PYAD_SMALL_BYTES = 1024 };
-
 size_t pyad_dtype_size(int dtype);
-const char *pyad_dtype_name(int dtype);
 
 /* float32 or float64: what the floating kernels take. */
 static inline bool pyad_dtype_is_float(int dtype)

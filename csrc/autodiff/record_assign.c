@@ -37,7 +37,7 @@ static pyad_status check_write(const pyad_env *env, int op, const int64_t *param
     return *out != NULL ? PYAD_OK : PYAD_ERR_MEMORY;
 }
 
-/* A copy of operand 0 with the part replaced. */
+/* Makes a copy of operand 0 in which the strided view is replaced. */
 static pyad_status write_to_copy(const pyad_env *env, int op, const int64_t *params, const pyad_value *in,
                                  const pyad_layout *layout, pyad_value *out)
 {

@@ -1,4 +1,4 @@
-/* Sweeps. */
+/* The driver of sweeps: it goes through the nodes in their order and has the rule of each applied. */
 #include "autodiff/sweep.h"
 
 #include <string.h>
@@ -92,7 +92,7 @@ static pyad_status backward_node(pyad_sweep *sweep, uint32_t node, pyad_slot *sl
     if (tape->op[node] == PYAD_KERNEL_ALIAS)
         return apply_alias(sweep, node, pyad_tape_args(tape, node)[0]);
     if (pyad_kernel_is_indexing(tape->op[node]))
-        return pyad_apply_part_backward(sweep, node, slot);
+        return pyad_apply_indexing_backward(sweep, node, slot);
     if (id == PYAD_RULE_NONE)
         return PYAD_OK;
     if (id == PYAD_RULE_UNRESOLVED) {
@@ -102,7 +102,8 @@ static pyad_status backward_node(pyad_sweep *sweep, uint32_t node, pyad_slot *sl
         if (id == PYAD_RULE_UNRESOLVED)
             return ask_python(sweep, PYAD_CALL_RULE, node);
     }
-    const pyad_program *program = id == PYAD_RULE_PYTHON ? NULL : pyad_rules_get(sweep->recorder.rules, id)->backward;
+    const pyad_rule_program *program =
+        id == PYAD_RULE_PYTHON ? NULL : pyad_rules_get(sweep->recorder.rules, id)->backward;
     if (program == NULL)
         return ask_python(sweep, PYAD_CALL_BACKWARD, node);
     const uint32_t *targets = pyad_tape_args(tape, node);
@@ -137,7 +138,7 @@ static void leave_backward(pyad_sweep *sweep, uint32_t node, pyad_slot *slot)
 
 /* ---- forward ---- */
 
-static pyad_status forward_program(pyad_sweep *sweep, uint32_t node, const pyad_program *program, int operand)
+static pyad_status forward_program(pyad_sweep *sweep, uint32_t node, const pyad_rule_program *program, int operand)
 {
     pyad_tape *tape = sweep->recorder.tape;
     int nargs = tape->nargs[node];
@@ -165,7 +166,7 @@ static pyad_status forward_each(pyad_sweep *sweep, uint32_t node, const pyad_rul
         if (!(want & pyad_output_bit(k)))
             continue;
         if (rule->forward == PYAD_FORWARD_LINEAR)
-            PYAD_TRY(pyad_apply_self(sweep, node, k, k + 1));
+            PYAD_TRY(pyad_apply_linear_jvp(sweep, node, k, k + 1));
         else
             PYAD_TRY(forward_program(sweep, node,
                                      rule->forward == PYAD_FORWARD_OWN ? rule->own_forward[k] : rule->backward, k));
@@ -180,7 +181,7 @@ static pyad_status forward_node(pyad_sweep *sweep, uint32_t node)
     if (tape->op[node] == PYAD_KERNEL_ALIAS)
         return apply_alias(sweep, pyad_tape_args(tape, node)[0], node);
     if (pyad_kernel_is_indexing(tape->op[node]))
-        return pyad_apply_part_forward(sweep, node);
+        return pyad_apply_indexing_forward(sweep, node);
     if (id == PYAD_RULE_NONE || wanted_operands(sweep, node) == 0)
         return PYAD_OK;
     if (id == PYAD_RULE_UNRESOLVED) {
@@ -194,7 +195,7 @@ static pyad_status forward_node(pyad_sweep *sweep, uint32_t node)
     if (rule == NULL || rule->backward == NULL)
         return ask_python(sweep, PYAD_CALL_FORWARD, node);
     if (rule->forward == PYAD_FORWARD_JOINT)
-        return pyad_apply_self(sweep, node, 0, tape->nargs[node]);
+        return pyad_apply_linear_jvp(sweep, node, 0, tape->nargs[node]);
     return forward_each(sweep, node, rule);
 }
 

@@ -182,7 +182,7 @@ int64_t pyad_engine_failed(pyad_status status)
     return PYAD_FAILED + (int64_t)status;
 }
 
-int64_t pyad_engine_answer(const pyad_engine *engine, pyad_status status, uint32_t node)
+int64_t pyad_engine_handle(const pyad_engine *engine, pyad_status status, uint32_t node)
 {
     if (status != PYAD_OK)
         return pyad_engine_failed(status);
@@ -198,7 +198,7 @@ pyad_status pyad_engine_out_of_memory(pyad_engine *engine)
 }
 
 /* Gives the words to a failure that has none of its own. */
-int pyad_engine_told(pyad_engine *engine, pyad_status status)
+int pyad_engine_explained(pyad_engine *engine, pyad_status status)
 {
     if (status == PYAD_ERR_MEMORY)
         return (int)pyad_engine_out_of_memory(engine);

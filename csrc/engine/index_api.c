@@ -1,4 +1,4 @@
-/* Parts of arrays, as the caller reads and writes them. */
+/* Indexing as the caller drives it: reads and writes of elements, slices and views. */
 #include <string.h>
 
 #include "engine/engine.h"
@@ -43,10 +43,10 @@ int64_t pyad_item(int64_t handle, int count, int64_t i, int64_t j)
         return pyad_engine_failed(PYAD_ERR_VALUE);
     if (layout->ndim == count) {
         status = pyad_record_item(&engine->recorder, node, count, index, &node);
-        return pyad_engine_answer(engine, status, node);
+        return pyad_engine_handle(engine, status, node);
     }
     status = record_row(engine, node, count, index, &node);
-    return status != PYAD_OK ? pyad_engine_failed(status) : ~pyad_engine_answer(engine, status, node);
+    return status != PYAD_OK ? pyad_engine_failed(status) : ~pyad_engine_handle(engine, status, node);
 }
 
 /* A bound of a slice as a place in [low, high]. */
@@ -87,7 +87,7 @@ int64_t pyad_slice(int64_t handle, int64_t start, int64_t stop, int64_t step)
     params[1] = params[3] > 0 ? from : 0;
     params[2] = step;
     status = pyad_record(&engine->recorder, PYAD_KERNEL_SLICE, 1, &node, params, &node);
-    return pyad_engine_answer(engine, status, node);
+    return pyad_engine_handle(engine, status, node);
 }
 
 /* Replaces one element by the value of a node, or by a number where `x` is NULL. */
@@ -114,7 +114,7 @@ static int64_t set_element(int64_t old, int count, int64_t *index, const int64_t
     const int64_t params[3] = {2, place, 0};
     uint32_t node = 0;
     status = pyad_record_write(&engine->recorder, PYAD_KERNEL_ASSIGN, 2, args, params, &node);
-    return pyad_engine_answer(engine, status, node);
+    return pyad_engine_handle(engine, status, node);
 }
 
 int64_t pyad_set_item(int64_t old, int count, int64_t i, int64_t j, int64_t x)
@@ -146,7 +146,7 @@ int64_t pyad_assign(int64_t old, int64_t x, int param_count, const int64_t *para
     counted[0] = param_count;
     memcpy(counted + 1, params, (size_t)param_count * sizeof *params);
     status = pyad_record_write(&engine->recorder, PYAD_KERNEL_ASSIGN, 2, args, counted, &node);
-    return pyad_engine_answer(engine, status, node);
+    return pyad_engine_handle(engine, status, node);
 }
 
 int64_t pyad_assign_at(int64_t old, int64_t x, int64_t index)
@@ -161,7 +161,7 @@ int64_t pyad_assign_at(int64_t old, int64_t x, int64_t index)
         status = pyad_engine_node(engine, index, &args[2]);
     if (status == PYAD_OK)
         status = pyad_record_write(&engine->recorder, PYAD_KERNEL_ASSIGN_AT, 3, args, NULL, &node);
-    return pyad_engine_answer(engine, status, node);
+    return pyad_engine_handle(engine, status, node);
 }
 
 int pyad_is_const(int64_t handle)

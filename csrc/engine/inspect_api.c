@@ -1,4 +1,4 @@
-/* Looking at nodes: shapes, values, and memory that leaves. */
+/* Inspecting nodes: shapes, values, and memory that leaves the engine. */
 #include <math.h>
 
 #include "engine/engine.h"

@@ -2,23 +2,7 @@
  *
  * pyad_infer says what layout an instruction's result has; pyad_exec makes the result. Both check their operands, so a
  * wrong shape or dtype is found here, whoever runs the instruction: an eager call, a sweep or a compiled program.
- *
- * Static parameters are int64 vectors that start with their length:
- *   RESHAPE, BROADCAST  shape           TRANSPOSE  permutation      CAST  dtype
- *   SUM, MAX, MIN       axes as bits, keepdims                      LOGSUMEXP  axis, keepdims
- *   SOFTMAX, LOG_SOFTMAX, CONCATENATE  axis
- *   SLICE               per dimension: start, step, count (count -1: one index, the dimension goes)
- *   UNSLICE             ndim, full shape, then as SLICE            PUT  rows
- *   UNPICK              classes           SUM_SQUARES  1 for the mean, 0 for the sum
- *   CUMSUM, CUMPROD, RECUR  axis, from the end
- *   STRIDED_VIEW, ASSIGN, ADD_SLICE  offset, ndim, shape, strides: a part of operand 0, in elements of its C order
- * RECUR's operands are the terms and the factors. ASSIGN gives operand 0 with that part replaced by operand 1, which
- * broadcasts to it. ASSIGN_AT replaces single elements: operand 2 holds their places in C order, which are distinct;
- * operand 1 is one number or one for each.
- *
- * ADD_SLICE and ADD_ROWS are made by the passes over graphs and are never on a tape. ADD_SLICE gives operand 0 with operand
- * 1, which broadcasts, added to a part that has no stride 0. ADD_ROWS adds the rows operand 1 to operand 0 at the indices
- * operand 2; those of one index add up. */
+ */
 #ifndef PYAD_PRIMITIVES_EXEC_H
 #define PYAD_PRIMITIVES_EXEC_H
 

@@ -66,8 +66,8 @@ BRIDGE = """
 int pyad_lend_list(uintptr_t list, int64_t *handles);
 int pyad_sweep_copy_list(const int64_t *handles, uintptr_t list);
 int pyad_axpy_lists(double a, uintptr_t x_list, uintptr_t y_list);
-int pyad_bridge_ops(uintptr_t context, uintptr_t functions);
-int pyad_bridge_call(uintptr_t context, uintptr_t list);
+int pyad_make_op_calls(uintptr_t context, uintptr_t functions);
+int pyad_make_compiled_call(uintptr_t context, uintptr_t list);
 """
 
 

@@ -1,26 +1,22 @@
 /* One call of a compiled program, from Python's arguments to its results.
  *
  * A caller is what is known of one signature: the containers of the arguments, what each leaf has to be, and the shapes
- * and dtypes of the results. A call takes the arguments apart, runs the program and answers its results; it answers None
+ * and dtypes of the results. A call takes the arguments apart, runs the program and returns its results; it returns None
  * where an argument is otherwise, another call is under way, or a guard does not hold, and then nothing has been
  * changed: the caller in Python goes the long way. */
-#ifndef PYAD_BRIDGE_CALL_H
-#define PYAD_BRIDGE_CALL_H
+#ifndef PYAD_COMPILED_CALL_H
+#define PYAD_COMPILED_CALL_H
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "python/op_calls.h"
 
-/* The tokens of containers, parents before their children; each is followed by its number of children. */
-enum { PYAD_TOKEN_LEAF, PYAD_TOKEN_NONE, PYAD_TOKEN_TUPLE, PYAD_TOKEN_LIST, PYAD_TOKEN_DICT };
-/* What a leaf is: an array; a Python float; anything that has to be equal to what it was. */
-enum { PYAD_LEAF_ARRAY, PYAD_LEAF_FLOAT, PYAD_LEAF_STATIC };
-enum { PYAD_CALL_LEAVES = 256, PYAD_CALL_DEPTH = 64, PYAD_CALL_LONG = 1 << 15, PYAD_CALL_STOPPED = 32 };
+enum { PYAD_CALL_DEPTH = 64, PYAD_CALL_LONG = 1 << 15 };
 
 /* The items of a caller's context: the keys of dicts in the order of their tokens, the values of static leaves (None for
  * others), shapes of the results, their dtypes, their scalar types, numpy.empty, numpy.ndarray, the address of the
- * pyad_caller, and a function that runs the node at which the program has stopped, and answers whether it could. */
+ * pyad_caller, and a function that runs the node at which the program has stopped, and returns whether it could. */
 enum {
     PYAD_CALL_KEYS,
     PYAD_CALL_STATICS,
@@ -34,7 +30,7 @@ enum {
     PYAD_CALL_ITEMS
 };
 
-/* Where a walk through containers stands: at which child of which container. */
+/* Where the traversal of containers stands: at which child of which container. */
 typedef struct pyad_frame {
     PyObject *container;
     PyObject *keys; /* of a dict */
@@ -101,28 +97,28 @@ static int pyad_format_dtype(const Py_buffer *view)
     const char *format = view->format != NULL ? view->format : "B";
     int size = view->itemsize == 1 ? 0 : view->itemsize == 2 ? 1 : view->itemsize == 4 ? 2 : 3;
     if (format[0] == 'Z')
-        return format[1] == 'f' ? PYAD_CODE_C64 : format[1] == 'd' ? PYAD_CODE_C128 : -1;
+        return format[1] == 'f' ? PYAD_C64 : format[1] == 'd' ? PYAD_C128 : -1;
     if (format[0] == '\0' || format[1] != '\0')
         return -1;
     switch (format[0]) {
     case '?':
-        return 0;
+        return PYAD_BOOL;
     case 'f':
-        return PYAD_CODE_F32;
+        return PYAD_F32;
     case 'd':
-        return PYAD_CODE_F32 + 1;
+        return PYAD_F64;
     case 'b':
     case 'h':
     case 'i':
     case 'l':
     case 'q':
-        return 1 + size;
+        return PYAD_I8 + size;
     case 'B':
     case 'H':
     case 'I':
     case 'L':
     case 'Q':
-        return 5 + size;
+        return PYAD_U8 + size;
     default:
         return -1;
     }
@@ -204,7 +200,7 @@ static PyObject *pyad_fresh_results(pyad_caller *caller, PyObject *context)
         const pyad_leaf *leaf = &caller->results[k];
         void **place = &caller->outside[caller->input_count + k];
         PyObject *array;
-        if (leaf->ndim == 0 && (leaf->dtype == PYAD_CODE_F32 || leaf->dtype == PYAD_CODE_F32 + 1)) {
+        if (leaf->ndim == 0 && (leaf->dtype == PYAD_F32 || leaf->dtype == PYAD_F64)) {
             *place = &caller->numbers[caller->input_count + k];
             array = pyad_none();
         } else {
@@ -229,7 +225,7 @@ static int pyad_finish_results(const pyad_caller *caller, PyObject *context, PyO
         const double *cell = &caller->numbers[caller->input_count + k];
         float single;
         memcpy(&single, cell, sizeof single);
-        PyObject *number = PyFloat_FromDouble(leaf->dtype == PYAD_CODE_F32 ? (double)single : *cell);
+        PyObject *number = PyFloat_FromDouble(leaf->dtype == PYAD_F32 ? (double)single : *cell);
         PyObject *type = PyTuple_GetItem(PyTuple_GetItem(context, PYAD_CALL_SCALARS), k);
         PyObject *scalar = number != NULL ? PyObject_CallFunctionObjArgs(type, number, NULL) : NULL;
         Py_XDECREF(number);
@@ -267,7 +263,7 @@ static int pyad_run_whole(pyad_caller *caller, PyObject *context, PyObject *cons
     for (int64_t k = 0; k < caller->leaf_count; k++)
         Py_INCREF(leaves[k]);
     int status = pyad_run_on(caller, 1);
-    while (status == PYAD_CALL_STOPPED && pyad_run_node(context) == 0)
+    while (status == PYAD_CALL_PYTHON && pyad_run_node(context) == 0)
         status = pyad_run_on(caller, 0);
     for (int64_t k = 0; k < caller->leaf_count; k++)
         Py_DECREF(leaves[k]);
@@ -305,7 +301,7 @@ static PyObject *pyad_py_call(PyObject *context, PyObject *arguments)
 static const PyMethodDef pyad_call_method = {"call", (PyCFunction)pyad_py_call, METH_O, NULL};
 
 /* Puts the function that calls a program into a list. */
-static int pyad_bridge_call(uintptr_t context, uintptr_t list)
+static int pyad_make_compiled_call(uintptr_t context, uintptr_t list)
 {
     PyObject *tuple = (PyObject *)context;
     if (!PyTuple_Check(tuple) || PyTuple_Size(tuple) != PYAD_CALL_ITEMS)

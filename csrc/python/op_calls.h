@@ -1,29 +1,25 @@
 /* Functions over Python objects that operations run by NumPy call once each: values out of the tape, results into it.
  *
- * Unlike what cffi declares they take and answer objects, so one call does what would be ten through cffi. They know
- * only the common case (arrays of one float or complex dtype, values that are small) and answer None for any other:
+ * Unlike what cffi declares they take and return objects, so one call does what would be ten through cffi. They know
+ * only the common case (arrays of one float or complex dtype, values that are small) and return None for any other:
  * nothing has been changed then that the long way would not do again, and the caller goes it. An exception is raised
  * only where Python itself failed.
  *
  * Each is a method of one tuple, the context, that Python makes once; it holds what they need of Python and NumPy. */
-#ifndef PYAD_BRIDGE_OPS_H
-#define PYAD_BRIDGE_OPS_H
+#ifndef PYAD_OP_CALLS_H
+#define PYAD_OP_CALLS_H
 
 #include "python/buffers.h"
 
 /* The items of the context: the classes of traced arrays and of their views, the name of the handle of both,
  * numpy.ndarray, numpy.empty, and by dtype from float32 on: NumPy's dtypes, then their scalar types. */
 enum { PYAD_CTX_ARRAY, PYAD_CTX_VIEW, PYAD_CTX_HANDLE, PYAD_CTX_NDARRAY, PYAD_CTX_EMPTY, PYAD_CTX_DTYPES };
-enum { PYAD_CTX_SCALARS = PYAD_CTX_DTYPES + 4, PYAD_CTX_SIZE = PYAD_CTX_SCALARS + 4 };
+enum {
+    PYAD_CTX_SCALARS = PYAD_CTX_DTYPES + PYAD_DTYPE_COUNT - PYAD_F32,
+    PYAD_CTX_SIZE = PYAD_CTX_SCALARS + PYAD_DTYPE_COUNT - PYAD_F32
+};
 
-enum { PYAD_CODE_F32 = 9, PYAD_CODE_C64 = 11, PYAD_CODE_C128 = 12 };
-
-/* Larger values are not copied, which is the caller's part. */
-enum { PYAD_BRIDGE_BYTES = 1 << 10 };
-enum { PYAD_BRIDGE_OPERANDS = 16 };
-
-static const int64_t pyad_large_handle = (int64_t)1 << 62;
-static const int64_t pyad_failed_handle = (int64_t)3 << 61;
+enum { PYAD_OP_CALL_OPERANDS = 16 };
 
 static PyObject *pyad_none(void)
 {
@@ -33,7 +29,7 @@ static PyObject *pyad_none(void)
 
 static int64_t pyad_item_size(int dtype)
 {
-    return dtype == PYAD_CODE_F32 ? 4 : dtype == PYAD_CODE_C128 ? 16 : 8;
+    return dtype == PYAD_F32 ? 4 : dtype == PYAD_C128 ? 16 : 8;
 }
 
 static int pyad_is_kind(PyObject *object, PyObject *context, int kind)
@@ -83,20 +79,20 @@ static PyObject *pyad_integers(int64_t count, const int64_t *numbers)
 static PyObject *pyad_scalar_of(PyObject *context, int64_t handle, int dtype)
 {
     PyObject *number;
-    if (dtype < PYAD_CODE_C64) {
+    if (dtype < PYAD_C64) {
         number = PyFloat_FromDouble(pyad_read_number(handle));
     } else {
         float single[2];
         double pair[2];
-        int status = pyad_copy_out(handle, dtype == PYAD_CODE_C64 ? (void *)single : (void *)pair);
+        int status = pyad_copy_out(handle, dtype == PYAD_C64 ? (void *)single : (void *)pair);
         if (status != 0)
             return pyad_none();
-        number = dtype == PYAD_CODE_C64 ? PyComplex_FromDoubles((double)single[0], (double)single[1])
-                                        : PyComplex_FromDoubles(pair[0], pair[1]);
+        number = dtype == PYAD_C64 ? PyComplex_FromDoubles((double)single[0], (double)single[1])
+                                   : PyComplex_FromDoubles(pair[0], pair[1]);
     }
     if (number == NULL)
         return NULL;
-    PyObject *type = PyTuple_GetItem(context, PYAD_CTX_SCALARS + dtype - PYAD_CODE_F32);
+    PyObject *type = PyTuple_GetItem(context, PYAD_CTX_SCALARS + dtype - PYAD_F32);
     PyObject *scalar = PyObject_CallFunctionObjArgs(type, number, NULL);
     Py_DECREF(number);
     return scalar;
@@ -107,10 +103,10 @@ static PyObject *pyad_scalar_of(PyObject *context, int64_t handle, int dtype)
 static PyObject *pyad_value_of(PyObject *context, int64_t handle, int *dtype)
 {
     pyad_info info;
-    if (pyad_look(handle, &info) != 0 || info.data == NULL || info.dtype < PYAD_CODE_F32 || info.size == 0)
+    if (pyad_look(handle, &info) != 0 || info.data == NULL || info.dtype < PYAD_F32 || info.size == 0)
         return pyad_none();
     int64_t item = pyad_item_size(info.dtype);
-    if (info.size * item > PYAD_BRIDGE_BYTES)
+    if (info.size * item > PYAD_SMALL_BYTES)
         return pyad_none();
     *dtype = info.dtype;
     if (info.ndim == 0)
@@ -118,7 +114,7 @@ static PyObject *pyad_value_of(PyObject *context, int64_t handle, int *dtype)
     PyObject *shape = pyad_integers(info.ndim, info.shape);
     if (shape == NULL)
         return NULL;
-    PyObject *kind = PyTuple_GetItem(context, PYAD_CTX_DTYPES + info.dtype - PYAD_CODE_F32);
+    PyObject *kind = PyTuple_GetItem(context, PYAD_CTX_DTYPES + info.dtype - PYAD_F32);
     PyObject *array = PyObject_CallFunctionObjArgs(PyTuple_GetItem(context, PYAD_CTX_EMPTY), shape, kind, NULL);
     Py_DECREF(shape);
     Py_buffer view;
@@ -164,7 +160,7 @@ static PyObject *pyad_operand_value(PyObject *context, PyObject *operand, int *d
     }
     pyad_plain plain;
     if (!pyad_is_kind(operand, context, PYAD_CTX_NDARRAY) || pyad_plain_read(operand, 0, &plain) != 0 ||
-        plain.ndim == 0 || plain.size * pyad_item_size(plain.dtype) > PYAD_BRIDGE_BYTES)
+        plain.ndim == 0 || plain.size * pyad_item_size(plain.dtype) > PYAD_SMALL_BYTES)
         return pyad_none();
     *dtype = plain.dtype;
     Py_INCREF(operand);
@@ -178,7 +174,7 @@ static PyObject *pyad_py_values(PyObject *context, PyObject *const *args, Py_ssi
     if (count != 1 || !PyTuple_Check(args[0]))
         return pyad_none();
     Py_ssize_t operands = PyTuple_Size(args[0]);
-    if (operands == 0 || operands > PYAD_BRIDGE_OPERANDS)
+    if (operands == 0 || operands > PYAD_OP_CALL_OPERANDS)
         return pyad_none();
     int traced = 0;
     for (Py_ssize_t k = 0; !traced && k < operands; k++)
@@ -215,10 +211,10 @@ static int pyad_constant_of(PyObject *context, PyObject *operand, PyObject *keep
     if (PyList_Append(keep, operand) != 0)
         return -1;
     *handle = pyad_lend(PYAD_LEND_CONST, plain.dtype, plain.ndim, plain.shape, NULL, plain.data);
-    return *handle < pyad_failed_handle;
+    return *handle < PYAD_FAILED;
 }
 
-/* The handles of operands, plain ones as constants; answers as pyad_constant_of. Traced ones are looked at first: nothing
+/* The handles of operands, plain ones as constants; returns what pyad_constant_of does. Traced ones are looked at first: nothing
  * would drop what is lent after their transform has ended. */
 static int pyad_handles_of(PyObject *context, PyObject *operands, PyObject *keep, int64_t *handles)
 {
@@ -244,8 +240,8 @@ static int pyad_handles_of(PyObject *context, PyObject *operands, PyObject *keep
 static PyObject *pyad_traced(PyObject *context, int64_t handle)
 {
     PyObject *number = PyLong_FromLongLong(handle);
-    /* A failed handle is answered as a number, which is not a traced array. */
-    if (number == NULL || handle >= pyad_large_handle)
+    /* A failed handle is returned as a number, which is not a traced array. */
+    if (number == NULL || handle >= PYAD_HANDLE_LARGE)
         return number;
     /* What calling the class would come to: it has no constructor of its own. */
     PyObject *array = PyType_GenericAlloc((PyTypeObject *)PyTuple_GetItem(context, PYAD_CTX_ARRAY), 0);
@@ -267,9 +263,9 @@ static PyObject *pyad_py_record(PyObject *context, PyObject *const *args, Py_ssi
     if (pyad_read_op(args[0], &op) != 0)
         return NULL;
     Py_ssize_t operands = PyTuple_Size(args[1]);
-    int64_t handles[PYAD_BRIDGE_OPERANDS];
+    int64_t handles[PYAD_OP_CALL_OPERANDS];
     pyad_plain plain;
-    if (op < 0 || operands > PYAD_BRIDGE_OPERANDS || pyad_plain_read(args[2], 0, &plain) != 0)
+    if (op < 0 || operands > PYAD_OP_CALL_OPERANDS || pyad_plain_read(args[2], 0, &plain) != 0)
         return pyad_none();
     int found = pyad_handles_of(context, args[1], args[3], handles);
     if (found <= 0)
@@ -303,17 +299,17 @@ typedef struct pyad_native {
     int64_t op;
     Py_ssize_t operands;
     Py_ssize_t param_count;
-    int64_t handles[PYAD_BRIDGE_OPERANDS];
-    int64_t params[PYAD_BRIDGE_MOST];
+    int64_t handles[PYAD_OP_CALL_OPERANDS];
+    int64_t params[PYAD_LIST_MOST];
 } pyad_native;
 
-/* Answers as pyad_constant_of. */
+/* Returns what pyad_constant_of does. */
 static int pyad_read_native(PyObject *op, PyObject *handles, PyObject *params, pyad_native *out)
 {
     out->operands = -2;
     if (pyad_read_op(op, &out->op) == 0)
-        out->operands = pyad_read_integers(handles, PYAD_BRIDGE_OPERANDS, out->handles);
-    out->param_count = params == Py_None ? -1 : pyad_read_integers(params, PYAD_BRIDGE_MOST, out->params);
+        out->operands = pyad_read_integers(handles, PYAD_OP_CALL_OPERANDS, out->handles);
+    out->param_count = params == Py_None ? -1 : pyad_read_integers(params, PYAD_LIST_MOST, out->params);
     if (PyErr_Occurred() != NULL)
         return -1;
     return out->op >= 0 && out->operands >= 0 && out->param_count != -2;
@@ -332,7 +328,7 @@ static PyObject *pyad_record_given(PyObject *context, const pyad_native *native,
     if (PyList_Append(keep, value) != 0)
         return NULL;
     int64_t handle = pyad_lend(PYAD_LEND_CONST, plain.dtype, plain.ndim, plain.shape, NULL, plain.data);
-    if (handle < pyad_failed_handle)
+    if (handle < PYAD_FAILED)
         handle = pyad_op_given((int)native->op, (int)native->operands, native->handles, (int)native->param_count,
                                native->params, handle);
     return pyad_traced(context, handle);
@@ -401,9 +397,9 @@ static PyObject *pyad_arrived(PyObject *context, int64_t node)
     int64_t handle = pyad_sweep_value(node);
     if (handle == 0)
         return pyad_none();
-    if (handle >= pyad_failed_handle)
+    if (handle >= PYAD_FAILED)
         return PyLong_FromLongLong(handle);
-    handle &= pyad_large_handle - 1;
+    handle &= PYAD_HANDLE_LARGE - 1;
     PyObject *value = pyad_value_of(context, handle, &dtype);
     if (value != Py_None)
         return value;
@@ -482,16 +478,16 @@ static PyObject *pyad_py_give(PyObject *context, PyObject *const *args, Py_ssize
         return pyad_none();
     if (PyList_Append(args[2], args[1]) != 0)
         return NULL;
-    int64_t part = pyad_lend(PYAD_LEND_CONST, plain.dtype, plain.ndim, plain.shape, NULL, plain.data);
+    int64_t given = pyad_lend(PYAD_LEND_CONST, plain.dtype, plain.ndim, plain.shape, NULL, plain.data);
     /* A value that the engine refuses is refused again on the long way, with words. */
-    if (part >= pyad_failed_handle || pyad_sweep_give(node, part) != 0)
+    if (given >= PYAD_FAILED || pyad_sweep_give(node, given) != 0)
         return pyad_none();
     Py_INCREF(Py_True);
     return Py_True;
 }
 
 /* Puts the functions into a dict, as methods of the context. */
-static int pyad_bridge_ops(uintptr_t context, uintptr_t functions)
+static int pyad_make_op_calls(uintptr_t context, uintptr_t functions)
 {
     static const PyMethodDef table[] = {
         {"value", (PyCFunction)(void (*)(void))pyad_py_value, METH_FASTCALL, NULL},

@@ -15,12 +15,9 @@
 
 typedef int64_t pyad_handle;
 
-enum { PYAD_INDEX_BITS = 28 };
 #define PYAD_MAX_NODES ((uint32_t)1 << PYAD_INDEX_BITS)
 /* The generation of nodes that a sealed mark left behind. Only the engine makes handles of it. */
 #define PYAD_GENERATION_SEALED (((int64_t)1 << (62 - PYAD_INDEX_BITS)) - 1)
-/* Set in a returned handle whose node owns much memory: the holder is asked to say when it drops the handle. */
-#define PYAD_HANDLE_LARGE ((int64_t)1 << 62)
 #define PYAD_HANDLE_MASK (PYAD_HANDLE_LARGE - 1)
 
 enum pyad_node_flag {
@@ -97,7 +94,7 @@ typedef struct pyad_tape {
     pyad_const_entry constants[PYAD_CONST_CACHE];
     int64_t copied;   /* bytes that writes copied since they could not be done in place */
     uint32_t epochs;  /* sweeps begun */
-    bool staging;     /* a program is being recorded: what is lent may be something else when it runs */
+    bool recording_program;     /* a program is being recorded: what is lent may be something else when it runs */
     bool abstract;    /* records layouts only: a rule is being recorded on placeholders */
 } pyad_tape;
 

@@ -18,7 +18,6 @@ __all__ = ["Blas", "get_blas", "set_blas"]
 
 VARIABLE = "PYAD_BLAS"
 _EXPECTED = 'expected "numpy", "mkl" or the path of a shared library that exports cblas_sgemm and cblas_dgemm'
-_NOT_LOADED = 7
 
 
 class Blas(NamedTuple):
@@ -116,10 +115,10 @@ def _load(path: str) -> None:
     if _RUNTIME.fullmatch(os.path.basename(path)):
         _choose_threads(path)
     status, words = _set(os.fsencode(path), True)
-    if status == _NOT_LOADED and not os.path.dirname(path):
+    if status == lib.PYAD_ERR_STATE and not os.path.dirname(path):
         raise FileNotFoundError(f"set_blas: {words}; {_EXPECTED}")
     if status:
-        raise (OSError if status == _NOT_LOADED else ValueError)(f"set_blas: {words}")
+        raise (OSError if status == lib.PYAD_ERR_STATE else ValueError)(f"set_blas: {words}")
 
 
 # ---- MKL ----

@@ -16,22 +16,21 @@ from pyad._ext import ffi, lib
 NULL = ffi.NULL
 
 # Handles from here on are errors or values with a buffer; see csrc/pyad.h.
-LARGE = 1 << 62
-FAILED = LARGE + (1 << 61)
-INDEX_BITS = 28
-CALL_PYTHON = 32
-ERR_DTYPE = 3
+LARGE = lib.PYAD_HANDLE_LARGE
+FAILED = lib.PYAD_FAILED
+INDEX_BITS = lib.PYAD_INDEX_BITS
+CALL_PYTHON = lib.PYAD_CALL_PYTHON
 
 KERNEL_COUNT = lib.pyad_kernel_count()
 
 _ERRORS = {
-    1: MemoryError,
-    2: errors.ShapeError,
-    3: errors.DTypeError,
-    4: ValueError,
-    5: errors.LeakError,
-    6: errors.MutationError,
-    7: errors.EngineError,
+    lib.PYAD_ERR_MEMORY: MemoryError,
+    lib.PYAD_ERR_SHAPE: errors.ShapeError,
+    lib.PYAD_ERR_DTYPE: errors.DTypeError,
+    lib.PYAD_ERR_VALUE: ValueError,
+    lib.PYAD_ERR_STALE: errors.LeakError,
+    lib.PYAD_ERR_MUTATED: errors.MutationError,
+    lib.PYAD_ERR_STATE: errors.EngineError,
 }
 
 # Threads that are recording a program: 0 nearly always, and then nobody need look further.

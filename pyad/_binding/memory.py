@@ -16,8 +16,8 @@ from pyad.errors import DTypeError, NeedsPython, ShapeError
 # Gradients from this size on leave without a copy; below it, copying is cheaper than sharing.
 SHARE_BYTES = 1 << 17
 
-# Values up to this size may lie in the tape's arena (csrc/array/array.h), which keeps nothing alive.
-VIEW_BYTES = 1 << 10
+# Values up to this size may lie in the tape's arena, which keeps nothing alive.
+VIEW_BYTES = lib.PYAD_SMALL_BYTES
 _WIDEST = max(dtype.itemsize for dtype in DTYPES)
 
 
@@ -267,6 +267,6 @@ def object_calls(array_type: type, view_type: type) -> dict[str, Any]:
     floats = [dtype for dtype in DTYPES if dtype in INEXACT]
     context = (array_type, view_type, "_h", np.ndarray, np.empty, *floats, *(dtype.type for dtype in floats))
     functions: dict[str, Any] = {}
-    if lib.pyad_bridge_ops(id(context), id(functions)):
+    if lib.pyad_make_op_calls(id(context), id(functions)):
         raise MemoryError("out of memory while binding the engine")
     return functions

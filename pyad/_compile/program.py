@@ -13,7 +13,6 @@ from pyad._binding import engine, memory
 from pyad._binding.dtypes import CODES, DTYPES
 from pyad._binding.engine import CALL_PYTHON, ffi, lib
 from pyad._compile import report
-from pyad._compile.report import BASES, KINDS
 from pyad._trace.op import REGISTRY
 
 __all__ = ["DONE", "OTHER", "OVERLAP", "Program"]
@@ -51,12 +50,7 @@ class _Instance:
         return array
 
 
-# As in csrc/python/compiled_call.h.
-_ARRAY, _FLOAT, _STATIC = range(3)
-_LEAF, _NONE, _TUPLE, _LIST, _DICT = range(5)
-_MOST_LEAVES = 256
 _UNKNOWN = object()
-_GUARD_FAILED = 33
 
 
 class Program:
@@ -103,9 +97,13 @@ class Program:
         self.simple: int | None = None
         if all(r.handle is not None and not r.is_weak for r in results):
             tokens = structure.tokens()
-            if tokens is not None and tokens[0] == [_LEAF, 0]:
+            if tokens is not None and tokens[0] == [lib.PYAD_TOKEN_LEAF, 0]:
                 self.simple = 0
-            elif tokens is not None and tokens[0] == [_TUPLE, len(results), *[_LEAF, 0] * len(results)]:
+            elif tokens is not None and tokens[0] == [
+                lib.PYAD_TOKEN_TUPLE,
+                len(results),
+                *[lib.PYAD_TOKEN_LEAF, 0] * len(results),
+            ]:
                 self.simple = 1
         self.apart: Any = None  # addresses of arguments that are known to share no memory
 
@@ -121,7 +119,7 @@ class Program:
     def _make_caller(self, structure: tree.Structure, leaves: list[Any]) -> Callable[[Any], Any] | None:
         tokens = structure.tokens()
         info = self._count()
-        if tokens is None or len(leaves) > _MOST_LEAVES or (self.stored and self.outside):
+        if tokens is None or len(leaves) > lib.PYAD_CALL_LEAVES or (self.stored and self.outside):
             return None
         numbers = {place: number for number, place in enumerate(self.places)}
         specs = ffi.new("pyad_leaf[]", len(leaves))
@@ -129,11 +127,15 @@ class Program:
         keep: list[Any] = [specs, outcomes]
         for k, x in enumerate(leaves):
             if k not in numbers:
-                specs[k].kind = _STATIC
+                specs[k].kind = lib.PYAD_LEAF_STATIC
             elif type(x) is float:
-                specs[k].kind, specs[k].input = _FLOAT, numbers[k]
+                specs[k].kind, specs[k].input = lib.PYAD_LEAF_FLOAT, numbers[k]
             elif isinstance(x, np.ndarray | np.generic):
-                specs[k].kind, specs[k].input, specs[k].stored = _ARRAY, numbers[k], k in self.stored.values()
+                specs[k].kind, specs[k].input, specs[k].stored = (
+                    lib.PYAD_LEAF_ARRAY,
+                    numbers[k],
+                    k in self.stored.values(),
+                )
                 keep.append(_fill_leaf(specs[k], x.shape, x.dtype))
             else:
                 return None
@@ -162,7 +164,7 @@ class Program:
             functools.partial(self._call, instance),
         )
         made: list[Any] = []
-        if lib.pyad_bridge_call(id(context), id(made)):
+        if lib.pyad_make_compiled_call(id(context), id(made)):
             return None
         return made[0]
 
@@ -203,7 +205,7 @@ class Program:
         pointer = instance.pointer
         try:
             status = lib.pyad_instance_run(pointer, ffi.cast("void **", addresses))
-            while status == CALL_PYTHON or (status == _GUARD_FAILED and relax is not None and relax(pointer)):
+            while status == CALL_PYTHON or (status == lib.PYAD_GUARD_FAILED and relax is not None and relax(pointer)):
                 if status == CALL_PYTHON and not self._call(instance):
                     return False
                 status = lib.pyad_instance_go(pointer)
@@ -277,11 +279,11 @@ class Program:
         op = REGISTRY[node.op]
         params = tuple(ffi.unpack(node.params + 1, node.params[0])) if node.params != ffi.NULL else ()
         entry = params if op.rerun is None else self.keep[params[0]]
-        there = instance.value(number, writable=True) if node.base < len(BASES) else number
+        there = instance.value(number, writable=True) if node.base < lib.PYAD_BASE_OUTSIDE else number
         operands: list[Any] = []
         for k in ffi.unpack(node.args, node.nargs) if node.nargs else []:
             lib.pyad_compiled_node(self.compiled, 1, k, node)
-            operands.append(instance.value(k) if node.base < len(BASES) else k)
+            operands.append(instance.value(k) if node.base < lib.PYAD_BASE_OUTSIDE else k)
         return op, entry, operands, there
 
     def addresses(self) -> set[int]:
@@ -290,7 +292,7 @@ class Program:
         found = set()
         k = 0
         while lib.pyad_compiled_node(self.compiled, True, k, info):
-            if info.kind == KINDS.index("input") and info.data != ffi.NULL:
+            if info.kind == lib.PYAD_G_INPUT and info.data != ffi.NULL:
                 found.add(int(ffi.cast("uintptr_t", info.data)))
             k += 1
         return found

@@ -38,9 +38,7 @@ _given, _compute = CALLS["given"], CALLS["compute"]
 # By the engine's number.
 REGISTRY: dict[int, Op] = {}
 
-_WRONG_DTYPE = FAILED + engine.ERR_DTYPE
-
-FORWARD_SAME, FORWARD_LINEAR, FORWARD_JOINT, FORWARD_OWN = range(4)
+_WRONG_DTYPE = FAILED + lib.PYAD_ERR_DTYPE
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +51,7 @@ class Op:
     reference: Callable[..., Any]
     backward: Rule | None = None
     forward: Any = None
-    forward_kind: int = FORWARD_OWN
+    forward_kind: int = lib.PYAD_FORWARD_OWN
     is_elementwise: bool = False
     in_python: bool = False
     # Its rules do not write into the plain arrays they are given and keep none of them, so they may see the engine's
@@ -161,13 +159,23 @@ def elementwise(
     name: str, reference: Callable[..., Any], partials: Rule, domain: tuple[tuple[float, float], ...] = ((-2.0, 2.0),)
 ) -> Op:
     """Register an op that the engine has an element-wise kernel for, under the kernel's name."""
-    op = Op(name, engine.kernel(name), len(domain), reference, partials, partials, FORWARD_SAME, True, domain=domain)
+    op = Op(
+        name,
+        engine.kernel(name),
+        len(domain),
+        reference,
+        partials,
+        partials,
+        lib.PYAD_FORWARD_SAME,
+        True,
+        domain=domain,
+    )
     return _register(op)
 
 
 def linear(name: str, reference: Callable[..., Any], transpose: Rule, arity: int = 1, joint: bool = False) -> Op:
     """Register an op that is linear in each operand (`joint`: in all of them together)."""
-    kind = FORWARD_JOINT if joint else FORWARD_LINEAR
+    kind = lib.PYAD_FORWARD_JOINT if joint else lib.PYAD_FORWARD_LINEAR
     return _register(Op(name, engine.kernel(name), arity, reference, transpose, None, kind))
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from pyad._binding import dtypes, engine, memory
 from pyad._binding.engine import FAILED, LARGE, lib
 from pyad._trace.array import CALLS, Array, bare, is_traced, wrap
-from pyad._trace.op import FORWARD_LINEAR, FORWARD_OWN, FORWARD_SAME, REGISTRY, Op, Rule, handle_of, run
+from pyad._trace.op import REGISTRY, Op, Rule, handle_of, run
 from pyad.errors import EngineError, NeedsPython
 
 _value, _visit, _give_array = CALLS["value"], CALLS["visit"], CALLS["give"]
@@ -32,7 +32,7 @@ def _finish_program(op: Op, which: int, inputs: list[Array], outputs: tuple[Any,
         if out is not None and not is_traced(out):
             raise EngineError(f"op {op.name}: the rule's output {k} is {out!r}, expected a traced value or None")
         handles.append(-1 if out is None else out._h)
-    status = lib.pyad_rule_program(which, engine.next_generation(), len(inputs), len(handles), handles)
+    status = lib.pyad_rule_finish_program(which, engine.next_generation(), len(inputs), len(handles), handles)
     if status:
         raise engine.error(status)
 
@@ -82,7 +82,7 @@ def supply_rule(node: int) -> None:
             raise engine.error(status)
         here.abstract = True
         _record_backward(op, infos, params)
-        if op.forward_kind == FORWARD_OWN:
+        if op.forward_kind == lib.PYAD_FORWARD_OWN:
             for k in range(info.nargs):
                 _record_forward(op, k, infos, params)
     except NeedsPython:
@@ -222,11 +222,11 @@ def _run_forward(
 def _forward_parts(op: Op, tangents: list[Any], y: Any, xs: list[Any], params: tuple[int, ...]) -> list[Any]:
     """Contributions to the tangent of a native op whose rule needs Python."""
     given = [(k, t) for k, t in enumerate(tangents) if t is not None]
-    if op.forward_kind == FORWARD_SAME:
+    if op.forward_kind == lib.PYAD_FORWARD_SAME:
         return [op.backward(t, y, *xs)[k] for k, t in given]  # type: ignore[misc]
-    if op.forward_kind == FORWARD_OWN:
+    if op.forward_kind == lib.PYAD_FORWARD_OWN:
         return [op.forward[k](t, y, *xs, params) for k, t in given]
-    if op.forward_kind == FORWARD_LINEAR:
+    if op.forward_kind == lib.PYAD_FORWARD_LINEAR:
         return [run(op, [*xs[:k], t, *xs[k + 1 :]], params) for k, t in given]
     full = [np.zeros(np.shape(x)) if t is None else t for t, x in zip(tangents, xs, strict=True)]
     return [run(op, full, params)]

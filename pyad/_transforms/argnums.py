@@ -84,8 +84,8 @@ def _check_argnums(name: str, argnums: Any) -> None:
     except TypeError:
         given = f"an array of {argnums.dtype}" if isinstance(argnums, np.ndarray) else repr(argnums)
         raise TypeError(
-            f"{name}: argnums must be an integer or a sequence of integers, got {given}; where that is an argument of the "
-            f"function, write {name}(f)(x)"
+            f"{name}: argnums must be an integer or a sequence of integers, got {given}; where that is an argument of "
+            f"the function, write {name}(f)(x)"
         ) from None
 
 

@@ -31,10 +31,10 @@ def _drive(status: int, recorded: bool) -> None:
     cell = ffi.new("int64_t *")
     while status == CALL_PYTHON:
         want = lib.pyad_sweep_wants(cell)
-        if want == 1:
+        if want == lib.PYAD_CALL_RULE:
             supply_rule(cell[0])
         else:
-            run_rule(cell[0], want == 3, recorded)
+            run_rule(cell[0], want == lib.PYAD_CALL_FORWARD, recorded)
         status = lib.pyad_sweep_go()
     check(status)
 

@@ -349,6 +349,7 @@ def test_wrong_cotangents():
 def test_an_argument_in_the_place_of_argnums():
     for transform in (pyad.grad, pyad.value_and_grad, pyad.jacobian, pyad.hessian):
         name = transform.__name__
+        words = [name, "argnums must be", f"write {name}(f)(x)"]
         for given in (X, 2.0, (0.5, 1.0), {"w": X}, [X]):
             fails(
                 TypeError, [name, "argnums must be", f"write {name}(f)(x)"], lambda t=transform, g=given: t(np.sum, g)
@@ -468,7 +469,7 @@ def _of_numpy():
         (lambda x: np.lib.stride_tricks.as_strided(x, (2, 2), (8, 8)), ["as_strided", "sliding_window_view"]),
         (
             lambda x: polynomial.Polynomial(x)(0.5),
-            ["polynomial.Polynomial (numpy.polynomial.Polynomial) has no", "np.polyval"],
+            ["polynomial.Polynomial (numpy.polynomial.", "np.polyval"],
         ),
         (lambda x: polynomial.Polynomial(X)(x), ["numpy.polynomial.Polynomial has no", "np.polyval"]),
         (lambda x: polynomial.polynomial.polyval(0.5, x), ["polynomial.polynomial.polyval", "np.vander"]),

@@ -45,7 +45,7 @@ static pyad_status fold_node(void *context, const pyad_graph *old, uint32_t node
     return pyad_graph_add(graph, &constant, NULL, number);
 }
 
-pyad_status pyad_pass_fold(const pyad_graph *old, pyad_graph *graph)
+pyad_status pyad_pass_constant_fold(const pyad_graph *old, pyad_graph *graph)
 {
     return pyad_graph_rewrite(old, graph, fold_node, NULL);
 }
