@@ -138,8 +138,8 @@ def dropped(what: str, x: Any) -> ConcretizationError:
     ours = _of_numpy(site.found.__name__) if scalar else ""
     if scalar:
         return ConcretizationError(
-            f"{site.written} takes plain numbers, and was given a traced {x._text()} value, whose "
-            f"derivative would be lost; {f'write {ours}' if ours else 'write it with functions of NumPy'}, or pass "
+            f"{site.found.__module__}.{site.found.__name__} takes plain numbers, and was given a traced {x._text()} "
+            f"value, whose derivative would be lost; {f'write {ours}' if ours else 'write it with functions of NumPy'}, or pass "
             "pyad.stop_gradient(x) if it is constant"
         )
     return ConcretizationError(
