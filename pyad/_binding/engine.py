@@ -59,8 +59,14 @@ def error(status: int, handles: tuple[int, ...] = ()) -> Exception:
         status -= FAILED
     cls = _ERRORS.get(status, errors.EngineError)
     if cls is errors.LeakError:
-        return errors.LeakError(_leak_words(handles))
+        return errors.LeakError(_leak_words(handles) + describe_leak(handles))
     return cls(ffi.string(lib.pyad_last_message()).decode() or f"status {status}")
+
+
+def describe_leak(handles: tuple[int, ...]) -> str:
+    """Where the values of handles were left, as the end of a sentence; `_trace.left_behind`, which knows the objects
+    that have them, puts its function in the place of this one."""
+    return ""
 
 
 def _leak_words(handles: tuple[int, ...]) -> str:
@@ -114,8 +120,9 @@ class Engine:
         # What is needed as long as the tape has the nodes. Always put here before the engine is told of it.
         self.keep: Any = []
         self.info = ffi.new("pyad_info *")
-        # What owns the memory of arrays outside a function that is being recorded, by id: programs read them in place.
-        self.outside: set[int] = set()
+        # While a program is being recorded: copies of the arrays that it reads, and who looks for random draws.
+        self.copies: dict[Any, np.ndarray] = {}
+        self.draws: Any = None
         self.abstract = False  # a rule is being recorded on placeholders, which have no values
         self.dead: list[Any] = []  # cells of saved tapes whose owner is gone, freed by this thread
 

@@ -30,8 +30,8 @@ class CallSite(NamedTuple):
 def call_site(frame: FrameType | None) -> CallSite:
     """The call under way in the innermost frame of the user's, seen from `frame`."""
     asked = None
-    while frame is not None and _root(frame) in (*_LIBRARIES, "pyad"):
-        if _root(frame) in _LIBRARIES:
+    while frame is not None and (root := _root(frame)) in (*_LIBRARIES, "pyad"):
+        if root in _LIBRARIES:
             asked = frame
         frame = frame.f_back
     library = "" if asked is None else _root(asked)
@@ -42,8 +42,15 @@ def call_site(frame: FrameType | None) -> CallSite:
     return CallSite(written, found, _public(found, path, library) or _name_of_frame(asked), library, where)
 
 
+_HERE = __file__.rpartition("_trace")[0]
+
+
 def _root(frame: FrameType) -> str:
-    return (frame.f_globals.get("__name__") or "").partition(".")[0]
+    """The package that a frame's code is of."""
+    if frame.f_code.co_filename.startswith(_HERE):
+        return "pyad"
+    root = (frame.f_globals.get("__name__") or "").partition(".")[0]
+    return root if root in _LIBRARIES else ""
 
 
 def _callee(frame: FrameType) -> tuple[str, Any, str]:

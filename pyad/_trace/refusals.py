@@ -135,12 +135,11 @@ def dropped(what: str, x: Any) -> ConcretizationError:
     """The error for what would make a plain value of a traced one."""
     site = call_site(sys._getframe(1))
     scalar = getattr(site.found, "__module__", "") in ("math", "cmath")
-    ours = _of_numpy(site.found.__name__) if scalar else ""
+    ours = (_of_numpy(site.found.__name__) if scalar else "") or "it with functions of NumPy"
     if scalar:
         return ConcretizationError(
-            f"{site.written} takes plain numbers, and was given a traced {x._text()} value, whose "
-            f"derivative would be lost; {f'write {ours}' if ours else 'write it with functions of NumPy'}, or pass "
-            "pyad.stop_gradient(x) if it is constant"
+            f"{site.found.__module__}.{site.found.__name__} takes plain numbers, and was given a traced {x._text()} "
+            f"value, whose derivative would be lost; write {ours}, or pass pyad.stop_gradient(x) if it is constant"
         )
     return ConcretizationError(
         f"{what} of a traced {x._text()} value would drop its derivative; leave it an array (of a floating "
