@@ -1,5 +1,6 @@
 /* Going forward through a linear operation: the operation itself on tangents. */
 #include "autodiff/apply.h"
+#include "primitives/exec.h"
 
 /* Zeros of the layout's shape: one element that stands for all. */
 static pyad_status make_zeros(pyad_sweep *sweep, const pyad_layout *like, pyad_value *out)

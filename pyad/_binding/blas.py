@@ -39,8 +39,11 @@ class Blas(NamedTuple):
 def get_blas() -> Blas:
     """What matrix products are taken from at present.
 
+    Returns:
+        A named tuple: `library` (the path), `function` (the symbol), `integers` (32 or 64 bits).
+
     >>> import pyad
-    >>> isinstance(pyad.get_blas().library, str)
+    >>> pyad.get_blas().integers in (32, 64)
     True
     """
     info = ffi.new("pyad_blas_info *")
@@ -52,22 +55,27 @@ def get_blas() -> Blas:
 def set_blas(which: str | os.PathLike[str]) -> Blas:
     """Take matrix products from another BLAS from now on, on all threads.
 
-    `which` is "numpy" for the library that NumPy has loaded, as at the start; "mkl" for Intel's, from the package index
-    (`pip install "pyad-autodiff[mkl]"`) or a conda environment; or the path of any shared library that exports the C
-    interface of BLAS, with 32- or 64-bit integers. The library is tried out on small products first. Products that are
-    running finish where they began. Only pyad's products are concerned, not NumPy's. The environment variable PYAD_BLAS
-    does the same when pyad is imported.
+    The library is tried out on small products first. Products that are running finish where they began. Only pyad's
+    products are concerned, not NumPy's. The environment variable PYAD_BLAS does the same when pyad is imported.
 
-    >>> import pyad
-    >>> pyad.set_blas("numpy") == pyad.get_blas()
-    True
+    Args:
+        which: "numpy" for the library that NumPy has loaded, as at the start; "mkl" for Intel's, from the package index
+            (`pip install "pyad-autodiff[mkl]"`) or a conda environment; or the path of any shared library that exports
+            the C interface of BLAS, with 32- or 64-bit integers.
+
+    Returns:
+        What `get_blas` says from now on.
 
     Raises:
         TypeError: `which` is neither a string nor a path.
         ImportError: "mkl" is asked for and not installed.
-        FileNotFoundError: there is no such file.
-        OSError: the file is not a library that can be loaded.
-        ValueError: the library has no cblas, or one that gives wrong numbers.
+        FileNotFoundError: There is no such file.
+        OSError: The file is not a library that can be loaded.
+        ValueError: The library has no cblas, or one that gives wrong numbers.
+
+    >>> import pyad
+    >>> pyad.set_blas("numpy") == pyad.get_blas()
+    True
     """
     if not isinstance(which, str | os.PathLike):
         raise TypeError(f"set_blas: {which!r} is a {type(which).__name__}; {_EXPECTED}")

@@ -29,7 +29,18 @@ __all__ = ["CompileWarning", "Compiled", "compile"]
 
 
 class CompileWarning(UserWarning):
-    """A compiled function is recorded again and again, or not compiled at all."""
+    """A compiled function is recorded again and again, or not compiled at all.
+
+    >>> import warnings
+    >>> import pyad
+    >>> fast = pyad.compile(lambda x, n: x * n, max_programs=1)
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
+    ...     _ = [fast(1.0, n) for n in range(4)]
+    ...
+    >>> caught[0].category.__name__
+    'CompileWarning'
+    """
 
 
 def compile(function: Callable[..., Any], *, max_programs: int = 64) -> Compiled:
@@ -38,8 +49,7 @@ def compile(function: Callable[..., Any], *, max_programs: int = 64) -> Compiled
     Arguments and results are numbers, arrays, and tuples, lists and dicts of them. The function may take derivatives
     (`pyad.value_and_grad`, `pyad.hvp`, ...), write into arrays, loop and branch; what it writes into its arguments is
     written into the caller's arrays. Arguments that are no floats or arrays (ints, strings, functions, ...) must be
-    hashable, and belong to the signature: for another value another program is recorded. At most `max_programs` are
-    kept, the least recently used goes first.
+    hashable, and belong to the signature: for another value another program is recorded.
 
     What the function finds outside its arguments may change between calls: numbers, strings, arrays, lists, dicts and
     functions in the globals, closures, defaults and attributes that its code mentions, and the code of the Python
@@ -56,10 +66,18 @@ def compile(function: Callable[..., Any], *, max_programs: int = 64) -> Compiled
 
     A float that the function needs as a Python number, other than to compare it, cannot be replayed and raises.
 
-    Raises (when called):
-        ConcretizationError: a value is turned into a plain number or array.
-        TypeError: an argument that is neither number, array nor hashable, or is an iterator; random numbers are drawn.
-        ValueError: an array that is written into is read-only.
+    Args:
+        function: Any function that does the same when it is called with the same arguments.
+        max_programs: How many recordings are kept, at least 1; the least recently used goes first.
+
+    Returns:
+        A `Compiled` to be called in its place; the function itself where it is one already.
+
+    Raises:
+        TypeError: `function` is no function; (when called) an argument that is neither number, array nor hashable, or
+            is an iterator; random numbers are drawn.
+        ConcretizationError: (when called) a value is turned into a plain number or array.
+        ValueError: `max_programs` is below 1; (when called) an array that is written into is read-only.
 
     >>> import numpy as np
     >>> import pyad
@@ -67,6 +85,7 @@ def compile(function: Callable[..., Any], *, max_programs: int = 64) -> Compiled
     ...     value, gradient = pyad.value_and_grad(lambda w: np.mean((x @ w - y) ** 2))(weights)
     ...     weights -= 0.01 * gradient
     ...     return value
+    ...
     >>> fast = pyad.compile(step)
     >>> weights = np.zeros(2)
     >>> x, y = np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([1.0, 2.0])
@@ -83,7 +102,18 @@ def compile(function: Callable[..., Any], *, max_programs: int = 64) -> Compiled
 
 
 class Compiled:
-    """A compiled function. Made by `pyad.compile`; called as the function is."""
+    """A compiled function. Made by `pyad.compile`; called as the function is.
+
+    `recorded` is the number of programs that have been recorded so far, `programs` those there are.
+
+    Raises:
+        ConcretizationError, TypeError, ValueError: As `pyad.compile` says.
+
+    >>> import pyad
+    >>> fast = pyad.compile(lambda x, n: x * n)
+    >>> fast(2.0, 3), fast(4.0, 3), fast.recorded
+    (6.0, 12.0, 1)
+    """
 
     def __init__(self, function: Callable[..., Any], max_programs: int) -> None:
         self.function = function

@@ -7,7 +7,6 @@ of `pyad.numpy`, which hand plain arrays to NumPy itself.
 
 from __future__ import annotations
 
-import functools
 import importlib
 import sys
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from typing import Any
 
 from numpy import ufunc
 
+from pyad._ops._docstrings import in_words_of
 from pyad._ops._nested import nested_array
 from pyad._trace.array import Array, contains_traced, is_traced
 from pyad.errors import EngineError, UnsupportedError
@@ -136,7 +136,7 @@ def namespace(module: ModuleType) -> dict[str, Any]:
 
 def _either(theirs: Callable[..., Any], ours: Callable[..., Any]) -> Callable[..., Any]:
     if isinstance(theirs, ufunc):
-        return _either_ufunc(theirs, ours)
+        return _dressed(_either_ufunc(theirs, ours), theirs, ours)
 
     def function(*args: Any, **keywords: Any) -> Any:
         if keywords and keywords.get("out") is not None:
@@ -149,7 +149,7 @@ def _either(theirs: Callable[..., Any], ours: Callable[..., Any]) -> Callable[..
                 return ours(*args, **keywords)
         return theirs(*args, **keywords)
 
-    return _dressed(function, theirs)
+    return _dressed(function, theirs, ours)
 
 
 def _either_ufunc(theirs: ufunc, ours: Callable[..., Any]) -> Callable[..., Any]:
@@ -175,7 +175,7 @@ def _either_ufunc(theirs: ufunc, ours: Callable[..., Any]) -> Callable[..., Any]
             return ours(*args)
         return either(*args, **keywords)
 
-    function = _dressed(unary if theirs.nin == 1 else binary if theirs.nin == 2 else either, theirs)
+    function = unary if theirs.nin == 1 else binary if theirs.nin == 2 else either
     # What NumPy's ufuncs have besides the call; their methods find traced operands by themselves.
     for name in (
         "accumulate",
@@ -194,8 +194,8 @@ def _either_ufunc(theirs: ufunc, ours: Callable[..., Any]) -> Callable[..., Any]
     return function
 
 
-def _dressed(function: Callable[..., Any], theirs: Callable[..., Any]) -> Callable[..., Any]:
-    # NumPy's name and words, with our docstring behind where ours says more.
-    functools.update_wrapper(function, theirs, assigned=("__name__", "__qualname__", "__doc__"), updated=())
+def _dressed(function: Callable[..., Any], theirs: Callable[..., Any], ours: Callable[..., Any]) -> Callable[..., Any]:
+    function.__name__ = function.__qualname__ = theirs.__name__
+    function.__doc__ = in_words_of(theirs, ours.__doc__)
     function.__wrapped__ = theirs  # type: ignore[attr-defined]
     return function

@@ -60,8 +60,17 @@ class Array:
     """A value on the tape. Behaves like the `numpy.ndarray` (or NumPy scalar) it stands for.
 
     You never make one: `pyad.grad` and the other transforms hand them to your function. Its shape, dtype, operators,
-    methods and NumPy functions are those of an ndarray. What would drop the derivative without a word, such as
-    `float(x)`, raises.
+    methods and NumPy functions are those of an ndarray.
+
+    Raises:
+        ConcretizationError: What would drop the derivative without a word, such as `float(x)`.
+        LeakError: Any use after the transform has ended, or on another thread.
+
+    >>> import numpy as np
+    >>> import pyad
+    >>> pyad.grad(lambda x: print(x) or np.sum(x * x.T))(np.array([1.0, 2.0]))
+    <traced float64[2] [1. 2.]>
+    array([2., 4.])
     """
 
     __slots__ = ("_h", "_keep")

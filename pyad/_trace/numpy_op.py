@@ -37,14 +37,30 @@ _values, _record = CALLS["values"], CALLS["record"]
 
 
 def numpy_op(name: str, reference: Callable[..., Any], vjp: Callable[..., Any], jvp: Callable[..., Any]) -> NumpyOp:
-    """Define an op that NumPy runs; returns the function that records it.
+    """Define an op that NumPy runs.
 
-    reference(*operands, **params): the value, an array or a tuple of arrays, of one dtype or real ones beside complex
-        ones; operands are plain, of one dtype.
-    vjp(s, y, *operands, **params): a tuple of cotangents, one per operand, each of that operand's shape or of one that
-        broadcasting it gives; None for no derivative. A function in the place of a cotangent is called to give it, only
-        where that operand's is needed.
-    jvp(tangents, y, *operands, **params): the tangent of the value; an operand's tangent is None where it has none.
+    Args:
+        name: What messages call it.
+        reference: `reference(*operands, **params)` returns the value, an array or a tuple of arrays, of one dtype or
+            real ones beside complex ones; operands are plain, of one dtype.
+        vjp: `vjp(s, y, *operands, **params)` returns a tuple of cotangents, one per operand, each of that operand's
+            shape or of one that broadcasting it gives; None for no derivative. A function in the place of a cotangent
+            is called to give it, only where that operand's is needed.
+        jvp: `jvp(tangents, y, *operands, **params)` returns the tangent of the value; an operand's tangent is None
+            where it has none.
+
+    Returns:
+        The function `(*operands, **params)` that records it, of which one operand at least must be traced.
+
+    Raises:
+        EngineError: There are 65535 ops.
+
+    >>> import numpy as np
+    >>> import pyad
+    >>> from pyad.extend import numpy_op
+    >>> cube = numpy_op("cube", lambda x: x**3, lambda s, y, x: (3 * s * x**2,), lambda t, y, x: 3 * t[0] * x**2)
+    >>> pyad.grad(cube)(2.0)
+    np.float64(12.0)
     """
     op = _define(name, reference, vjp, jvp)
     number = op.number
@@ -84,9 +100,26 @@ def numpy_op(name: str, reference: Callable[..., Any], vjp: Callable[..., Any], 
 def numpy_op_linear(
     name: str, reference: Callable[..., Any], transpose: Callable[..., Any], joint: bool = False
 ) -> NumpyOp:
-    """Define an op that is linear in each operand (`joint`: in all of them together), by its transpose.
+    """Define an op that is linear in each operand, by its transpose.
 
-    transpose(s, *operands, **params): a tuple of cotangents, as `vjp` of `numpy_op`.
+    Args:
+        name: What messages call it.
+        reference: As in `numpy_op`.
+        transpose: `transpose(s, *operands, **params)` returns a tuple of cotangents, as `vjp` of `numpy_op`.
+        joint: Whether it is linear in all operands together.
+
+    Returns:
+        The function `(*operands, **params)` that records it, of which one operand at least must be traced.
+
+    Raises:
+        EngineError: There are 65535 ops.
+
+    >>> import numpy as np
+    >>> import pyad
+    >>> from pyad.extend import numpy_op_linear
+    >>> flipped = numpy_op_linear("flipped", lambda x: x[::-1].copy(), lambda s, x: (flipped(s),))
+    >>> pyad.grad(lambda x: flipped(x)[0])(np.ones(3))
+    array([0., 0., 1.])
     """
 
     def jvp(tangents: list[Any], y: Any, *operands: Any, **params: Any) -> Any:
@@ -107,7 +140,23 @@ def numpy_op_linear(
 def numpy_op_elementwise(name: str, reference: Callable[..., Any], partials: Callable[..., Any]) -> NumpyOp:
     """Define an element-wise op by its partial derivatives.
 
-    partials(s, y, *operands): s times the partial derivative by each operand, as for a native element-wise op.
+    Args:
+        name: What messages call it.
+        reference: As in `numpy_op`.
+        partials: `partials(s, y, *operands)` returns s times the partial derivative by each operand.
+
+    Returns:
+        The function `(*operands)` that records it, of which one operand at least must be traced.
+
+    Raises:
+        EngineError: There are 65535 ops.
+
+    >>> import numpy as np
+    >>> import pyad
+    >>> from pyad.extend import numpy_op_elementwise
+    >>> cube = numpy_op_elementwise("cube", lambda x: x**3, lambda s, y, x: (3 * s * x**2,))
+    >>> pyad.grad(cube)(2.0)
+    np.float64(12.0)
     """
 
     def jvp(tangents: list[Any], y: Any, *operands: Any) -> Any:

@@ -25,8 +25,19 @@ def jacobian(
 ) -> Callable[..., Any]:
     """A function that gives the Jacobian of `function`, row by row in reverse mode over one recording.
 
-    For an output of shape s and an input of shape t the Jacobian has shape s + t. Containers nest: the output's
-    containers outside, the chosen argument's inside. Complex outputs need `holomorphic`, as in `grad`.
+    Args:
+        function: Returns a real number or array, or containers of them.
+        argnums: By which positional arguments to differentiate: an integer, or a sequence of several.
+        has_aux: Whether it returns a pair of a value and anything else.
+        holomorphic: Whether inputs and outputs are complex, as in `value_and_grad`.
+
+    Returns:
+        A function of the same arguments that returns the Jacobian, with `has_aux` (Jacobian, aux). For an output of
+        shape s and an input of shape t it has shape s + t. Containers nest: the output's outside, the chosen argument's
+        inside.
+
+    Raises:
+        TypeError, DTypeError, ValueError: As `value_and_grad`.
 
     >>> import numpy as np
     >>> import pyad
@@ -87,8 +98,19 @@ def hessian(
 ) -> Callable[..., Any]:
     """A function that gives the Hessian of a scalar function: the Jacobian of its gradient.
 
-    For an argument of shape t the Hessian has shape t + t; containers nest as in `jacobian`. Of complex arguments only
-    a function that is `holomorphic` has one; write others as a function of real and imaginary parts.
+    Args:
+        function: A function with a real scalar for value.
+        argnums: By which positional arguments to differentiate: an integer, or a sequence of several.
+        has_aux: Whether it returns a pair of a scalar and anything else.
+        holomorphic: Whether inputs and output are complex. Of complex arguments only a holomorphic function has a
+            Hessian; write others as a function of real and imaginary parts.
+
+    Returns:
+        A function of the same arguments that returns the Hessian, with `has_aux` (Hessian, aux). For an argument of
+        shape t it has shape t + t; containers nest as in `jacobian`.
+
+    Raises:
+        TypeError, DTypeError, ShapeError, ValueError: As `value_and_grad`.
 
     >>> import numpy as np
     >>> import pyad
@@ -103,9 +125,20 @@ def hessian(
 def hvp(function: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False) -> Any:
     """The Hessian of a scalar function times a vector, at about the cost of two gradients.
 
-    `primals` and `tangents` are tuples of the same structure, as in `jvp`. The product has the structure of the primal,
-    or is a tuple of such where there are several primals (the Hessian is then that of all of them together). With
-    `has_aux`, (product, aux). Forward over reverse: Pearlmutter, Fast exact multiplication by the Hessian, 1994.
+    Forward over reverse: B. A. Pearlmutter, "Fast exact multiplication by the Hessian", 1994.
+
+    Args:
+        function: A function with a real scalar for value.
+        primals: Tuple of its arguments: float or complex numbers and arrays, or containers of them.
+        tangents: Tuple of the same structure and shapes, the vector.
+        has_aux: Whether it returns a pair of a scalar and anything else.
+
+    Returns:
+        The product, with `has_aux` (product, aux). It has the structure of the primal, or is a tuple of such where
+        there are several primals (the Hessian is then that of all of them together).
+
+    Raises:
+        TypeError, DTypeError, ShapeError: As `jvp` and `value_and_grad`.
 
     >>> import numpy as np
     >>> import pyad

@@ -63,20 +63,26 @@ def _value_and_grad(
 def value_and_grad(
     function: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = False, holomorphic: bool = False
 ) -> Callable[..., Any]:
-    """A function that gives the value of `function` and its gradient.
+    """A function that gives the value of `function` and its gradient, in reverse mode.
 
-    The function takes float or complex numbers and arrays, or tuples, lists and dicts of them, in the arguments named
-    by `argnums`, and returns a real scalar; with `has_aux`, a pair of a scalar and anything. The gradient by a complex
-    z = x + iy is du/dx - i du/dy. With `holomorphic`, inputs and output are complex, and the gradient is f'(z).
+    Args:
+        function: Takes float or complex numbers and arrays, or tuples, lists and dicts of them, in the arguments named
+            by `argnums`, anything in the others, and returns a real scalar.
+        argnums: By which positional arguments to differentiate: an integer, or a sequence of several.
+        has_aux: Whether it returns a pair of a scalar and anything else.
+        holomorphic: Whether inputs and output are complex, and the gradient is f'(z). Otherwise the gradient by a
+            complex z = x + iy is du/dx - i du/dy.
 
-    The gradient has the structure, shapes and dtypes of the chosen argument, or is a tuple of such for several
-    `argnums`. Zeros where the value does not depend on an input. Returns (value, gradient), or
-    ((value, aux), gradient).
+    Returns:
+        A function of the same arguments that returns (value, gradient), or ((value, aux), gradient). The gradient has
+        the structure, shapes and dtypes of the chosen argument, or is a tuple of such for several `argnums`; zeros
+        where the value does not depend on an input.
 
     Raises:
-        DTypeError: an input that is neither float nor complex, or a complex value without `holomorphic`.
-        ShapeError: the value is not a scalar.
-        ValueError: `argnums` out of range.
+        TypeError: `function` is no function, or (when called) its value is no scalar number.
+        DTypeError: (when called) an input that is neither float nor complex, or a complex value without `holomorphic`.
+        ShapeError: (when called) the value is an array.
+        ValueError: (when called) `argnums` out of range.
 
     >>> import numpy as np
     >>> import pyad
@@ -100,7 +106,17 @@ def grad(
 ) -> Callable[..., Any]:
     """A function that gives the gradient of `function`; as `value_and_grad` without the value.
 
-    With `has_aux` it returns (gradient, aux).
+    Args:
+        function: A function with a real scalar for value.
+        argnums: By which positional arguments to differentiate: an integer, or a sequence of several.
+        has_aux: Whether it returns a pair of a scalar and anything else.
+        holomorphic: Whether inputs and output are complex, and the gradient is f'(z).
+
+    Returns:
+        A function of the same arguments that returns the gradient, with `has_aux` (gradient, aux).
+
+    Raises:
+        TypeError, DTypeError, ShapeError, ValueError: As `value_and_grad`.
 
     >>> import numpy as np
     >>> import pyad
@@ -108,6 +124,8 @@ def grad(
     np.float64(1.0)
     >>> pyad.grad(pyad.grad(lambda x: x ** 3))(2.0)
     np.float64(12.0)
+    >>> pyad.grad(lambda p: p["a"] * np.sum(p["b"]))({"a": 2.0, "b": np.ones(2)})
+    {'a': np.float64(2.0), 'b': array([2., 2.])}
     """
 
     check_function("grad", function)
@@ -125,12 +143,18 @@ def grad(
 def vjp(function: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     """The value of a function and its pullback, which maps a cotangent of the value to cotangents of the primals.
 
-    The primals and the value are float or complex numbers and arrays, or containers of them. Returns (value, pullback),
-    with `has_aux` (value, pullback, aux). The pullback returns a tuple, one entry per primal, may be called any number
-    of times, and is linear; its argument has the value's structure and shapes.
+    Args:
+        function: Takes the primals and returns float or complex numbers and arrays, or containers of them.
+        *primals: Float or complex numbers and arrays, or containers of them.
+        has_aux: Whether the function returns a pair of a value and anything else.
+
+    Returns:
+        (value, pullback), with `has_aux` (value, pullback, aux). The pullback takes a cotangent of the value's
+        structure and shapes, returns a tuple, one entry per primal, may be called any number of times, and is linear.
 
     Raises:
-        DTypeError: an input that is neither float nor complex.
+        TypeError: `function` is no function, or its value is not made of numbers.
+        DTypeError: An input that is neither float nor complex.
         ShapeError: (by the pullback) a cotangent whose shape is not the value's.
         MutationError: (by the pullback) an array it needs was changed in between.
 

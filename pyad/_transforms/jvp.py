@@ -25,15 +25,21 @@ from pyad._transforms.sweep import FORWARD, RECORDED, sweep
 def jvp(
     function: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False
 ) -> tuple[Any, ...]:
-    """The value of a function and its derivative along `tangents`.
+    """The value of a function and its derivative along `tangents`, in forward mode.
 
-    `primals` and `tangents` are tuples of the same structure and shapes. Returns (value, tangent of the value), with
-    `has_aux` (value, tangent, aux).
+    Args:
+        function: Takes the primals and returns float or complex numbers and arrays, or containers of them.
+        primals: Tuple of its arguments: float or complex numbers and arrays, or containers of them.
+        tangents: Tuple of the same structure and shapes.
+        has_aux: Whether the function returns a pair of a value and anything else.
+
+    Returns:
+        (value, tangent of the value), with `has_aux` (value, tangent, aux).
 
     Raises:
-        TypeError: primals and tangents are not tuples (or lists) of the same structure.
-        DTypeError: an input that is neither float nor complex.
-        ShapeError: a tangent whose shape is not its primal's.
+        TypeError: Primals and tangents are not tuples (or lists) of the same structure.
+        DTypeError: An input that is neither float nor complex.
+        ShapeError: A tangent whose shape is not its primal's.
 
     >>> import numpy as np
     >>> import pyad

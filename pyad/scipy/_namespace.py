@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from pyad._ops._docstrings import in_words_of
 from pyad._ops._registry import holds_traced
 from pyad._ops.shape import asarray
 from pyad._trace.array import numpy_value
 from pyad.errors import UnsupportedError
 
-__all__ = ["fallback", "listing", "load", "over", "plain", "refuse", "run_by"]
+__all__ = ["describes", "fallback", "listing", "load", "over", "plain", "refuse", "run_by"]
 
 Function = Callable[..., Any]
 
@@ -50,6 +51,17 @@ def listing(theirs: ModuleType, ours: list[str]) -> Function:
     return lambda: sorted({*dir(theirs), *ours})
 
 
+def describes(theirs: Function) -> Callable[[Function], Function]:
+    """Decorator: the docstring is followed by SciPy's description of the arguments."""
+
+    def decorate(ours: Function) -> Function:
+        if ours.__doc__:
+            ours.__doc__ = in_words_of(theirs, ours.__doc__)
+        return ours
+
+    return decorate
+
+
 def over(theirs: Function) -> Callable[[Function], Function]:
     """Decorator: SciPy's function where all arguments are plain, the decorated one where one is traced or is a list
     or tuple that holds a traced value."""
@@ -65,7 +77,7 @@ def over(theirs: Function) -> Callable[[Function], Function]:
                     return ours(*args, **keywords)
             return theirs(*args, **keywords)
 
-        return function
+        return describes(theirs)(function)
 
     return decorate
 

@@ -170,6 +170,7 @@ def test_traced_values_that_no_rule_would_see_are_refused(call, words):
     ("call", "words"),
     [
         (lambda: primitive(3), "expected a function, got int"),
+        (lambda: notrace_primitive(3), "expected a function, got int"),
         (lambda: defvjp(np.sin, lambda ans, x: lambda g: g), "sin is not a primitive"),
         (lambda: defvjp(product, 3), "defvjp of product: a rule must be a function, got 3"),
         (lambda: defjvp(product, "sane"), "a rule must be a function, got 'sane'"),

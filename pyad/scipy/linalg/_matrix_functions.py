@@ -93,13 +93,16 @@ def _square(name: str, a: Any) -> Any:
 
 @over(_theirs.expm)
 def expm(A: Any) -> Any:
-    """The exponential of square matrices, (..., n, n); see `scipy.linalg.expm`.
+    """The exponential of square matrices, (..., n, n).
+
+    Derivative: A. H. Al-Mohy and N. J. Higham, "Computing the Frechet derivative of the matrix exponential", 2009.
 
     Raises:
         ShapeError: A is not square.
 
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.linalg import expm
     >>> pyad.grad(lambda t: expm(t * np.array([[0.0, 1.0], [0.0, 0.0]]))[0, 1])(2.0).round(9)
     np.float64(1.0)
     """
@@ -114,10 +117,16 @@ def expm_frechet(
     compute_expm: bool = True,
     check_finite: bool = True,
 ) -> Any:
-    """The exponential of A and its derivative along E; see `scipy.linalg.expm_frechet`.
+    """The exponential of A and its derivative along E.
+
+    Both are blocks of the exponential of one matrix (N. J. Higham, Functions of Matrices, 2008, theorem 3.6).
+
+    Raises:
+        ShapeError: A or E is not square, or the two differ.
 
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.linalg import expm_frechet
     >>> pyad.grad(lambda t: expm_frechet(t * np.eye(1), np.eye(1))[1][0, 0])(0.0)
     np.float64(1.0)
     """
@@ -138,6 +147,7 @@ def logm(A: Any) -> Any:
 
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.linalg import logm
     >>> pyad.grad(lambda t: logm(t * np.eye(2))[0, 0])(2.0).round(9)
     np.float64(0.5)
     """
@@ -154,6 +164,7 @@ def sqrtm(A: Any) -> Any:
 
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.linalg import sqrtm
     >>> pyad.grad(lambda t: sqrtm(t * np.eye(2))[0, 0])(4.0)
     np.float64(0.25)
     """

@@ -106,6 +106,7 @@ def solve(
 
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.linalg import solve
     >>> pyad.grad(lambda b: np.sum(solve([[2.0, 0.0], [0.0, 4.0]], b)))(np.ones(2))
     array([0.5 , 0.25])
     """
@@ -165,6 +166,7 @@ def solve_triangular(
 
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.linalg import solve_triangular
     >>> a = np.array([[2.0, 0.0], [1.0, 4.0]])
     >>> pyad.grad(lambda b: solve_triangular(a, b, lower=True)[1])(np.ones(2))
     array([-0.125,  0.25 ])
@@ -185,10 +187,18 @@ def solve_triangular(
 
 @over(_theirs.cho_solve)
 def cho_solve(c_and_lower: Any, b: Any, overwrite_b: bool = False, check_finite: bool = True) -> Any:
-    """The solution x of a x = b, given what `cho_factor(a)` returns; see `scipy.linalg.cho_solve`.
+    """The solution x of a x = b, given what `cho_factor(a)` returns.
+
+    Args:
+        c_and_lower: (c, lower), a triangular factor, (..., n, n), and whether it is the lower one.
+
+    Raises:
+        numpy.linalg.LinAlgError: The factor is singular.
+        ShapeError: Shapes that do not fit.
 
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.linalg import cho_solve
     >>> pyad.grad(lambda b: np.sum(cho_solve((2.0 * np.eye(2), True), b)))(np.ones(2))
     array([0.25, 0.25])
     """
@@ -199,17 +209,29 @@ def cho_solve(c_and_lower: Any, b: Any, overwrite_b: bool = False, check_finite:
 
 @over(_theirs.lu_solve)
 def lu_solve(lu_and_piv: Any, b: Any, trans: int = 0, overwrite_b: bool = False, check_finite: bool = True) -> Any:
-    """The solution x of a x = b, given what `lu_factor(a)` returns; see `scipy.linalg.lu_solve`.
+    """The solution x of a x = b, given what `lu_factor(a)` returns. `trans` solves with a^T (1) or the adjoint (2).
 
-    `trans` solves with a^T (1) or the adjoint (2).
+    Args:
+        lu_and_piv: (lu, pivots), the factors, (..., n, n), and integers, (..., n).
+
+    Raises:
+        numpy.linalg.LinAlgError: The factor is singular.
+        ShapeError: Shapes that do not fit.
+        ValueError: An unknown `trans`.
 
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.linalg import lu_solve
     >>> pyad.grad(lambda b: np.sum(lu_solve((2.0 * np.eye(2), np.arange(2)), b)))(np.ones(2))
     array([0.5, 0.5])
     """
     lu, pivots = lu_and_piv
     b = asarray(b)
+    n = np.shape(lu)[-1]
+    if not b.ndim or b.shape[-2:][0] != n:
+        raise ShapeError(
+            f"lu_solve: lu has shape {np.shape(lu)} and b {b.shape}; expected b of shape ({n},) or (..., {n}, k)"
+        )
     order = computed(_permutation, asarray(pivots))
     if b.ndim == 1 and order.ndim > 1:
         return lu_solve(lu_and_piv, b[:, None], trans)[..., 0]
@@ -290,10 +312,13 @@ _solve_banded = numpy_op("solve_banded", run_by(_banded_reference), _banded_vjp,
 def solve_banded(
     l_and_u: Any, ab: Any, b: Any, overwrite_ab: bool = False, overwrite_b: bool = False, check_finite: bool = True
 ) -> Any:
-    """The solution x of a x = b for a banded matrix; see `scipy.linalg.solve_banded`.
+    """The solution x of a x = b for a banded matrix.
 
     ab is (lower + upper + 1, n), one row per diagonal, and b is (n,) or (n, k). The derivative by entries of ab that
     are outside of the matrix is zero.
+
+    Args:
+        l_and_u: (lower, upper), the numbers of diagonals below and above the main one.
 
     Raises:
         numpy.linalg.LinAlgError: the matrix is singular.
@@ -301,6 +326,7 @@ def solve_banded(
 
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.linalg import solve_banded
     >>> pyad.grad(lambda b: np.sum(solve_banded((0, 0), [[2.0, 4.0]], b)))(np.ones(2))
     array([0.5 , 0.25])
     """
@@ -361,6 +387,7 @@ def solveh_banded(
 
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.linalg import solveh_banded
     >>> pyad.grad(lambda b: np.sum(solveh_banded([[2.0, 4.0]], b)))(np.ones(2))
     array([0.5 , 0.25])
     """
@@ -419,6 +446,7 @@ def solve_sylvester(a: Any, b: Any, q: Any) -> Any:
 
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.linalg import solve_sylvester
     >>> pyad.grad(lambda q: np.sum(solve_sylvester([[1.0]], [[3.0]], q)))(np.ones((1, 1)))
     array([[0.25]])
     """
@@ -432,10 +460,14 @@ def solve_sylvester(a: Any, b: Any, q: Any) -> Any:
 
 @over(_theirs.solve_continuous_lyapunov)
 def solve_continuous_lyapunov(a: Any, q: Any) -> Any:
-    """The solution X of a X + X a^H = q; see `scipy.linalg.solve_continuous_lyapunov`.
+    """The solution X of a X + X a^H = q; a and q are (n, n).
+
+    Raises:
+        ShapeError: Shapes that do not fit.
 
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.linalg import solve_continuous_lyapunov
     >>> pyad.grad(lambda q: np.sum(solve_continuous_lyapunov([[2.0]], q)))(np.ones((1, 1)))
     array([[0.25]])
     """
@@ -472,10 +504,15 @@ _stein = numpy_op("solve_discrete_lyapunov", run_by(_stein_reference), _stein_vj
 
 @over(_theirs.solve_discrete_lyapunov)
 def solve_discrete_lyapunov(a: Any, q: Any, method: str | None = None) -> Any:
-    """The solution X of a X a^H - X + q = 0; see `scipy.linalg.solve_discrete_lyapunov`.
+    """The solution X of a X a^H - X + q = 0; a and q are (n, n).
+
+    Raises:
+        ShapeError: Shapes that do not fit.
+        ValueError: An unknown method.
 
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.linalg import solve_discrete_lyapunov
     >>> pyad.grad(lambda q: np.sum(solve_discrete_lyapunov([[0.5]], q)))(np.ones((1, 1)))
     array([[1.33333333]])
     """

@@ -25,16 +25,23 @@ if hasattr(sp, "softplus"):
 
 # ---- exponentials, logarithms and powers ----
 
-exp2 = special(sp.exp2, x=lambda y, x: y * math.log(2.0))
-exp10 = special(sp.exp10, x=lambda y, x: y * math.log(10.0))
-cbrt = special(sp.cbrt, x=lambda y, x: 1.0 / (3.0 * (y * y)))
-cosm1 = special(sp.cosm1, x=lambda y, x: -el.sin(x))
-xlogy = special(sp.xlogy, x=lambda y, x, z: el.log(z), y=lambda y, x, z: x / z)
-xlog1py = special(sp.xlog1py, x=lambda y, x, z: el.log1p(z), y=lambda y, x, z: x / (1.0 + z))
-powm1 = special(sp.powm1, x=lambda y, x, a: a * el.power(x, a - 1.0), y=lambda y, x, a: (1.0 + y) * el.log(x))
-logit = special(sp.logit, x=lambda y, x: 1.0 / (x * (1.0 - x)))
-log_expit = special(sp.log_expit, x=lambda y, x: el.sigmoid(-x))
-entr = special(sp.entr, x=lambda y, x: -1.0 - el.log(x))
+exp2 = special(sp.exp2, "3.0 -> 5.545177", x=lambda y, x: y * math.log(2.0))
+exp10 = special(sp.exp10, "1.0 -> 23.025851", x=lambda y, x: y * math.log(10.0))
+cbrt = special(sp.cbrt, "8.0 -> 0.083333", x=lambda y, x: 1.0 / (3.0 * (y * y)))
+cosm1 = special(sp.cosm1, "1.0 -> -0.841471", x=lambda y, x: -el.sin(x))
+xlogy = special(sp.xlogy, "2.0, 3.0 -> 1.09861..., 0.666666...", x=lambda y, x, z: el.log(z), y=lambda y, x, z: x / z)
+xlog1py = special(
+    sp.xlog1py, "2.0, 3.0 -> 1.38629..., 0.5", x=lambda y, x, z: el.log1p(z), y=lambda y, x, z: x / (1.0 + z)
+)
+powm1 = special(
+    sp.powm1,
+    "2.0, 3.0 -> 12.0, 5.54517...",
+    x=lambda y, x, a: a * el.power(x, a - 1.0),
+    y=lambda y, x, a: (1.0 + y) * el.log(x),
+)
+logit = special(sp.logit, "0.25 -> 5.333333", x=lambda y, x: 1.0 / (x * (1.0 - x)))
+log_expit = special(sp.log_expit, "0.0 -> 0.5", x=lambda y, x: el.sigmoid(-x))
+entr = special(sp.entr, "0.5 -> -0.306853", x=lambda y, x: -1.0 - el.log(x))
 
 
 def _entropy_slopes(p: Any, q: Any) -> tuple[Any, Any]:
@@ -44,15 +51,23 @@ def _entropy_slopes(p: Any, q: Any) -> tuple[Any, Any]:
     return el.where(outside, 0.0, el.log(ratio) + 1.0), el.where(outside, 0.0, -ratio)
 
 
-rel_entr = special(sp.rel_entr, x=lambda y, p, q: _entropy_slopes(p, q)[0], y=lambda y, p, q: _entropy_slopes(p, q)[1])
-kl_div = special(
-    sp.kl_div, x=lambda y, p, q: _entropy_slopes(p, q)[0] - 1.0, y=lambda y, p, q: _entropy_slopes(p, q)[1] + 1.0
+rel_entr = special(
+    sp.rel_entr,
+    "2.0, 1.0 -> 1.69314..., -2.0",
+    x=lambda y, p, q: _entropy_slopes(p, q)[0],
+    y=lambda y, p, q: _entropy_slopes(p, q)[1],
 )
-wrightomega = special(sp.wrightomega, z=lambda y, x: y / (1.0 + y))
+kl_div = special(
+    sp.kl_div,
+    "2.0, 1.0 -> 0.693147..., -1.0",
+    x=lambda y, p, q: _entropy_slopes(p, q)[0] - 1.0,
+    y=lambda y, p, q: _entropy_slopes(p, q)[1] + 1.0,
+)
+wrightomega = special(sp.wrightomega, "1.0 -> 0.5; Corless and Jeffrey 2002", z=lambda y, x: y / (1.0 + y))
 COMPLEX_FORMS[el._erf.number] = by_parts(
     "scipy.special.erf", sp.erf, x=lambda y, x: 2.0 / math.sqrt(math.pi) * el.exp(-(x * x))
 )
-spence = special(sp.spence, z=lambda y, x: -_log_quotient(x - 1.0))
+spence = special(sp.spence, "2.0 -> -0.693147; DLMF 25.12.2", z=lambda y, x: -_log_quotient(x - 1.0))
 
 
 def _real_branch(z: Any, k: Any) -> Any:
@@ -67,7 +82,16 @@ _lambertw = by_parts("scipy.special.lambertw", _real_branch, z=lambda w, z, k: e
 
 @implements(sp.lambertw)
 def lambertw(z: Any, k: Any = 0, tol: float = 1e-8) -> Any:
-    """The w with w exp(w) = z; of real z real: NaN where it is not. The branch k is constant, for real z 0 or -1."""
+    """The w with w exp(w) = z; of real z real: NaN where it is not. The branch k is constant, for real z 0 or -1 (DLMF
+    4.13.4).
+
+    Raises:
+        UnsupportedError: k is traced.
+
+    >>> from pyad.scipy import special
+    >>> pyad.grad(special.lambertw)(1.0).round(6)
+    np.float64(0.361896)
+    """
     if is_traced(k):
         raise refuse("scipy.special.lambertw", "k")
     return _lambertw(z, k)
@@ -98,7 +122,7 @@ def _exprel_slope(y: Any, z: Any) -> Any:
     return _near_zero(z, _EXPREL, lambda z: (el.exp(z) - exprel(z)) / z, 0.5)
 
 
-exprel = special(sp.exprel, x=_exprel_slope)
+exprel = special(sp.exprel, "1.0 -> 1.0", x=_exprel_slope)
 
 
 def _log_quotient(z: Any) -> Any:
@@ -119,21 +143,25 @@ def _boxcox_by_power(log_x: Any, power: Any) -> Any:
 
 boxcox = special(
     sp.boxcox,
+    "2.0, 0.5 -> 0.707106..., 0.303662...; Box and Cox 1964",
     x=lambda y, x, a: el.power(x, a - 1.0),
     lmbda=lambda y, x, a: _boxcox_by_power(el.log(x), a),
 )
 boxcox1p = special(
     sp.boxcox1p,
+    "2.0, 0.5 -> 0.577350..., 0.877501...; Box and Cox 1964",
     x=lambda y, x, a: el.exp((a - 1.0) * el.log1p(x)),
     lmbda=lambda y, x, a: _boxcox_by_power(el.log1p(x), a),
 )
 inv_boxcox = special(
     sp.inv_boxcox,
+    "2.0, 0.5 -> 2.0, -3.09035...; Box and Cox 1964",
     y=lambda x, y, a: el.power(x, 1.0 - a),
     lmbda=lambda x, y, a: x * (y * y) * _log_quotient_slope(a * y),
 )
 inv_boxcox1p = special(
     sp.inv_boxcox1p,
+    "2.0, 0.5 -> 2.0, -3.09035...; Box and Cox 1964",
     y=lambda x, y, a: el.exp((1.0 - a) * el.log1p(x)),
     lmbda=lambda x, y, a: (1.0 + x) * (y * y) * _log_quotient_slope(a * y),
 )
@@ -155,9 +183,17 @@ def _pseudo_huber_by_width(y: Any, delta: Any, r: Any) -> Any:
     return delta * el.square(r / delta) * ((q - 1.0) / (q * (1.0 + q)))
 
 
-huber = special(sp.huber, delta=_huber_by_width, r=lambda y, delta, r: el.maximum(el.minimum(r, delta), -delta))
+huber = special(
+    sp.huber,
+    "1.0, 3.0 -> 2.0, 1.0; Huber 1964",
+    delta=_huber_by_width,
+    r=lambda y, delta, r: el.maximum(el.minimum(r, delta), -delta),
+)
 pseudo_huber = special(
-    sp.pseudo_huber, delta=_pseudo_huber_by_width, r=lambda y, delta, r: r / _pseudo_huber_root(delta, r)
+    sp.pseudo_huber,
+    "1.0, 3.0 -> 1.47850..., 0.948683...; Huber 1964",
+    delta=_pseudo_huber_by_width,
+    r=lambda y, delta, r: r / _pseudo_huber_root(delta, r),
 )
 
 # ---- the error function and the normal distribution ----
@@ -171,25 +207,38 @@ _complex_erf = by_parts("scipy.special.erf", sp.erf, z=lambda y, x: _TWO_BY_ROOT
 
 @implements(sp.expit)
 def expit(x: Any) -> Any:
-    """1 / (1 + exp(-x)), without overflow; SciPy's error for complex numbers."""
+    """1 / (1 + exp(-x)), without overflow; SciPy's error for complex numbers.
+
+    Raises:
+        TypeError: x is complex.
+
+    >>> from pyad.scipy import special
+    >>> pyad.grad(special.expit)(0.0)
+    np.float64(0.25)
+    """
     return computed(sp.expit, x) if is_complex(x) else el.sigmoid(x)
 
 
 @implements(sp.erf)
 def erf(z: Any) -> Any:
-    """The error function, of complex numbers too."""
+    """The error function, of complex numbers too (DLMF 7.2.1).
+
+    >>> from pyad.scipy import special
+    >>> pyad.grad(special.erf)(0.0).round(6)
+    np.float64(1.128379)
+    """
     return _complex_erf(z) if is_complex(z) else el.erf(z)
 
 
-erfc = special(sp.erfc, x=lambda y, x: -_TWO_BY_ROOT_PI * el.exp(-(x * x)))
-erfcx = special(sp.erfcx, x=lambda y, x: 2.0 * x * y - _TWO_BY_ROOT_PI)
-erfi = special(sp.erfi, z=lambda y, x: _TWO_BY_ROOT_PI * el.exp(x * x))
-dawsn = special(sp.dawsn, x=lambda y, x: 1.0 - 2.0 * x * y)
-erfinv = special(sp.erfinv, y=lambda y, x: _ROOT_PI_BY_TWO * el.exp(y * y))
-erfcinv = special(sp.erfcinv, y=lambda y, x: -_ROOT_PI_BY_TWO * el.exp(y * y))
-ndtr = special(sp.ndtr, x=lambda y, x: el.exp(-0.5 * (x * x)) * (1.0 / _ROOT_TWO_PI))
-ndtri = special(sp.ndtri, y=lambda y, x: _ROOT_TWO_PI * el.exp(0.5 * (y * y)))
-ndtri_exp = special(sp.ndtri_exp, y=lambda y, x: 1.0 / _hazard(y))
+erfc = special(sp.erfc, "0.5 -> -0.878783; DLMF 7.2.2", x=lambda y, x: -_TWO_BY_ROOT_PI * el.exp(-(x * x)))
+erfcx = special(sp.erfcx, "0.5 -> -0.512689; DLMF 7.10", x=lambda y, x: 2.0 * x * y - _TWO_BY_ROOT_PI)
+erfi = special(sp.erfi, "0.5 -> 1.448868; DLMF 7.2.2", z=lambda y, x: _TWO_BY_ROOT_PI * el.exp(x * x))
+dawsn = special(sp.dawsn, "0.5 -> 0.575564; DLMF 7.2.5", x=lambda y, x: 1.0 - 2.0 * x * y)
+erfinv = special(sp.erfinv, "0.5 -> 1.112585; DLMF 7.17", y=lambda y, x: _ROOT_PI_BY_TWO * el.exp(y * y))
+erfcinv = special(sp.erfcinv, "0.5 -> -1.112585; DLMF 7.17", y=lambda y, x: -_ROOT_PI_BY_TWO * el.exp(y * y))
+ndtr = special(sp.ndtr, "0.0 -> 0.398942; DLMF 7.2.2", x=lambda y, x: el.exp(-0.5 * (x * x)) * (1.0 / _ROOT_TWO_PI))
+ndtri = special(sp.ndtri, "0.5 -> 2.506628; DLMF 7.17", y=lambda y, x: _ROOT_TWO_PI * el.exp(0.5 * (y * y)))
+ndtri_exp = special(sp.ndtri_exp, "-1.0 -> 0.976172; DLMF 7.17", y=lambda y, x: 1.0 / _hazard(y))
 
 # The normal density over its distribution function, without the quotient of two numbers that underflow.
 _hazard = by_parts(
@@ -197,9 +246,10 @@ _hazard = by_parts(
     lambda x: math.sqrt(2.0 / math.pi) / sp.erfcx(x * -math.sqrt(0.5)),
     x=lambda y, x: -y * (x + y),
 )
-log_ndtr = special(sp.log_ndtr, x=lambda y, x: _hazard(x))
+log_ndtr = special(sp.log_ndtr, "0.0 -> 0.797885; DLMF 7.2.2", x=lambda y, x: _hazard(x))
 owens_t = special(
     sp.owens_t,
+    "1.0, 2.0 -> -0.115480..., 0.00261284...; Owen 1956",
     h=lambda y, h, a: -0.5 / _ROOT_TWO_PI * el.exp(-0.5 * (h * h)) * el.erf(a * h * math.sqrt(0.5)),
     a=lambda y, h, a: (0.5 / math.pi) * el.exp(-0.5 * (h * h) * (1.0 + a * a)) / (1.0 + a * a),
 )

@@ -15,8 +15,8 @@ from pyad._ops._registry import implements
 from pyad._trace.recorded_call import detached
 from pyad.scipy._elementwise import by_parts, special
 
-expi = special(sp.expi, x=lambda y, x: el.exp(x) / x)
-exp1 = special(sp.exp1, z=lambda y, x: -(el.exp(-x) / x))
+expi = special(sp.expi, "1.0 -> 2.718282; DLMF 6.2.5", x=lambda y, x: el.exp(x) / x)
+exp1 = special(sp.exp1, "1.0 -> -0.367879; DLMF 6.2.1", z=lambda y, x: -(el.exp(-x) / x))
 
 
 def _expn_slope(y: Any, n: Any, x: Any) -> Any:
@@ -25,7 +25,7 @@ def _expn_slope(y: Any, n: Any, x: Any) -> Any:
     return -el.where(n > 0, expn(np.maximum(n - 1, 0), x), zeroth)
 
 
-expn = special(sp.expn, n=None, x=_expn_slope)
+expn = special(sp.expn, "2, 1.0 -> -0.219384; DLMF 8.19.13", n=None, x=_expn_slope)
 
 
 def _over(f: Any, x: Any, at_zero: float) -> Any:
@@ -49,29 +49,61 @@ _fresnel_c = by_parts(
 
 @implements(sp.sici)
 def sici(x: Any) -> tuple[Any, Any]:
-    """The sine and the cosine integral."""
+    """The sine and the cosine integral (DLMF 6.2.9).
+
+    >>> from pyad.scipy import special
+    >>> pyad.grad(lambda x: special.sici(x)[0])(1.0).round(6)
+    np.float64(0.841471)
+    """
     return _si(x), _ci(x)
 
 
 @implements(sp.shichi)
 def shichi(x: Any) -> tuple[Any, Any]:
-    """The hyperbolic sine and cosine integral."""
+    """The hyperbolic sine and cosine integral (DLMF 6.2.15).
+
+    >>> from pyad.scipy import special
+    >>> pyad.grad(lambda x: special.shichi(x)[0])(1.0).round(6)
+    np.float64(1.175201)
+    """
     return _shi(x), _chi(x)
 
 
 @implements(sp.fresnel)
 def fresnel(z: Any) -> tuple[Any, Any]:
-    """Fresnel's integrals S and C."""
+    """Fresnel's integrals S and C (DLMF 7.2.8).
+
+    >>> from pyad.scipy import special
+    >>> pyad.grad(lambda z: special.fresnel(z)[0])(1.0).round(6)
+    np.float64(1.0)
+    """
     return _fresnel_s(z), _fresnel_c(z)
 
 
 hyp2f1 = special(
-    sp.hyp2f1, a=None, b=None, c=None, z=lambda y, a, b, c, z: (a * b / c) * hyp2f1(a + 1.0, b + 1.0, c + 1.0, z)
+    sp.hyp2f1,
+    "1, 1, 2, 0.5 -> 1.227411; DLMF 15.5.1",
+    a=None,
+    b=None,
+    c=None,
+    z=lambda y, a, b, c, z: (a * b / c) * hyp2f1(a + 1.0, b + 1.0, c + 1.0, z),
 )
-hyp1f1 = special(sp.hyp1f1, a=None, b=None, x=lambda y, a, b, x: (a / b) * hyp1f1(a + 1.0, b + 1.0, x))
-hyp0f1 = special(sp.hyp0f1, v=None, z=lambda y, v, z: hyp0f1(v + 1.0, z) / v)
-hyperu = special(sp.hyperu, a=None, b=None, x=lambda y, a, b, x: -a * hyperu(a + 1.0, b + 1.0, x))
+hyp1f1 = special(
+    sp.hyp1f1,
+    "1, 2, 0.5 -> 0.702557; DLMF 13.3.15",
+    a=None,
+    b=None,
+    x=lambda y, a, b, x: (a / b) * hyp1f1(a + 1.0, b + 1.0, x),
+)
+hyp0f1 = special(sp.hyp0f1, "1, 0.5 -> 1.271723; DLMF 16.3.1", v=None, z=lambda y, v, z: hyp0f1(v + 1.0, z) / v)
+hyperu = special(
+    sp.hyperu,
+    "1, 2, 0.5 -> -4.0; DLMF 13.3.22",
+    a=None,
+    b=None,
+    x=lambda y, a, b, x: -a * hyperu(a + 1.0, b + 1.0, x),
+)
 
 # As K = (pi / 2) F(1/2, 1/2; 1; m) and E = (pi / 2) F(-1/2, 1/2; 1; m): no difference of K and E, so no loss near 0.
-ellipk = special(sp.ellipk, m=lambda y, m: (math.pi / 8.0) * hyp2f1(1.5, 1.5, 2.0, m))
-ellipe = special(sp.ellipe, m=lambda y, m: (-math.pi / 8.0) * hyp2f1(0.5, 1.5, 2.0, m))
+ellipk = special(sp.ellipk, "0.5 -> 0.847213; DLMF 19.4.1", m=lambda y, m: (math.pi / 8.0) * hyp2f1(1.5, 1.5, 2.0, m))
+ellipe = special(sp.ellipe, "0.5 -> -0.503431; DLMF 19.4.2", m=lambda y, m: (-math.pi / 8.0) * hyp2f1(0.5, 1.5, 2.0, m))

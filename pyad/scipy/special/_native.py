@@ -22,9 +22,9 @@ def logsumexp(a: Any, axis: Any = None, b: Any = None, keepdims: bool = False, r
     """log(sum(b * exp(a))) over the axes, without overflow; with return_sign, the logarithm of its magnitude and its
     sign, which is constant. An entry with weight zero takes no part, also where it is infinite.
 
-    >>> import numpy as np
-    >>> logsumexp(np.array([0.0, 0.0]))
-    np.float64(0.6931471805599453)
+    >>> from pyad.scipy import special
+    >>> pyad.grad(special.logsumexp)(np.zeros(2))
+    array([0.5, 0.5])
     """
     a = plain("logsumexp", a)
     if b is None and not return_sign and not is_complex(a):
@@ -57,9 +57,10 @@ def _shifted(x: Any, axis: Any) -> Any:
 def softmax(x: Any, axis: Any = None) -> Any:
     """exp(x) / sum(exp(x)) over the axes (all by default, as in SciPy).
 
-    >>> import numpy as np
-    >>> softmax(np.array([0.0, 0.0]))
-    array([0.5, 0.5])
+    >>> from pyad.scipy import special
+    >>> pyad.jacobian(special.softmax)(np.zeros(2))
+    array([[ 0.25, -0.25],
+           [-0.25,  0.25]])
     """
     x = plain("softmax", x)
     if not is_complex(x):
@@ -71,9 +72,10 @@ def softmax(x: Any, axis: Any = None) -> Any:
 def log_softmax(x: Any, axis: Any = None) -> Any:
     """log(softmax(x)) over the axes (all by default, as in SciPy).
 
-    >>> import numpy as np
-    >>> log_softmax(np.array([0.0, 0.0]))
-    array([-0.69314718, -0.69314718])
+    >>> from pyad.scipy import special
+    >>> pyad.jacobian(special.log_softmax)(np.zeros(2))
+    array([[ 0.5, -0.5],
+           [-0.5,  0.5]])
     """
     x = plain("log_softmax", x)
     if not is_complex(x):

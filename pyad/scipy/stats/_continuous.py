@@ -29,6 +29,7 @@ def _normal_logpdf(z: Any) -> Any:
 
 norm = Continuous(
     "norm",
+    "0.5 -> -0.5",
     logpdf=_normal_logpdf,
     cdf=sp.ndtr,
     sf=lambda z: sp.ndtr(-z),
@@ -40,6 +41,7 @@ norm = Continuous(
 )
 halfnorm = Continuous(
     "halfnorm",
+    "0.5 -> -0.5",
     support=_HALF_LINE,
     logpdf=lambda z: 0.5 * math.log(2.0 / math.pi) - 0.5 * (z * z),
     cdf=lambda z: sp.erf(z * _ROOT_HALF),
@@ -51,6 +53,7 @@ halfnorm = Continuous(
 )
 expon = Continuous(
     "expon",
+    "0.5 -> -1.0",
     support=_HALF_LINE,
     logpdf=lambda z: -z,
     cdf=lambda z: -el.expm1(-z),
@@ -62,6 +65,7 @@ expon = Continuous(
 )
 uniform = Continuous(
     "uniform",
+    "0.5 -> 0.0",
     support=(0.0, 1.0),
     logpdf=lambda z: 0.0 * z,
     cdf=lambda z: z,
@@ -72,6 +76,7 @@ uniform = Continuous(
 )
 rayleigh = Continuous(
     "rayleigh",
+    "0.5 -> 1.5",
     support=_HALF_LINE,
     open_below=True,
     logpdf=lambda z: el.log(z) - 0.5 * (z * z),
@@ -101,6 +106,7 @@ def _laplace_ppf(q: Any) -> Any:
 
 laplace = Continuous(
     "laplace",
+    "0.5 -> -1.0",
     logpdf=lambda z: -math.log(2.0) - el.absolute(z),
     cdf=_laplace_cdf,
     sf=lambda z: _laplace_cdf(-z),
@@ -112,6 +118,7 @@ laplace = Continuous(
 )
 logistic = Continuous(
     "logistic",
+    "0.5 -> -0.244919",
     logpdf=lambda z: sp.log_expit(z) + sp.log_expit(-z),
     cdf=sp.expit,
     sf=lambda z: sp.expit(-z),
@@ -123,6 +130,7 @@ logistic = Continuous(
 )
 cauchy = Continuous(
     "cauchy",
+    "0.5 -> -0.8",
     logpdf=lambda z: -math.log(math.pi) - el.log1p(z * z),
     cdf=lambda z: el.arctan2(1.0, -z) * (1.0 / math.pi),
     sf=lambda z: el.arctan2(1.0, z) * (1.0 / math.pi),
@@ -132,6 +140,7 @@ cauchy = Continuous(
 )
 gumbel_r = Continuous(
     "gumbel_r",
+    "0.5 -> -0.393469",
     logpdf=lambda z: -z - el.exp(-z),
     cdf=lambda z: el.exp(-el.exp(-z)),
     sf=lambda z: -el.expm1(-el.exp(-z)),
@@ -142,6 +151,7 @@ gumbel_r = Continuous(
 )
 gumbel_l = Continuous(
     "gumbel_l",
+    "0.5 -> -0.648721",
     logpdf=lambda z: z - el.exp(z),
     cdf=lambda z: -el.expm1(-el.exp(z)),
     sf=lambda z: el.exp(-el.exp(z)),
@@ -155,6 +165,7 @@ gumbel_l = Continuous(
 
 lognorm = Continuous(
     "lognorm",
+    "0.5, 2.0 -> -1.65342..., -0.439943...",
     ("s",),
     support=_HALF_LINE,
     open_below=True,
@@ -169,6 +180,7 @@ lognorm = Continuous(
 )
 weibull_min = Continuous(
     "weibull_min",
+    "0.5, 3.0 -> 3.25, -0.273170...",
     ("c",),
     support=_HALF_LINE,
     logpdf=lambda z, c: el.log(c) + sp.xlogy(c - 1.0, z) - el.power(z, c),
@@ -181,6 +193,7 @@ weibull_min = Continuous(
 )
 pareto = Continuous(
     "pareto",
+    "2.0, 3.0 -> -2.0, -0.359813...",
     ("b",),
     support=(1.0, np.inf),
     inner=2.0,
@@ -194,6 +207,7 @@ pareto = Continuous(
 )
 gamma = Continuous(
     "gamma",
+    "0.5, 2.0 -> 1.0, -1.11593...",
     ("a",),
     support=_HALF_LINE,
     logpdf=lambda z, a: sp.xlogy(a - 1.0, z) - z - sp.gammaln(a),
@@ -205,6 +219,7 @@ gamma = Continuous(
 )
 chi2 = Continuous(
     "chi2",
+    "0.5, 3.0 -> 0.5, -0.711392...",
     ("df",),
     support=_HALF_LINE,
     logpdf=lambda z, df: sp.xlogy(0.5 * df - 1.0, z) - 0.5 * z - sp.gammaln(0.5 * df) - (0.5 * math.log(2.0)) * df,
@@ -216,6 +231,7 @@ chi2 = Continuous(
 )
 invgamma = Continuous(
     "invgamma",
+    "0.5, 2.0 -> -2.0, 0.270362...",
     ("a",),
     support=_HALF_LINE,
     open_below=True,
@@ -228,6 +244,7 @@ invgamma = Continuous(
 )
 beta = Continuous(
     "beta",
+    "0.25, 2.0, 3.0 -> 1.33333..., -0.302961..., 0.295651...",
     ("a", "b"),
     support=(0.0, 1.0),
     logpdf=lambda z, a, b: sp.xlog1py(b - 1.0, -z) + sp.xlogy(a - 1.0, z) - sp.betaln(a, b),
@@ -251,6 +268,7 @@ def _f_logpdf(z: Any, n: Any, d: Any) -> Any:
 
 f = Continuous(
     "f",
+    "0.5, 2.0, 3.0 -> -1.25, 0.134538..., 0.0644922...",
     ("dfn", "dfd"),
     support=_HALF_LINE,
     logpdf=_f_logpdf,
@@ -274,6 +292,7 @@ def _t_entropy(df: Any) -> Any:
 
 t = Continuous(
     "t",
+    "0.5, 3.0 -> -0.615384..., 0.0377412...",
     ("df",),
     logpdf=_t_logpdf,
     cdf=lambda z, df: sp.stdtr(df, z),
@@ -291,6 +310,7 @@ def _gennorm_cdf(z: Any, beta: Any) -> Any:
 
 gennorm = Continuous(
     "gennorm",
+    "0.5, 3.0 -> -0.75, 0.0719729...",
     ("beta",),
     logpdf=lambda z, beta: el.log(0.5 * beta) - sp.gammaln(1.0 / beta) - el.power(el.absolute(z), beta),
     cdf=_gennorm_cdf,
@@ -299,6 +319,7 @@ gennorm = Continuous(
 )
 wrapcauchy = Continuous(
     "wrapcauchy",
+    "0.5, 0.25 -> -0.384334..., 1.47908...",
     ("c",),
     support=(0.0, 2.0 * math.pi),
     valid=lambda c: (c > 0) & (c < 1),
@@ -307,6 +328,7 @@ wrapcauchy = Continuous(
 )
 vonmises = Continuous(
     "vonmises",
+    "0.5, 2.0 -> -0.958851..., 0.179807...",
     ("kappa",),
     logpdf=lambda z, kappa: kappa * sp.cosm1(z) - math.log(2.0 * math.pi) - el.log(sp.i0e(kappa)),
     valid=lambda kappa: kappa >= 0,
@@ -335,6 +357,7 @@ def _truncnorm_log(part: Any, rest: Any, whole: Any) -> Any:
 
 truncnorm = Continuous(
     "truncnorm",
+    "0.5, -1.0, 2.0 -> -0.5, 0.295592..., -0.0659556...",
     ("a", "b"),
     support=(lambda a, b: a, lambda a, b: b),
     inner=lambda a, b: np.clip(0.0, a, b),

@@ -18,6 +18,7 @@ def _probability(p: Any) -> Any:
 
 poisson = Discrete(
     "poisson",
+    "2, 1.5 -> 0.333333",
     ("mu",),
     support=(0, np.inf),
     inner=0,
@@ -28,6 +29,7 @@ poisson = Discrete(
 )
 bernoulli = Discrete(
     "bernoulli",
+    "1, 0.25 -> 4.0",
     ("p",),
     support=(0, 1),
     inner=0,
@@ -46,6 +48,7 @@ def _binom_logpmf(k: Any, n: Any, p: Any) -> Any:
 
 binom = Discrete(
     "binom",
+    "2, 5, 0.25 -> 4.0",
     ("n", "p"),
     support=(0, lambda n, p: n),
     inner=0,
@@ -57,6 +60,7 @@ binom = Discrete(
 )
 nbinom = Discrete(
     "nbinom",
+    "2, 3.0, 0.25 -> -0.802961..., 9.33333...",
     ("n", "p"),
     support=(0, np.inf),
     inner=0,
@@ -67,6 +71,7 @@ nbinom = Discrete(
 )
 geom = Discrete(
     "geom",
+    "2, 0.25 -> 2.666667",
     ("p",),
     support=(1, np.inf),
     inner=1,
@@ -86,6 +91,7 @@ def _betabinom_logpmf(k: Any, n: Any, a: Any, b: Any) -> Any:
 
 betabinom = Discrete(
     "betabinom",
+    "2, 5, 2.0, 3.0 -> 0.0876984..., 0.0376984...",
     ("n", "a", "b"),
     support=(0, lambda n, a, b: n),
     inner=0,

@@ -14,6 +14,7 @@ import numpy as np
 
 from pyad._ops import arithmetic as el
 from pyad._ops._calls import operand
+from pyad._ops._docstrings import example
 from pyad._ops.shape import asarray
 from pyad._trace.array import is_traced
 from pyad._trace.recorded_call import detached, may_hold
@@ -33,11 +34,33 @@ def positive(*shapes: Any) -> Any:
     return valid
 
 
+_WORDS = """`scipy.stats.{name}`, {source}.
+
+Its methods {methods} take x and the parameters. What else SciPy's object
+has is SciPy's, for plain arguments. Called with parameters, it is a distribution that has these.
+
+Args:
+{parameters}
+
+Returns:
+    The distribution with these parameters, whose methods take x alone. They give arrays of the broadcast shape,
+    with NaN where a parameter is not valid.
+
+Raises:
+    TypeError: A parameter is missing, unknown or given twice.
+    UnsupportedError: A method that has no formula here is given a traced value.
+
+>>> import pyad
+>>> from pyad.scipy import stats
+{example}"""
+
+
 class Distribution:
     """The arguments of a distribution's methods, and what pyad leaves to SciPy.
 
     Args:
         name: Its name in scipy.stats.
+        shown: For the docstring, arguments of logpdf or logpmf and its derivatives there: "0.5, 2.0 -> 1.0, -1.5".
         shapes: The names of the shape parameters.
         formulas: Functions of (z, *shapes) by the methods' names, such as `logpdf` and `cdf`.
         support: Its ends, numbers or functions of the shape parameters (plain arrays).
@@ -50,10 +73,12 @@ class Distribution:
     # The names of the parameters that come after the shapes, with their defaults.
     _common: tuple[tuple[str, float], ...] = (("loc", 0.0), ("scale", 1.0))
     _methods: tuple[str, ...] = ()
+    _source = ""
 
     def __init__(
         self,
         name: str,
+        shown: str,
         shapes: tuple[str, ...] = (),
         *,
         support: tuple[Any, Any] = (-np.inf, np.inf),
@@ -71,8 +96,17 @@ class Distribution:
         self._valid = valid
         self._harmless = harmless or (0.5,) * len(shapes)
         self._formulas = formulas
-        self.__doc__ = f"`scipy.stats.{name}`, differentiable in x and all parameters{': ' if shapes else ''}" + (
-            ", ".join(shapes)
+        self.__doc__ = self._words(shown)
+
+    def _words(self, shown: str) -> str:
+        parameters = [*self.shapes, *(name for name, _ in self._common)]
+        methods = ", ".join(self._methods)
+        return _WORDS.format(
+            name=self.name,
+            source=self._source,
+            methods=methods,
+            parameters="\n".join(f"    {name}: Number or array, which broadcasts with x." for name in parameters),
+            example=example(f"stats.{self.name}.{self._methods[1]}", shown),
         )
 
     def __repr__(self) -> str:
@@ -177,6 +211,7 @@ class Continuous(Distribution):
     """A distribution with a density, of location and scale."""
 
     _methods = ("pdf", "logpdf", "cdf", "logcdf", "sf", "logsf", "ppf", "isf", "entropy")
+    _source = "differentiable in x and all parameters (formulas: Johnson, Kotz and Balakrishnan 1994, 1995)"
 
     def logpdf(self, x: Any, *args: Any, **keywords: Any) -> Any:
         """The logarithm of the density: -inf outside the support, where the gradient is zero."""
@@ -286,6 +321,7 @@ class Discrete(Distribution):
 
     _common = (("loc", 0.0),)
     _methods = ("pmf", "logpmf", "cdf", "logcdf", "sf", "logsf")
+    _source = "differentiable in parameters that are no integers (formulas: Johnson, Kemp and Kotz 2005)"
 
     def logpmf(self, k: Any, *args: Any, **keywords: Any) -> Any:
         """The logarithm of the probability of k: -inf where that is 0, with zero gradient."""

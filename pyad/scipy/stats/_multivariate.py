@@ -131,7 +131,30 @@ def _squeezed(out: Any) -> Any:
 
 
 class MultivariateNormal:
-    """`scipy.stats.multivariate_normal`, differentiable in x, mean and cov."""
+    """`scipy.stats.multivariate_normal`, differentiable in x, mean and cov.
+
+    Its methods pdf, logpdf and entropy take x, whose last axis has the n components, and the parameters. What else
+    SciPy's object has is SciPy's, for plain arguments. Called with parameters, it is a distribution that has these.
+    Derivative of a singular covariance: Golub and Pereyra 1973.
+
+    Args:
+        mean: Vector, (n,); zeros by default.
+        cov: Matrix, (n, n), or its diagonal, or one number; 1 by default.
+        allow_singular: Whether cov may be singular.
+
+    Returns:
+        The distribution with these parameters, whose methods take x alone.
+
+    Raises:
+        numpy.linalg.LinAlgError: (by the methods) cov is singular, and allow_singular is not set.
+        ValueError: (by the methods) cov has a negative eigenvalue, or the shapes do not fit.
+
+    >>> import numpy as np
+    >>> import pyad
+    >>> from pyad.scipy import stats
+    >>> pyad.grad(lambda mean: stats.multivariate_normal.logpdf(np.ones(2), mean, 2.0))(np.zeros(2))
+    array([0.5, 0.5])
+    """
 
     _methods = ("pdf", "logpdf", "entropy")
 
@@ -187,7 +210,26 @@ class MultivariateNormal:
 
 
 class Dirichlet:
-    """`scipy.stats.dirichlet`, differentiable in x and alpha."""
+    """`scipy.stats.dirichlet`, differentiable in x and alpha.
+
+    Its methods pdf, logpdf and entropy take x, whose first axis has the n components, of which the last may be left
+    out, and alpha. What else SciPy's object has is SciPy's, for plain arguments.
+
+    Args:
+        alpha: Vector of positive numbers, (n,).
+
+    Returns:
+        The distribution with this parameter, whose methods take x alone.
+
+    Raises:
+        ValueError: (by the methods) alpha is no vector of positive numbers, or x is not in the simplex.
+
+    >>> import numpy as np
+    >>> import pyad
+    >>> from pyad.scipy import stats
+    >>> pyad.grad(lambda alpha: stats.dirichlet.logpdf([0.5, 0.5], alpha))(np.ones(2)).round(6)
+    array([0.306853, 0.306853])
+    """
 
     _methods = ("pdf", "logpdf", "entropy")
 
@@ -274,7 +316,27 @@ def _counted(x: Any, n: Any, p: Any) -> tuple[Any, ...]:
 
 
 class Multinomial:
-    """`scipy.stats.multinomial`, differentiable in p; the counts are constant."""
+    """`scipy.stats.multinomial`, differentiable in p; the counts are constant.
+
+    Its methods pmf and logpmf take x, whose last axis has the n counts, and the parameters. What else SciPy's object
+    has is SciPy's, for plain arguments. p is taken as it is given, and its gradient as if its entries were free.
+
+    Args:
+        n: Number of trials.
+        p: Probabilities on the last axis.
+
+    Returns:
+        The distribution with these parameters, whose methods take x alone.
+
+    Raises:
+        ShapeError: (by the methods) x and p differ in the last length.
+
+    >>> import numpy as np
+    >>> import pyad
+    >>> from pyad.scipy import stats
+    >>> pyad.grad(lambda p: stats.multinomial.logpmf([2, 1], 3, p))(np.array([0.5, 0.5]))
+    array([4., 2.])
+    """
 
     _methods = ("pmf", "logpmf")
 
