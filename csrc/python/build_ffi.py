@@ -2,9 +2,9 @@
 
     python build_ffi.py csrc _ext.c
 
-The headers are the only declarations there are: the engine includes them, and cffi reads them here. So they keep to what
-cffi understands, which is plain declarations. Include guards and includes are taken out before cffi sees them; any
-other preprocessor line is an error.
+The headers are the only declarations there are: the engine includes them, and cffi reads them here. So they keep to
+what cffi understands, which is plain declarations. Include guards and includes are taken out before cffi sees them;
+any other preprocessor line is an error.
 
 cffi gives up Python's global lock around every call, which costs more than most of ours do. So calls that are always
 short keep it, calls that record an operation give it up when an operand is large, and the others always do.
