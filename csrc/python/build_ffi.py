@@ -71,6 +71,7 @@ int pyad_sweep_copy_list(const int64_t *handles, uintptr_t list);
 int pyad_axpy_lists(double a, uintptr_t x_list, uintptr_t y_list);
 int pyad_make_op_calls(uintptr_t context, uintptr_t functions);
 int pyad_make_compiled_call(uintptr_t context, uintptr_t list);
+int pyad_make_watch(uintptr_t context, uintptr_t list);
 """
 
 
@@ -115,7 +116,9 @@ def main() -> None:
     for header in HEADERS:
         ffi.cdef(declarations((folder / header).read_text(encoding="utf-8")))
     ffi.cdef(BRIDGE)
-    includes = "".join(f'#include "{header}"\n' for header in (*HEADERS, "python/compiled_call.h"))
+    includes = "".join(
+        f'#include "{header}"\n' for header in (*HEADERS, "python/compiled_call.h", "python/captured_state.h")
+    )
     ffi.set_source("pyad._ext", includes, py_limited_api=True)
     ffi.emit_c_code(str(output))
     output.write_text(hold_lock(output.read_text(encoding="utf-8")), encoding="utf-8")

@@ -286,7 +286,13 @@ def slogdet(a: Any) -> Any:
         return _SlogdetResult(*_slogdet(a))
     seen: list[Any] = []
     logarithm = _logabsdet(a, seen=seen)
-    return _SlogdetResult(seen[0], logarithm)
+    # A program computes it anew, where it is used.
+    sign = computed(_sign_of, a) if is_recording_program() else seen[0]
+    return _SlogdetResult(sign, logarithm)
+
+
+def _sign_of(a: np.ndarray) -> np.ndarray:
+    return np.linalg.slogdet(a)[0]
 
 
 # ---- pseudo-inverse and least squares, for matrices whose rank does not change ----
