@@ -477,6 +477,21 @@ typedef struct pyad_counters {
 void pyad_count(pyad_counters *counters);
 /* Gives cached memory back to the system. */
 void pyad_trim(void);
+
+/* ---- without a tape ---- */
+
+/* An array that is not on the tape. Strides count elements. */
+typedef struct pyad_array {
+    int dtype;
+    int ndim;
+    int64_t shape[PYAD_MAX_NDIM];
+    int64_t strides[PYAD_MAX_NDIM];
+    void *data;
+} pyad_array;
+
+/* One instruction on such arrays: nothing is recorded. `params`: their count, then they; NULL for none. Where out->data is
+ * NULL it says the dtype and the shape of the result, else it computes it into that memory, which is contiguous. */
+int pyad_evaluate(int kernel, const int64_t *params, int nargs, const pyad_array *in, pyad_array *out);
 /* y[k] += a * x[k] for `count` pairs of arrays of n[k] elements and dtype[k] (float32 or float64). */
 void pyad_axpy(int count, const int *dtype, const int64_t *n, double a, const void *const *x, void *const *y);
 #endif
