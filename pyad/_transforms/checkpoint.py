@@ -9,6 +9,7 @@ from typing import Any, ParamSpec, TypeVar
 from pyad._transforms import recompute
 from pyad._transforms.argnums import check_function
 from pyad._transforms.primitive import defjvp_argnums, defvjp_argnums, primitive
+from pyad._transforms.transformed import TransformedFunction
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -48,4 +49,4 @@ def checkpoint(function: Callable[P, R]) -> Callable[P, R]:
 
     defvjp_argnums(checkpointed, pullback)
     defjvp_argnums(checkpointed, push)
-    return checkpointed
+    return TransformedFunction.of(checkpointed, checkpoint, function)

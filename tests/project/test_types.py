@@ -62,16 +62,16 @@ pyad.extend.primitive(np.sin)
 
 # Lines that are wrong, and a word of what each checker must say about them.
 WRONG = {
-    'pyad.grad(loss)("text")': "str",
+    'pyad.grad(loss)("text")': "str|text",
     "pyad.grad(loss)(x, speed=2.0)": "speed",
     "pyad.value_and_grad(loss)(x)[0].upper()": "upper",
     "pyad.compile(loss)(x, 1.0, 2.0)": "arguments|positional",
-    'pyad.compile(loss)(x, "fast")': "str",
+    'pyad.compile(loss)(x, "fast")': "str|fast",
     "pyad.gradient(loss)": "gradient",
     "pyad.grad(3)": "int|Literal",
     "nn.mlpp(x)": "mlpp",
     "pnp.linalg.nrom(x)": "nrom",
-    'pyad.value_and_grad(loss, argnums="w")': "str",
+    'pyad.value_and_grad(loss, argnums="w")': "str|overload",
 }
 
 CHECKERS = {
