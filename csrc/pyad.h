@@ -484,6 +484,20 @@ void pyad_trim(void);
 void pyad_fail_after(int64_t after);
 /* Adds one to times[0] to times[count - 1], each as a task of its own of the pool of threads. For tests. */
 int pyad_count_tasks(int64_t count, int64_t *times);
+/* ---- without a tape ---- */
+
+/* An array that is not on the tape. Strides count elements. */
+typedef struct pyad_array {
+    int dtype;
+    int ndim;
+    int64_t shape[32];
+    int64_t strides[32];
+    void *data;
+} pyad_array;
+
+/* One instruction on such arrays: nothing is recorded. `params`: their count, then they; NULL for none. Where out->data is
+ * NULL it says the dtype and the shape of the result, else it computes it into that memory, which is contiguous. */
+int pyad_evaluate(int kernel, const int64_t *params, int nargs, const pyad_array *in, pyad_array *out);
 /* y[k] += a * x[k] for `count` pairs of arrays of n[k] elements and dtype[k] (float32 or float64). */
 void pyad_axpy(int count, const int *dtype, const int64_t *n, double a, const void *const *x, void *const *y);
 #endif

@@ -9,33 +9,9 @@
 #ifndef PYAD_OP_CALLS_H
 #define PYAD_OP_CALLS_H
 
-#include "python/buffers.h"
-
-/* The items of the context: the classes of traced arrays and of their views, the name of the handle of both,
- * numpy.ndarray, numpy.empty, and by dtype from float32 on: NumPy's dtypes, then their scalar types. */
-enum { PYAD_CTX_ARRAY, PYAD_CTX_VIEW, PYAD_CTX_HANDLE, PYAD_CTX_NDARRAY, PYAD_CTX_EMPTY, PYAD_CTX_DTYPES };
-enum {
-    PYAD_CTX_SCALARS = PYAD_CTX_DTYPES + PYAD_DTYPE_COUNT - PYAD_F32,
-    PYAD_CTX_SIZE = PYAD_CTX_SCALARS + PYAD_DTYPE_COUNT - PYAD_F32
-};
+#include "python/evaluate.h"
 
 enum { PYAD_OP_CALL_OPERANDS = 16 };
-
-static PyObject *pyad_none(void)
-{
-    Py_INCREF(Py_None);
-    return Py_None;
-}
-
-static int64_t pyad_item_size(int dtype)
-{
-    return dtype == PYAD_F32 ? 4 : dtype == PYAD_C128 ? 16 : 8;
-}
-
-static int pyad_is_kind(PyObject *object, PyObject *context, int kind)
-{
-    return (PyObject *)Py_TYPE(object) == PyTuple_GetItem(context, kind);
-}
 
 static int pyad_is_traced(PyObject *object, PyObject *context)
 {
@@ -65,37 +41,15 @@ static int pyad_handle_in(PyObject *context, PyObject *array, int64_t *handle)
     return *handle == -1 && PyErr_Occurred() != NULL;
 }
 
-static PyObject *pyad_integers(int64_t count, const int64_t *numbers)
-{
-    PyObject *tuple = PyTuple_New((Py_ssize_t)count);
-    for (Py_ssize_t k = 0; tuple != NULL && k < count; k++) {
-        PyObject *number = PyLong_FromLongLong(numbers[k]);
-        if (number == NULL || PyTuple_SetItem(tuple, k, number) != 0)
-            Py_CLEAR(tuple);
-    }
-    return tuple;
-}
-
 static PyObject *pyad_scalar_of(PyObject *context, int64_t handle, int dtype)
 {
-    PyObject *number;
+    double pair[2];
     if (dtype < PYAD_C64) {
-        number = PyFloat_FromDouble(pyad_read_number(handle));
-    } else {
-        float single[2];
-        double pair[2];
-        int status = pyad_copy_out(handle, dtype == PYAD_C64 ? (void *)single : (void *)pair);
-        if (status != 0)
-            return pyad_none();
-        number = dtype == PYAD_C64 ? PyComplex_FromDoubles((double)single[0], (double)single[1])
-                                   : PyComplex_FromDoubles(pair[0], pair[1]);
+        double number = pyad_read_number(handle);
+        float single = (float)number;
+        return pyad_scalar_from(context, dtype, dtype == PYAD_F32 ? (const void *)&single : (const void *)&number);
     }
-    if (number == NULL)
-        return NULL;
-    PyObject *type = PyTuple_GetItem(context, PYAD_CTX_SCALARS + dtype - PYAD_F32);
-    PyObject *scalar = PyObject_CallFunctionObjArgs(type, number, NULL);
-    Py_DECREF(number);
-    return scalar;
+    return pyad_copy_out(handle, pair) != 0 ? pyad_none() : pyad_scalar_from(context, dtype, pair);
 }
 
 /* The value of a node as a fresh array, or as a scalar where it is 0-d; None where the node is not on the tape, has no
@@ -498,6 +452,7 @@ static int pyad_make_op_calls(uintptr_t context, uintptr_t functions)
         {"compute", (PyCFunction)(void (*)(void))pyad_py_compute, METH_FASTCALL, NULL},
         {"visit", (PyCFunction)(void (*)(void))pyad_py_visit, METH_FASTCALL, NULL},
         {"give", (PyCFunction)(void (*)(void))pyad_py_give, METH_FASTCALL, NULL},
+        {"evaluate", (PyCFunction)(void (*)(void))pyad_py_evaluate, METH_FASTCALL, NULL},
     };
     PyObject *tuple = (PyObject *)context;
     if (!PyTuple_Check(tuple) || PyTuple_Size(tuple) != PYAD_CTX_SIZE)

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from pyad._ops._calls import operand
 from pyad._ops._docstrings import example
+from pyad._ops._nested import operand
 from pyad._ops._registry import implements
 from pyad._ops.shape import astype
 from pyad._trace.array import Array, View, is_traced, numpy_value

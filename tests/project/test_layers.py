@@ -226,7 +226,6 @@ def test_modules_import_only_their_layer_or_those_below():
     assert reaching_up(edges, PYTHON_LAYERS) == []
 
 
-@pytest.mark.xfail(strict=True, reason="edges that are being mended")
 def test_no_circles_in_python():
     assert circles(python_edges()) == []
 

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from pyad import tree
+from pyad._ops._registry import over
 from pyad._ops.shape import asarray
 from pyad._trace.array import is_traced, numpy_value
 from pyad._trace.numpy_op import numpy_op
 from pyad.errors import ShapeError
-from pyad.scipy._namespace import describes, load, over, refuse
+from pyad.scipy._namespace import describes, load, refuse
 from pyad.scipy._user_function import Closed, guarded, packed, pull, push, split
 
 _theirs = load("scipy.integrate")

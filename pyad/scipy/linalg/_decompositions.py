@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 
+from pyad._ops._registry import over
 from pyad._ops.linalg._matrices import adjoint, check_square, transposed, tril, triu
 from pyad._ops.shape import asarray
 from pyad._trace.guards import is_recording_program
 from pyad._trace.numpy_op import numpy_op
 from pyad._trace.recorded_call import computed
 from pyad.errors import ShapeError
-from pyad.scipy._namespace import load, over, plain, refuse
+from pyad.scipy._namespace import load, plain, refuse
 from pyad.scipy.linalg._solve import _permutation, _rows, solve_triangular
 
 _theirs = load("scipy.linalg")

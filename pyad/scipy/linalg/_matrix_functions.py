@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from pyad._ops._registry import over
 from pyad._ops.linalg._matrices import check_square, transposed
 from pyad._ops.shape import asarray
 from pyad._trace.array import is_traced
 from pyad._trace.numpy_op import numpy_op
 from pyad.errors import DTypeError
-from pyad.scipy._namespace import Function, load, over, run_by
-from pyad.scipy.linalg._solve import _in_stacks, _solve_sylvester
+from pyad.scipy._namespace import Function, load, run_by
+from pyad.scipy.linalg._sylvester import _in_stacks, _solve_sylvester
 
 _theirs = load("scipy.linalg")
 

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from pyad._ops._registry import over
 from pyad._ops.shape import asarray
 from pyad.errors import ShapeError
-from pyad.scipy._namespace import load, over
+from pyad.scipy._namespace import load
 
 _theirs = load("scipy.linalg")
 

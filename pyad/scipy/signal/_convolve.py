@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from pyad._ops._registry import over
 from pyad._ops.shape import asarray
 from pyad._trace.numpy_op import numpy_op_linear
 from pyad.errors import ShapeError
-from pyad.scipy._namespace import load, over, refuse, run_by
+from pyad.scipy._namespace import load, refuse, run_by
 
 _theirs = load("scipy.signal")
 

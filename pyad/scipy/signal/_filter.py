@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from pyad._ops._registry import over
 from pyad._ops.shape import asarray
 from pyad._trace.numpy_op import numpy_op
 from pyad.errors import ShapeError
-from pyad.scipy._namespace import load, over, run_by
+from pyad.scipy._namespace import load, run_by
 from pyad.scipy.signal._convolve import convolve
 
 _theirs = load("scipy.signal")

@@ -1,7 +1,7 @@
 """`scipy.special`'s names over pyad's ops: SciPy itself for plain arguments, pyad where one is traced.
 
 What has no derivative here is SciPy's own. The functions that the engine computes itself (erf, expit, logsumexp,
-softmax and log_softmax) are there without SciPy as well.
+softmax and log_softmax) are the engine's for plain arrays of floats too, and are there without SciPy as well.
 """
 
 from typing import Any
@@ -31,7 +31,7 @@ else:
 
     for _name in ("logsumexp", "softmax", "log_softmax"):
         _implements(getattr(_theirs, _name))(_implemented[_name])
-    _implemented = _namespace(_theirs)
+    _implemented = _namespace(_theirs) | {name: _implemented[name] for name in ("logsumexp", "softmax", "log_softmax")}
 
 globals().update(_implemented)
 

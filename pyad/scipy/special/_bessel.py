@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import scipy.special as sp
 
-from pyad._ops import arithmetic as el
 from pyad._ops._registry import implements
+from pyad._ops.arithmetic import sign
+from pyad._ops.comparison import where
 from pyad._ops.complex_parts import imag, real
 from pyad._trace.array import is_traced
 from pyad._trace.promotion import is_complex
@@ -40,7 +41,7 @@ def _scaled(
     """
     name = f"scipy.special.{theirs.__name__}"
     of_real = by_parts(name, theirs, **real)
-    of_complex = by_parts(name, lambda v, z, r: theirs(v, z), v=None, z=slope, r=lambda y, v, z, r: -el.sign(r) * y)
+    of_complex = by_parts(name, lambda v, z, r: theirs(v, z), v=None, z=slope, r=lambda y, v, z, r: -sign(r) * y)
 
     def function(v: Any, z: Any) -> Any:
         return of_complex(v, z, part(z)) if is_complex(z) else of_real(v, z)
@@ -79,7 +80,7 @@ ive = _scaled(
     lambda y, v, z, r: 0.5 * (ive(v - 1, z) + ive(v + 1, z)),
     real,
     v=None,
-    z=lambda y, v, x: 0.5 * (ive(v - 1, x) + ive(v + 1, x)) - el.sign(x) * y,
+    z=lambda y, v, x: 0.5 * (ive(v - 1, x) + ive(v + 1, x)) - sign(x) * y,
 )
 kv = special(sp.kv, "1, 2.0 -> -0.183827; DLMF 10.29.1", v=None, z=lambda y, v, x: -0.5 * (kv(v - 1, x) + kv(v + 1, x)))
 kve = special(
@@ -95,8 +96,8 @@ y0 = special(sp.y0, "2.0 -> 0.107032; DLMF 10.6.3", x=lambda y, x: -y1(x))
 y1 = special(sp.y1, "2.0 -> 0.563892; DLMF 10.6.1", x=lambda y, x: 0.5 * (y0(x) - yv(2, x)))
 i0 = special(sp.i0, "2.0 -> 1.590637; DLMF 10.29.3", x=lambda y, x: i1(x))
 i1 = special(sp.i1, "2.0 -> 1.484267; DLMF 10.29.1", x=lambda y, x: 0.5 * (i0(x) + iv(2, x)))
-i0e = special(sp.i0e, "2.0 -> -0.093239; DLMF 10.29.3", x=lambda y, x: i1e(x) - el.sign(x) * y)
-i1e = special(sp.i1e, "2.0 -> -0.014396; DLMF 10.29.1", x=lambda y, x: 0.5 * (i0e(x) + ive(2, x)) - el.sign(x) * y)
+i0e = special(sp.i0e, "2.0 -> -0.093239; DLMF 10.29.3", x=lambda y, x: i1e(x) - sign(x) * y)
+i1e = special(sp.i1e, "2.0 -> -0.014396; DLMF 10.29.1", x=lambda y, x: 0.5 * (i0e(x) + ive(2, x)) - sign(x) * y)
 k0 = special(sp.k0, "2.0 -> -0.139866; DLMF 10.29.3", x=lambda y, x: -k1(x))
 k1 = special(sp.k1, "2.0 -> -0.183827; DLMF 10.29.1", x=lambda y, x: -0.5 * (k0(x) + kv(2, x)))
 k0e = special(sp.k0e, "2.0 -> -0.191909; DLMF 10.29.3", x=lambda y, x: y - k1e(x))
@@ -116,7 +117,7 @@ def _spherical(theirs: Callable[..., Any], shown: str, below: float, above: floa
         # Arrays of float64 would widen float32.
         dtype = x.dtype
         lower = f(np.maximum(n - 1, 0), x)
-        term = el.where(n > 0, first.astype(dtype) * lower, 0.0)
+        term = where(n > 0, first.astype(dtype) * lower, 0.0)
         return term + second.astype(dtype) * f(n + 1, x)
 
     f = by_parts(name, theirs, n=None, z=slope)

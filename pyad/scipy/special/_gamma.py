@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import scipy.special as sp
 
-from pyad._ops import arithmetic as el
-from pyad._ops._calls import operand
+from pyad._ops._nested import operand
 from pyad._ops._registry import implements
+from pyad._ops.comparison import where
+from pyad._ops.explog_trig import cos, sin
 from pyad._trace.array import is_traced
 from pyad._trace.promotion import is_complex
 from pyad._trace.recorded_call import computed, detached
@@ -50,11 +51,11 @@ gamma = special(sp.gamma, "3.0 -> 1.845569; DLMF 5.2.2", z=lambda y, x: y * diga
 def _rgamma_slope(y: Any, x: Any) -> Any:
     """By reflection below 1/2, where digamma has its poles and rgamma its zeros: 1 / gamma(x) = gamma(1 - x) sin(pi x)
     / pi."""
-    left = el.where(detached(x) < 0.5, x, 0.0)
-    right = el.where(detached(x) < 0.5, 1.0, x)
+    left = where(detached(x) < 0.5, x, 0.0)
+    right = where(detached(x) < 0.5, 1.0, x)
     angle = math.pi * left
-    reflected = gamma(1.0 - left) * (el.cos(angle) - digamma(1.0 - left) * el.sin(angle) * (1.0 / math.pi))
-    return el.where(detached(x) < 0.5, reflected, -rgamma(right) * digamma(right))
+    reflected = gamma(1.0 - left) * (cos(angle) - digamma(1.0 - left) * sin(angle) * (1.0 / math.pi))
+    return where(detached(x) < 0.5, reflected, -rgamma(right) * digamma(right))
 
 
 rgamma = special(sp.rgamma, "3.0 -> -0.461392; DLMF 5.2.2", z=_rgamma_slope)
@@ -143,7 +144,7 @@ def comb(N: Any, k: Any, *, exact: bool = False, repetition: bool = False) -> An
         inside = np.full(np.broadcast_shapes(np.shape(N), np.shape(k)), True)
     else:
         inside = (detached(k) <= detached(N)) & (detached(N) >= 0) & (detached(k) >= 0)
-    return el.where(inside, binom(el.where(inside, N, 1.0), el.where(inside, k, 1.0)), 0.0)
+    return where(inside, binom(where(inside, N, 1.0), where(inside, k, 1.0)), 0.0)
 
 
 @implements(sp.factorial)
@@ -161,7 +162,7 @@ def factorial(n: Any, exact: bool = False, extend: str = "zero") -> Any:
         raise ValueError("factorial: a traced value is real: exact must be False, and extend 'zero'")
     n = operand("factorial", n)
     inside = ~(detached(n) < 0)
-    return el.where(inside, gamma(el.where(inside, n, 0.0) + 1.0), 0.0)
+    return where(inside, gamma(where(inside, n, 0.0) + 1.0), 0.0)
 
 
 def _zeta_by_shift(y: Any, s: Any, q: Any) -> Any:

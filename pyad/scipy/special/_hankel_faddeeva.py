@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import scipy.special as sp
 
-from pyad._ops._calls import operand
+from pyad._ops._nested import operand
 from pyad._ops._registry import implements
 from pyad._ops.shape import asarray, astype
 from pyad.scipy._elementwise import by_parts, shown_at

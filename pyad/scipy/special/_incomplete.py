@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 import scipy.special as sp
 
-from pyad._ops import arithmetic as el
-from pyad._ops._calls import operand
+from pyad._ops._nested import operand
 from pyad._ops._registry import implements
+from pyad._ops.arithmetic import sqrt, square
+from pyad._ops.comparison import where
+from pyad._ops.explog_trig import exp, log, log1p
 from pyad._trace.array import is_constant, is_traced
 from pyad._trace.recorded_call import detached
 from pyad.scipy._elementwise import by_parts, refuse, special
@@ -22,19 +24,19 @@ from pyad.scipy.special._gamma import betaln, digamma, gammaln, polygamma
 
 
 def _gamma_density(a: Any, x: Any) -> Any:
-    return el.exp(xlogy(a - 1.0, x) - x - gammaln(a))
+    return exp(xlogy(a - 1.0, x) - x - gammaln(a))
 
 
 def _gamma_score(a: Any, x: Any) -> Any:
     """The derivative of the logarithm of the density by a."""
-    return el.log(x) - digamma(a)
+    return log(x) - digamma(a)
 
 
 _gamma_by_aa = by_parts(
     "scipy.special.gammainc, in its second derivative by a,",
     _incomplete_parameters.gamma_by_aa,
     a=None,
-    x=lambda y, a, x: _gamma_density(a, x) * (el.square(_gamma_score(a, x)) - polygamma(1, a)),
+    x=lambda y, a, x: _gamma_density(a, x) * (square(_gamma_score(a, x)) - polygamma(1, a)),
 )
 _gamma_by_a = by_parts(
     "scipy.special.gammainc, in its derivative by a,",
@@ -72,15 +74,15 @@ gammainccinv = special(
 
 
 def _beta_density(a: Any, b: Any, x: Any) -> Any:
-    return el.exp(xlogy(a - 1.0, x) + xlog1py(b - 1.0, -x) - betaln(a, b))
+    return exp(xlogy(a - 1.0, x) + xlog1py(b - 1.0, -x) - betaln(a, b))
 
 
 def _score_a(a: Any, b: Any, x: Any) -> Any:
-    return el.log(x) - digamma(a) + digamma(a + b)
+    return log(x) - digamma(a) + digamma(a + b)
 
 
 def _score_b(a: Any, b: Any, x: Any) -> Any:
-    return el.log1p(-x) - digamma(b) + digamma(a + b)
+    return log1p(-x) - digamma(b) + digamma(a + b)
 
 
 def _swapped(derivative: Any, sign: float) -> Any:
@@ -107,18 +109,14 @@ _beta_by_aa = by_parts(
     _direct(_incomplete_parameters.beta_by_aa),
     a=None,
     b=None,
-    x=lambda y, a, b, x: (
-        _beta_density(a, b, x) * (el.square(_score_a(a, b, x)) - polygamma(1, a) + polygamma(1, a + b))
-    ),
+    x=lambda y, a, b, x: _beta_density(a, b, x) * (square(_score_a(a, b, x)) - polygamma(1, a) + polygamma(1, a + b)),
 )
 _beta_by_bb = by_parts(
     _SECOND,
     _swapped(_incomplete_parameters.beta_by_aa, -1.0),
     a=None,
     b=None,
-    x=lambda y, a, b, x: (
-        _beta_density(a, b, x) * (el.square(_score_b(a, b, x)) - polygamma(1, b) + polygamma(1, a + b))
-    ),
+    x=lambda y, a, b, x: _beta_density(a, b, x) * (square(_score_b(a, b, x)) - polygamma(1, b) + polygamma(1, a + b)),
 )
 _beta_by_ab = by_parts(
     _SECOND,
@@ -177,7 +175,7 @@ betainccinv = _inverse(sp.betainccinv, "2.0, 3.0, 0.5 -> 0.140025..., -0.0883180
 
 def _t_density(df: Any, t: Any) -> Any:
     half = 0.5 * df
-    return el.exp(-betaln(half, 0.5) - (half + 0.5) * el.log1p(t * t / df)) / el.sqrt(df)
+    return exp(-betaln(half, 0.5) - (half + 0.5) * log1p(t * t / df)) / sqrt(df)
 
 
 def _t_by_df(y: Any, df: Any, t: Any) -> Any:
@@ -188,16 +186,16 @@ def _t_by_df(y: Any, df: Any, t: Any) -> Any:
     # At zero the function is odd in t: its slope there is that of the density by df.
     half = 0.5 * df
     at_zero = t * _t_density(df, 0.0) * (0.5 * (digamma(half + 0.5) - digamma(half)) - 0.5 / df)
-    t = el.where(zero, 1.0, t)
+    t = where(zero, 1.0, t)
     squared = t * t
     total = df + squared
     by_ratio = squared / (total * total)
     # Each on values that it is good for.
-    near = el.where(small, squared / total, 0.5)
-    far = el.where(small, 0.5, df / total)
+    near = where(small, squared / total, 0.5)
+    far = where(small, 0.5, df / total)
     inner = 0.5 * _beta_by_b(0.5, half, near) - _beta_density(0.5, half, near) * by_ratio
     outer = -0.5 * _beta_by_a(half, 0.5, far) - _beta_density(half, 0.5, far) * by_ratio
-    return el.where(zero, at_zero, 0.5 * side * el.where(small, inner, outer))
+    return where(zero, at_zero, 0.5 * side * where(small, inner, outer))
 
 
 stdtr = special(

@@ -10,19 +10,20 @@ from typing import Any
 import numpy as np
 import scipy.special as sp
 
-from pyad._ops import arithmetic as el
 from pyad._ops._registry import implements
+from pyad._ops.comparison import where
+from pyad._ops.explog_trig import cos, cosh, exp, sin, sinh
 from pyad._trace.recorded_call import detached
 from pyad.scipy._elementwise import by_parts, special
 
-expi = special(sp.expi, "1.0 -> 2.718282; DLMF 6.2.5", x=lambda y, x: el.exp(x) / x)
-exp1 = special(sp.exp1, "1.0 -> -0.367879; DLMF 6.2.1", z=lambda y, x: -(el.exp(-x) / x))
+expi = special(sp.expi, "1.0 -> 2.718282; DLMF 6.2.5", x=lambda y, x: exp(x) / x)
+exp1 = special(sp.exp1, "1.0 -> -0.367879; DLMF 6.2.1", z=lambda y, x: -(exp(-x) / x))
 
 
 def _expn_slope(y: Any, n: Any, x: Any) -> Any:
     n = np.asarray(n)
-    zeroth = el.exp(-x) * ((1.0 + 1.0 / x) / x)
-    return -el.where(n > 0, expn(np.maximum(n - 1, 0), x), zeroth)
+    zeroth = exp(-x) * ((1.0 + 1.0 / x) / x)
+    return -where(n > 0, expn(np.maximum(n - 1, 0), x), zeroth)
 
 
 expn = special(sp.expn, "2, 1.0 -> -0.219384; DLMF 8.19.13", n=None, x=_expn_slope)
@@ -31,20 +32,16 @@ expn = special(sp.expn, "2, 1.0 -> -0.219384; DLMF 8.19.13", n=None, x=_expn_slo
 def _over(f: Any, x: Any, at_zero: float) -> Any:
     """f(x) / x, with a value of its own at zero, where even f has slope zero."""
     zero = detached(x) == 0
-    safe = el.where(zero, 1.0, x)
-    return el.where(zero, at_zero, f(safe) / safe)
+    safe = where(zero, 1.0, x)
+    return where(zero, at_zero, f(safe) / safe)
 
 
-_si = by_parts("scipy.special.sici", lambda x: sp.sici(x)[0], x=lambda y, x: _over(el.sin, x, 1.0))
-_ci = by_parts("scipy.special.sici", lambda x: sp.sici(x)[1], x=lambda y, x: el.cos(x) / x)
-_shi = by_parts("scipy.special.shichi", lambda x: sp.shichi(x)[0], x=lambda y, x: _over(el.sinh, x, 1.0))
-_chi = by_parts("scipy.special.shichi", lambda x: sp.shichi(x)[1], x=lambda y, x: el.cosh(x) / x)
-_fresnel_s = by_parts(
-    "scipy.special.fresnel", lambda x: sp.fresnel(x)[0], z=lambda y, x: el.sin(0.5 * math.pi * (x * x))
-)
-_fresnel_c = by_parts(
-    "scipy.special.fresnel", lambda x: sp.fresnel(x)[1], z=lambda y, x: el.cos(0.5 * math.pi * (x * x))
-)
+_si = by_parts("scipy.special.sici", lambda x: sp.sici(x)[0], x=lambda y, x: _over(sin, x, 1.0))
+_ci = by_parts("scipy.special.sici", lambda x: sp.sici(x)[1], x=lambda y, x: cos(x) / x)
+_shi = by_parts("scipy.special.shichi", lambda x: sp.shichi(x)[0], x=lambda y, x: _over(sinh, x, 1.0))
+_chi = by_parts("scipy.special.shichi", lambda x: sp.shichi(x)[1], x=lambda y, x: cosh(x) / x)
+_fresnel_s = by_parts("scipy.special.fresnel", lambda x: sp.fresnel(x)[0], z=lambda y, x: sin(0.5 * math.pi * (x * x)))
+_fresnel_c = by_parts("scipy.special.fresnel", lambda x: sp.fresnel(x)[1], z=lambda y, x: cos(0.5 * math.pi * (x * x)))
 
 
 @implements(sp.sici)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import scipy.special as sp
 
-from pyad._ops import arithmetic as el
+from pyad._ops.comparison import where
 from pyad.scipy._elementwise import special
 
 
@@ -23,7 +23,7 @@ def _lower(function: Callable[..., Any]) -> Callable[..., Any]:
         degree = np.where(n == 0, 1, n)
         factor, value = function(degree, *rest)
         # A factor of float64 would widen float32.
-        return el.where(n == 0, 0.0, np.asarray(factor, value.dtype)[()] * value)
+        return where(n == 0, 0.0, np.asarray(factor, value.dtype)[()] * value)
 
     return rule
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pyad._ops import arithmetic as el
+from pyad._ops.explog_trig import exp, expm1, log
 from pyad._trace.recorded_call import detached
 from pyad.scipy import special as sp
 from pyad.scipy.stats._distribution import Discrete
@@ -65,7 +65,7 @@ nbinom = Discrete(
     support=(0, np.inf),
     inner=0,
     valid=lambda n, p: (n > 0) & (p > 0) & (p <= 1),
-    logpmf=lambda k, n, p: sp.gammaln(n + k) - sp.gammaln(k + 1.0) - sp.gammaln(n) + n * el.log(p) + sp.xlog1py(k, -p),
+    logpmf=lambda k, n, p: sp.gammaln(n + k) - sp.gammaln(k + 1.0) - sp.gammaln(n) + n * log(p) + sp.xlog1py(k, -p),
     cdf=lambda k, n, p: sp.betainc(n, k + 1.0, p),
     sf=lambda k, n, p: sp.betaincc(n, k + 1.0, p),
 )
@@ -76,9 +76,9 @@ geom = Discrete(
     support=(1, np.inf),
     inner=1,
     valid=lambda p: (p > 0) & (p <= 1),
-    logpmf=lambda k, p: sp.xlog1py(k - 1.0, -p) + el.log(p),
-    cdf=lambda k, p: -el.expm1(sp.xlog1py(k, -p)),
-    sf=lambda k, p: el.exp(sp.xlog1py(k, -p)),
+    logpmf=lambda k, p: sp.xlog1py(k - 1.0, -p) + log(p),
+    cdf=lambda k, p: -expm1(sp.xlog1py(k, -p)),
+    sf=lambda k, p: exp(sp.xlog1py(k, -p)),
     logsf=lambda k, p: sp.xlog1py(k, -p),
 )
 

@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from pyad._ops import arithmetic as el
-from pyad._ops._calls import operand
+from pyad._ops import comparison
 from pyad._ops._docstrings import example
+from pyad._ops._nested import operand
+from pyad._ops.explog_trig import exp, log, log1p
 from pyad._ops.shape import asarray
 from pyad._trace.array import is_traced
 from pyad._trace.recorded_call import detached, may_hold
@@ -175,7 +176,7 @@ def _log_of(share: Function, rest: Function, z: Any, *shapes: Any) -> Any:
     """The logarithm of a probability, by its complement where it is nearly 1."""
     part, other = share(z, *shapes), rest(z, *shapes)
     large = detached(part) > 0.5
-    return el.where(large, el.log1p(-el.where(large, other, 0.0)), el.log(el.where(large, 1.0, part)))
+    return comparison.where(large, log1p(-comparison.where(large, other, 0.0)), log(comparison.where(large, 1.0, part)))
 
 
 # method -> the methods whose formulas it follows from, and how.
@@ -196,14 +197,14 @@ _not = np.logical_not
 
 def _chosen(mask: Any, x: Any, other: Any) -> Any:
     """where(), which is skipped where nothing is to be replaced."""
-    return el.where(mask, x, other) if type(mask) is TracedInteger or not np.all(mask) else x
+    return comparison.where(mask, x, other) if type(mask) is TracedInteger or not np.all(mask) else x
 
 
 def _replaced(out: Any, *cases: tuple[Any, float]) -> Any:
     """The result with a constant wherever a mask holds; the last case has the last word."""
     for mask, value in cases:
         if may_hold(mask):
-            out = el.where(mask, value, out)
+            out = comparison.where(mask, value, out)
     return out if is_traced(out) else np.asarray(out)[()]
 
 
@@ -222,12 +223,12 @@ class Continuous(Distribution):
             z = (x - loc) / scale
             inside = self._inside(z, shapes)
             z = _chosen(inside & valid, z, self._inner_point(shapes))
-            out = self._formulas["logpdf"](z, *shapes) - el.log(scale)
+            out = self._formulas["logpdf"](z, *shapes) - log(scale)
             return _replaced(out, (_not(inside), -np.inf), (_not(valid) | np.isnan(detached(x)), np.nan))
 
     def pdf(self, x: Any, *args: Any, **keywords: Any) -> Any:
         """The density; 0 outside the support, where the gradient is zero."""
-        return el.exp(self.logpdf(x, *args, **keywords))
+        return exp(self.logpdf(x, *args, **keywords))
 
     def _checked(self, shapes: list[Any], scale: Any) -> tuple[Any, list[Any], Any]:
         """Where the parameters are valid, and these with harmless ones in the other places."""
@@ -278,7 +279,7 @@ class Continuous(Distribution):
             first, last = (0, 1) if method == "ppf" else (1, 0)
             for at, which in ((0.0, first), (1.0, last)):
                 if may_hold(level == at):
-                    z = el.where(level == at, self._end(which, plain), z)
+                    z = comparison.where(level == at, self._end(which, plain), z)
             return _replaced(z * scale + loc, (_not(valid) | _not((level >= 0) & (level <= 1)), np.nan))
 
     def cdf(self, x: Any, *args: Any, **keywords: Any) -> Any:
@@ -313,7 +314,7 @@ class Continuous(Distribution):
         with np.errstate(all="ignore"):
             *shapes, _, scale = self._parameters("entropy", args, keywords)
             valid, shapes, scale = self._checked(shapes, scale)
-            return _replaced(formula(*shapes) + el.log(scale), (_not(valid), np.nan))
+            return _replaced(formula(*shapes) + log(scale), (_not(valid), np.nan))
 
 
 class Discrete(Distribution):
@@ -334,7 +335,7 @@ class Discrete(Distribution):
 
     def pmf(self, k: Any, *args: Any, **keywords: Any) -> Any:
         """The probability of k."""
-        return el.exp(self.logpmf(k, *args, **keywords))
+        return exp(self.logpmf(k, *args, **keywords))
 
     def _arguments(
         self, method: str, k: Any, args: tuple[Any, ...], keywords: dict[str, Any]

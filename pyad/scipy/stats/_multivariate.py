@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from pyad._ops import arithmetic as el
-from pyad._ops import reductions
-from pyad._ops._calls import operand
+from pyad._ops import comparison, reductions
+from pyad._ops._nested import operand
+from pyad._ops.explog_trig import exp
 from pyad._ops.linalg.matmul import matmul
 from pyad._ops.shape import concatenate, reshape
 from pyad._trace.array import is_traced
@@ -195,12 +195,12 @@ class MultivariateNormal:
         out = -0.5 * (distance + known.log_determinant + known.rank * _LOG_TWO_PI)
         if known.singular:
             outside = computed(_is_outside, off, cov)
-            out = el.where(outside, -np.inf, out)
+            out = comparison.where(outside, -np.inf, out)
         return _squeezed(out)
 
     def pdf(self, x: Any, mean: Any = None, cov: Any = 1, allow_singular: bool = False) -> Any:
         """The density."""
-        return el.exp(self.logpdf(x, mean, cov, allow_singular))
+        return exp(self.logpdf(x, mean, cov, allow_singular))
 
     def entropy(self, mean: Any = None, cov: Any = 1) -> Any:
         """The differential entropy."""
@@ -265,7 +265,7 @@ class Dirichlet:
 
     def pdf(self, x: Any, alpha: Any) -> Any:
         """The density."""
-        return el.exp(self.logpdf(x, alpha))
+        return exp(self.logpdf(x, alpha))
 
     def entropy(self, alpha: Any) -> Any:
         """The differential entropy."""
@@ -361,13 +361,13 @@ class Multinomial:
         narrow = p.dtype if is_traced(p) else float
         with np.errstate(all="ignore"):
             out = reductions.sum(sp.xlogy(counts.astype(narrow), p), -1) + ways.astype(narrow)
-        out = el.where(possible, out, -np.inf)
-        out = el.where(valid, out, np.nan)
+        out = comparison.where(possible, out, -np.inf)
+        out = comparison.where(valid, out, np.nan)
         return out if is_traced(out) else np.asarray(out)[()]
 
     def pmf(self, x: Any, n: Any, p: Any) -> Any:
         """The probability of the counts."""
-        return el.exp(self.logpmf(x, n, p))
+        return exp(self.logpmf(x, n, p))
 
 
 multinomial = Multinomial()
