@@ -17,7 +17,12 @@ __all__ = ["apply_along_axis", "apply_over_axes", "vectorize"]
 
 @implements(np.apply_along_axis)
 def apply_along_axis(func1d: Callable[..., Any], axis: int, arr: Any, *args: Any, **kwargs: Any) -> Any:
-    """The function of each vector along an axis; what it answers stands in the axis's stead."""
+    """The function of each vector along an axis; what it answers stands in the axis's stead.
+
+    >>> pyad.grad(lambda x: np.sum(np.apply_along_axis(np.prod, 0, x)))(np.array([[2.0], [3.0]]))
+    array([[3.],
+           [2.]])
+    """
     arr = asarray(arr)
     axis = one_axis("apply_along_axis", axis, arr.ndim)
     lines = moveaxis(arr, axis, -1)
@@ -34,7 +39,11 @@ def apply_along_axis(func1d: Callable[..., Any], axis: int, arr: Any, *args: Any
 
 @implements(np.apply_over_axes)
 def apply_over_axes(func: Callable[[Any, int], Any], a: Any, axes: Any) -> Any:
-    """The function over one axis after the other; an axis that it drops stays with length 1."""
+    """The function over one axis after the other; an axis that it drops stays with length 1.
+
+    >>> pyad.grad(lambda x: np.apply_over_axes(np.sum, x, [0])[0])(np.ones(2))
+    array([1., 1.])
+    """
     value = asarray(a)
     ndim = value.ndim
     for axis in [axes] if np.ndim(axes) == 0 else axes:

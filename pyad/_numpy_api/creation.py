@@ -137,7 +137,11 @@ def _plain_like(theirs: Callable[..., Any], x: Any, args: tuple[Any, ...], keywo
 def zeros_like(
     a: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None, **keywords: Any
 ) -> Any:
-    """Zeros of the shape and dtype of another array."""
+    """Zeros of the shape and dtype of another array.
+
+    >>> pyad.grad(lambda x: np.sum(x + np.zeros_like(x)))(np.ones(2))
+    array([1., 1.])
+    """
     if is_traced(a):
         return zeros(*_like(a, dtype, shape), **keywords)
     return _plain_like(np.zeros_like, a, (dtype, order, subok, shape), keywords)
@@ -148,7 +152,11 @@ def zeros_like(
 def ones_like(
     a: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None, **keywords: Any
 ) -> Any:
-    """Ones of the shape and dtype of another array."""
+    """Ones of the shape and dtype of another array.
+
+    >>> pyad.grad(lambda x: np.sum(x * np.ones_like(x)))(np.ones(2))
+    array([1., 1.])
+    """
     if is_traced(a):
         return ones(*_like(a, dtype, shape), **keywords)
     return _plain_like(np.ones_like, a, (dtype, order, subok, shape), keywords)
@@ -159,7 +167,16 @@ def ones_like(
 def empty_like(
     prototype: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None, **keywords: Any
 ) -> Any:
-    """An array like another one, to be filled."""
+    """An array like another one, to be filled.
+
+    >>> def f(x):
+    ...     y = np.empty_like(x)
+    ...     y[...] = x * x
+    ...     return np.sum(y)
+    ...
+    >>> pyad.grad(f)(np.array([1.0, 2.0]))
+    array([2., 4.])
+    """
     if is_traced(prototype):
         return empty(*_like(prototype, dtype, shape), **keywords)
     return _plain_like(np.zeros_like, prototype, (dtype, order, subok, shape), keywords)
@@ -170,7 +187,11 @@ def empty_like(
 def full_like(
     a: Any, fill_value: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None, **keywords: Any
 ) -> Any:
-    """One value in all places of an array like another one."""
+    """One value in all places of an array like another one.
+
+    >>> pyad.grad(lambda x: np.sum(x * np.full_like(x, 3.0)))(np.ones(2))
+    array([3., 3.])
+    """
     if is_traced(a):
         return full(a.shape if shape is None else shape, fill_value, a.dtype if dtype is None else dtype, **keywords)
     if is_traced(fill_value) or _holds_traced(fill_value):
@@ -238,7 +259,11 @@ def ascontiguousarray(a: Any, dtype: Any = None) -> Any:
 @_creator(np.copy)
 @implements(np.copy)
 def copy(a: Any, order: str = "K", subok: bool = False) -> Any:
-    """A copy, which is written into independently."""
+    """A copy, which is written into independently.
+
+    >>> pyad.grad(lambda x: np.sum(np.copy(x)))(np.ones(2))
+    array([1., 1.])
+    """
     if is_traced(a):
         return copy_of(a)
     return array(a, order=order, subok=subok)

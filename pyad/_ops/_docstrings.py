@@ -8,7 +8,8 @@ from typing import Any
 
 __all__ = ["example", "in_words_of"]
 
-_UNINDENTED = re.compile(r"\n\S")
+# How far the lines of a docstring behind the first are indented.
+_INDENT = re.compile(r"\n+( *)\S")
 _IMPORTS = ">>> import numpy as np\n>>> import pyad\n>>> "
 _RAISES = """
 
@@ -23,8 +24,9 @@ def in_words_of(theirs: Callable[..., Any], ours: str | None) -> str | None:
     if not said or not ours:
         return said
     ours = ours.rstrip()
-    if _UNINDENTED.search(ours) is None:
-        ours = ours.replace("\n    ", "\n")
+    indent = _INDENT.search(ours)
+    if indent is not None and indent[1]:
+        ours = ours.replace("\n" + indent[1], "\n")
     if ">>> import " not in ours:
         ours = ours.replace(">>> ", _IMPORTS, 1)
     if "Raises:" not in ours:

@@ -19,14 +19,15 @@ FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 # Modules whose names are all described in words of their own.
 OURS = ["pyad", "pyad.nn", "pyad.testing", "pyad.tree", "pyad.extend", "pyad.errors"]
-# Modules with names that stand for SciPy's.
+# Modules with names that stand for NumPy's and SciPy's.
+NUMPY = ["pyad.numpy", "pyad.numpy.linalg", "pyad.numpy.fft"]
 SCIPY = [
     f"pyad.scipy.{name}"
     for name in ("special", "stats", "linalg", "signal", "optimize", "integrate", "sparse", "sparse.linalg")
 ]
 # HIPS autograd's names, whose arguments are described there.
 COMPATIBLE = ["pyad.autograd"]
-MODULES = OURS + SCIPY + COMPATIBLE
+MODULES = OURS + NUMPY + SCIPY + COMPATIBLE
 
 # Names that raise nothing, and why.
 RAISES_NOTHING = {
@@ -42,7 +43,6 @@ RAISES_NOTHING = {
 MADE_BY_PYAD = {"pyad.Array", "pyad.Compiled", "pyad.tree.Structure"}
 NO_EXAMPLE = {
     "pyad.errors.EngineError": "it is a defect of pyad where it is seen",
-    **dict.fromkeys((f"pyad.scipy.special.{name}" for name in ("expm1", "log1p", "sinc", "softplus")), "as in NumPy"),
 }
 
 
