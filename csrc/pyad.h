@@ -94,9 +94,12 @@ void pyad_engine_enter(pyad_engine *engine);
 /* The words of the last failure on this thread. */
 const char *pyad_last_message(void);
 int pyad_kernel_count(void);
-const char *pyad_kernel_label(int kernel);
+/* The kernel's name; NULL outside the range. */
+const char *pyad_kernel_name(int kernel);
 /* The number of a kernel by name, or -1. */
 int pyad_kernel_find(const char *name);
+/* 1 where the kernel only moves elements. */
+int pyad_kernel_is_move(int kernel);
 
 typedef struct pyad_blas_info {
     const char *function;  /* the name of sgemm there, or "" for the engine's own loops */

@@ -1,5 +1,8 @@
 /* Arrays: dtype, layout (shape and strides), and a value that has memory.
  *
+ * The folder array knows layouts, how one iterates over them, and views into them. It must not know any operation on
+ * elements but the copy.
+ *
  * A layout says nothing of memory, so nodes of the same shape share one: an element-wise result points at the layout of
  * its operand. Strides count elements. A view is a layout and a pointer; a value is a view that also holds the buffer
  * its memory lives in (NULL when an arena or the user holds it). */
@@ -119,6 +122,8 @@ bool pyad_same_layout(const pyad_layout *a, const pyad_layout *b);
 
 /* NumPy's broadcasting of shapes into `shape` and `*ndim`. false when they do not broadcast. */
 bool pyad_broadcast_shapes(int count, const pyad_layout *const *layouts, int64_t *shape, int *ndim);
+/* Whether the shape broadcasts to the other one as it is. */
+bool pyad_broadcasts_to(const pyad_layout *small, const pyad_layout *large);
 /* Strides that make `layout` look like `shape` (0 along broadcast axes). `shape` must be a result of broadcasting it. */
 void pyad_broadcast_strides(const pyad_layout *layout, int ndim, const int64_t *shape, int64_t *strides);
 

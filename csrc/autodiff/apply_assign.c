@@ -5,8 +5,10 @@
  * of x. On plain values s is not copied: it is changed in place and moves from one state of the array to the other. */
 #include <string.h>
 
+#include "array/subview.h"
 #include "autodiff/apply.h"
 #include "kernels/kernels.h"
+#include "primitives/values.h"
 
 /* A subview of a slot's memory, with what its layout needs. */
 typedef struct subview {
@@ -49,7 +51,7 @@ static pyad_status find_places(pyad_sweep *sweep, uint32_t node, pyad_value *pla
     if (value->layout->contiguous)
         return PYAD_OK;
     const pyad_env env = {tape->mem, &sweep->scratch, sweep->recorder.message};
-    return pyad_exec_copy(&env, value, places);
+    return pyad_value_copy(&env, value, places);
 }
 
 static void release_places(pyad_sweep *sweep, const pyad_value *places)

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "autodiff/apply.h"
+#include "primitives/exec.h"
 
 /* Zeros of the layout's shape: one element that stands for all. */
 static pyad_status make_zeros(pyad_sweep *sweep, const pyad_layout *like, pyad_value *out)

@@ -5,7 +5,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "array/subview.h"
 #include "kernels/kernels.h"
+#include "primitives/exec.h"
+#include "primitives/info.h"
 
 /* Fills `values` with the inputs that the wanted outputs read; the others get a harmless number. */
 static pyad_status gather_inputs(pyad_sweep *sweep, const pyad_application *a, pyad_value *values)

@@ -3,6 +3,11 @@
 
 #include <string.h>
 
+#include "primitives/exec.h"
+#include "primitives/infer.h"
+#include "primitives/info.h"
+#include "primitives/values.h"
+
 enum { FEW = 8 };
 
 /* The operands' values side by side: on the stack when they are few. */
@@ -115,7 +120,7 @@ static pyad_status copy_small_view(const pyad_env *env, pyad_tape *tape, int op,
     bool written = tape->flags[of] & PYAD_NODE_MUTABLE;
     if (is_view && (written ? 2 * value->layout->size <= tape->value[of].layout->size : value->layout->ndim == 0)) {
         pyad_value view = *value;
-        pyad_status status = pyad_exec_copy(env, &view, value);
+        pyad_status status = pyad_value_copy(env, &view, value);
         if (view.buffer != NULL)
             pyad_buffer_release(tape->mem, view.buffer);
         return status;
@@ -192,7 +197,7 @@ static pyad_status record_simple(const pyad_recorder *r, int op, int nargs, cons
     pyad_tape *tape = r->tape;
     const pyad_env env = {tape->mem, &tape->arena, r->message};
     pyad_value value;
-    PYAD_TRY(pyad_exec_alloc(&env, layout, &value));
+    PYAD_TRY(pyad_value_alloc(&env, layout, &value));
     int wide = layout->dtype == PYAD_F64;
     const void *in[2] = {tape->value[args[0]].data, nargs > 1 ? tape->value[args[1]].data : NULL};
     if (layout->size > 0)

@@ -3,7 +3,7 @@
 #define PYAD_RECORD_H
 
 #include "autodiff/rule.h"
-#include "primitives/exec.h"
+#include "primitives/list.h"
 
 typedef struct pyad_recorder {
     pyad_tape *tape;

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "kernels/kernels.h"
-#include "primitives/exec.h"
+#include "primitives/info.h"
 
 /* What building needs while it goes: a register per node, and for each node which outputs want it. */
 typedef struct builder {

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "autodiff/rule.h"
-#include "primitives/exec.h"
+#include "primitives/info.h"
 
 void pyad_rules_init(pyad_rules *rules, pyad_mem *mem)
 {

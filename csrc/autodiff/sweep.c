@@ -5,6 +5,7 @@
 
 #include "autodiff/apply.h"
 #include "kernels/kernels.h"
+#include "primitives/info.h"
 
 static void start_accum(pyad_sweep *sweep)
 {

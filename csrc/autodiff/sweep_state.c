@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "kernels/kernels.h"
+#include "primitives/info.h"
+#include "primitives/values.h"
 
 void pyad_sweep_init(pyad_sweep *sweep, pyad_mem *mem)
 {
@@ -158,7 +160,7 @@ pyad_status pyad_sweep_node(pyad_sweep *sweep, uint32_t node, bool *there, uint3
     pyad_value copy = slot->value;
     const pyad_env env = {tape->mem, &tape->arena, sweep->recorder.message};
     if (copy.buffer == NULL) {
-        PYAD_TRY(pyad_exec_copy(&env, &slot->value, &copy));
+        PYAD_TRY(pyad_value_copy(&env, &slot->value, &copy));
     } else {
         /* From now on the tape holds it too. */
         pyad_buffer_retain(copy.buffer);

@@ -8,6 +8,7 @@
 #include "compile/graph/graph.h"
 #include "kernels/gemm.h"
 #include "kernels/kernels.h"
+#include "primitives/info.h"
 
 static _Thread_local pyad_engine *here;
 
@@ -79,11 +80,6 @@ const char *pyad_last_message(void)
 int pyad_kernel_count(void)
 {
     return PYAD_KERNEL_COUNT;
-}
-
-const char *pyad_kernel_label(int kernel)
-{
-    return pyad_kernel_name(kernel);
 }
 
 int pyad_kernel_find(const char *name)

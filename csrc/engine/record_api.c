@@ -3,6 +3,7 @@
 
 #include "engine/engine.h"
 #include "kernels/kernels.h"
+#include "primitives/info.h"
 
 int64_t pyad_lend(int flags, int dtype, int ndim, const int64_t *shape, const int64_t *strides, void *data)
 {

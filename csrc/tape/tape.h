@@ -1,5 +1,8 @@
 /* The tape: what has been recorded, as parallel arrays addressed by index.
  *
+ * The folder tape knows nodes, in which order they depend on each other, and how what arrives at one is summed up. It must
+ * not know derivative rules: which node reads what, and what is summed, is said from above.
+ *
  * A node is an instruction and its value: operation, operands, static parameters, layout, memory. Operands always stand
  * before the node that uses them, so the index order is a topological order. A mark notes where every column ends; cutting back to
  * it drops everything recorded since, in one step and without a destructor per node.

@@ -87,7 +87,7 @@ def _described(number: int, info: Any, keep: list[Any]) -> dict[str, Any]:
     params = tuple(ffi.unpack(info.params + 1, info.params[0])) if info.params != ffi.NULL and info.params[0] else ()
     name = kind
     if kind == "kernel":
-        name = ffi.string(lib.pyad_kernel_label(info.op)).decode()
+        name = ffi.string(lib.pyad_kernel_name(info.op)).decode()
     elif kind == "python":
         op = REGISTRY[info.op]
         name = op.name
@@ -100,6 +100,7 @@ def _described(number: int, info: Any, keep: list[Any]) -> dict[str, Any]:
     return {
         "number": number,
         "kind": kind,
+        "op": info.op,
         "name": name,
         "args": list(ffi.unpack(info.args, info.nargs)) if info.nargs else [],
         "params": params,
@@ -125,24 +126,6 @@ def _flops(node: dict[str, Any], nodes: list[dict[str, Any]]) -> int:
         return 0
     if node["name"] in ("matmul", "affine"):
         return 2 * size * nodes[node["args"][0]]["shape"][-1]
-    if node["name"] in _MOVES:
+    if lib.pyad_kernel_is_move(node["op"]):
         return 0
     return max(size, *(int(np.prod(nodes[k]["shape"], dtype=np.int64)) for k in node["args"]))
-
-
-# Kernels that only move elements.
-_MOVES = {
-    *(
-        "alias",
-        "reshape",
-        "transpose",
-        "broadcast_to",
-        "slice",
-        "unslice",
-        "strided_view",
-        "assign",
-        "assign_at",
-        "astype",
-    ),
-    *("take", "put", "pick", "unpick", "concatenate"),
-}

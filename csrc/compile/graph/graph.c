@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "kernels/kernels.h"
+#include "primitives/infer.h"
 
 void pyad_graph_init(pyad_graph *graph, pyad_mem *mem, pyad_arena *arena)
 {

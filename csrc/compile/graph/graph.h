@@ -13,7 +13,7 @@
 #ifndef PYAD_GRAPH_H
 #define PYAD_GRAPH_H
 
-#include "primitives/exec.h"
+#include "primitives/list.h"
 #include "tape/tape.h"
 
 typedef struct pyad_gnode {

@@ -2,6 +2,7 @@
 #include "compile/passes/passes.h"
 
 #include "kernels/kernels.h"
+#include "primitives/exec.h"
 
 enum { FOLD_MOST_ARGS = 3, FOLD_MOST_BYTES = 1 << 12 };
 

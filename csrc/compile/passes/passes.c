@@ -1,6 +1,8 @@
 /* The list of the passes in their order, and running them. */
 #include "compile/passes/passes.h"
 
+#include "primitives/info.h"
+
 static pyad_status copy_stored_inputs(pyad_graph *graph);
 
 static const pyad_pass passes[] = {

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "compile/passes/passes.h"
+#include "primitives/info.h"
 
 /* What a rule gives where it has nothing simpler. */
 #define NONE UINT32_MAX

@@ -1,6 +1,7 @@
 /* Simplification of indexing: reads of what was just written, and of what writes have left alone. */
 #include <stdlib.h>
 
+#include "array/subview.h"
 #include "compile/passes/simplify.h"
 
 /* How many writes a read is taken past. */

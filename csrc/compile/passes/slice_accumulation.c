@@ -2,6 +2,7 @@
  * which a zero would be added. Rows that are added at the same index are added one by one and not to each other first. */
 #include <string.h>
 
+#include "array/subview.h"
 #include "compile/passes/passes.h"
 
 /* The parameters of an UNSLICE as those of an ADD_SLICE. NULL when out of memory. */

@@ -3,6 +3,7 @@
 
 #include "compile/plan/plan.h"
 #include "kernels/kernels.h"
+#include "primitives/info.h"
 
 /* How many of the latest groups an element-wise node may still join. A node that is run much earlier than it is needed
  * keeps memory for nothing. */

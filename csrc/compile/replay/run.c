@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "kernels/kernels.h"
+#include "primitives/exec.h"
+#include "primitives/values.h"
 
 static pyad_status run_kernel(pyad_replay *r, uint32_t node)
 {
@@ -41,7 +43,7 @@ static pyad_status check_guard(pyad_replay *r, const pyad_goutput *output)
         return memcmp(value->data, output->expected, bytes) == 0 ? PYAD_OK : PYAD_GUARD_FAILED;
     pyad_value flat;
     pyad_arena_mark mark = pyad_arena_position(&r->scratch);
-    PYAD_TRY(pyad_exec_copy(&env, value, &flat));
+    PYAD_TRY(pyad_value_copy(&env, value, &flat));
     bool holds = memcmp(flat.data, output->expected, bytes) == 0;
     if (flat.buffer != NULL)
         pyad_buffer_release(r->mem, flat.buffer);

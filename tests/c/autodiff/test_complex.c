@@ -9,6 +9,8 @@
 #include <cmocka.h>
 
 #include "kernels/kernels.h"
+#include "primitives/exec.h"
+#include "primitives/info.h"
 #include "support/engine.h"
 #include "support/run.h"
 

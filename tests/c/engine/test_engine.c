@@ -203,7 +203,7 @@ static void test_names(void **state)
 {
     (void)state;
     for (int kernel = 0; kernel < pyad_kernel_count(); kernel++)
-        assert_int_equal(pyad_kernel_find(pyad_kernel_label(kernel)), kernel);
+        assert_int_equal(pyad_kernel_find(pyad_kernel_name(kernel)), kernel);
     assert_int_equal(pyad_kernel_find("no such kernel"), -1);
     assert_true(pyad_isa_name()[0] != '\0');
     float x[3] = {1, 2, 3};

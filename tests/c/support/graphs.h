@@ -7,6 +7,7 @@
 
 #include "compile/passes/passes.h"
 #include "kernels/kernels.h"
+#include "primitives/info.h"
 #include "support/run.h"
 
 static pyad_graph graph;

@@ -2,6 +2,7 @@
 #ifndef PYAD_TESTS_GRAPHS_RANDOM_H
 #define PYAD_TESTS_GRAPHS_RANDOM_H
 
+#include "primitives/info.h"
 #include "support/graphs.h"
 
 /* A part that was used, so that others are the same, overlap or do not. */

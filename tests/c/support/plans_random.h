@@ -3,6 +3,7 @@
 #ifndef PYAD_TESTS_PLANS_RANDOM_H
 #define PYAD_TESTS_PLANS_RANDOM_H
 
+#include "primitives/info.h"
 #include "support/graphs_random.h"
 #include "support/plans.h"
 

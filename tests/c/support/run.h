@@ -5,6 +5,7 @@
 #include <cmocka.h>
 
 #include "primitives/exec.h"
+#include "primitives/info.h"
 #include "support/arrays.h"
 #include "support/hook.h"
 #include "support/lists.h"
