@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from pyad._ops._docstrings import in_words_of
 from pyad._ops._registry import holds_traced, implements
 from pyad._ops.rearrange import one_axis
 from pyad._ops.shape import asarray, broadcast_to, expand_dims, moveaxis, ravel, reshape, stack
@@ -58,7 +59,19 @@ def apply_over_axes(func: Callable[[Any, int], Any], a: Any, axes: Any) -> Any:
 
 
 class vectorize(np.vectorize):
-    """As `numpy.vectorize`, for traced arguments too: the function is called with one element of each."""
+    __doc__ = in_words_of(
+        np.vectorize,
+        """As `numpy.vectorize`, for traced arguments too: the function is called with one element of each.
+
+        Raises:
+            UnsupportedError: (when called) there is a signature, and a traced argument.
+
+        >>> import pyad.numpy as pnp
+        >>> square = pnp.vectorize(lambda x: x * x if x > 0 else 0.0)
+        >>> pyad.grad(lambda x: np.sum(square(x)))(np.array([-1.0, 3.0]))
+        array([0., 6.])
+        """,
+    )
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The function of each element, the arguments broadcast against each other."""

@@ -27,7 +27,7 @@ def in_words_of(theirs: Callable[..., Any], ours: str | None) -> str | None:
     indent = _INDENT.search(ours)
     if indent is not None and indent[1]:
         ours = ours.replace("\n" + indent[1], "\n")
-    if ">>> import " not in ours:
+    if ">>> import pyad\n" not in ours:
         ours = ours.replace(">>> ", _IMPORTS, 1)
     if "Raises:" not in ours:
         ours += _RAISES

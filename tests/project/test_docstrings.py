@@ -101,6 +101,8 @@ def lacking(name, thing):
     is_class = inspect.isclass(thing)
     is_error = is_class and issubclass(thing, Exception)
     is_method = not is_class and "." in getattr(thing, "__qualname__", "").rpartition("<locals>.")[2]
+    # Where the signature is theirs, too, what they say of it is taken as it is.
+    is_theirs = theirs and not (getattr(inspect.unwrap(thing), "__module__", None) or "").startswith("pyad")
     missing = []
     if not re.match(r"\S.*?\.(\n\n|$)", doc, re.DOTALL):
         missing.append("a sentence of its own at the start")
@@ -108,16 +110,16 @@ def lacking(name, thing):
         missing.append("an example")
     if is_error or name in MADE_BY_PYAD or name.startswith("pyad.autograd."):
         return missing
-    if theirs and not (getattr(inspect.unwrap(thing), "__module__", None) or "").startswith("pyad"):
-        pass  # their signature, too
+    if is_theirs:
+        pass
     elif theirs:
-        unknown = set(names) - set(described(doc)) - described_by_them(theirs) - {"more", "options"}
+        unknown = set(names) - set(described(doc)) - described_by_them(theirs) - {"args", "keywords", "more", "options"}
         if unknown:
             missing.append(f"Args of {unknown}")
     elif described(doc) != names:
         missing.append(f"Args of {names} (it has {described(doc)})")
     returns = re.search(r"^(Returns|Yields):$|^ *Returns$", doc + theirs, re.MULTILINE)
-    if not is_class and not returns_nothing and not returns:
+    if not is_class and not returns_nothing and not returns and not is_theirs:
         missing.append("Returns")
     if not section(doc, "Raises") and name not in RAISES_NOTHING:
         missing.append("Raises")
