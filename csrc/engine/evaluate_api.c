@@ -34,7 +34,7 @@ int pyad_evaluate(int kernel, const int64_t *params, int nargs, const pyad_array
         pyad_status status =
             pyad_engine_layout(engine, in[k].dtype, in[k].ndim, in[k].shape, in[k].strides, &layouts[k]);
         if (status != PYAD_OK)
-            return pyad_engine_told(engine, status);
+            return pyad_engine_explained(engine, status);
         pointers[k] = &layouts[k].layout;
         values[k] = (pyad_value){pointers[k], in[k].data, NULL};
     }
@@ -42,9 +42,9 @@ int pyad_evaluate(int kernel, const int64_t *params, int nargs, const pyad_array
     if (status == PYAD_OK)
         status = pyad_infer(&engine->message, kernel, params, nargs, pointers, &result, &offset);
     if (status != PYAD_OK)
-        return pyad_engine_told(engine, status);
+        return pyad_engine_explained(engine, status);
     if (out->data != NULL)
-        return pyad_engine_told(
+        return pyad_engine_explained(
             engine, run(engine, kernel, params, nargs, values, &(pyad_value){&result.layout, out->data, NULL}));
     out->dtype = result.layout.dtype;
     out->ndim = result.layout.ndim;
