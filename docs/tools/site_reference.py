@@ -42,7 +42,7 @@ MODULES = [
 TABLES = ("pyad.numpy", "pyad.scipy.special", "pyad.autograd")
 
 # What stands for a function of NumPy or SciPy has their words beneath its own.
-THEIR_WORDS = re.compile(r"^`\w+` in its own words::$")
+THEIR_WORDS = re.compile(r"^`\w+` in its own words:$")
 MARKUP = re.compile(r"(?<!\\)([*|]|(?<=\w)_(?=\W|$))")
 
 
