@@ -71,7 +71,7 @@ class Structure:
     [{'w': 10.0, 'b': 20.0}]
     """
 
-    __slots__ = ("_build", "_take", "_tokens", "num_leaves")
+    __slots__ = ("_build", "_take", "_tokens", "_unusual", "num_leaves")
 
     def __init__(self, tokens: tuple, num_leaves: int) -> None:
         self._tokens = tokens
@@ -79,6 +79,7 @@ class Structure:
         # Functions made for this one structure, see below; None as long as there are none.
         self._take: Callable[[Any], list | None] | None = None
         self._build: Callable[[Sequence], Any] | None = None
+        self._unusual: list[Any] | None = None
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Structure):
@@ -199,6 +200,17 @@ class Structure:
             if flat:
                 numbers += (lib.PYAD_TOKEN_LEAF, 0) * arity
         return numbers, tuple(keys)
+
+    def unusual_keys(self) -> list[Any]:
+        """The keys of dicts that are no strings: two that are equal may still be told apart.
+
+        Returns:
+            A list of keys, in the order of the dicts.
+        """
+        if self._unusual is None:
+            names = [key for token in self._tokens if type(token) is tuple and token[0] is dict for key in token[1]]
+            self._unusual = [key for key in names if type(key) is not str]
+        return self._unusual
 
     def paths(self) -> list[str]:
         """How each leaf is reached, as one would write it in Python, e.g. `[0]['w']`.

@@ -3,6 +3,8 @@
 
 #include "engine/engine.h"
 #include "primitives/exec.h"
+#include "primitives/infer.h"
+#include "primitives/info.h"
 
 enum { OPERANDS = 8 };
 

@@ -68,6 +68,7 @@ int pyad_sweep_copy_list(const int64_t *handles, uintptr_t list);
 int pyad_axpy_lists(double a, uintptr_t x_list, uintptr_t y_list);
 int pyad_make_op_calls(uintptr_t context, uintptr_t functions);
 int pyad_make_compiled_call(uintptr_t context, uintptr_t list);
+int pyad_make_watch(uintptr_t context, uintptr_t list);
 """
 
 
@@ -110,7 +111,11 @@ def main() -> None:
     header, output = (Path(argument) for argument in sys.argv[1:])
     ffi = cffi.FFI()
     ffi.cdef(declarations(header.read_text(encoding="utf-8")) + BRIDGE)
-    ffi.set_source("pyad._ext", f'#include "{header.name}"\n#include "python/compiled_call.h"\n', py_limited_api=True)
+    ffi.set_source(
+        "pyad._ext",
+        f'#include "{header.name}"\n#include "python/compiled_call.h"\n#include "python/captured_state.h"\n',
+        py_limited_api=True,
+    )
     ffi.emit_c_code(str(output))
     output.write_text(hold_lock(output.read_text(encoding="utf-8")), encoding="utf-8")
 

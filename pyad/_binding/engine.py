@@ -114,8 +114,9 @@ class Engine:
         # What is needed as long as the tape has the nodes. Always put here before the engine is told of it.
         self.keep: Any = []
         self.info = ffi.new("pyad_info *")
-        # What owns the memory of arrays outside a function that is being recorded, by id: programs read them in place.
-        self.outside: set[int] = set()
+        # While a program is being recorded: copies of the arrays that it reads, and who looks for random draws.
+        self.copies: dict[Any, np.ndarray] = {}
+        self.draws: Any = None
         self.abstract = False  # a rule is being recorded on placeholders, which have no values
         self.dead: list[Any] = []  # cells of saved tapes whose owner is gone, freed by this thread
 

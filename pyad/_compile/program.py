@@ -83,6 +83,9 @@ class Program:
             raise _failure()
         self.compiled = ffi.gc(compiled, lib.pyad_compiled_free)
         self._short: Any = _UNKNOWN
+        self.swallowed = 0  # exceptions in replays, after which the function itself was run
+        self.swallowed_last = ""
+        self.used = 0  # when it was used last, as its compiled function counts
         self.idle: list[Any] = []  # instances that nobody is running
 
     def finish(self, results: list[Any], structure: Any, leaves: list[Any], captured: Any) -> None:
@@ -91,8 +94,8 @@ class Program:
         self.structure = structure
         self.computed = [(r.shape, r.dtype) for r in results if r.handle is not None]
         self.dtypes = [_dtype_of(leaves[place]) for place in self.places]
-        self.outside = captured.in_place
-        self.captured = None if captured.is_trivial() else captured
+        self.captured = captured
+        self.outside = [array for array, *_ in captured.arrays]
         # Where all results are computed and there is one, or there are several in a tuple, no more has to be done.
         self.simple: int | None = None
         if all(r.handle is not None and not r.is_weak for r in results):
@@ -161,7 +164,7 @@ class Program:
             np.empty,
             np.ndarray,
             int(ffi.cast("uintptr_t", caller)),
-            functools.partial(self._call, instance),
+            functools.partial(self._call_or_swallow, instance),
         )
         made: list[Any] = []
         if lib.pyad_make_compiled_call(id(context), id(made)):
@@ -209,7 +212,8 @@ class Program:
                 if status == CALL_PYTHON and not self._call(instance):
                     return False
                 status = lib.pyad_instance_go(pointer)
-        except Exception:
+        except Exception as problem:
+            self._swallow(problem)
             return False
         finally:
             self.idle.append(instance)
@@ -251,6 +255,18 @@ class Program:
                 values.append(leaves[r.argument] if r.argument is not None else r.again())
         return self.structure.unflatten(values)
 
+    def _swallow(self, problem: Exception) -> None:
+        """A replay came to no end for this. The function itself is run, which raises it again, or does not."""
+        self.swallowed += 1
+        self.swallowed_last = f"{type(problem).__name__}: {problem}"
+
+    def _call_or_swallow(self, instance: _Instance) -> bool:
+        try:
+            return self._call(instance)
+        except Exception as problem:
+            self._swallow(problem)
+            return False
+
     def _call(self, instance: _Instance) -> bool:
         """Run the node at which the program has stopped. False where its value is of another shape than it was."""
         number = lib.pyad_instance_stopped(instance.pointer)
@@ -286,17 +302,6 @@ class Program:
             operands.append(instance.value(k) if node.base < lib.PYAD_BASE_OUTSIDE else k)
         return op, entry, operands, there
 
-    def addresses(self) -> set[int]:
-        """Where the arrays lie that are read in place and are no arguments."""
-        info = ffi.new("pyad_node_info *")
-        found = set()
-        k = 0
-        while lib.pyad_compiled_node(self.compiled, True, k, info):
-            if info.kind == lib.PYAD_G_INPUT and info.data != ffi.NULL:
-                found.add(int(ffi.cast("uintptr_t", info.data)))
-            k += 1
-        return found
-
     def _count(self) -> Any:
         info = ffi.new("pyad_compiled_info *")
         lib.pyad_compiled_count(self.compiled, info)
@@ -307,9 +312,16 @@ class Program:
     def report(self) -> dict[str, Any]:
         """What the optimiser did, and what a run takes: nodes, actions, bytes of memory, floating-point operations.
 
-        `passes` lists each pass with the nodes that it left; `python` the operations that Python runs.
+        `passes` lists each pass with the nodes that it left; `python` the operations that Python runs; `watched` how
+        many things outside the arguments are compared at each call, with `watched_bytes` in arrays, which took
+        `watching_seconds` just now; `exceptions` how many replays ended in one, so that the function itself was run.
         """
-        return report.report(self.compiled, self._count(), self.keep)
+        return {
+            **report.report(self.compiled, self._count(), self.keep),
+            **self.captured.report(),
+            "exceptions": self.swallowed,
+            "last_exception": self.swallowed_last,
+        }
 
     def __str__(self) -> str:
         return report.listing(getattr(self.function, "__name__", "function"), self.compiled, self.keep)

@@ -164,10 +164,15 @@ def written(name: str, out: Any, result: Any, where: Any, widen: bool) -> Any:
     if is_traced(out):
         return assignment.write_out(name, out, result, where, widen)
     if not all_constant(result):
+        otherwise = (
+            "pass the array as an argument of the compiled function, which may write into it"
+            if is_recording_program()
+            else "use the returned array"
+        )
         raise UnsupportedError(
             f"{name}: out= (or an operator such as +=) with a traced operand would write a traced value into a plain "
-            "array; use the returned array, or make the array inside the function with pyad.numpy.array, zeros, "
-            "empty, ..., of a floating dtype"
+            f"array; {otherwise}, or make the array inside the function with pyad.numpy.array, zeros, empty, ..., of a "
+            "floating dtype"
         )
     if type(out) is TracedInteger:
         out[...] = result  # which says that it cannot be done

@@ -171,7 +171,7 @@ def _by_values(x: Array, index: Any) -> Any:
     if _picks(x, index):
         return _pick.record([x._h, as_places(index[1])._h], None)
     places = call(places_of, (x.shape, index), {})
-    return take_rows(reshape(x, (-1,)) if x.size else x, places)
+    return take_rows(reshape(x, (x.size,)), places)
 
 
 def _rows_by_values(x: Array, index: TracedInteger) -> Any:

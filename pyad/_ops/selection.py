@@ -192,7 +192,9 @@ def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
 def _conditions(x: Any, condlist: Any, count: int) -> list[np.ndarray]:
     """One boolean array of x's shape for each of the `count` functions, the last one for the rest where it was left
     out."""
-    single = np.isscalar(condlist) or (x.ndim != 0 and not isinstance(condlist[0], list | tuple | np.ndarray))
+    single = np.isscalar(condlist) or (
+        x.ndim != 0 and not isinstance(condlist[0], list | tuple | np.ndarray | TracedInteger)
+    )
     conditions: Any = [condlist] if single else condlist
     conditions = np.asarray([np.asarray(numpy_value(c)) if type(c) is TracedInteger else c for c in conditions], bool)
     if len(conditions) == count - 1:

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from pyad._binding import engine
+from pyad._binding import engine, memory
 from pyad._binding.dtypes import CODE_F32, CODES
 from pyad._binding.engine import lib
 from pyad._binding.memory import VIEW_BYTES, read_view
@@ -66,13 +66,15 @@ def numpy_op(name: str, reference: Callable[..., Any], vjp: Callable[..., Any], 
     number = op.number
 
     def call(*operands: Any, **params: Any) -> Any:
+        if engine.recording_threads:
+            operands = tuple(map(memory.as_it_is, operands))
         plain = kept = _values(operands)
         if plain is None:
             if not any(map(is_traced, operands)):
                 return reference(*operands, **params)
             operands, plain = _long_way(op, operands)
         try:
-            value = reference(*plain, **params)
+            value = _drawing(reference, plain, params) if engine.recording_threads else reference(*plain, **params)
         except (ValueError, TypeError) as problem:
             if engine.recording_threads:
                 # That it fails may decide what is recorded, if the function catches it.
@@ -95,6 +97,15 @@ def numpy_op(name: str, reference: Callable[..., Any], vjp: Callable[..., Any], 
     call.op = op  # type: ignore[attr-defined]
     call.__name__ = call.__qualname__ = name
     return call
+
+
+def _drawing(reference: Callable[..., Any], plain: Sequence[Any], params: dict[str, Any]) -> Any:
+    """The value where a program may be being recorded: what NumPy draws for it is drawn again at every replay."""
+    draws = engine.current().draws
+    if draws is None:
+        return reference(*plain, **params)
+    with draws.paused():
+        return reference(*plain, **params)
 
 
 def numpy_op_linear(

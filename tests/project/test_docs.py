@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
 
 import pyad
 
@@ -80,7 +81,8 @@ def blocks(page: Path) -> list[tuple[int, str, str]]:
 
 def run_page(page: Path) -> None:
     """Run the blocks of a page in a new session of IPython."""
-    shell = InteractiveShell(user_ns={"__name__": "__page__"})
+    # Without a history, which would be a file.
+    shell = InteractiveShell(config=Config({"HistoryManager": {"enabled": False}}), user_ns={"__name__": "__page__"})
     shell.ast_node_interactivity = "none"
     checker = doctest.OutputChecker()
     held = blocks(page)

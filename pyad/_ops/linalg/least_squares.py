@@ -1,4 +1,8 @@
-"""Pseudo-inverse and least squares, for matrices whose rank does not change."""
+"""Pseudo-inverse and least squares, for matrices whose rank does not change.
+
+Golub and Pereyra, "The differentiation of pseudo-inverses and nonlinear least squares problems whose variables
+separate", 1973, (4.12).
+"""
 
 from __future__ import annotations
 

@@ -19,7 +19,9 @@ from pyad._ops.linalg.matmul import matmul
 from pyad._ops.reductions import sum as total
 from pyad._ops.shape import reshape, transpose
 from pyad._trace.array import is_traced
+from pyad._trace.guards import is_recording_program
 from pyad._trace.numpy_op import numpy_op
+from pyad._trace.recorded_call import computed
 
 __all__ = ["det", "inv", "slogdet", "solve", "tensorinv", "tensorsolve"]
 
@@ -293,4 +295,10 @@ def slogdet(a: Any) -> Any:
         return _SlogdetResult(*_slogdet(a))
     seen: list[Any] = []
     logarithm = _logabsdet(a, seen=seen)
-    return _SlogdetResult(seen[0], logarithm)
+    # A program computes it anew, where it is used.
+    sign = computed(_sign_of, a) if is_recording_program() else seen[0]
+    return _SlogdetResult(sign, logarithm)
+
+
+def _sign_of(a: np.ndarray) -> np.ndarray:
+    return np.linalg.slogdet(a)[0]
