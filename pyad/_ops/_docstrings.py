@@ -14,7 +14,8 @@ _IMPORTS = ">>> import numpy as np\n>>> import pyad\n>>> "
 _RAISES = """
 
 Raises:
-    ShapeError, DTypeError, UnsupportedError: For traced arguments, besides what is raised for plain ones."""
+    ValueError, TypeError, IndexError: As for plain arguments; for traced ones they may be ShapeError, DTypeError or
+        UnsupportedError."""
 
 
 def in_words_of(theirs: Callable[..., Any], ours: str | None) -> str | None:
@@ -32,7 +33,8 @@ def in_words_of(theirs: Callable[..., Any], ours: str | None) -> str | None:
     if "Raises:" not in ours:
         ours += _RAISES
     end = said.find("Examples\n")
-    return f"{ours}\n\n`{theirs.__name__}` in its own words:\n\n{said if end < 0 else said[:end]}"
+    said = (said if end < 0 else said[:end]).strip("\n")
+    return f"{ours}\n\n`{theirs.__name__}` in its own words:\n\n{said}"
 
 
 def example(function: str, shown: str) -> str:

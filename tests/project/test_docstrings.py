@@ -150,6 +150,28 @@ def test_a_name_that_raises_nothing_does_not_say_that_it_does():
     assert not [name for name in RAISES_NOTHING if section(inspect.getdoc(everything[name]), "Raises")]
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda x: np.add(x, np.ones(2)),
+        lambda x: np.reshape(x, (2, 2)),
+        lambda x: np.concatenate([x, np.ones((2, 2))]),
+        lambda x: np.sum(x, axis=5),
+        lambda x: np.einsum("ij->i", x),
+        lambda x: np.take(x, [5]),
+        lambda x: np.ldexp(x, 1.5),
+        lambda x: np.linalg.inv(x),
+        lambda x: np.polyfit(np.ones(2), x, 1),
+    ],
+)
+def test_errors_are_of_numpys_kind_as_the_docstrings_say(wrong):
+    with pytest.raises((ValueError, TypeError, IndexError)) as plain:
+        wrong(np.ones(3))
+    kinds = tuple(kind for kind in (ValueError, TypeError, IndexError) if issubclass(plain.type, kind))
+    with pytest.raises(kinds):
+        pyad.vjp(wrong, np.ones(3))
+
+
 def test_a_docstring_that_lacks_something_is_found():
     def half(x, y):
         """Return x.
