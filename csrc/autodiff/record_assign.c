@@ -8,8 +8,8 @@
 #include "primitives/info.h"
 #include "primitives/values.h"
 
-/* Whether the value of operand 0 may be written over. Only what a write has made is: it is known to have memory of its
- * own, and the first write of an array costs no more than making the array did. */
+/* Says whether the value of operand 0 may be written over. Only what a write has made is: it is known to have memory
+ * of its own, and the first write of an array costs no more than making the array did. */
 static bool may_overwrite(const pyad_tape *tape, int nargs, const uint32_t *args)
 {
     enum { NEEDED = PYAD_NODE_SAVED | PYAD_NODE_SHARED | PYAD_NODE_VIEW | PYAD_NODE_FREED };

@@ -63,7 +63,7 @@ static pyad_status find(int64_t handle, pyad_engine **engine, uint32_t *node)
     return pyad_engine_node(*engine, handle, node);
 }
 
-/* Whether one of the shapes broadcasts to the other. */
+/* Says whether one of the shapes broadcasts to the other. */
 static bool shapes_fit(const pyad_layout *a, const pyad_layout *b)
 {
     const pyad_layout *both[2] = {a, b};
