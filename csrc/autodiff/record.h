@@ -23,8 +23,6 @@ pyad_status pyad_record_alias(const pyad_recorder *recorder, uint32_t of, uint32
 /* Adds the same value under another number, constant where `of` is: what a copy is, until one of the two is written. */
 pyad_status pyad_record_same(const pyad_recorder *recorder, uint32_t of, uint32_t *node);
 
-/* Copies static parameters (or NULL) into the tape's arena. */
-pyad_status pyad_record_params(pyad_tape *tape, const int64_t *params, const int64_t **kept);
 /* Records a write (ASSIGN or ASSIGN_AT; record_assign.c) as pyad_record does, but in the memory of operand 0 where
  * nobody else needs what is there. That operand's handles are stale then. */
 pyad_status pyad_record_write(const pyad_recorder *recorder, int op, int nargs, const uint32_t *args,

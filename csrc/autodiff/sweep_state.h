@@ -56,6 +56,8 @@ pyad_status pyad_sweep_add_node(pyad_sweep *sweep, uint32_t target, uint32_t add
 pyad_status pyad_sweep_node(pyad_sweep *sweep, uint32_t node, bool *there, uint32_t *value);
 /* Puts zeros of the shape and dtype of a node on the tape. */
 pyad_status pyad_sweep_zeros_node(pyad_sweep *sweep, uint32_t like, uint32_t *node);
+/* Fails with the words for a node whose memory has changed, though the rule of operation `name` has yet to read it. */
+pyad_status pyad_sweep_fail_changed(const pyad_sweep *sweep, uint32_t read, const char *name);
 /* Refuses to go on where the value of `read`, which the rule of `node` needs, has been freed (PYAD_ERR_STATE) or
  * changed (PYAD_ERR_MUTATED). */
 pyad_status pyad_sweep_check_read(pyad_sweep *sweep, uint32_t node, uint32_t read);

@@ -210,13 +210,9 @@ int pyad_sweep_verify(int64_t node, const char *name)
     pyad_tape *tape = &engine->tape;
     for (int k = 0; k < tape->nargs[index]; k++) {
         uint32_t operand = pyad_tape_args(tape, index)[k];
-        char text[160];
         pyad_status status = pyad_tape_verify(tape, operand);
         if (status == PYAD_ERR_MUTATED)
-            return (int)pyad_fail(&engine->message, status,
-                                  "an array of shape %s that '%s' needs for its derivative was changed after it was "
-                                  "recorded; pass a copy, or change it after the derivative has been taken",
-                                  pyad_shape_text(tape->value[operand].layout, text, sizeof text), name);
+            return (int)pyad_sweep_fail_changed(engine->sweep, operand, name);
         if (status != PYAD_OK)
             return (int)status;
     }
