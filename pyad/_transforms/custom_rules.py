@@ -6,6 +6,7 @@ function gave; several outputs are packed into one vector, of which each output 
 
 from __future__ import annotations
 
+import copyreg
 import functools
 import sys
 import threading
@@ -32,6 +33,7 @@ from pyad._transforms.python_call import (
     record_call,
     zeros_like,
 )
+from pyad._transforms.transformed import name_in_module
 from pyad.errors import ConcretizationError, ShapeError
 
 __all__ = ["custom_jvp", "custom_vjp"]
@@ -137,6 +139,9 @@ class custom_vjp:
         self.fwd: Callable[..., Any] | None = None
         self.bwd: Callable[..., Any] | None = None
         self.running: dict[int, FrameType] = {}  # where fwd is under way, by thread
+
+    def __reduce__(self) -> Any:
+        return name_in_module(self) or (copyreg.__newobj__, (type(self),), vars(self))  # type: ignore[attr-defined]
 
     def defvjp(self, fwd: Callable[..., Any], bwd: Callable[..., Any]) -> None:
         """Set the forward and backward functions.
@@ -274,6 +279,9 @@ class custom_jvp:
         functools.update_wrapper(self, function)
         self.function = function
         self.rule: Callable[..., Any] | None = None
+
+    def __reduce__(self) -> Any:
+        return name_in_module(self) or (copyreg.__newobj__, (type(self),), vars(self))  # type: ignore[attr-defined]
 
     def defjvp(self, rule: Callable[..., Any]) -> Callable[..., Any]:
         """Set the rule.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,6 +15,7 @@ from pyad._transforms.jvp import _check_sequences, jvp
 from pyad._transforms.leaves import input_avals
 from pyad._transforms.outputs import _check_holomorphic, _check_output_kind
 from pyad._transforms.pullback import Pullback
+from pyad._transforms.transformed import TransformedFunction
 
 # ---- derivatives of higher order and of vectors ----
 
@@ -48,7 +48,6 @@ def jacobian(
 
     check_function("jacobian", function)
 
-    @functools.wraps(function, updated=())
     def jacobian_of(*args: Any, **keywords: Any) -> Any:
         select = ChosenArguments("jacobian", args, argnums)
         if holomorphic:
@@ -65,7 +64,7 @@ def jacobian(
         out = y_structure.unflatten(rows)
         return (out, aux[0]) if has_aux else out
 
-    return jacobian_of
+    return TransformedFunction.of(jacobian_of, jacobian, function, argnums, has_aux, holomorphic)
 
 
 def _jacobian_rows(pullback: Pullback, y_leaves: list[Any], which: int, select: ChosenArguments) -> Any:

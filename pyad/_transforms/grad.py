@@ -8,7 +8,6 @@ recorded, which is what makes derivatives of any order.
 
 from __future__ import annotations
 
-import functools
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -25,6 +24,7 @@ from pyad._transforms.outputs import _check_holomorphic, _check_outputs, _consta
 from pyad._transforms.pullback import Pullback, SavedTape
 from pyad._transforms.scope import TapeScope, call_user
 from pyad._transforms.sweep import RECORDED, sweep_gradient
+from pyad._transforms.transformed import TransformedFunction
 
 
 @engine.holds_mark
@@ -92,13 +92,12 @@ def value_and_grad(
 
     check_function("value_and_grad", function)
 
-    @functools.wraps(function, updated=())
     def value_and_gradient(*args: Any, **keywords: Any) -> Any:
         select = ChosenArguments("value_and_grad", args, argnums)
         y, gradient, aux = _value_and_grad("value_and_grad", function, select, keywords, has_aux, holomorphic)
         return ((y, aux), gradient) if has_aux else (y, gradient)
 
-    return value_and_gradient
+    return TransformedFunction.of(value_and_gradient, value_and_grad, function, argnums, has_aux, holomorphic)
 
 
 def grad(
@@ -130,13 +129,12 @@ def grad(
 
     check_function("grad", function)
 
-    @functools.wraps(function, updated=())
     def gradient_of(*args: Any, **keywords: Any) -> Any:
         select = ChosenArguments("grad", args, argnums)
         _, gradient, aux = _value_and_grad("grad", function, select, keywords, has_aux, holomorphic)
         return (gradient, aux) if has_aux else gradient
 
-    return gradient_of
+    return TransformedFunction.of(gradient_of, grad, function, argnums, has_aux, holomorphic)
 
 
 @engine.holds_mark
