@@ -16,6 +16,8 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, Literal, ParamSpec, TypeVar, overload
 
+import numpy as np
+
 from pyad import tree
 from pyad._binding import engine
 from pyad._compile.discovery import Discovery, namespace_of

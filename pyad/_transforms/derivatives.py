@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, ParamSpec, TypeVar, overload
+from typing import Any, ParamSpec, TypeVar, overload
 
 import numpy as np
 
@@ -23,31 +23,19 @@ Aux = TypeVar("Aux")
 
 @overload
 def jacobian(
-    function: np.ufunc, argnums: ArgNums = 0, has_aux: Literal[False] = False, holomorphic: bool = False
-) -> Callable[..., Any]: ...
+    function: np.ufunc, argnums: ArgNums = 0, has_aux: bool = False, holomorphic: bool = False
+) -> TransformedFunction[..., Any]: ...
 
 
 @overload
 def jacobian(
-    function: Callable[P, Any], argnums: ArgNums = 0, has_aux: Literal[False] = False, holomorphic: bool = False
-) -> Callable[P, Any]: ...
-
-
-@overload
-def jacobian(
-    function: Callable[P, tuple[Any, Aux]], argnums: ArgNums = 0, *, has_aux: Literal[True], holomorphic: bool = False
-) -> Callable[P, tuple[Any, Aux]]: ...
-
-
-@overload
-def jacobian(
-    function: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = False, holomorphic: bool = False
-) -> Callable[..., Any]: ...
+    function: Callable[P, Any], argnums: ArgNums = 0, has_aux: bool = False, holomorphic: bool = False
+) -> TransformedFunction[P, Any]: ...
 
 
 def jacobian(
     function: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = False, holomorphic: bool = False
-) -> Callable[..., Any]:
+) -> TransformedFunction[..., Any]:
     """A function that gives the Jacobian of `function`, row by row in reverse mode over one recording.
 
     Args:
@@ -119,31 +107,19 @@ def _stack_rows(parts: list[Any], shape: tuple[int, ...], dtype: np.dtype) -> An
 
 @overload
 def hessian(
-    function: np.ufunc, argnums: ArgNums = 0, has_aux: Literal[False] = False, holomorphic: bool = False
-) -> Callable[..., Any]: ...
+    function: np.ufunc, argnums: ArgNums = 0, has_aux: bool = False, holomorphic: bool = False
+) -> TransformedFunction[..., Any]: ...
 
 
 @overload
 def hessian(
-    function: Callable[P, Any], argnums: ArgNums = 0, has_aux: Literal[False] = False, holomorphic: bool = False
-) -> Callable[P, Any]: ...
-
-
-@overload
-def hessian(
-    function: Callable[P, tuple[Any, Aux]], argnums: ArgNums = 0, *, has_aux: Literal[True], holomorphic: bool = False
-) -> Callable[P, tuple[Any, Aux]]: ...
-
-
-@overload
-def hessian(
-    function: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = False, holomorphic: bool = False
-) -> Callable[..., Any]: ...
+    function: Callable[P, Any], argnums: ArgNums = 0, has_aux: bool = False, holomorphic: bool = False
+) -> TransformedFunction[P, Any]: ...
 
 
 def hessian(
     function: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = False, holomorphic: bool = False
-) -> Callable[..., Any]:
+) -> TransformedFunction[..., Any]:
     """A function that gives the Hessian of a scalar function: the Jacobian of its gradient.
 
     Args:

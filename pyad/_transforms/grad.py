@@ -19,7 +19,7 @@ from pyad._binding import engine, memory
 from pyad._binding.engine import lib
 from pyad._trace.array import copy_of, is_traced
 from pyad._transforms.argnums import ArgNums, ChosenArguments, check_function
-from pyad._transforms.leaves import Place, among_primals, checked_avals, make_leaves
+from pyad._transforms.leaves import Place, among_primals, input_avals, make_leaves
 from pyad._transforms.outputs import check_holomorphic, check_outputs, constant_leaf, scalar_output
 from pyad._transforms.pullback import Pullback, SavedTape
 from pyad._transforms.scope import NO_AUX, TapeScope, call_user
@@ -45,8 +45,8 @@ def _value_and_grad(
     scope = TapeScope()
     try:
         scope.open()
-        avals = checked_avals(name, select.leaves, select.place)
         inputs = make_leaves(name, select.leaves, select.place)
+        avals = input_avals(select.leaves)
         handles = [x._h for x in inputs]  # the function may write into the arrays
         y, aux = call_user(function, select.call_args(inputs), keywords, has_aux)
         scalar_output(name, y, holomorphic)
@@ -67,24 +67,24 @@ def _value_and_grad(
 @overload
 def value_and_grad(
     function: np.ufunc, argnums: ArgNums = 0, has_aux: Literal[False] = False, holomorphic: bool = False
-) -> Callable[..., tuple[Any, Any]]: ...
+) -> TransformedFunction[..., tuple[Any, Any]]: ...
 
 
 @overload
 def value_and_grad(
     function: Callable[P, R], argnums: ArgNums = 0, has_aux: Literal[False] = False, holomorphic: bool = False
-) -> Callable[P, tuple[R, Any]]: ...
+) -> TransformedFunction[P, tuple[R, Any]]: ...
 
 
 @overload
 def value_and_grad(
     function: Callable[P, tuple[R, Aux]], argnums: ArgNums = 0, *, has_aux: Literal[True], holomorphic: bool = False
-) -> Callable[P, tuple[tuple[R, Aux], Any]]: ...
+) -> TransformedFunction[P, tuple[tuple[R, Aux], Any]]: ...
 
 
 def value_and_grad(
     function: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = False, holomorphic: bool = False
-) -> Callable[..., Any]:
+) -> TransformedFunction[..., Any]:
     """A function that gives the value of `function` and its gradient, in reverse mode.
 
     Args:
@@ -124,31 +124,19 @@ def value_and_grad(
 
 @overload
 def grad(
-    function: np.ufunc, argnums: ArgNums = 0, has_aux: Literal[False] = False, holomorphic: bool = False
-) -> Callable[..., Any]: ...
+    function: np.ufunc, argnums: ArgNums = 0, has_aux: bool = False, holomorphic: bool = False
+) -> TransformedFunction[..., Any]: ...
 
 
 @overload
 def grad(
-    function: Callable[P, Any], argnums: ArgNums = 0, has_aux: Literal[False] = False, holomorphic: bool = False
-) -> Callable[P, Any]: ...
-
-
-@overload
-def grad(
-    function: Callable[P, tuple[Any, Aux]], argnums: ArgNums = 0, *, has_aux: Literal[True], holomorphic: bool = False
-) -> Callable[P, tuple[Any, Aux]]: ...
-
-
-@overload
-def grad(
-    function: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = False, holomorphic: bool = False
-) -> Callable[..., Any]: ...
+    function: Callable[P, Any], argnums: ArgNums = 0, has_aux: bool = False, holomorphic: bool = False
+) -> TransformedFunction[P, Any]: ...
 
 
 def grad(
     function: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = False, holomorphic: bool = False
-) -> Callable[..., Any]:
+) -> TransformedFunction[..., Any]:
     """A function that gives the gradient of `function`; as `value_and_grad` without the value.
 
     Args:
@@ -246,8 +234,8 @@ def pull_back(
         if outermost:
             scope.open(nested=False)
         floor = lib.pyad_node_count()
-        avals = checked_avals(name, leaves, place)
         inputs = make_leaves(name, leaves, place)
+        avals = input_avals(leaves)
         handles = [x._h for x in inputs]  # the function may write into the arrays
         y, aux = call_user(function, list(structure.unflatten(inputs)), {}, has_aux)
         y_leaves, y_structure = tree.flatten(y)

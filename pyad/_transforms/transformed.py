@@ -6,7 +6,7 @@ import functools
 import sys
 import types
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 __all__ = ["TransformedFunction", "name_in_module"]
 
@@ -25,14 +25,31 @@ def name_in_module(x: Any) -> str | None:
     return name if found is x else None
 
 
-class TransformedFunction(functools.partial):
+P = ParamSpec("P")
+R = TypeVar("R")
+
+if TYPE_CHECKING:
+
+    class Called(Generic[P, R]):
+        """To type checkers, what is called as the function is that it was made of."""
+
+        def __init__(self, call: Callable[..., Any]) -> None: ...
+        def __call__(self, *args: P.args, **keywords: P.kwargs) -> R: ...
+
+else:
+    Called = functools.partial
+
+
+class TransformedFunction(Called[P, R]):
     """A function that a transform has made of another one: called as it is, and pickled by its name, or else as the
     transform, the function and the options it is made of."""
 
     _made_of: tuple[Callable[..., Any], tuple[Any, ...]]
 
     @classmethod
-    def of(cls, call: Callable[..., Any], transform: Callable[..., Any], *made_of: Any) -> TransformedFunction:
+    def of(
+        cls, call: Callable[..., Any], transform: Callable[..., Any], *made_of: Any
+    ) -> TransformedFunction[..., Any]:
         """`call` as what `transform(*made_of)` returns; the first of these is the function."""
         made = cls(call)
         functools.update_wrapper(made, made_of[0], updated=())
@@ -49,5 +66,5 @@ class TransformedFunction(functools.partial):
     def __reduce__(self) -> Any:
         return name_in_module(self) or self._made_of
 
-    def __copy__(self) -> TransformedFunction:
+    def __copy__(self) -> TransformedFunction[..., Any]:
         return self
