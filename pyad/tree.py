@@ -84,7 +84,9 @@ class Structure:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Structure):
             return NotImplemented
-        return self is other or self._tokens == other._tokens
+        if self is other:
+            return True
+        return self._tokens == other._tokens and _types(self.unusual_keys()) == _types(other.unusual_keys())
 
     def __hash__(self) -> int:
         return hash(self._tokens)
@@ -234,6 +236,10 @@ class Structure:
                 yield from ((LEAF, child) for child in links)
             else:
                 stack.extend(reversed(links))
+
+
+def _types(keys: list[Any]) -> list[type]:
+    return [type(key) for key in keys]
 
 
 class _Star:
@@ -536,11 +542,14 @@ def _known(tokens: tuple, num_leaves: int) -> Structure:
     if len(tokens) > _MAX_TOKENS or num_leaves > _MAX_LEAVES:
         return Structure(tokens, num_leaves)
     structure = _SEEN.get(tokens)
-    if structure is None:
+    if structure is None or structure.unusual_keys():
+        structure = Structure(tokens, num_leaves)
+        if structure.unusual_keys():  # of which others are equal that are not the same: 1, True and 1.0
+            return structure
         if len(_SEEN) >= _MAX_SEEN:
             _SEEN.clear()
             _GUESSES.clear()
-        structure = _SEEN[tokens] = Structure(tokens, num_leaves)
+        _SEEN[tokens] = structure
         return structure
     if structure._take is None:
         structure._take, structure._build = make_functions(structure._tokens, _KINDS)

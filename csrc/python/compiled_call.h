@@ -46,6 +46,22 @@ static PyObject *pyad_child(const pyad_frame *frame)
                                                 : PyList_GetItem(frame->container, (Py_ssize_t)frame->next);
 }
 
+/* Whether a dict has these keys, in this order: a function sees it when it goes through them. */
+static int pyad_has_keys(PyObject *dict, PyObject *keys)
+{
+    PyObject *key;
+    PyObject *value;
+    Py_ssize_t at = 0;
+    for (Py_ssize_t k = 0; PyDict_Next(dict, &at, &key, &value); k++) {
+        PyObject *expected = PyTuple_GetItem(keys, k);
+        int same = key == expected || (PyUnicode_CheckExact(key) && PyUnicode_CheckExact(expected) &&
+                                       PyUnicode_Compare(key, expected) == 0);
+        if (!same)
+            return 0;
+    }
+    return 1;
+}
+
 /* Whether an object is the container of a token, which is then entered. */
 static int pyad_enter(PyObject *object, int64_t token, int64_t count, PyObject *keys, pyad_frame *frame)
 {
@@ -55,7 +71,7 @@ static int pyad_enter(PyObject *object, int64_t token, int64_t count, PyObject *
     if (token == PYAD_TOKEN_LIST)
         return PyList_CheckExact(object) && PyList_Size(object) == count;
     frame->keys = keys;
-    return PyDict_CheckExact(object) && PyDict_Size(object) == count;
+    return PyDict_CheckExact(object) && PyDict_Size(object) == count && pyad_has_keys(object, keys);
 }
 
 /* The leaves of the arguments, borrowed; -1 where their containers are others than the tokens say. */
@@ -142,6 +158,14 @@ static void *pyad_argument(PyObject *object, const pyad_leaf *leaf)
     return same ? data : NULL;
 }
 
+/* Whether two objects are the same number or text, so that nothing can tell them apart. Of any other kind this is for
+ * Python to say, as of a signature. */
+static int pyad_is_same_constant(PyObject *a, PyObject *b)
+{
+    int is_constant = PyLong_CheckExact(a) || PyUnicode_CheckExact(a) || PyBool_Check(a) || PyBytes_CheckExact(a);
+    return is_constant && Py_TYPE(a) == Py_TYPE(b) && PyObject_RichCompareBool(a, b, Py_EQ) == 1;
+}
+
 /* Addresses of the arguments into caller->outside. 0 where all are as they have to be. */
 static int pyad_take_arguments(pyad_caller *caller, PyObject *context, PyObject *const *leaves)
 {
@@ -149,8 +173,7 @@ static int pyad_take_arguments(pyad_caller *caller, PyObject *context, PyObject 
         const pyad_leaf *leaf = &caller->leaves[k];
         if (leaf->kind == PYAD_LEAF_STATIC) {
             PyObject *value = PyTuple_GetItem(PyTuple_GetItem(context, PYAD_CALL_STATICS), (Py_ssize_t)k);
-            if (leaves[k] != value &&
-                (Py_TYPE(leaves[k]) != Py_TYPE(value) || PyObject_RichCompareBool(leaves[k], value, Py_EQ) != 1))
+            if (leaves[k] != value && !pyad_is_same_constant(leaves[k], value))
                 return -1;
             continue;
         }

@@ -17,11 +17,12 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from pyad import tree
-from pyad._binding import engine as _engine
+from pyad._binding import engine
 from pyad._compile.discovery import Discovery, namespace_of
 from pyad._compile.program import DONE, OVERLAP, Program
 from pyad._compile.recording import Recording
 from pyad._compile.signature import signature_of
+from pyad._transforms.transformed import name_in_module
 
 __all__ = ["CompileWarning", "Compiled", "compile"]
 
@@ -178,15 +179,9 @@ class Compiled:
 
     def __reduce__(self) -> Any:
         """By name where it has one, as functions are; else by the function, to be recorded again."""
-        name = getattr(self, "__qualname__", "")
-        found: Any = sys.modules.get(getattr(self, "__module__", None) or "")
-        # What is defined in a script is in no module that another process could import: some pickle it by value.
-        by_value = "pickle" in sys._getframe(1).f_globals.get("__name__", "pickle").removeprefix("pickle")
-        if not (by_value and getattr(found, "__name__", "") == "__main__"):
-            for part in name.split("."):
-                found = getattr(found, part, None)
-            if found is self:
-                return name
+        name = name_in_module(self)
+        if name is not None:
+            return name
         return (Compiled, (self.function, self.max_programs, self.constants))
 
     @property
@@ -247,8 +242,8 @@ class Compiled:
     def _record(
         self, key: Any, args: Any, keywords: Any, leaves: list[Any], structure: Any, changed: str | None
     ) -> Any:
-        engine = _engine.current()
-        if engine.depth and not engine.is_idle(sys._getframe()):
+        here = engine.current()
+        if here.depth and not here.is_idle(sys._getframe()):
             # What is recorded must be the outermost thing on the tape.
             return self.function(*args, **keywords)
         recording = Recording(self.function, leaves, structure, self.constants)

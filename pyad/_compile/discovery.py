@@ -325,6 +325,10 @@ class Discovery:
 
     def _object(self, x: _Object) -> None:
         self.objects[id(x.of)] = x
+        for c in x.classes:
+            for value in list(vars(c).values()):
+                if type(value) is types.FunctionType:  # which may run without being named, and is known then
+                    self._find(value, f"{c.__name__}.{value.__name__}")
         self._attributes(x, self._names)
         if self._computed:
             self._whole(x)

@@ -9,6 +9,7 @@ from typing import Any
 from pyad._transforms import recompute
 from pyad._transforms.argnums import check_function
 from pyad._transforms.primitive import defjvp_argnums, defvjp_argnums, primitive
+from pyad._transforms.transformed import TransformedFunction
 
 # ---- checkpoint ----
 
@@ -47,4 +48,4 @@ def checkpoint(function: Callable[..., Any]) -> Callable[..., Any]:
 
     defvjp_argnums(checkpointed, pullback)
     defjvp_argnums(checkpointed, push)
-    return checkpointed
+    return TransformedFunction.of(checkpointed, checkpoint, function)

@@ -6,6 +6,7 @@ function gave; several outputs are packed into one vector, of which each output 
 
 from __future__ import annotations
 
+import copyreg
 import functools
 import sys
 import threading
@@ -20,18 +21,18 @@ from pyad._binding import dtypes, engine, memory
 from pyad._binding.engine import lib
 from pyad._ops.shape import reshape
 from pyad._trace.array import is_traced, numpy_value
-from pyad._trace.op import python_op
+from pyad._trace.op import kept_entry, python_op
 from pyad._trace.recorded_call import detached
 from pyad._transforms.python_call import (
     Outputs,
     PythonCall,
     check_numbers,
-    find_call,
     name_of,
     padded,
     record_call,
     zeros_like,
 )
+from pyad._transforms.transformed import name_in_module
 from pyad.errors import ConcretizationError, ShapeError
 
 __all__ = ["custom_jvp", "custom_vjp"]
@@ -138,6 +139,9 @@ class custom_vjp:
         self.bwd: Callable[..., Any] | None = None
         self.running: dict[int, FrameType] = {}  # where fwd is under way, by thread
 
+    def __reduce__(self) -> Any:
+        return name_in_module(self) or (copyreg.__newobj__, (type(self),), vars(self))  # type: ignore[attr-defined]
+
     def defvjp(self, fwd: Callable[..., Any], bwd: Callable[..., Any]) -> None:
         """Set the forward and backward functions.
 
@@ -231,7 +235,7 @@ class custom_vjp:
 
 def _vjp_backward(s: Any, y: Any, *rest: Any) -> tuple[Any, ...]:
     *operands, params = rest
-    call = find_call(params)
+    call = kept_entry(params)
     return padded(call, call.function._pull(call, s, operands), operands)
 
 
@@ -274,6 +278,9 @@ class custom_jvp:
         functools.update_wrapper(self, function)
         self.function = function
         self.rule: Callable[..., Any] | None = None
+
+    def __reduce__(self) -> Any:
+        return name_in_module(self) or (copyreg.__newobj__, (type(self),), vars(self))  # type: ignore[attr-defined]
 
     def defjvp(self, rule: Callable[..., Any]) -> Callable[..., Any]:
         """Set the rule.
@@ -339,7 +346,7 @@ class custom_jvp:
 
 def _jvp_forward(tangents: list[Any], y: Any, *rest: Any) -> Any:
     *operands, params = rest
-    call = find_call(params)
+    call = kept_entry(params)
     count = len(call.places)
     full = [zeros_like(x) if t is None else t for x, t in zip(operands[:count], tangents[:count], strict=True)]
     return call.function._push(call, operands[:count], full)
@@ -349,7 +356,7 @@ def _jvp_backward(s: Any, y: Any, *rest: Any) -> tuple[Any, ...]:
     from pyad._transforms.grad import vjp
 
     *operands, params = rest
-    call = find_call(params)
+    call = kept_entry(params)
     primals = operands[: len(call.places)]
     zeros = [zeros_like(x) for x in primals]
     value, pullback = vjp(lambda *t: call.function._push(call, primals, t), *zeros)
