@@ -31,8 +31,10 @@ ARGUMENT = -2
 def lend(array: np.ndarray, flags: int) -> int:
     """A leaf over the memory of `array`; the engine's keep list holds the array."""
     dtype = array.dtype
+    if not dtype.isnative:
+        return lend(array.astype(dtype.newbyteorder("=")), flags)
     code = CODE_F64 if dtype is F64 else CODE_F32 if dtype is F32 else CODES.get(dtype)
-    if code is None or not dtype.isnative:
+    if code is None:
         raise DTypeError(f"arrays of dtype {dtype} are not supported; convert to float32 or float64")
     most = 32 if code <= CODE_F64 else 31
     if engine.recording_threads and flags >= 0:

@@ -50,10 +50,9 @@ _tanh = elementwise("tanh", np.tanh, lambda s, y, x: (s * (1.0 - y * y),))
 
 
 def _circle_root(x: Any) -> Any:
-    """sqrt(1 - x * x) by its factors, which do not cancel near 1; of complex numbers the product of their roots, whose
-    signed zeros choose the side of the branch cuts."""
+    """sqrt(1 - x * x); of complex numbers the factors, whose signed zeros choose the side of the branch cuts."""
     if not is_complex(x):
-        return sqrt((1.0 - x) * (1.0 + x))
+        return sqrt(1.0 - x * x)
     return sqrt(-(x - 1.0)) * sqrt(x - -1.0)
 
 
