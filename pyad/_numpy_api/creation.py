@@ -24,10 +24,12 @@ from pyad._trace.recorded_call import call
 from pyad._trace.traced_integer import TracedInteger
 from pyad.errors import UnsupportedError
 
-__all__ = ["CREATORS"]
+__all__ = ["CREATORS", "MAKERS"]
 
 # By name, for pyad.numpy.
 CREATORS: dict[str, Any] = {}
+# Those that NumPy runs, with nothing of their own to be said.
+MAKERS: dict[str, Any] = {}
 
 
 def _inside() -> bool:
@@ -346,7 +348,7 @@ def _maker(theirs: Callable[..., Any]) -> None:
         result = theirs(*args, **keywords)
         return tuple(map(_made, result)) if type(result) is tuple else _made(result)
 
-    CREATORS[theirs.__name__] = made
+    MAKERS[theirs.__name__] = made
 
 
 for _theirs in (
@@ -414,10 +416,12 @@ def _with_axes(x: Any, least: int, first: int) -> Any:
     return reshape(x, (1,) * before + x.shape + (1,) * (missing - before))
 
 
-CREATORS["r_"], CREATORS["c_"] = _Concatenator(np.r_), _Concatenator(np.c_)
+MAKERS["r_"], MAKERS["c_"] = _Concatenator(np.r_), _Concatenator(np.c_)
 
 
-@_creator(np.isscalar)
-def isscalar(element: Any) -> bool:
+def _isscalar(element: Any) -> bool:
     """Whether a value is a number, as traced values without axes are."""
     return element.ndim == 0 if is_traced(element) else bool(np.isscalar(element))
+
+
+MAKERS["isscalar"] = _isscalar
