@@ -123,27 +123,37 @@ def holds_traced(x: Any) -> bool:
     return is_traced(x) or (type(x) in (list, tuple) and contains_traced(x))
 
 
+# What may hold arrays to be joined, besides lists and tuples.
+_ONCE = frozenset(map(type, ((_ for _ in ()), map(abs, ()), filter(None, ()), zip(), {}.values(), iter([]), iter(()))))
+
+
 def over(theirs: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Decorator: the function of NumPy or SciPy where all arguments are plain, the decorated one where one is traced or
     is a list or tuple that holds a traced value."""
 
     def decorate(ours: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(ours)
-        def function(*args: Any, **keywords: Any) -> Any:
-            if keywords and keywords.get("out") is not None:
-                return theirs(*args, **keywords)  # which comes back through its protocol, where out= is written
-            for x in args:
-                if holds_traced(x):
-                    return ours(*args, **keywords)
-            for x in keywords.values():
-                if holds_traced(x):
-                    return ours(*args, **keywords)
-            return theirs(*args, **keywords)
-
+        function = functools.wraps(ours)(_theirs_or_ours(theirs, ours))
         function.__doc__ = in_words_of(theirs, ours.__doc__) if ours.__doc__ else None
         return function
 
     return decorate
+
+
+def _theirs_or_ours(theirs: Callable[..., Any], ours: Callable[..., Any]) -> Callable[..., Any]:
+    def function(*args: Any, **keywords: Any) -> Any:
+        if keywords and keywords.get("out") is not None:
+            return theirs(*args, **keywords)  # which comes back through its protocol, where out= is written
+        if args and type(args[0]) in _ONCE:
+            args = (list(args[0]), *args[1:])
+        for x in args:
+            if holds_traced(x):
+                return ours(*args, **keywords)
+        for x in keywords.values():
+            if holds_traced(x):
+                return ours(*args, **keywords)
+        return theirs(*args, **keywords)
+
+    return function
 
 
 def namespace(module: ModuleType) -> dict[str, Any]:
@@ -163,8 +173,7 @@ def namespace(module: ModuleType) -> dict[str, Any]:
 def _either(theirs: Callable[..., Any], ours: Callable[..., Any]) -> Callable[..., Any]:
     if isinstance(theirs, ufunc):
         return _dressed(_either_ufunc(theirs, ours), theirs, ours)
-
-    return _dressed(over(theirs)(ours), theirs, ours)
+    return _dressed(_theirs_or_ours(theirs, ours), theirs, ours)
 
 
 def _either_ufunc(theirs: ufunc, ours: Callable[..., Any]) -> Callable[..., Any]:

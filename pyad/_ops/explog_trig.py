@@ -50,10 +50,9 @@ _tanh = elementwise("tanh", np.tanh, lambda s, y, x: (s * (1.0 - y * y),))
 
 
 def _circle_root(x: Any) -> Any:
-    """sqrt(1 - x * x) by its factors, which do not cancel near 1; of complex numbers the product of their roots, whose
-    signed zeros choose the side of the branch cuts."""
+    """sqrt(1 - x * x); of complex numbers the factors, whose signed zeros choose the side of the branch cuts."""
     if not is_complex(x):
-        return sqrt((1.0 - x) * (1.0 + x))
+        return sqrt(1.0 - x * x)
     return sqrt(-(x - 1.0)) * sqrt(x - -1.0)
 
 
@@ -159,7 +158,7 @@ tanh = unary(_tanh, "The hyperbolic tangent.", "0.0 -> 1.0")
 arcsin = unary(_arcsin, "The inverse sine.", "0.0 -> 1.0")
 arccos = unary(_arccos, "The inverse cosine.", "0.0 -> -1.0")
 arctan = unary(_arctan, "The inverse tangent.", "1.0 -> 0.5")
-arctan2 = binary(_arctan2, "The angle of the point (y, x), where x is the first argument.", "1.0, 1.0 -> 0.5, -0.5")
+arctan2 = binary(_arctan2, "The angle of the point (y, x), where x is the first argument.", "3.0, 4.0 -> 0.16, -0.12")
 arcsinh = unary(_arcsinh, "The inverse hyperbolic sine.", "0.0 -> 1.0")
 arccosh = unary(_arccosh, "The inverse hyperbolic cosine.", "2.0 -> 0.57735")
 arctanh = unary(_arctanh, "The inverse hyperbolic tangent.", "0.0 -> 1.0")

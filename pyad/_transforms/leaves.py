@@ -34,7 +34,7 @@ def make_leaf(x: Any) -> Array | None:
         return wrap(memory.lend(np.array(x), 0))
     if not isinstance(x, np.ndarray | np.generic) or isinstance(x, np.ma.MaskedArray | np.matrix):
         return None
-    code = CODES.get(x.dtype, -1)
+    code = CODES.get(_native(x.dtype), -1)
     if code < dtypes.CODE_F32:
         return None
     if isinstance(x, np.generic) or x.ndim == 0:
@@ -53,12 +53,11 @@ def make_leaves(name: str, xs: list[Any], place: Place) -> list[Array]:
         handles = memory.lend_all(xs)
         if handles is not None:
             return [bare(h) for h in handles]
-    made = []
-    for k, x in enumerate(xs):
-        leaf = make_leaf(x)
+    made = [make_leaf(x) for x in xs]
+    for leaf in made:
         if leaf is None:
-            raise _unfit(name, x, place(k))
-        made.append(leaf)
+            which = next(k for k, leaf in enumerate(made) if leaf is None)
+            raise _unfit(name, xs[which], place(which))
     return made
 
 
@@ -68,10 +67,6 @@ def _unfit(name: str, x: Any, place: str) -> DTypeError:
     if isinstance(x, np.ma.MaskedArray | np.matrix):
         return DTypeError(f"{name}: a {type(x).__name__} is not supported{at}; pass a plain ndarray")
     dtype = str(x.dtype) if isinstance(x, np.ndarray | np.generic) else type(x).__name__
-    if isinstance(x, np.ndarray) and dtype[0] in "<>" and dtype[1] in "fc":
-        return DTypeError(
-            f"{name}: an input of dtype {dtype} has foreign byte order{at}; convert with x.astype(x.dtype.type)"
-        )
     if dtype.startswith(("int", "uint", "bool")):
         apart = ""
         if place:
@@ -100,13 +95,10 @@ _NUMBERS: dict[Any, tuple[tuple[int, ...], np.dtype]] = {float: ((), F64), compl
 
 
 def input_avals(leaves: list[Any]) -> list[tuple[tuple[int, ...], np.dtype]]:
-    return [_NUMBERS.get(type(x)) or (x.shape, x.dtype) for x in leaves]
+    """The shapes and dtypes of inputs of which leaves could be made."""
+    return [_NUMBERS.get(type(x)) or (x.shape, _native(x.dtype)) for x in leaves]
 
 
-def checked_avals(name: str, leaves: list[Any], place: Place) -> list[tuple[tuple[int, ...], np.dtype]]:
-    """The shapes and dtypes of the inputs; raises for one that has none."""
-    try:
-        return input_avals(leaves)
-    except AttributeError:
-        make_leaves(name, leaves, place)
-        raise
+def _native(dtype: np.dtype) -> np.dtype:
+    """The dtype in this machine's byte order, in which the engine computes."""
+    return dtype if dtype.isnative else dtype.newbyteorder("=")

@@ -123,7 +123,7 @@ def test_finite_gradients_whose_sum_is_not():
         lambda params, x: np.sum(params["w"] * np.float32(3e38)),
         params,
         (np.ones(4, np.float32),),
-        nn.SGD(1e-39),
+        nn.SGD(1e-40),
         2,
         2,
         np.random.default_rng(0),
