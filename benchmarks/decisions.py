@@ -15,8 +15,7 @@ from typing import Any
 import numpy as np
 
 import pyad
-from pyad._binding import engine as _engine
-from pyad._binding import memory
+from pyad._binding import engine, memory
 from pyad._binding.engine import ffi, lib
 
 
@@ -88,12 +87,12 @@ def buffers() -> None:
 def lists() -> None:
     """Six parameters lent one by one, and in one call."""
     arrays = [np.ones((16, 16), np.float32) for _ in range(6)]
-    engine = _engine.current()
+    here = engine.current()
 
     def scoped(lend: Callable[[], object]) -> None:
-        opened = engine.open()
+        opened = here.open()
         lend()
-        engine.close(opened)
+        here.close(opened)
 
     single = cost(lambda: scoped(lambda: [memory.lend(a, 0) for a in arrays]))
     joint = cost(lambda: scoped(lambda: memory.lend_all(arrays)))

@@ -113,8 +113,6 @@ typedef struct pyad_blas_info {
 int pyad_blas_set(const char *library, int load, char *words, size_t size);
 /* What takes them now. */
 void pyad_blas_get(pyad_blas_info *out);
-/* "base", "v3" or "v4". */
-const char *pyad_isa_name(void);
 
 /* ---- threads, of which all engines share a pool ---- */
 
@@ -334,7 +332,6 @@ int pyad_instance_relax_guard(pyad_instance *instance);
 int64_t pyad_instance_stopped(const pyad_instance *instance);
 /* The memory of a node's value. */
 void *pyad_instance_data(const pyad_instance *instance, int64_t node, pyad_info *info);
-const char *pyad_instance_message(const pyad_instance *instance);
 
 /* What csrc/python/compiled_call.h needs of a program to call it. Filled in by Python, which holds all memory in it. */
 /* What a leaf is: an array; a Python float; anything that has to be equal to what it was. */
@@ -433,8 +430,6 @@ int pyad_sweep_copy(int64_t node, void *to);
 double pyad_sweep_number(int64_t node);
 /* ... or the buffer itself, into a cell, where nobody else holds it (else 0). */
 int pyad_sweep_share(int64_t node, pyad_buffer **cell);
-/* Nodes whose rule was applied so far. */
-int64_t pyad_sweep_visited(void);
 /* Ends the innermost sweep. */
 void pyad_sweep_stop(void);
 /* The number of the innermost sweep, from 1 for the outermost; 0 where none is under way. */
@@ -467,7 +462,7 @@ void pyad_rule_abort(void);
 /* Whether a rule is being recorded. */
 int pyad_in_rule(void);
 
-/* ---- memory, plain kernels, tests ---- */
+/* ---- memory, plain kernels ---- */
 
 typedef struct pyad_counters {
     int64_t nodes;
@@ -480,21 +475,17 @@ typedef struct pyad_counters {
 } pyad_counters;
 
 void pyad_count(pyad_counters *counters);
-void pyad_reset_peak(void);
 /* Gives cached memory back to the system. */
 void pyad_trim(void);
-/* The next `after` allocations of this engine succeed, the one after them fails; -1 for never. For tests. */
-void pyad_fail_after(int64_t after);
-/* Adds one to times[0] to times[count - 1], each as a task of its own of the pool of threads. For tests. */
-int pyad_count_tasks(int64_t count, int64_t *times);
+
 /* ---- without a tape ---- */
 
 /* An array that is not on the tape. Strides count elements. */
 typedef struct pyad_array {
     int dtype;
     int ndim;
-    int64_t shape[32];
-    int64_t strides[32];
+    int64_t shape[PYAD_MAX_NDIM];
+    int64_t strides[PYAD_MAX_NDIM];
     void *data;
 } pyad_array;
 

@@ -51,7 +51,7 @@ class UnsupportedError(NotImplementedError, TypeError):
     >>> import pyad
     >>> pyad.grad(lambda x: np.packbits(x))(np.ones(3))
     Traceback (most recent call last):
-    pyad.errors.UnsupportedError: numpy.packbits has no derivative in pyad and was given a traced value; ...
+    pyad.errors.UnsupportedError: np.packbits has no derivative in pyad and was given a traced value; ...
     """
 
 

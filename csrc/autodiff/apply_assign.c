@@ -227,16 +227,6 @@ static pyad_status write_forward(pyad_sweep *sweep, uint32_t node)
 
 /* ---- on the tape ---- */
 
-static pyad_status zeros_like(pyad_sweep *sweep, uint32_t like, uint32_t *node)
-{
-    pyad_tape *tape = sweep->recorder.tape;
-    const pyad_layout *layout = tape->value[like].layout;
-    int64_t shape[1 + PYAD_MAX_NDIM] = {layout->ndim};
-    memcpy(shape + 1, pyad_shape(layout), (size_t)layout->ndim * sizeof *shape);
-    PYAD_TRY(pyad_tape_number(tape, 0.0, layout->dtype, node));
-    return pyad_record(&sweep->recorder, PYAD_KERNEL_BROADCAST, 1, node, shape, node);
-}
-
 /* What has arrived at a read, in the place it was read from and zeros elsewhere. */
 static pyad_status read_backward_recorded(pyad_sweep *sweep, uint32_t node, uint32_t s)
 {
@@ -266,7 +256,7 @@ static pyad_status read_backward_recorded(pyad_sweep *sweep, uint32_t node, uint
     if (repeats[1] != 0)
         PYAD_TRY(pyad_record(&sweep->recorder, PYAD_KERNEL_SUM, 1, &s, repeats, &s));
     uint32_t both[2] = {0, s};
-    PYAD_TRY(zeros_like(sweep, target, &both[0]));
+    PYAD_TRY(pyad_sweep_zeros_node(sweep, target, &both[0]));
     PYAD_TRY(pyad_record(&sweep->recorder, PYAD_KERNEL_ASSIGN, 2, both, params, &s));
     return pyad_sweep_add_node(sweep, target, s);
 }
@@ -332,7 +322,7 @@ static pyad_status forward_recorded(pyad_sweep *sweep, uint32_t node)
     if (is_filled(from))
         into = from->node;
     else
-        PYAD_TRY(zeros_like(sweep, first, &into));
+        PYAD_TRY(pyad_sweep_zeros_node(sweep, first, &into));
     if (is_filled(x))
         given = x->node;
     else

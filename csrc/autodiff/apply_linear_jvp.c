@@ -1,6 +1,4 @@
 /* Going forward through a linear operation: the operation itself on tangents. */
-#include <string.h>
-
 #include "autodiff/apply.h"
 #include "primitives/exec.h"
 
@@ -58,11 +56,7 @@ static pyad_status jvp_recorded(pyad_sweep *sweep, uint32_t node, int from, int 
         } else if (slot != NULL && slot->state != PYAD_SLOT_EMPTY) {
             in[k] = slot->node;
         } else {
-            const pyad_layout *layout = tape->value[arg].layout;
-            int64_t shape[1 + PYAD_MAX_NDIM] = {layout->ndim};
-            memcpy(shape + 1, pyad_shape(layout), layout->ndim * sizeof *shape);
-            PYAD_TRY(pyad_tape_number(tape, 0.0, layout->dtype, &in[k]));
-            PYAD_TRY(pyad_record(&sweep->recorder, PYAD_KERNEL_BROADCAST, 1, &in[k], shape, &in[k]));
+            PYAD_TRY(pyad_sweep_zeros_node(sweep, arg, &in[k]));
         }
     }
     uint32_t tangent;

@@ -53,6 +53,20 @@ static pyad_status ask_python(pyad_sweep *sweep, pyad_call call, uint32_t node)
     return PYAD_CALL_PYTHON;
 }
 
+/* The number of the rule of a node, for which Python is asked where it is not known. */
+static pyad_status find_rule(pyad_sweep *sweep, uint32_t node, uint32_t *id)
+{
+    pyad_tape *tape = sweep->recorder.tape;
+    if (tape->rule[node] == PYAD_RULE_UNRESOLVED) {
+        /* It may have become known after the node was recorded. */
+        PYAD_TRY(pyad_rules_resolve(sweep->recorder.rules, tape, node));
+        if (tape->rule[node] == PYAD_RULE_UNRESOLVED)
+            return ask_python(sweep, PYAD_CALL_RULE, node);
+    }
+    *id = tape->rule[node];
+    return PYAD_OK;
+}
+
 /* The operands of `node` that this sweep is about (and, going forward, that have a tangent), as output bits. */
 static uint64_t wanted_operands(pyad_sweep *sweep, uint32_t node)
 {
@@ -89,20 +103,14 @@ static pyad_status apply_alias(pyad_sweep *sweep, uint32_t from, uint32_t to)
 static pyad_status backward_node(pyad_sweep *sweep, uint32_t node, pyad_slot *slot)
 {
     pyad_tape *tape = sweep->recorder.tape;
-    uint32_t id = tape->rule[node];
+    uint32_t id;
     if (tape->op[node] == PYAD_KERNEL_ALIAS)
         return apply_alias(sweep, node, pyad_tape_args(tape, node)[0]);
     if (pyad_kernel_is_indexing(tape->op[node]))
         return pyad_apply_indexing_backward(sweep, node, slot);
-    if (id == PYAD_RULE_NONE)
+    if (tape->rule[node] == PYAD_RULE_NONE)
         return PYAD_OK;
-    if (id == PYAD_RULE_UNRESOLVED) {
-        /* The rule may have become known after the node was recorded. */
-        PYAD_TRY(pyad_rules_resolve(sweep->recorder.rules, tape, node));
-        id = tape->rule[node];
-        if (id == PYAD_RULE_UNRESOLVED)
-            return ask_python(sweep, PYAD_CALL_RULE, node);
-    }
+    PYAD_TRY(find_rule(sweep, node, &id));
     const pyad_rule_program *program =
         id == PYAD_RULE_PYTHON ? NULL : pyad_rules_get(sweep->recorder.rules, id)->backward;
     if (program == NULL)
@@ -178,20 +186,14 @@ static pyad_status forward_each(pyad_sweep *sweep, uint32_t node, const pyad_rul
 static pyad_status forward_node(pyad_sweep *sweep, uint32_t node)
 {
     pyad_tape *tape = sweep->recorder.tape;
-    uint32_t id = tape->rule[node];
+    uint32_t id;
     if (tape->op[node] == PYAD_KERNEL_ALIAS)
         return apply_alias(sweep, pyad_tape_args(tape, node)[0], node);
     if (pyad_kernel_is_indexing(tape->op[node]))
         return pyad_apply_indexing_forward(sweep, node);
-    if (id == PYAD_RULE_NONE || wanted_operands(sweep, node) == 0)
+    if (tape->rule[node] == PYAD_RULE_NONE || wanted_operands(sweep, node) == 0)
         return PYAD_OK;
-    if (id == PYAD_RULE_UNRESOLVED) {
-        /* The rule may have become known after the node was recorded. */
-        PYAD_TRY(pyad_rules_resolve(sweep->recorder.rules, tape, node));
-        id = tape->rule[node];
-        if (id == PYAD_RULE_UNRESOLVED)
-            return ask_python(sweep, PYAD_CALL_RULE, node);
-    }
+    PYAD_TRY(find_rule(sweep, node, &id));
     const pyad_rule *rule = id == PYAD_RULE_PYTHON ? NULL : pyad_rules_get(sweep->recorder.rules, id);
     if (rule == NULL || rule->backward == NULL)
         return ask_python(sweep, PYAD_CALL_FORWARD, node);

@@ -174,3 +174,13 @@ pyad_status pyad_sweep_node(pyad_sweep *sweep, uint32_t node, bool *there, uint3
     return pyad_record_value(&sweep->recorder, PYAD_KERNEL_ALIAS, PYAD_NODE_CONST | PYAD_NODE_LEAF, 0, NULL, NULL, copy,
                              value);
 }
+
+pyad_status pyad_sweep_zeros_node(pyad_sweep *sweep, uint32_t like, uint32_t *node)
+{
+    pyad_tape *tape = sweep->recorder.tape;
+    const pyad_layout *layout = tape->value[like].layout;
+    int64_t shape[1 + PYAD_MAX_NDIM] = {layout->ndim};
+    memcpy(shape + 1, pyad_shape(layout), (size_t)layout->ndim * sizeof *shape);
+    PYAD_TRY(pyad_tape_number(tape, 0.0, layout->dtype, node));
+    return pyad_record(&sweep->recorder, PYAD_KERNEL_BROADCAST, 1, node, shape, node);
+}

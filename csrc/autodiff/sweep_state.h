@@ -53,6 +53,8 @@ pyad_status pyad_sweep_add_node(pyad_sweep *sweep, uint32_t target, uint32_t add
 /* Whether the slot of `node` holds something, and the node that is its value (recorded sweeps have one; for others a
  * constant is put on the tape). */
 pyad_status pyad_sweep_node(pyad_sweep *sweep, uint32_t node, bool *there, uint32_t *value);
+/* Puts zeros of the shape and dtype of a node on the tape. */
+pyad_status pyad_sweep_zeros_node(pyad_sweep *sweep, uint32_t like, uint32_t *node);
 /* Whether the value of `read`, which the rule of `node` needs, is still there (PYAD_ERR_STATE) and unchanged
  * (PYAD_ERR_MUTATED). */
 pyad_status pyad_sweep_check_read(pyad_sweep *sweep, uint32_t node, uint32_t read);

@@ -212,20 +212,6 @@ int64_t pyad_instance_stopped(const pyad_instance *instance)
 
 void *pyad_instance_data(const pyad_instance *instance, int64_t node, pyad_info *info)
 {
-    const pyad_value *value = &instance->replay.values[node];
-    *info = (pyad_info){
-        .dtype = value->layout->dtype,
-        .ndim = value->layout->ndim,
-        .shape = pyad_shape(value->layout),
-        .strides = pyad_strides(value->layout),
-        .data = value->data,
-        .size = value->layout->size,
-        .is_contiguous = value->layout->contiguous,
-    };
-    return value->data;
-}
-
-const char *pyad_instance_message(const pyad_instance *instance)
-{
-    return instance->replay.message.text;
+    *info = pyad_value_info(&instance->replay.values[node]);
+    return info->data;
 }

@@ -105,11 +105,6 @@ void pyad_blas_get(pyad_blas_info *out)
     *out = (pyad_blas_info){name.function, name.file, name.bits};
 }
 
-const char *pyad_isa_name(void)
-{
-    return pyad_isa()->name;
-}
-
 int pyad_set_num_threads(int64_t count)
 {
     return pyad_thread_pool_resize(count);

@@ -62,6 +62,8 @@ int pyad_engine_explained(pyad_engine *engine, pyad_status status);
 pyad_status pyad_engine_out_of_memory(pyad_engine *engine);
 pyad_status pyad_engine_no_sweep(pyad_engine *engine);
 
+/* What there is to say of a value; what only a node has is left 0. */
+pyad_info pyad_value_info(const pyad_value *value);
 /* The only element of a value as a double; NaN where there is none. */
 double pyad_value_number(const pyad_value *value);
 

@@ -57,24 +57,25 @@ int64_t pyad_const_number(double number, int dtype)
     return pyad_engine_handle(engine, status, node);
 }
 
-int64_t pyad_alias(int64_t of)
+/* Records the value of a node once more, in one of two ways. */
+static int64_t record_again(int64_t of, pyad_status (*record)(const pyad_recorder *, uint32_t, uint32_t *))
 {
     pyad_engine *engine = pyad_engine_here();
     uint32_t node = 0;
     pyad_status status = pyad_engine_node(engine, of, &node);
     if (status == PYAD_OK)
-        status = pyad_record_alias(&engine->recorder, node, &node);
+        status = record(&engine->recorder, node, &node);
     return pyad_engine_handle(engine, status, node);
+}
+
+int64_t pyad_alias(int64_t of)
+{
+    return record_again(of, pyad_record_alias);
 }
 
 int64_t pyad_same(int64_t of)
 {
-    pyad_engine *engine = pyad_engine_here();
-    uint32_t node = 0;
-    pyad_status status = pyad_engine_node(engine, of, &node);
-    if (status == PYAD_OK)
-        status = pyad_record_same(&engine->recorder, node, &node);
-    return pyad_engine_handle(engine, status, node);
+    return record_again(of, pyad_record_same);
 }
 
 int pyad_is_long(int64_t handle)
@@ -96,42 +97,36 @@ int pyad_any_is_long(int count, const int64_t *handles)
     return 0;
 }
 
+/* Records a kernel that has no static parameters. */
+static inline int64_t record_kernel(int op, int nargs, const int64_t *handles)
+{
+    enum { MOST = 3 };
+    pyad_engine *engine = pyad_engine_here();
+    uint32_t args[MOST];
+    uint32_t node = 0;
+    pyad_status status = PYAD_OK;
+    for (int k = 0; k < nargs && status == PYAD_OK; k++)
+        status = pyad_engine_node(engine, handles[k], &args[k]);
+    if (status == PYAD_OK)
+        status = pyad_record(&engine->recorder, op, nargs, args, NULL, &node);
+    return pyad_engine_handle(engine, status, node);
+}
+
 int64_t pyad_op1(int op, int64_t a)
 {
-    pyad_engine *engine = pyad_engine_here();
-    uint32_t node = 0;
-    pyad_status status = pyad_engine_node(engine, a, &node);
-    if (status == PYAD_OK)
-        status = pyad_record(&engine->recorder, op, 1, &node, NULL, &node);
-    return pyad_engine_handle(engine, status, node);
+    return record_kernel(op, 1, &a);
 }
 
 int64_t pyad_op2(int op, int64_t a, int64_t b)
 {
-    pyad_engine *engine = pyad_engine_here();
-    uint32_t args[2];
-    uint32_t node = 0;
-    pyad_status status = pyad_engine_node(engine, a, &args[0]);
-    if (status == PYAD_OK)
-        status = pyad_engine_node(engine, b, &args[1]);
-    if (status == PYAD_OK)
-        status = pyad_record(&engine->recorder, op, 2, args, NULL, &node);
-    return pyad_engine_handle(engine, status, node);
+    const int64_t handles[] = {a, b};
+    return record_kernel(op, 2, handles);
 }
 
 int64_t pyad_op3(int op, int64_t a, int64_t b, int64_t c)
 {
-    pyad_engine *engine = pyad_engine_here();
-    uint32_t args[3];
-    uint32_t node = 0;
-    pyad_status status = pyad_engine_node(engine, a, &args[0]);
-    if (status == PYAD_OK)
-        status = pyad_engine_node(engine, b, &args[1]);
-    if (status == PYAD_OK)
-        status = pyad_engine_node(engine, c, &args[2]);
-    if (status == PYAD_OK)
-        status = pyad_record(&engine->recorder, op, 3, args, NULL, &node);
-    return pyad_engine_handle(engine, status, node);
+    const int64_t handles[] = {a, b, c};
+    return record_kernel(op, 3, handles);
 }
 
 static int64_t op_with_number(int op, int64_t traced, double number, int place)

@@ -269,9 +269,3 @@ int pyad_sweep_share(int64_t node, pyad_buffer **cell)
         return 0;
     return pyad_share_value(&slot->value, cell);
 }
-
-int64_t pyad_sweep_visited(void)
-{
-    pyad_engine *engine = pyad_engine_here();
-    return engine != NULL && engine->sweep != NULL ? engine->sweep->visited : 0;
-}

@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from pyad import tree
-from pyad._binding import engine as _engine
+from pyad._binding import engine
 from pyad._compile.discovery import Discovery
 from pyad._compile.kinds import namespace_of
 from pyad._compile.program import DONE, OVERLAP, Program
@@ -243,8 +243,8 @@ class Compiled:
     def _record(
         self, key: Any, args: Any, keywords: Any, leaves: list[Any], structure: Any, changed: str | None
     ) -> Any:
-        engine = _engine.current()
-        if engine.depth and not engine.is_idle(sys._getframe()):
+        here = engine.current()
+        if here.depth and not here.is_idle(sys._getframe()):
             # What is recorded must be the outermost thing on the tape.
             return self.function(*args, **keywords)
         recording = Recording(self.function, leaves, structure, self.constants)

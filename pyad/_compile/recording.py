@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 
 from pyad import tree
-from pyad._binding import dtypes, memory
-from pyad._binding import engine as _engine
+from pyad._binding import dtypes, engine, memory
 from pyad._binding.dtypes import CODES, INEXACT
 from pyad._binding.engine import lib
 from pyad._compile.captured_state import CapturedState
@@ -41,7 +40,7 @@ class Recording:
         # None: nothing is watched.
         self.discovery = None if constants == "all" else Discovery(constants)
 
-    @_engine.holds_mark
+    @engine.holds_mark
     def run(self) -> tuple[int, Any]:
         """DONE and the result of this call, or OVERLAP where the function itself has to be run for that."""
         self._find_roots()
@@ -79,13 +78,13 @@ class Recording:
                 "make it a list"
             )
 
-    def _run(self, engine: Any) -> tuple[int, Any]:
+    def _run(self, here: Any) -> tuple[int, Any]:
         traced = [_trace(x) for x in self.leaves]
         inputs = [k for k, x in enumerate(traced) if is_traced(x) or type(x) is TracedInteger]
         handles = {k: traced[k]._h for k in inputs}
-        kept = len(engine.keep)
+        kept = len(here.keep)
         args, keywords = self.structure.unflatten(traced)
-        result = self._call(engine, args, keywords)
+        result = self._call(here, args, keywords)
         self._refuse_replaced(traced, args, keywords)
         leaves, structure = tree.flatten(result)
         _refuse_hidden(leaves)
@@ -99,7 +98,7 @@ class Recording:
             [(k, handles[k]) for k in inputs],
             [r.handle for r in computed],
             [(traced[k]._h, k) for k in stores],
-            [None] * kept + engine.keep[kept:],
+            [None] * kept + here.keep[kept:],
         )
         state = CapturedState() if self.discovery is None else self.discovery.state
         state.finish()
@@ -113,12 +112,12 @@ class Recording:
             array[...] = value
         return DONE, out
 
-    def _call(self, engine: Any, args: Any, keywords: Any) -> Any:
+    def _call(self, here: Any, args: Any, keywords: Any) -> Any:
         """Run the function, and see to it that it does nothing which a replay would not do."""
-        engine.draws = Draws()
+        here.draws = Draws()
         if self.discovery is None:
             result = self.function(*args, **keywords)
-            engine.draws.refuse()
+            here.draws.refuse()
             return result
         observer = Observer(self.discovery)
         try:
@@ -128,7 +127,7 @@ class Recording:
             observer.left_behind()
             raise
         left = observer.left_behind()
-        engine.draws.refuse(self.discovery.generators)
+        here.draws.refuse(self.discovery.generators)
         if observer.refused is not None:
             raise TypeError(
                 f"compile: {observer.refused}, which would be the same at every later call; pass it as an argument"

@@ -355,7 +355,7 @@ def _install() -> None:
     for name in dir(np.ndarray):
         # What this version of NumPy has besides.
         if not name.startswith("_") and name not in table and not hasattr(Array, name):
-            table[name] = _absent(str(unsupported(f"ndarray.{name}")))
+            table[name] = _absent(str(unsupported(f"ndarray.{name}", is_called=False)))
     for name, value in table.items():
         setattr(Array, name, value)
     View.shape = View.shape.setter(_refuse_shape)

@@ -12,8 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from pyad._binding import dtypes
-from pyad._binding import engine as _engine
+from pyad._binding import dtypes, engine
 from pyad._ops import shape as shape_ops
 from pyad._ops._registry import implements
 from pyad._ops.shape import astype, broadcast_to, reshape
@@ -32,8 +31,8 @@ _FLOATS = (dtypes.F32, dtypes.F64)
 
 def _inside() -> bool:
     """Whether a transform is under way on this thread."""
-    engine = _engine._local.engine
-    return engine is not None and not engine.abstract and not engine.is_idle(sys._getframe(3))
+    here = engine._local.engine
+    return here is not None and not here.abstract and not here.is_idle(sys._getframe(3))
 
 
 def _made(x: Any) -> Any:

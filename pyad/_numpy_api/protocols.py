@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import operator
 import re
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -32,21 +33,20 @@ from pyad._ops.explog_trig import _pow, power
 from pyad._ops.linalg import matmul
 from pyad._ops.modulo_rounding import _floor_divide, _mod
 from pyad._trace.array import Array, all_constant, copy_of, is_traced, numpy_value, plain_values
+from pyad._trace.call_site import call_site
 from pyad._trace.guards import is_recording_program
 from pyad._trace.recorded_call import compare as recorded_comparison
 from pyad._trace.recorded_call import computed
-from pyad._trace.refusals import dropped
+from pyad._trace.refusals import dropped, no_derivative
 from pyad._trace.scalars import keep_weak, make_writable
 from pyad._trace.traced_integer import TracedInteger
 from pyad.errors import UnsupportedError
 
 
-def unsupported(name: str) -> UnsupportedError:
-    """The error for a function of NumPy that nothing here stands for."""
-    return UnsupportedError(
-        f"{name} has no derivative in pyad and was given a traced value; write it with supported functions, define it "
-        "with pyad.custom_vjp or pyad.custom_jvp, or take pyad.stop_gradient(x) if it is constant"
-    )
+def unsupported(name: str, is_called: bool = True) -> UnsupportedError:
+    """The error for a function of NumPy that nothing here stands for, and that is being called."""
+    written = call_site(sys._getframe(1)).written if is_called else ""
+    return UnsupportedError(no_derivative(written, name, "traced value"))
 
 
 def _ufunc_name(ufunc: np.ufunc) -> str:

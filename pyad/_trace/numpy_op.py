@@ -19,10 +19,9 @@ import numpy as np
 
 from pyad._binding import engine, memory
 from pyad._binding.dtypes import CODE_F32, CODES
-from pyad._binding.engine import lib
 from pyad._binding.memory import VIEW_BYTES, read_view
-from pyad._trace.array import CALLS, Array, bare, is_traced, numpy_value, wrap
-from pyad._trace.op import Op, cast, handle_of, python_op
+from pyad._trace.array import CALLS, Array, bare, is_traced, numpy_value
+from pyad._trace.op import Op, cast, handle_of, kept_entry, python_op, record_ran
 from pyad._trace.packing import Packing
 from pyad._trace.promotion import common_dtype, constant
 from pyad.errors import DTypeError
@@ -191,21 +190,17 @@ def _zeros_like(x: Any) -> np.ndarray:
 _Run = tuple[dict[str, Any], Packing | None, np.ndarray, Sequence[Any] | None]
 
 
-def _run_of(number: tuple[int, ...]) -> _Run:
-    return engine.current().keep[number[0]]
-
-
 def _define(name: str, reference: Any, vjp: Any, jvp: Any) -> Op:
     def backward(s: Any, y: Any, *rest: Any) -> tuple[Any, ...]:
         *operands, number = rest
-        params, outputs, _, _ = _run_of(number)
+        params, outputs, _, _ = kept_entry(number)
         if outputs is not None:
             s, y = outputs.unpack(s), outputs.unpack(y)
         return vjp(s, y, *operands, **params)
 
     def forward(tangents: list[Any], y: Any, *rest: Any) -> Any:
         *operands, number = rest
-        params, outputs, _, _ = _run_of(number)
+        params, outputs, _, _ = kept_entry(number)
         if outputs is None:
             return jvp(tangents, y, *operands, **params)
         return outputs.pack(jvp(tangents, outputs.unpack(y), *operands, **params))
@@ -286,12 +281,7 @@ def _ran(op: Op, operands: tuple[Any, ...], run: _Run) -> Array:
     value = run[2]
     if value.dtype not in CODES:
         raise DTypeError(f"{op.name} gave {value.dtype}, which traced values cannot be; they are {_FLOATS}")
-    handles = [handle_of(x, x.dtype) for x in operands]
-    keep = engine.current().keep
-    keep.append(run)
-    number = len(keep) - 1
-    node = constant(value, value.dtype)
-    return wrap(lib.pyad_op_ran_node(op.number, len(handles), handles, number, node))
+    return record_ran(op, [handle_of(x, x.dtype) for x in operands], run, value, value.dtype)
 
 
 def _named(op: Op, problem: Exception, operands: list[Any]) -> Exception:

@@ -21,13 +21,12 @@ from pyad._binding import dtypes, engine, memory
 from pyad._binding.engine import lib
 from pyad._ops.shape import reshape
 from pyad._trace.array import is_traced, numpy_value
-from pyad._trace.op import python_op
+from pyad._trace.op import kept_entry, python_op
 from pyad._trace.recorded_call import detached
 from pyad._transforms.python_call import (
     Outputs,
     PythonCall,
     check_numbers,
-    find_call,
     name_of,
     padded,
     record_call,
@@ -236,7 +235,7 @@ class custom_vjp:
 
 def _vjp_backward(s: Any, y: Any, *rest: Any) -> tuple[Any, ...]:
     *operands, params = rest
-    call = find_call(params)
+    call = kept_entry(params)
     return padded(call, call.function._pull(call, s, operands), operands)
 
 
@@ -347,7 +346,7 @@ class custom_jvp:
 
 def _jvp_forward(tangents: list[Any], y: Any, *rest: Any) -> Any:
     *operands, params = rest
-    call = find_call(params)
+    call = kept_entry(params)
     count = len(call.places)
     full = [zeros_like(x) if t is None else t for x, t in zip(operands[:count], tangents[:count], strict=True)]
     return call.function._push(call, operands[:count], full)
@@ -357,7 +356,7 @@ def _jvp_backward(s: Any, y: Any, *rest: Any) -> tuple[Any, ...]:
     from pyad._transforms.grad import vjp
 
     *operands, params = rest
-    call = find_call(params)
+    call = kept_entry(params)
     primals = operands[: len(call.places)]
     zeros = [zeros_like(x) for x in primals]
     value, pullback = vjp(lambda *t: call.function._push(call, primals, t), *zeros)

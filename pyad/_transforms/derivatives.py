@@ -10,10 +10,10 @@ import numpy as np
 from pyad import tree
 from pyad._trace.array import is_traced
 from pyad._transforms.argnums import ArgNums, ChosenArguments, check_function
-from pyad._transforms.grad import grad, vjp
-from pyad._transforms.jvp import _check_sequences, jvp
+from pyad._transforms.grad import grad, pull_back
+from pyad._transforms.jvp import check_sequences, jvp
 from pyad._transforms.leaves import input_avals
-from pyad._transforms.outputs import _check_holomorphic, _check_output_kind
+from pyad._transforms.outputs import check_holomorphic, check_output_kind
 from pyad._transforms.pullback import Pullback
 from pyad._transforms.transformed import TransformedFunction
 
@@ -46,20 +46,20 @@ def jacobian(
            [0., 4.]])
     """
 
-    check_function("jacobian", function)
+    check_function("jacobian", function, argnums)
 
     def jacobian_of(*args: Any, **keywords: Any) -> Any:
         select = ChosenArguments("jacobian", args, argnums)
         if holomorphic:
-            _check_holomorphic("jacobian", select.leaves)
+            check_holomorphic("jacobian", select.leaves)
 
         def chosen(leaves: list[Any]) -> Any:
             return function(*select.call_args(leaves), **keywords)
 
-        y, pullback, *aux = vjp(chosen, select.leaves, has_aux=has_aux)
+        y, pullback, *aux = pull_back("jacobian", chosen, (select.leaves,), select.place, has_aux)
         y_leaves, y_structure = tree.flatten(y)
         for x in y_leaves:
-            _check_output_kind("jacobian", x.dtype if is_traced(x) else np.asarray(x).dtype, holomorphic)
+            check_output_kind("jacobian", x.dtype if is_traced(x) else np.asarray(x).dtype, holomorphic)
         rows = [_jacobian_rows(pullback, y_leaves, k, select) for k in range(len(y_leaves))]
         out = y_structure.unflatten(rows)
         return (out, aux[0]) if has_aux else out
@@ -117,7 +117,7 @@ def hessian(
     array([[4., 2.],
            [2., 0.]])
     """
-    check_function("hessian", function)
+    check_function("hessian", function, argnums)
     return jacobian(grad(function, argnums, has_aux, holomorphic), argnums, has_aux, holomorphic)
 
 
@@ -145,7 +145,7 @@ def hvp(function: Callable[..., Any], primals: Sequence[Any], tangents: Sequence
     array([6., 0.])
     """
     check_function("hvp", function)
-    _check_sequences("hvp", primals, tangents)
+    check_sequences("hvp", primals, tangents)
     primals = tuple(primals)
     argnums: ArgNums = 0 if len(primals) == 1 else tuple(range(len(primals)))
     _, product, *aux = jvp(grad(function, argnums, has_aux), primals, tuple(tangents), has_aux)

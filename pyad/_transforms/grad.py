@@ -19,8 +19,8 @@ from pyad._binding import engine, memory
 from pyad._binding.engine import lib
 from pyad._trace.array import copy_of, is_traced
 from pyad._transforms.argnums import ArgNums, ChosenArguments, check_function
-from pyad._transforms.leaves import checked_avals, make_leaves
-from pyad._transforms.outputs import _check_holomorphic, _check_outputs, _constant_leaf, _scalar_output
+from pyad._transforms.leaves import Place, among_primals, checked_avals, make_leaves
+from pyad._transforms.outputs import check_holomorphic, check_outputs, constant_leaf, scalar_output
 from pyad._transforms.pullback import Pullback, SavedTape
 from pyad._transforms.scope import TapeScope, call_user
 from pyad._transforms.sweep import RECORDED, sweep_gradient
@@ -37,15 +37,15 @@ def _value_and_grad(
     holomorphic: bool,
 ) -> tuple[Any, Any, Any]:
     if holomorphic:
-        _check_holomorphic(name, select.leaves)
+        check_holomorphic(name, select.leaves)
     scope = TapeScope()
     try:
         scope.open()
-        avals = checked_avals(name, select.leaves)
-        inputs = make_leaves(name, select.leaves)
+        avals = checked_avals(name, select.leaves, select.place)
+        inputs = make_leaves(name, select.leaves, select.place)
         handles = [x._h for x in inputs]  # the function may write into the arrays
         y, aux = call_user(function, select.call_args(inputs), keywords, has_aux)
-        _scalar_output(name, y, holomorphic)
+        scalar_output(name, y, holomorphic)
         if is_traced(y):
             flags = RECORDED if scope.is_outer(y) else 0
             gradients = sweep_gradient(flags, y._h, handles, avals)
@@ -90,7 +90,7 @@ def value_and_grad(
     (np.float64(5.0), array([2., 4.]))
     """
 
-    check_function("value_and_grad", function)
+    check_function("value_and_grad", function, argnums)
 
     def value_and_gradient(*args: Any, **keywords: Any) -> Any:
         select = ChosenArguments("value_and_grad", args, argnums)
@@ -127,7 +127,7 @@ def grad(
     {'a': np.float64(2.0), 'b': array([2., 2.])}
     """
 
-    check_function("grad", function)
+    check_function("grad", function, argnums)
 
     def gradient_of(*args: Any, **keywords: Any) -> Any:
         select = ChosenArguments("grad", args, argnums)
@@ -137,7 +137,6 @@ def grad(
     return TransformedFunction.of(gradient_of, grad, function, argnums, has_aux, holomorphic)
 
 
-@engine.holds_mark
 def vjp(function: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     """The value of a function and its pullback, which maps a cotangent of the value to cotangents of the primals.
 
@@ -163,22 +162,31 @@ def vjp(function: Callable[..., Any], *primals: Any, has_aux: bool = False) -> A
     (np.float64(2.0),)
     """
     check_function("vjp", function)
+    return pull_back("vjp", function, primals, None, has_aux)
+
+
+@engine.holds_mark
+def pull_back(
+    name: str, function: Callable[..., Any], primals: tuple[Any, ...], place: Place | None, has_aux: bool
+) -> Any:
+    """As `vjp`, for a transform of this name; `place` says how the leaves are reached where they are no primals."""
     scope = TapeScope()
     outermost = not scope.is_nested(sys._getframe(1))
     leaves, structure = tree.flatten(primals)
+    place = place or among_primals(structure)
     try:
         if outermost:
             scope.open(nested=False)
         floor = lib.pyad_node_count()
-        avals = checked_avals("vjp", leaves)
-        inputs = make_leaves("vjp", leaves)
+        avals = checked_avals(name, leaves, place)
+        inputs = make_leaves(name, leaves, place)
         handles = [x._h for x in inputs]  # the function may write into the arrays
         y, aux = call_user(function, list(structure.unflatten(inputs)), {}, has_aux)
         y_leaves, y_structure = tree.flatten(y)
         aux_leaves, aux_structure = tree.flatten(aux) if has_aux else ([], None)
-        _check_outputs("vjp", y_leaves)
+        check_outputs(name, y_leaves)
         # Copies: the arrays themselves are the caller's, who may write into them.
-        outputs = [copy_of(x) if is_traced(x) else _constant_leaf(x) for x in y_leaves]
+        outputs = [copy_of(x) if is_traced(x) else constant_leaf(x) for x in y_leaves]
         results = [*y_leaves, *aux_leaves]
         if outermost:
             results = [memory.read(x._h, share=False) if is_traced(x) else x for x in results]

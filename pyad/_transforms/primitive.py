@@ -14,9 +14,9 @@ from pyad import tree
 from pyad._binding import memory
 from pyad._ops.shape import broadcast_to
 from pyad._trace.array import is_traced
-from pyad._trace.op import python_op
+from pyad._trace.op import kept_entry, python_op
 from pyad._trace.recorded_call import computed
-from pyad._transforms.python_call import Outputs, PythonCall, find_call, name_of, record_call
+from pyad._transforms.python_call import Outputs, PythonCall, name_of, record_call
 from pyad.errors import ConcretizationError, ShapeError
 
 __all__ = [
@@ -384,7 +384,7 @@ class _Arguments:
 
 def _backward(s: Any, y: Any, *rest: Any, needed: list[bool]) -> list[Any]:
     *operands, params = rest
-    call = find_call(params)
+    call = kept_entry(params)
     rules, outputs = call.function, call.outputs
     given = _Arguments(call, operands)
     argnums = given.argnums(needed[: len(call.places)])
@@ -405,7 +405,7 @@ def _backward(s: Any, y: Any, *rest: Any, needed: list[bool]) -> list[Any]:
 
 def _forward(tangents: list[Any], y: Any, *rest: Any) -> Any:
     *operands, params = rest
-    call = find_call(params)
+    call = kept_entry(params)
     rules, outputs = call.function, call.outputs
     given = _Arguments(call, operands)
     argnums = given.argnums([t is not None for t in tangents[: len(call.places)]])

@@ -269,6 +269,28 @@ def test_every_c_folder_says_what_it_knows():
     assert {folder: len(heads(folder)) for folders in C_LAYERS for folder in folders if len(heads(folder)) != 1} == {}
 
 
+# ---- what is written about layers ----
+
+
+def test_the_page_has_the_same_layers():
+    page = (ROOT / "docs/developer/engine.md").read_text(encoding="utf-8")
+    table = page[page.index("| layer | knows |") :].split("\n\n")[0].splitlines()[2:]
+    rows = [tuple(re.findall(r"`([^`]+)`", row.split("|")[1])) for row in table]
+    want = [tuple(f"csrc/{f}" for f in folders) for folders in C_LAYERS]
+    want += [tuple(f"pyad/{f}".removesuffix("/") for f in folders) for folders in PYTHON_LAYERS]
+    assert rows == want
+
+
+def test_every_folder_of_c_says_what_it_must_not_know():
+    for folders in C_LAYERS:
+        for folder in folders:
+            headers = [path.read_text(encoding="utf-8") for path in sorted((CSRC / folder).glob("*.h"))]
+            heads = [re.sub(r"[\s*]+", " ", text[: text.index("*/")]) for text in headers if text.startswith("/*")]
+            told = [head for head in heads if re.search(rf"\bThe folder {folder} (knows|is the only)\b", head)]
+            assert len(told) == 1, folder
+            assert "must not know" in told[0], folder
+
+
 # ---- that these tests can fail ----
 
 

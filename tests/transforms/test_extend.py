@@ -216,7 +216,7 @@ def test_a_checkpoint_keeps_the_arguments_of_a_step_only():
     code = """
 import sys
 import numpy as np, pyad
-from pyad._binding import engine as _engine
+from pyad._binding import engine
 from pyad._transforms.checkpoint import checkpoint
 half = lambda x: np.sin(np.cos(np.tanh(np.sin(np.cos(np.tanh(x))))))
 step = lambda x: half(half(x))
@@ -227,7 +227,7 @@ def chain(x):
         x = step(x)
     return np.sum(x)
 pyad.grad(chain)(np.ones(10000))
-counters = _engine.counters()
+counters = engine.counters()
 assert counters["nodes"] == 0
 print(counters["peak_bytes"])
 """

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "engine/debug_api.h"
 #include "primitives/list.h"
 #include "pyad.h"
 
