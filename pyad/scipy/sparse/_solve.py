@@ -144,7 +144,8 @@ class _Factors:
     def of(self, data: np.ndarray) -> Any:
         known = self._known
         if known is None or not np.array_equal(known[0], data):
-            matrix = load("scipy.sparse").coo_array((data.astype(self.dtype), self.coords), shape=self.shape)
+            entries = data.astype(self.dtype)
+            matrix = load("scipy.sparse").coo_array((entries, self.coords), shape=self.shape)
             try:
                 known = self._known = (data.copy(), _theirs.splu(matrix.tocsc()))
             except RuntimeError as error:
