@@ -1,9 +1,9 @@
 /* One call of a compiled program, from Python's arguments to its results.
  *
- * A caller is what is known of one signature: the containers of the arguments, what each leaf has to be, and the shapes
- * and dtypes of the results. A call takes the arguments apart, runs the program and returns its results; it returns None
- * where an argument is otherwise, another call is under way, or a guard does not hold, and then nothing has been
- * changed: the caller in Python goes the long way. */
+ * A caller is what is known of one signature: the containers of the arguments, what each leaf has to be, and the
+ * shapes and dtypes of the results. A call takes the arguments apart, runs the program and returns its results; it
+ * returns None where an argument is otherwise, another call is under way, or a guard does not hold, and then nothing
+ * has been changed: the caller in Python goes the long way. */
 #ifndef PYAD_COMPILED_CALL_H
 #define PYAD_COMPILED_CALL_H
 
@@ -14,9 +14,9 @@
 
 enum { PYAD_CALL_DEPTH = 64, PYAD_CALL_LONG = 1 << 15 };
 
-/* The items of a caller's context: the keys of dicts in the order of their tokens, the values of static leaves (None for
- * others), shapes of the results, their dtypes, their scalar types, numpy.empty, numpy.ndarray, the address of the
- * pyad_caller, and a function that runs the node at which the program has stopped, and returns whether it could. */
+/* The items of a caller's context: the keys of dicts in the order of their tokens, the values of static leaves (None
+ * for others), shapes of the results, their dtypes, their scalar types, numpy.empty, numpy.ndarray, the address of
+ * the pyad_caller, and a function that runs the node at which the program has stopped, and returns whether it could. */
 enum {
     PYAD_CALL_KEYS,
     PYAD_CALL_STATICS,
@@ -46,7 +46,7 @@ static PyObject *pyad_child(const pyad_frame *frame)
                                                 : PyList_GetItem(frame->container, (Py_ssize_t)frame->next);
 }
 
-/* Whether a dict has these keys, in this order: a function sees it when it goes through them. */
+/* Says whether a dict has these keys, in this order: a function sees it when it goes through them. */
 static int pyad_has_keys(PyObject *dict, PyObject *keys)
 {
     PyObject *key;
@@ -62,7 +62,7 @@ static int pyad_has_keys(PyObject *dict, PyObject *keys)
     return 1;
 }
 
-/* Whether an object is the container of a token, which is then entered. */
+/* Says whether an object is the container of a token, which is then entered. */
 static int pyad_enter(PyObject *object, int64_t token, int64_t count, PyObject *keys, pyad_frame *frame)
 {
     *frame = (pyad_frame){object, NULL, 0, count};
@@ -158,7 +158,7 @@ static void *pyad_argument(PyObject *object, const pyad_leaf *leaf)
     return same ? data : NULL;
 }
 
-/* Whether two objects are the same number or text, so that nothing can tell them apart. Of any other kind this is for
+/* Says whether two objects are the same number or text, so that nothing can tell them apart. Of any other kind this is for
  * Python to say, as of a signature. */
 static int pyad_is_same_constant(PyObject *a, PyObject *b)
 {
@@ -194,7 +194,7 @@ static int pyad_take_arguments(pyad_caller *caller, PyObject *context, PyObject 
     return 0;
 }
 
-/* Whether memory that is written is that of another argument too. */
+/* Says whether memory that is written is that of another argument too. */
 static int pyad_overlaps(const pyad_caller *caller)
 {
     for (int64_t k = 0; k < caller->leaf_count; k++) {
@@ -214,8 +214,8 @@ static int pyad_overlaps(const pyad_caller *caller)
     return 0;
 }
 
-/* A tuple of fresh arrays for the results, with their addresses in caller->outside. Results that are single real numbers
- * get a cell of the caller's, and None for now. */
+/* A tuple of fresh arrays for the results, with their addresses in caller->outside. Results that are single real
+ * numbers get a cell of the caller's, and None for now. */
 static PyObject *pyad_fresh_results(pyad_caller *caller, PyObject *context)
 {
     PyObject *results = PyTuple_New((Py_ssize_t)caller->result_count);
