@@ -22,13 +22,13 @@ from pyad.errors import ConcretizationError
 
 
 def _stale(handle: int) -> Any:
-    raise engine.error(5, (handle,))
+    raise engine.error(lib.PYAD_ERR_STALE, (handle,))
 
 
 def _dtype_of(handle: int) -> np.dtype:
     code = lib.pyad_dtype_of(handle)
     if code < 0:
-        raise engine.error(5, (handle,))
+        raise engine.error(lib.PYAD_ERR_STALE, (handle,))
     return DTYPES[code]
 
 
@@ -40,7 +40,7 @@ def _ndim_of(handle: int) -> int:
 def _size_of(handle: int) -> int:
     size = lib.pyad_size_of(handle)
     if size < 0:
-        raise engine.error(5, (handle,))
+        raise engine.error(lib.PYAD_ERR_STALE, (handle,))
     return size
 
 
@@ -199,7 +199,7 @@ def bare(handle: int) -> Array:
 
 
 def wrap(handle: int) -> Array:
-    """The Array of a handle as the engine answered it; raises where the answer is an error."""
+    """The Array of a handle as the engine returned it; raises where it is an error."""
     array = new_array(Array)
     if handle >= LARGE:
         if handle >= FAILED:
@@ -332,7 +332,7 @@ _value, _shape = CALLS["value"], CALLS["shape"]
 
 
 def rebind(x: Array, handle: int) -> None:
-    """Give an array (no view) another value: a handle as the engine answered it."""
+    """Give an array (no view) another value: a handle as the engine returned it."""
     if handle >= LARGE:
         if handle >= FAILED:
             raise engine.error(handle, (x._h,))

@@ -1,7 +1,7 @@
 """The op record: one operation, one definition.
 
 An op says how NumPy computes it (the reference), which kernel of the engine runs it, and its derivative. All
-derivative functions have one form, `rule(s, y, *operands, params)`, and answer one contribution per operand (None where
+derivative functions have one form, `rule(s, y, *operands, params)`, and return one contribution per operand (None where
 there is no derivative):
 
 - `partials` of an element-wise op: s times the partial derivative by each operand. s is a cotangent going backward and
@@ -140,7 +140,7 @@ def handle_of(x: Any, dtype: np.dtype) -> int:
     if code == CODES[dtype]:
         return x._h
     if code < 0:
-        raise engine.error(5, (x._h,))
+        raise engine.error(lib.PYAD_ERR_STALE, (x._h,))
     # No Array of this value is made: where it is large, its end would give the value back before the op has run on it.
     handle = lib.pyad_op(_CAST, 1, [x._h], 1, [CODES[dtype]])
     if handle >= FAILED:
