@@ -184,7 +184,8 @@ static int pyad_take_arguments(pyad_caller *caller, PyObject *context, PyObject 
             caller->outside[leaf->input] = &caller->numbers[leaf->input];
             continue;
         }
-        if (leaf->ndim > 0 && !pyad_is_kind(leaves[k], context, PYAD_CALL_NDARRAY))
+        /* A number of NumPy's is no array without dimensions, which can be written into. */
+        if ((leaf->ndim > 0) != pyad_is_kind(leaves[k], context, PYAD_CALL_NDARRAY))
             return -1;
         void *data = pyad_argument(leaves[k], leaf);
         if (data == NULL)

@@ -133,7 +133,7 @@ class Program:
                 specs[k].kind = lib.PYAD_LEAF_STATIC
             elif type(x) is float:
                 specs[k].kind, specs[k].input = lib.PYAD_LEAF_FLOAT, numbers[k]
-            elif isinstance(x, np.ndarray | np.generic):
+            elif isinstance(x, np.generic) or (isinstance(x, np.ndarray) and x.ndim):
                 specs[k].kind, specs[k].input, specs[k].stored = (
                     lib.PYAD_LEAF_ARRAY,
                     numbers[k],
