@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import array as array_module
 import contextvars
+import inspect
 import sys
 import types
 from collections.abc import Callable, Iterable
@@ -123,7 +124,10 @@ class Discovery:
         # Special methods run without being named.
         self._name(named | {code.co_name}, computes=is_users(variables) or module in READERS)
         self._follow()
-        if code.co_freevars and code not in self._functions and code not in self._inner and package not in LIBRARIES:
+        # A generator may be one that is only closed now, since nobody has it any more.
+        if code.co_flags & inspect.CO_GENERATOR or package in LIBRARIES:
+            return
+        if code.co_freevars and code not in self._functions and code not in self._inner:
             self.unwatched.setdefault(f"the variables of {code.co_qualname}", "a function that C code holds")
 
     def _is_outside(self, variables: dict[str, Any]) -> bool:
