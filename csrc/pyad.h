@@ -3,7 +3,7 @@
  * The engine records operations on arrays and runs derivatives over the recording. Each thread has an engine of its own;
  * every call below works on the engine the calling thread has entered. What the caller holds of a recorded value is a handle, a
  * 64-bit number: an index into the tape and the generation of the transform that made it. The caller picks generations
- * (never the same twice in a process), so a handle that outlived its transform, or belongs to another thread, answers
+ * (never the same twice in a process), so a handle that outlived its transform, or belongs to another thread, gives
  * PYAD_ERR_STALE instead of another value.
  *
  * The gradient of f(x) = sum(x * x), in the order of the calls:
@@ -20,8 +20,9 @@
  *     pyad_sweep_stop();
  *     pyad_mark_cut();                                          everything since the mark is gone
  *
- * Calls that answer a handle answer a number of at least 2^62 when there is something to look at: an error (2^62 + 2^61 +
- * status), or a value with a buffer of its own (2^62 + handle), whose holder should call pyad_drop when it lets go. Calls that answer int answer a status: 0 for success, else see pyad_last_message.
+ * Calls that return a handle return a number of at least 2^62 when there is something to look at: an error (2^62 + 2^61 +
+ * status), or a value with a buffer of its own (2^62 + handle), whose holder should call pyad_drop when it lets go. Calls that
+ * return an int return a status: 0 for success, else see pyad_last_message.
  *
  * Operations are named by numbers below pyad_kernel_count(); numbers from there on are the caller's own operations, which
  * only the caller can run. Static parameters are described in exec.h. Dtypes: 0 bool, 1-4 int8-int64, 5-8
@@ -106,8 +107,8 @@ void pyad_saved_tape_free(pyad_saved_tape **cell);
 
 /* ---- recording ---- */
 
-/* STAGED: an argument of the program that is being recorded. */
-enum { PYAD_LEND_CONST = 1, PYAD_LEND_STAGED = 2 };
+/* SYMBOLIC: an argument of the program that is being recorded. */
+enum { PYAD_LEND_CONST = 1, PYAD_LEND_SYMBOLIC = 2 };
 /* A leaf over the caller's memory, which must be aligned and stay until the mark is cut. strides NULL: C-contiguous. */
 int64_t pyad_lend(int flags, int dtype, int ndim, const int64_t *shape, const int64_t *strides, void *data);
 /* A leaf for one number, by value. */
@@ -143,10 +144,10 @@ int64_t pyad_op_given(int op, int nargs, const int64_t *args, int param_count, c
 /* The holder of a large value let go of it. */
 void pyad_drop(int64_t handle);
 
-/* ---- parts of arrays ---- */
+/* ---- indexing ---- */
 
-/* x[i] for count 1, x[i, j] for count 2, as in NumPy. Where the result is not one element, the answer is the bitwise
- * complement of what other calls would answer. PYAD_ERR_VALUE without words where the indices do not fit. */
+/* x[i] for count 1, x[i, j] for count 2, as in NumPy. Where the result is not one element, the bitwise complement of what
+ * other calls would return is returned. PYAD_ERR_VALUE without words where the indices do not fit. */
 int64_t pyad_item(int64_t handle, int count, int64_t i, int64_t j);
 /* x[start:stop:step] as in Python; INT64_MIN stands for a bound that is left out. */
 int64_t pyad_slice(int64_t handle, int64_t start, int64_t stop, int64_t step);
@@ -154,7 +155,7 @@ int64_t pyad_slice(int64_t handle, int64_t start, int64_t stop, int64_t step);
  * without words where it is not as said here. */
 int64_t pyad_set_item(int64_t old, int count, int64_t i, int64_t j, int64_t x);
 int64_t pyad_set_number(int64_t old, int count, int64_t i, int64_t j, double number);
-/* The array `old` with a part (static parameters of ASSIGN, see exec.h) replaced by x. Where nobody needs the old value,
+/* The array `old` with a strided view (static parameters of ASSIGN, see exec.h) replaced by x. Where nobody needs the old value,
  * its memory is written and the handle `old` is stale afterwards. */
 int64_t pyad_assign(int64_t old, int64_t x, int param_count, const int64_t *params);
 /* The same for single elements: `index` is an int64 array of their places in C order. */
@@ -182,11 +183,11 @@ typedef struct pyad_info {
 typedef struct pyad_compiled pyad_compiled;
 typedef struct pyad_instance pyad_instance;
 
-/* While a program is being recorded (on = 1), what depends on memory that is lent is noted. Forgets all guards. */
-int pyad_stage(int on);
-int pyad_is_staging(void);
+/* While a program is being recorded (on = 1), what depends on memory that is lent is symbolic. Forgets all guards. */
+int pyad_record_program(int on);
+int pyad_is_recording_program(void);
 /* 1 where the value depends on an argument of the program that is being recorded, or on memory that it was lent. */
-int pyad_is_staged(int64_t handle);
+int pyad_is_symbolic(int64_t handle);
 /* The value decides what is recorded: the program is right only where it is the same again. */
 int pyad_guard(int64_t handle);
 /* A node that has the value of `of`, through which nothing is differentiated. */
@@ -245,8 +246,8 @@ typedef struct pyad_node_info {
 
 /* Node `node` of the program as it was recorded (optimised = 0) or as it runs; 0 where there is none. */
 int pyad_compiled_node(const pyad_compiled *compiled, int optimised, int64_t node, pyad_node_info *info);
-/* What a node is for: 0 a result, 1 a store, 2 a guard. 0 where there is no such sink. */
-int pyad_compiled_sink(const pyad_compiled *compiled, int sink, int64_t *node, int *kind, int *number);
+/* What the program puts out: 0 a result, 1 a store, 2 a guard. 0 where there is no output of that number. */
+int pyad_compiled_output(const pyad_compiled *compiled, int output, int64_t *node, int *kind, int *number);
 
 /* A program with memory to run in. NULL when out of memory. */
 pyad_instance *pyad_instance_new(pyad_compiled *compiled);
@@ -258,9 +259,9 @@ int pyad_instance_run(pyad_instance *instance, void *const *outside);
 int pyad_instance_go(pyad_instance *instance);
 /* After PYAD_GUARD_FAILED, on the arguments that the program was recorded with: the program may round a float otherwise than
  * the recording did. Where the value is that of the recording but for this, it is what the guard looks for from now on, and
- * the answer 1: pyad_instance_go goes on. Else 0. No other instance may be running. */
-int pyad_instance_settle(pyad_instance *instance);
-/* The node to be called, or the sink of the guard. */
+ * 1 is returned: pyad_instance_go goes on. Else 0. No other instance may be running. */
+int pyad_instance_relax_guard(pyad_instance *instance);
+/* The node to be called, or the output that is the guard. */
 int64_t pyad_instance_stopped(const pyad_instance *instance);
 /* The memory of a node's value. */
 void *pyad_instance_data(const pyad_instance *instance, int64_t node, pyad_info *info);
@@ -296,7 +297,7 @@ typedef struct pyad_caller {
 /* ---- looking at a node ---- */
 
 int pyad_look(int64_t handle, pyad_info *info);
-/* Parts of the same, for when there is no need of all: -1 (NULL) where the handle is stale. */
+/* Some of the same, where not all is needed: -1 (NULL) where the handle is stale. */
 int pyad_dtype_of(int64_t handle);
 int pyad_ndim_of(int64_t handle);
 int64_t pyad_size_of(int64_t handle);

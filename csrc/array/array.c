@@ -138,7 +138,7 @@ void pyad_layout_pairs(const pyad_layout *layout, pyad_layout_any *out)
     pyad_layout *pairs = &out->layout;
     *pairs = (pyad_layout){
         .size = 2 * layout->size,
-        .dtype = (uint8_t)pyad_dtype_part(layout->dtype),
+        .dtype = (uint8_t)pyad_dtype_real(layout->dtype),
         .ndim = (uint8_t)ndim,
         .contiguous = layout->contiguous,
     };

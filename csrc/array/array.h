@@ -3,8 +3,8 @@
  * A layout says nothing of memory, so nodes of the same shape share one: an element-wise result points at the layout of
  * its operand. Strides count elements. A view is a layout and a pointer; a value is a view that also holds the buffer
  * its memory lives in (NULL when an arena or the user holds it). */
-#ifndef PYAD_ARRAY_H
-#define PYAD_ARRAY_H
+#ifndef PYAD_ARRAY_ARRAY_H
+#define PYAD_ARRAY_ARRAY_H
 
 #include "base/memory.h"
 #include "base/status.h"
@@ -80,7 +80,7 @@ static inline bool pyad_dtype_is_complex(int dtype)
 }
 
 /* The dtype of the real and the imaginary part; any other dtype is its own. */
-static inline int pyad_dtype_part(int dtype)
+static inline int pyad_dtype_real(int dtype)
 {
     return pyad_dtype_is_complex(dtype) ? dtype - PYAD_C64 + PYAD_F32 : dtype;
 }
@@ -96,7 +96,7 @@ static inline int pyad_dtype_place(int dtype)
 /* What addresses of elements are multiples of. */
 static inline size_t pyad_dtype_align(int dtype)
 {
-    return pyad_dtype_size(pyad_dtype_part(dtype));
+    return pyad_dtype_size(pyad_dtype_real(dtype));
 }
 
 static inline const int64_t *pyad_shape(const pyad_layout *layout)
@@ -134,7 +134,7 @@ pyad_status pyad_layout_fill_strided(pyad_layout_any *out, int dtype, int ndim, 
 /* Of a complex layout: the same memory as floats, with one more dimension, the last, of length 2. Broadcasting, sums and
  * additions mean the same there. */
 void pyad_layout_pairs(const pyad_layout *layout, pyad_layout_any *out);
-/* A copy in the arena, or NULL; scalars answer the shared constant. */
+/* A copy in the arena, or NULL; scalars give the shared constant. */
 const pyad_layout *pyad_layout_keep(pyad_arena *arena, const pyad_layout *layout);
 
 bool pyad_same_shape(const pyad_layout *a, const pyad_layout *b);

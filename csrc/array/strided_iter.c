@@ -1,4 +1,4 @@
-/* Ordering and merging of strided dimensions, and copies of lines and planes. */
+/* Ordering and merging of strided dimensions, and copies of one and two dimensions. */
 #include "array/strided_iter.h"
 
 #include <string.h>
@@ -9,7 +9,7 @@ static int64_t magnitude(int64_t stride)
 }
 
 /* Whether `a` belongs outside `b`. Equal steps, such as two broadcast dimensions, are told apart by operand 0. */
-static bool goes_outside(const pyad_walk_dim *a, const pyad_walk_dim *b, int operand)
+static bool goes_outside(const pyad_strided_dim *a, const pyad_strided_dim *b, int operand)
 {
     int64_t step_a = magnitude(a->stride[operand]);
     int64_t step_b = magnitude(b->stride[operand]);
@@ -18,49 +18,49 @@ static bool goes_outside(const pyad_walk_dim *a, const pyad_walk_dim *b, int ope
     return magnitude(a->stride[0]) > magnitude(b->stride[0]);
 }
 
-void pyad_walk_sort(pyad_walk *walk, int operand)
+void pyad_strided_iter_sort(pyad_strided_iter *iter, int operand)
 {
-    for (int last = 1; last < walk->ndim; last++) {
-        pyad_walk_dim moving = walk->dim[last];
+    for (int last = 1; last < iter->ndim; last++) {
+        pyad_strided_dim moving = iter->dim[last];
         int at = last;
-        while (at > 0 && goes_outside(&moving, &walk->dim[at - 1], operand)) {
-            walk->dim[at] = walk->dim[at - 1];
+        while (at > 0 && goes_outside(&moving, &iter->dim[at - 1], operand)) {
+            iter->dim[at] = iter->dim[at - 1];
             at--;
         }
-        walk->dim[at] = moving;
+        iter->dim[at] = moving;
     }
 }
 
-static bool is_one_run(const pyad_walk_dim *outer, const pyad_walk_dim *inner)
+static bool is_one_run(const pyad_strided_dim *outer, const pyad_strided_dim *inner)
 {
-    for (int operand = 0; operand < PYAD_WALK_OPERANDS; operand++) {
+    for (int operand = 0; operand < PYAD_STRIDED_OPERANDS; operand++) {
         if (outer->stride[operand] != inner->stride[operand] * inner->length)
             return false;
     }
     return true;
 }
 
-void pyad_walk_merge(pyad_walk *walk)
+void pyad_strided_iter_merge(pyad_strided_iter *iter)
 {
-    if (walk->ndim < 2)
+    if (iter->ndim < 2)
         return;
     int kept = 0;
-    for (int axis = 1; axis < walk->ndim; axis++) {
-        pyad_walk_dim inner = walk->dim[axis];
-        if (is_one_run(&walk->dim[kept], &inner))
-            inner.length *= walk->dim[kept].length;
+    for (int axis = 1; axis < iter->ndim; axis++) {
+        pyad_strided_dim inner = iter->dim[axis];
+        if (is_one_run(&iter->dim[kept], &inner))
+            inner.length *= iter->dim[kept].length;
         else
             kept++;
-        walk->dim[kept] = inner;
+        iter->dim[kept] = inner;
     }
-    walk->ndim = kept + 1;
+    iter->ndim = kept + 1;
 }
 
-int64_t pyad_walk_size(const pyad_walk *walk)
+int64_t pyad_strided_iter_size(const pyad_strided_iter *iter)
 {
     int64_t size = 1;
-    for (int axis = 0; axis < walk->ndim; axis++)
-        size *= walk->dim[axis].length;
+    for (int axis = 0; axis < iter->ndim; axis++)
+        size *= iter->dim[axis].length;
     return size;
 }
 
@@ -79,7 +79,7 @@ typedef struct __attribute__((may_alias)) word_128 {
 /* The loops for one size of element. A tile is read by rows of the source and written by rows of the destination, whole
  * cache lines at a time, so that strides that are powers of two do not throw its lines out of the cache. */
 #define DEFINE_COPIES(BITS)                                                                                   \
-    static void line_##BITS(int64_t n, word_##BITS *dst, int64_t dst_stride, const word_##BITS *src,          \
+    static void copy_##BITS(int64_t n, word_##BITS *dst, int64_t dst_stride, const word_##BITS *src,          \
                             int64_t src_stride)                                                               \
     {                                                                                                         \
         for (int64_t i = 0; i < n; i++)                                                                       \
@@ -109,7 +109,7 @@ DEFINE_COPIES(32)
 DEFINE_COPIES(64)
 DEFINE_COPIES(128)
 
-static void line_fill(size_t item, int64_t n, void *dst, const void *src)
+static void fill_run(size_t item, int64_t n, void *dst, const void *src)
 {
     switch (item) {
     case 1:
@@ -130,7 +130,7 @@ static void line_fill(size_t item, int64_t n, void *dst, const void *src)
     }
 }
 
-void pyad_line_copy(size_t item, int64_t n, void *dst, int64_t dst_stride, const void *src, int64_t src_stride)
+void pyad_strided_copy(size_t item, int64_t n, void *dst, int64_t dst_stride, const void *src, int64_t src_stride)
 {
     if (n <= 0)
         return;
@@ -139,24 +139,24 @@ void pyad_line_copy(size_t item, int64_t n, void *dst, int64_t dst_stride, const
         return;
     }
     if (dst_stride == 1 && src_stride == 0) {
-        line_fill(item, n, dst, src);
+        fill_run(item, n, dst, src);
         return;
     }
     switch (item) {
     case 1:
-        line_8(n, dst, dst_stride, src, src_stride);
+        copy_8(n, dst, dst_stride, src, src_stride);
         break;
     case 2:
-        line_16(n, dst, dst_stride, src, src_stride);
+        copy_16(n, dst, dst_stride, src, src_stride);
         break;
     case 4:
-        line_32(n, dst, dst_stride, src, src_stride);
+        copy_32(n, dst, dst_stride, src, src_stride);
         break;
     case 8:
-        line_64(n, dst, dst_stride, src, src_stride);
+        copy_64(n, dst, dst_stride, src, src_stride);
         break;
     default:
-        line_128(n, dst, dst_stride, src, src_stride);
+        copy_128(n, dst, dst_stride, src, src_stride);
         break;
     }
 }
@@ -182,12 +182,12 @@ static void tile_copy(size_t item, void *dst, int64_t dst_stride, const void *sr
     }
 }
 
-static void lines_copy(size_t item, int64_t rows, int64_t cols, pyad_plane dst, pyad_plane src)
+static void copy_rows(size_t item, int64_t rows, int64_t cols, pyad_plane dst, pyad_plane src)
 {
     for (int64_t i = 0; i < rows; i++) {
         void *to = pyad_at(dst.data, i * dst.row_stride, item);
         const void *from = pyad_at_const(src.data, i * src.row_stride, item);
-        pyad_line_copy(item, cols, to, dst.col_stride, from, src.col_stride);
+        pyad_strided_copy(item, cols, to, dst.col_stride, from, src.col_stride);
     }
 }
 
@@ -218,10 +218,10 @@ static void transpose_copy(size_t item, int64_t rows, int64_t cols, pyad_plane d
         int64_t width = tiled_cols - j < BAND ? tiled_cols - j : BAND;
         band_copy(item, tiled_rows, width, plane_from(dst, item, 0, j), plane_from(src, item, 0, j));
     }
-    lines_copy(item, tiled_rows, cols - tiled_cols, plane_from(dst, item, 0, tiled_cols),
-               plane_from(src, item, 0, tiled_cols));
-    lines_copy(item, rows - tiled_rows, cols, plane_from(dst, item, tiled_rows, 0),
-               plane_from(src, item, tiled_rows, 0));
+    copy_rows(item, tiled_rows, cols - tiled_cols, plane_from(dst, item, 0, tiled_cols),
+              plane_from(src, item, 0, tiled_cols));
+    copy_rows(item, rows - tiled_rows, cols, plane_from(dst, item, tiled_rows, 0),
+              plane_from(src, item, tiled_rows, 0));
 }
 
 static pyad_plane plane_turned(pyad_plane plane)
@@ -229,7 +229,7 @@ static pyad_plane plane_turned(pyad_plane plane)
     return (pyad_plane){plane.data, plane.col_stride, plane.row_stride};
 }
 
-void pyad_plane_copy(size_t item, int64_t rows, int64_t cols, pyad_plane dst, pyad_plane src)
+void pyad_strided_copy_2d(size_t item, int64_t rows, int64_t cols, pyad_plane dst, pyad_plane src)
 {
     /* The inner loop runs along the destination's short step. */
     if (magnitude(dst.row_stride) < magnitude(dst.col_stride)) {
@@ -242,5 +242,5 @@ void pyad_plane_copy(size_t item, int64_t rows, int64_t cols, pyad_plane dst, py
     if (dst.col_stride == 1 && src.row_stride == 1 && src.col_stride != 1)
         transpose_copy(item, rows, cols, dst, src);
     else
-        lines_copy(item, rows, cols, dst, src);
+        copy_rows(item, rows, cols, dst, src);
 }

@@ -2,65 +2,66 @@
  * outermost to the innermost, then ordered and merged so that loops run over as few and as long runs as the layouts
  * allow.
  *
- * Strides and offsets count elements. Dimensions of length 1 are dropped when they are pushed; a walk without
+ * Strides and offsets count elements. Dimensions of length 1 are dropped when they are pushed; an iterator without
  * dimensions is a single element. Empty arrays are the caller's to handle before. */
-#ifndef PYAD_KERNELS_WALK_H
-#define PYAD_KERNELS_WALK_H
+#ifndef PYAD_ARRAY_STRIDED_ITER_H
+#define PYAD_ARRAY_STRIDED_ITER_H
 
 #include "array/array.h"
 
-enum { PYAD_WALK_OPERANDS = 3 };
+enum { PYAD_STRIDED_OPERANDS = 3 };
 
-typedef struct pyad_walk_dim {
+typedef struct pyad_strided_dim {
     int64_t length;
-    int64_t stride[PYAD_WALK_OPERANDS];
-} pyad_walk_dim;
+    int64_t stride[PYAD_STRIDED_OPERANDS];
+} pyad_strided_dim;
 
-typedef struct pyad_walk {
+typedef struct pyad_strided_iter {
     int ndim;
-    pyad_walk_dim dim[PYAD_MAX_NDIM];
-} pyad_walk;
+    pyad_strided_dim dim[PYAD_MAX_NDIM];
+} pyad_strided_iter;
 
-/* A position in the outer dimensions of a walk. */
+/* A position in the outer dimensions of an iterator. */
 typedef struct pyad_cursor {
-    int64_t offset[PYAD_WALK_OPERANDS];
+    int64_t offset[PYAD_STRIDED_OPERANDS];
     int64_t index[PYAD_MAX_NDIM];
 } pyad_cursor;
 
-static inline void pyad_walk_push(pyad_walk *walk, int64_t length, int64_t stride0, int64_t stride1, int64_t stride2)
+static inline void pyad_strided_iter_push(pyad_strided_iter *iter, int64_t length, int64_t stride0, int64_t stride1,
+                                          int64_t stride2)
 {
     if (length != 1)
-        walk->dim[walk->ndim++] = (pyad_walk_dim){length, {stride0, stride1, stride2}};
+        iter->dim[iter->ndim++] = (pyad_strided_dim){length, {stride0, stride1, stride2}};
 }
 
 /* Sorts the dimensions so that the one with the shortest step of `operand` is innermost. Only for loops whose result
  * does not depend on the order. */
-void pyad_walk_sort(pyad_walk *walk, int operand);
+void pyad_strided_iter_sort(pyad_strided_iter *iter, int operand);
 /* Merges neighbours that are one longer run in all operands. Keeps the order of elements. */
-void pyad_walk_merge(pyad_walk *walk);
+void pyad_strided_iter_merge(pyad_strided_iter *iter);
 /* Number of elements. */
-int64_t pyad_walk_size(const pyad_walk *walk);
+int64_t pyad_strided_iter_size(const pyad_strided_iter *iter);
 
 static inline void pyad_cursor_start(pyad_cursor *cursor, int ndim)
 {
-    for (int operand = 0; operand < PYAD_WALK_OPERANDS; operand++)
+    for (int operand = 0; operand < PYAD_STRIDED_OPERANDS; operand++)
         cursor->offset[operand] = 0;
     for (int axis = 0; axis < ndim; axis++)
         cursor->index[axis] = 0;
 }
 
-/* To the next position in the outer `ndim` dimensions of the walk; false after the last one. */
-static inline bool pyad_cursor_next(pyad_cursor *cursor, const pyad_walk *walk, int ndim)
+/* To the next position in the outer `ndim` dimensions of the iterator; false after the last one. */
+static inline bool pyad_cursor_next(pyad_cursor *cursor, const pyad_strided_iter *iter, int ndim)
 {
     for (int axis = ndim - 1; axis >= 0; axis--) {
-        const pyad_walk_dim *dim = &walk->dim[axis];
+        const pyad_strided_dim *dim = &iter->dim[axis];
         if (++cursor->index[axis] < dim->length) {
-            for (int operand = 0; operand < PYAD_WALK_OPERANDS; operand++)
+            for (int operand = 0; operand < PYAD_STRIDED_OPERANDS; operand++)
                 cursor->offset[operand] += dim->stride[operand];
             return true;
         }
         cursor->index[axis] = 0;
-        for (int operand = 0; operand < PYAD_WALK_OPERANDS; operand++)
+        for (int operand = 0; operand < PYAD_STRIDED_OPERANDS; operand++)
             cursor->offset[operand] -= dim->stride[operand] * (dim->length - 1);
     }
     return false;
@@ -78,7 +79,7 @@ static inline const void *pyad_at_const(const void *data, int64_t count, size_t 
 }
 
 /* Elements of `item` bytes (1, 2, 4, 8 or 16) with any strides: dst[i] = src[i]. The memory does not overlap. */
-void pyad_line_copy(size_t item, int64_t n, void *dst, int64_t dst_stride, const void *src, int64_t src_stride);
+void pyad_strided_copy(size_t item, int64_t n, void *dst, int64_t dst_stride, const void *src, int64_t src_stride);
 
 /* One side of a two-dimensional copy. */
 typedef struct pyad_plane {
@@ -89,6 +90,6 @@ typedef struct pyad_plane {
 
 /* dst[i, j] = src[i, j] for rows x cols elements; src is only read. Transposes go through tiles of whole cache
  * lines. */
-void pyad_plane_copy(size_t item, int64_t rows, int64_t cols, pyad_plane dst, pyad_plane src);
+void pyad_strided_copy_2d(size_t item, int64_t rows, int64_t cols, pyad_plane dst, pyad_plane src);
 
 #endif

@@ -44,7 +44,7 @@ pyad_status pyad_apply_recorded(pyad_sweep *sweep, const pyad_application *appli
 /* Going forward through an operation that is linear in the operands [from, to): the operation itself, with their tangents
  * (zeros where there is none) in their places. */
 pyad_status pyad_apply_self(pyad_sweep *sweep, uint32_t node, int from, int to);
-/* A read of or a write into a part of an array (apply_write.c): no program, the slot itself is read and written. Both in
+/* A read of or a write into a part of an array (apply_assign.c): no program, the slot itself is read and written. Both in
  * O(part) on plain values; a write hands the slot on from the array after it to the array before it (or the other way). */
 pyad_status pyad_apply_part_backward(pyad_sweep *sweep, uint32_t node, pyad_slot *slot);
 pyad_status pyad_apply_part_forward(pyad_sweep *sweep, uint32_t node);

@@ -22,7 +22,7 @@ static pyad_status find_part(const pyad_sweep *sweep, uint32_t node, const pyad_
     if (tape->op[node] == PYAD_KERNEL_SLICE)
         PYAD_TRY(pyad_slice_layout(whole->layout, params, &out->layout, &offset));
     else
-        PYAD_TRY(pyad_window_layout(whole->layout, params, &out->layout, &offset));
+        PYAD_TRY(pyad_strided_view_layout(whole->layout, params, &out->layout, &offset));
     char *at = (char *)whole->data + offset * (int64_t)pyad_dtype_size(whole->layout->dtype);
     out->view = (pyad_view){&out->layout.layout, at};
     return PYAD_OK;
@@ -157,7 +157,7 @@ static pyad_status read_forward(pyad_sweep *sweep, uint32_t node)
     part p;
     if (!is_filled(from))
         return PYAD_OK;
-    if (tape->op[node] == PYAD_KERNEL_WINDOW && !from->value.layout->contiguous)
+    if (tape->op[node] == PYAD_KERNEL_STRIDED_VIEW && !from->value.layout->contiguous)
         PYAD_TRY(pyad_accum_own(&sweep->accum, from, pyad_sweep_layout(sweep, source)));
     PYAD_TRY(find_part(sweep, node, &from->value, &p));
     pyad_value value = as_value(&p);
@@ -274,7 +274,7 @@ static pyad_status record_part(pyad_sweep *sweep, uint32_t node, uint32_t s, uin
 {
     pyad_tape *tape = sweep->recorder.tape;
     if (tape->op[node] == PYAD_KERNEL_ASSIGN)
-        return pyad_record(&sweep->recorder, PYAD_KERNEL_WINDOW, 1, &s, tape->params[node], out);
+        return pyad_record(&sweep->recorder, PYAD_KERNEL_STRIDED_VIEW, 1, &s, tape->params[node], out);
     int64_t flat[2] = {1, tape->value[s].layout->size};
     static const int64_t none[1] = {0};
     uint32_t both[2] = {s, pyad_tape_args(tape, node)[2]};

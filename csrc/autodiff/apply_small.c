@@ -7,8 +7,8 @@ enum { SMALL_CELLS = 1024 };
 
 typedef struct small_run {
     int64_t n;
-    const void *reg[PYAD_BLOCKS_MAX_REGISTERS];
-    uint8_t one[PYAD_BLOCKS_MAX_REGISTERS];  /* a single element that stands for all n */
+    const void *reg[PYAD_ELEMENTWISE_REGISTERS];
+    uint8_t one[PYAD_ELEMENTWISE_REGISTERS];  /* a single element that stands for all n */
 } small_run;
 
 static bool fits(const pyad_layout *layout, const pyad_layout *shape)
@@ -35,7 +35,7 @@ bool pyad_apply_is_small(const pyad_sweep *sweep, const pyad_application *a)
     }
     for (int k = 0; k < p->const_count && small; k++)
         small = p->consts[k].layout->size == 1;
-    return small && p->input_count + p->const_count + p->instr_count <= PYAD_BLOCKS_MAX_REGISTERS;
+    return small && p->input_count + p->const_count + p->instr_count <= PYAD_ELEMENTWISE_REGISTERS;
 }
 
 /* Where the inputs that are read stand in memory. */
@@ -98,7 +98,7 @@ pyad_status pyad_apply_small(pyad_sweep *sweep, const pyad_application *a)
     for (int s = 0; s < p->instr_count; s++) {
         if (!(p->instrs[s].wanted_by & a->want))
             continue;
-        const pyad_step *step = &p->steps[s];
+        const pyad_elementwise_step *step = &p->steps[s];
         const void *in[3] = {run.reg[step->in[0]], run.reg[step->in[1]], run.reg[step->in[2]]};
         unsigned all = (1u << step->arity) - 1;
         unsigned ones = 0;

@@ -31,9 +31,9 @@ static pyad_status gather_inputs(pyad_sweep *sweep, const pyad_application *a, p
 
 /* Where the steps of an element-wise rule put their results: at most one temporary per output. */
 typedef struct landing {
-    pyad_sink sinks[PYAD_BLOCKS_MAX_REGISTERS];
-    pyad_value temps[PYAD_BLOCKS_MAX_REGISTERS];  /* for outputs that cannot be written in place */
-    int targets[PYAD_BLOCKS_MAX_REGISTERS];       /* the output a temporary belongs to, or -1 */
+    pyad_elementwise_output outputs[PYAD_ELEMENTWISE_REGISTERS];
+    pyad_value temps[PYAD_ELEMENTWISE_REGISTERS];  /* for outputs that cannot be written in place */
+    int targets[PYAD_ELEMENTWISE_REGISTERS];       /* the output a temporary belongs to, or -1 */
     int count;
 } landing;
 
@@ -42,7 +42,7 @@ static pyad_status add_sink(pyad_sweep *sweep, const pyad_application *a, int ou
     const pyad_layout *shape = pyad_sweep_layout(sweep, a->node);
     const pyad_layout *target = pyad_sweep_layout(sweep, a->targets[output]);
     pyad_slot *slot = pyad_sweep_slot(sweep, a->targets[output]);
-    pyad_sink *sink = &l->sinks[l->count];
+    pyad_elementwise_output *sink = &l->outputs[l->count];
     bool same = target == shape || pyad_same_shape(target, shape);
     sink->reg = (uint16_t)a->program->outputs[output];
     sink->wide = target->dtype == PYAD_F64;
@@ -78,8 +78,8 @@ static pyad_status apply_steps(pyad_sweep *sweep, const pyad_application *a, con
     int fixed = p->input_count + p->const_count;
     landing l;
     l.count = 0;
-    pyad_step steps[PYAD_BLOCKS_MAX_REGISTERS];
-    pyad_view views[PYAD_BLOCKS_MAX_REGISTERS];
+    pyad_elementwise_step steps[PYAD_ELEMENTWISE_REGISTERS];
+    pyad_view views[PYAD_ELEMENTWISE_REGISTERS];
     for (int s = 0; s < p->instr_count; s++) {
         steps[s] = p->steps[s];
         steps[s].skip = (p->instrs[s].wanted_by & a->want) == 0;
@@ -92,8 +92,9 @@ static pyad_status apply_steps(pyad_sweep *sweep, const pyad_application *a, con
             status = add_sink(sweep, a, k, &l);
     }
     if (status == PYAD_OK && l.count > 0) {
-        pyad_blocks blocks = {steps, p->instr_count, fixed, views, l.count, l.sinks, pyad_sweep_layout(sweep, a->node)};
-        status = pyad_blocks_run(sweep->accum.env.mem, &blocks);
+        pyad_elementwise work = {
+            steps, p->instr_count, fixed, views, l.count, l.outputs, pyad_sweep_layout(sweep, a->node)};
+        status = pyad_elementwise_run(sweep->accum.env.mem, &work);
     }
     for (int k = 0; k < l.count; k++) {
         if (l.targets[k] < 0)

@@ -111,7 +111,7 @@ static pyad_status push(const pyad_recorder *r, int op, uint16_t flags, int narg
 static pyad_status settle_view(const pyad_env *env, pyad_tape *tape, int op, uint32_t of, pyad_value *value,
                                uint16_t *flags)
 {
-    bool part = op == PYAD_KERNEL_SLICE || op == PYAD_KERNEL_WINDOW;
+    bool part = op == PYAD_KERNEL_SLICE || op == PYAD_KERNEL_STRIDED_VIEW;
     bool written = tape->flags[of] & PYAD_NODE_MUTABLE;
     if (part && (written ? 2 * value->layout->size <= tape->value[of].layout->size : value->layout->ndim == 0)) {
         pyad_value view = *value;

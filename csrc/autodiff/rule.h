@@ -31,7 +31,7 @@ typedef struct pyad_program {
     const uint32_t *args;
     const int32_t *outputs;  /* register, or -1 where there is no derivative */
     const uint64_t *reads;   /* per input: the outputs that read its value */
-    const pyad_step *steps;  /* for an element-wise program, else NULL */
+    const pyad_elementwise_step *steps;  /* for an element-wise program, else NULL */
 } pyad_program;
 
 static inline uint64_t pyad_output_bit(int output)

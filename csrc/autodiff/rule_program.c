@@ -131,13 +131,13 @@ static void fill_outputs(builder *b, int32_t *outputs, uint64_t *reads, pyad_ins
 }
 
 /* The steps of a program of loops only, or NULL where an instruction is something else or there are too many. */
-static const pyad_step *make_steps(const builder *b)
+static const pyad_elementwise_step *make_steps(const builder *b)
 {
     const pyad_program *p = b->program;
     int registers = p->input_count + p->const_count + p->instr_count;
-    if (p->instr_count == 0 || registers > PYAD_BLOCKS_MAX_REGISTERS)
+    if (p->instr_count == 0 || registers > PYAD_ELEMENTWISE_REGISTERS)
         return NULL;
-    pyad_step *steps = pyad_arena_alloc(b->arena, (size_t)p->instr_count * sizeof *steps);
+    pyad_elementwise_step *steps = pyad_arena_alloc(b->arena, (size_t)p->instr_count * sizeof *steps);
     int next = 0;
     for (uint32_t node = (uint32_t)p->input_count; node < b->tape->count && steps != NULL; node++) {
         if (b->wanted[node] == 0 || is_const_leaf(b->tape, node))
@@ -148,7 +148,7 @@ static const pyad_step *make_steps(const builder *b)
         const uint32_t *args = pyad_tape_args(b->tape, node);
         if (pyad_dtype_is_complex(b->tape->value[args[instr->nargs - 1]].layout->dtype))
             return NULL;
-        pyad_step *step = &steps[next++];
+        pyad_elementwise_step *step = &steps[next++];
         memset(step, 0, sizeof *step);
         step->loop = (uint8_t)instr->op;
         step->arity = (uint8_t)instr->nargs;

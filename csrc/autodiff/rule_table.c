@@ -62,7 +62,7 @@ pyad_status pyad_rules_find(pyad_rules *rules, int op, const int64_t *params, in
         return PYAD_OK;
     }
     *rule = op >= PYAD_KERNEL_COUNT ? PYAD_RULE_PYTHON : PYAD_RULE_UNRESOLVED;
-    if (op >= PYAD_KERNEL_COUNT || op == PYAD_KERNEL_ALIAS || pyad_kernel_is_part(op))
+    if (op >= PYAD_KERNEL_COUNT || op == PYAD_KERNEL_ALIAS || pyad_kernel_is_indexing(op))
         return PYAD_OK;
     uint64_t hash;
     PYAD_TRY(make_key(rules, op, params, nargs, operands, &hash));
@@ -227,7 +227,7 @@ void pyad_rules_save(const pyad_rules *rules, pyad_tape *tape, uint32_t node)
     bool keep_all = tape->mark_count > 0 && tape->marks[tape->mark_count - 1].keep_all;
     if (id == PYAD_RULE_NONE || tape->op[node] == PYAD_KERNEL_ALIAS)
         return;
-    if (pyad_kernel_is_part(tape->op[node])) {
+    if (pyad_kernel_is_indexing(tape->op[node])) {
         /* Where single elements were written is all that the rules of parts read. */
         if (tape->op[node] == PYAD_KERNEL_ASSIGN_AT)
             pyad_tape_save(tape, pyad_tape_args(tape, node)[2], node);

@@ -10,7 +10,7 @@ static void start_accum(pyad_sweep *sweep)
 {
     memset(&sweep->accum, 0, sizeof sweep->accum);
     sweep->accum.env = (pyad_env){sweep->recorder.tape->mem, &sweep->memory, sweep->recorder.message};
-    sweep->accum.pool.arena = &sweep->memory;
+    sweep->accum.freelist.arena = &sweep->memory;
 }
 
 pyad_status pyad_sweep_begin(pyad_sweep *sweep, const pyad_recorder *recorder, const pyad_sweep_plan *plan)
@@ -25,7 +25,7 @@ pyad_status pyad_sweep_begin(pyad_sweep *sweep, const pyad_recorder *recorder, c
     sweep->order.count = 0;
     start_accum(sweep);
     pyad_status status =
-        pyad_order_build(&sweep->order, tape, plan->output_count, plan->outputs, plan->input_count, plan->inputs);
+        pyad_toposort_build(&sweep->order, tape, plan->output_count, plan->outputs, plan->input_count, plan->inputs);
     size_t count = sweep->order.count;
     if (status == PYAD_OK)
         status = pyad_mem_grow(tape->mem, (void **)&sweep->slots, &sweep->slot_capacity, count, sizeof *sweep->slots);
@@ -59,7 +59,7 @@ static uint64_t wanted_operands(pyad_sweep *sweep, uint32_t node)
     uint64_t want = 0;
     for (int k = 0; k < tape->nargs[node]; k++) {
         uint32_t arg = pyad_tape_args(tape, node)[k];
-        if (!pyad_order_has(tape, sweep->epoch, arg))
+        if (!pyad_toposort_has(tape, sweep->epoch, arg))
             continue;
         if (!sweep->forward || sweep->slots[tape->position[arg]].state != PYAD_SLOT_EMPTY)
             want |= pyad_output_bit(k);
@@ -91,7 +91,7 @@ static pyad_status backward_node(pyad_sweep *sweep, uint32_t node, pyad_slot *sl
     uint32_t id = tape->rule[node];
     if (tape->op[node] == PYAD_KERNEL_ALIAS)
         return apply_alias(sweep, node, pyad_tape_args(tape, node)[0]);
-    if (pyad_kernel_is_part(tape->op[node]))
+    if (pyad_kernel_is_indexing(tape->op[node]))
         return pyad_apply_part_backward(sweep, node, slot);
     if (id == PYAD_RULE_NONE)
         return PYAD_OK;
@@ -179,7 +179,7 @@ static pyad_status forward_node(pyad_sweep *sweep, uint32_t node)
     uint32_t id = tape->rule[node];
     if (tape->op[node] == PYAD_KERNEL_ALIAS)
         return apply_alias(sweep, pyad_tape_args(tape, node)[0], node);
-    if (pyad_kernel_is_part(tape->op[node]))
+    if (pyad_kernel_is_indexing(tape->op[node]))
         return pyad_apply_part_forward(sweep, node);
     if (id == PYAD_RULE_NONE || wanted_operands(sweep, node) == 0)
         return PYAD_OK;

@@ -15,7 +15,7 @@ void pyad_sweep_init(pyad_sweep *sweep, pyad_mem *mem)
 void pyad_sweep_finish(pyad_sweep *sweep, pyad_mem *mem)
 {
     pyad_sweep_end(sweep);
-    pyad_order_finish(&sweep->order, mem);
+    pyad_toposort_finish(&sweep->order, mem);
     pyad_mem_free(mem, sweep->slots, sweep->slot_capacity * sizeof *sweep->slots);
     pyad_mem_free(mem, sweep->asked, sweep->asked_capacity * sizeof *sweep->asked);
     pyad_mem_free(mem, sweep->regs, sweep->reg_capacity * sizeof *sweep->regs);
@@ -33,7 +33,7 @@ void pyad_sweep_end(pyad_sweep *sweep)
     sweep->order.count = 0;
     pyad_arena_cut(&sweep->memory, (pyad_arena_mark){NULL, NULL});
     pyad_arena_cut(&sweep->scratch, (pyad_arena_mark){NULL, NULL});
-    memset(sweep->accum.pool.freed, 0, sizeof sweep->accum.pool.freed);
+    memset(sweep->accum.freelist.freed, 0, sizeof sweep->accum.freelist.freed);
 }
 
 /* Sweeps that ran on this tape in between have written over the positions of nodes they share with this one. */
@@ -52,7 +52,7 @@ void pyad_sweep_renew_positions(pyad_sweep *sweep)
 pyad_slot *pyad_sweep_slot(pyad_sweep *sweep, uint32_t node)
 {
     pyad_sweep_renew_positions(sweep);
-    if (!pyad_order_has(sweep->recorder.tape, sweep->epoch, node))
+    if (!pyad_toposort_has(sweep->recorder.tape, sweep->epoch, node))
         return NULL;
     return &sweep->slots[sweep->recorder.tape->position[node]];
 }

@@ -19,7 +19,7 @@ typedef struct pyad_sweep pyad_sweep;
 struct pyad_sweep {
     pyad_sweep *outer; /* the sweep that was under way when this one began */
     pyad_recorder recorder;
-    pyad_order order;
+    pyad_toposort order;
     pyad_slot *slots;
     size_t slot_capacity;
     uint8_t *asked; /* per position: it is an input, whose slot is the result */

@@ -34,12 +34,12 @@ static long long container_cores(void)
         long long period[2];
         if (!read_numbers("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", 1, quota) ||
             !read_numbers("/sys/fs/cgroup/cpu/cpu.cfs_period_us", 1, period))
-            return PYAD_POOL_MOST;
+            return PYAD_THREAD_POOL_MOST;
         limit[0] = quota[0];
         limit[1] = period[0];
     }
     if (limit[0] <= 0 || limit[1] <= 0)
-        return PYAD_POOL_MOST;
+        return PYAD_THREAD_POOL_MOST;
     return limit[0] / limit[1] + (limit[0] % limit[1] != 0);
 }
 
@@ -56,7 +56,7 @@ static long long machine_cores(void)
 
 static long long container_cores(void)
 {
-    return PYAD_POOL_MOST;
+    return PYAD_THREAD_POOL_MOST;
 }
 
 /* There are no threads of ours either. */
@@ -71,7 +71,7 @@ static long long machine_cores(void)
 
 static long long container_cores(void)
 {
-    return PYAD_POOL_MOST;
+    return PYAD_THREAD_POOL_MOST;
 }
 
 static long long machine_cores(void)
@@ -81,13 +81,13 @@ static long long machine_cores(void)
 
 #endif
 
-int pyad_pool_cores(void)
+int pyad_cpu_count(void)
 {
     long long cores = machine_cores();
     long long container = container_cores();
     if (cores > container)
         cores = container;
-    if (cores > PYAD_POOL_MOST)
-        cores = PYAD_POOL_MOST;
+    if (cores > PYAD_THREAD_POOL_MOST)
+        cores = PYAD_THREAD_POOL_MOST;
     return cores < 1 ? 1 : (int)cores;
 }

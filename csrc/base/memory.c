@@ -124,7 +124,7 @@ void pyad_mem_free(pyad_mem *mem, void *block, size_t bytes)
 /* Buffers. */
 
 /* Sizes are rounded up in steps of a sixteenth of the power of two below them, at least 64 bytes. So every buffer under
- * one index has the same size and any of them serves, and at most 6 % of a large buffer is never touched. Answers
+ * one index has the same size and any of them serves, and at most 6 % of a large buffer is never touched. Returns
  * the index and writes the rounded size; PYAD_CACHE_SIZES means that the size is not cached. */
 static size_t size_index(size_t bytes, size_t *rounded)
 {

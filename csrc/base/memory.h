@@ -3,8 +3,8 @@
  * A pyad_mem belongs to one thread. It hands out plain blocks (for columns and tables), reference-counted buffers (for
  * arrays, cached by size when they are freed, since fresh pages cost more than the arithmetic done on them) and arenas
  * (for what lives until a mark is cut). A buffer may outlive its pyad_mem and be released on any thread. */
-#ifndef PYAD_MEM_H
-#define PYAD_MEM_H
+#ifndef PYAD_BASE_MEMORY_H
+#define PYAD_BASE_MEMORY_H
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -27,7 +27,7 @@
 /* As realloc: `new_size` 0 frees, `block` NULL allocates. Answers NULL when it cannot. Blocks are aligned as malloc's
  * are; what needs more is aligned by the functions below. Buffers are freed on any thread, so a hook must bear that.
  *
- * When the hook answers NULL and buffers are cached, the cache is given back and the hook asked once more. */
+ * When the hook returns NULL and buffers are cached, the cache is given back and the hook asked once more. */
 typedef struct pyad_hook {
     void *(*resize)(void *user, void *block, size_t old_size, size_t new_size);
     void *user;

@@ -2,12 +2,12 @@
  *
  * Every function that can fail returns a pyad_status. The words for a failure are written once, where it is found, into
  * the pyad_message that the tape holds; callers only pass the code on. Nothing here ends the process. */
-#ifndef PYAD_STATUS_H
-#define PYAD_STATUS_H
+#ifndef PYAD_BASE_STATUS_H
+#define PYAD_BASE_STATUS_H
 
 typedef enum pyad_status {
     PYAD_OK = 0,
-    PYAD_ERR_MEMORY = 1,   /* the allocation hook answered NULL, or a size does not fit */
+    PYAD_ERR_MEMORY = 1,   /* the allocation hook returned NULL, or a size does not fit */
     PYAD_ERR_SHAPE = 2,    /* shapes that do not broadcast, contract or reshape */
     PYAD_ERR_DTYPE = 3,    /* a dtype that the operation has no kernel for */
     PYAD_ERR_VALUE = 4,    /* an axis, index or count out of range */

@@ -22,17 +22,17 @@ static pyad_status run_alone(pyad_task *task, void *context, int64_t count)
 
 #if defined(_WIN32) || (defined(__EMSCRIPTEN__) && !defined(__EMSCRIPTEN_PTHREADS__))
 
-pyad_status pyad_pool_run(pyad_task *task, void *context, int64_t count)
+pyad_status pyad_thread_pool_run(pyad_task *task, void *context, int64_t count)
 {
     return run_alone(task, context, count);
 }
 
-int pyad_pool_threads(void)
+int pyad_thread_pool_size(void)
 {
     return 1;
 }
 
-pyad_status pyad_pool_set_threads(int64_t count)
+pyad_status pyad_thread_pool_resize(int64_t count)
 {
     return count < 0 ? PYAD_ERR_VALUE : PYAD_OK;
 }
@@ -81,7 +81,7 @@ static struct {
 
     /* The owner's. */
     int workers;
-    pthread_t thread[PYAD_POOL_MOST - 1];
+    pthread_t thread[PYAD_THREAD_POOL_MOST - 1];
 } pool = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER, .left = PTHREAD_COND_INITIALIZER};
 
 /* ---- waiting ---- */
@@ -317,9 +317,9 @@ static void close_gate(void)
     pthread_mutex_unlock(&pool.lock);
 }
 
-pyad_status pyad_pool_run(pyad_task *task, void *context, int64_t count)
+pyad_status pyad_thread_pool_run(pyad_task *task, void *context, int64_t count)
 {
-    int helpers = pyad_pool_threads() - 1;
+    int helpers = pyad_thread_pool_size() - 1;
     if (helpers == 0 || count <= 1 || !claim())
         return run_alone(task, context, count);
     end_workers(helpers);
@@ -342,28 +342,28 @@ pyad_status pyad_pool_run(pyad_task *task, void *context, int64_t count)
 
 /* ---- the number of threads ---- */
 
-int pyad_pool_threads(void)
+int pyad_thread_pool_size(void)
 {
     int threads = atomic_load_explicit(&pool.setting, memory_order_relaxed);
     if (threads == 0) {
         /* Two threads that come here at once find the same. If one comes from a setting between the two lines, that
          * stays. */
-        int cores = pyad_pool_cores();
+        int cores = pyad_cpu_count();
         if (atomic_compare_exchange_strong(&pool.setting, &threads, cores))
             threads = cores;
     }
     return threads;
 }
 
-pyad_status pyad_pool_set_threads(int64_t count)
+pyad_status pyad_thread_pool_resize(int64_t count)
 {
     if (count < 0)
         return PYAD_ERR_VALUE;
-    int threads = count < PYAD_POOL_MOST ? (int)count : PYAD_POOL_MOST;
+    int threads = count < PYAD_THREAD_POOL_MOST ? (int)count : PYAD_THREAD_POOL_MOST;
     atomic_store(&pool.setting, threads);
     atomic_store(&pool.cannot_start, false);
     if (claim()) {
-        end_workers(pyad_pool_threads() - 1);
+        end_workers(pyad_thread_pool_size() - 1);
         release();
     }
     return PYAD_OK;

@@ -5,7 +5,7 @@
 
 /* ---- while recording ---- */
 
-int pyad_stage(int on)
+int pyad_record_program(int on)
 {
     pyad_engine *engine = pyad_engine_here();
     if (engine == NULL)
@@ -15,18 +15,18 @@ int pyad_stage(int on)
     return PYAD_OK;
 }
 
-int pyad_is_staging(void)
+int pyad_is_recording_program(void)
 {
     pyad_engine *engine = pyad_engine_here();
     return engine != NULL && engine->tape.staging;
 }
 
-int pyad_is_staged(int64_t handle)
+int pyad_is_symbolic(int64_t handle)
 {
     pyad_engine *engine = pyad_engine_here();
     uint32_t node;
     return engine != NULL && pyad_tape_find(&engine->tape, handle, &node) &&
-           (engine->tape.flags[node] & PYAD_NODE_STAGED) != 0;
+           (engine->tape.flags[node] & PYAD_NODE_SYMBOLIC) != 0;
 }
 
 int pyad_guard(int64_t handle)
@@ -177,7 +177,7 @@ int pyad_compiled_node(const pyad_compiled *c, int optimised, int64_t node, pyad
     return 1;
 }
 
-int pyad_compiled_sink(const pyad_compiled *c, int sink, int64_t *node, int *kind, int *number)
+int pyad_compiled_output(const pyad_compiled *c, int sink, int64_t *node, int *kind, int *number)
 {
     if (sink < 0 || sink >= (int)c->graph.sink_count)
         return 0;
@@ -200,7 +200,7 @@ int pyad_instance_go(pyad_instance *instance)
     return (int)pyad_replay_go(&instance->replay);
 }
 
-int pyad_instance_settle(pyad_instance *instance)
+int pyad_instance_relax_guard(pyad_instance *instance)
 {
     return pyad_replay_settle(&instance->replay);
 }

@@ -70,5 +70,5 @@ static pyad_status add_one(void *times, int64_t k)
 
 int pyad_count_tasks(int64_t count, int64_t *times)
 {
-    return pyad_pool_run(add_one, times, count);
+    return pyad_thread_pool_run(add_one, times, count);
 }

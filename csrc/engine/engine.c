@@ -116,12 +116,12 @@ const char *pyad_isa_name(void)
 
 int pyad_set_num_threads(int64_t count)
 {
-    return pyad_pool_set_threads(count);
+    return pyad_thread_pool_resize(count);
 }
 
 int pyad_num_threads(void)
 {
-    return pyad_pool_threads();
+    return pyad_thread_pool_size();
 }
 
 void pyad_axpy(int count, const int *dtype, const int64_t *n, double a, const void *const *x, void *const *y)
@@ -227,7 +227,7 @@ int pyad_is_outer(int64_t handle, int64_t floor)
     if (pyad_engine_node(here, handle, &node) != PYAD_OK)
         return 0;
     bool is_const = here->tape.flags[node] & PYAD_NODE_CONST;
-    if (here->tape.flags[node] & PYAD_NODE_STAGED)
+    if (here->tape.flags[node] & PYAD_NODE_SYMBOLIC)
         return 1;
     return !is_const && here->tape.oldest[node] < floor;
 }

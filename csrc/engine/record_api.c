@@ -35,8 +35,8 @@ int64_t pyad_leaf_number(int flags, double number, int dtype)
         return pyad_engine_failed(PYAD_ERR_MEMORY);
     pyad_copy(pyad_value_view(&value), (pyad_view){pyad_layout_scalar(PYAD_F64), &number});
     uint16_t kind = flags & PYAD_LEND_CONST ? PYAD_NODE_CONST : 0;
-    if (flags & PYAD_LEND_STAGED)
-        kind |= PYAD_NODE_STAGED;
+    if (flags & PYAD_LEND_SYMBOLIC)
+        kind |= PYAD_NODE_SYMBOLIC;
     pyad_status status = pyad_tape_reserve(&engine->tape, 0);
     if (status == PYAD_OK)
         node = pyad_tape_push(&engine->tape, PYAD_KERNEL_ALIAS, kind | PYAD_NODE_LEAF, 0, NULL, NULL, value);

@@ -2,8 +2,8 @@
  *
  * A binding never changes once it is in use, and its library is never unloaded, so whoever has fetched the pointer may
  * go on with it while another thread chooses another library. */
-#ifndef PYAD_BLAS_BIND_H
-#define PYAD_BLAS_BIND_H
+#ifndef PYAD_KERNELS_BLAS_LIBRARY_H
+#define PYAD_KERNELS_BLAS_LIBRARY_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -96,7 +96,7 @@ static const convert converts[PYAD_DTYPE_COUNT][PYAD_DTYPE_COUNT] = {FOR_SOURCES
 enum {
     BLOCK_ROWS = 16,
     BLOCK_COLS = 64,
-    LINE = 4096, /* elements of a single line that a thread takes at least */
+    LEAST_ELEMENTS = 4096, /* elements of a single run that a thread takes at least */
     COST = 60 /* about so many picoseconds a byte, where the layouts differ */
 };
 
@@ -112,9 +112,9 @@ static void block_convert(const conversion *c, int64_t rows, int64_t cols, pyad_
 {
     double _Complex from[BLOCK_ROWS * BLOCK_COLS];
     double _Complex to[BLOCK_ROWS * BLOCK_COLS];
-    pyad_plane_copy(c->src_item, rows, cols, (pyad_plane){from, cols, 1}, src);
+    pyad_strided_copy_2d(c->src_item, rows, cols, (pyad_plane){from, cols, 1}, src);
     c->run(rows * cols, to, from);
-    pyad_plane_copy(c->dst_item, rows, cols, dst, (pyad_plane){to, cols, 1});
+    pyad_strided_copy_2d(c->dst_item, rows, cols, dst, (pyad_plane){to, cols, 1});
 }
 
 static void plane_convert(const conversion *c, int64_t rows, int64_t cols, pyad_plane dst, pyad_plane src)
@@ -140,31 +140,31 @@ static void plane_convert(const conversion *c, int64_t rows, int64_t cols, pyad_
 
 /* Puts the dimension along which src has unit steps next to the innermost one, so that the two make a plane in which a
  * transpose can run in tiles. */
-static void pick_plane(pyad_walk *walk)
+static void pick_plane(pyad_strided_iter *iter)
 {
-    int last = walk->ndim - 1;
+    int last = iter->ndim - 1;
     int best = last - 1;
     for (int axis = 0; axis < last; axis++) {
-        if (walk->dim[axis].stride[1] == 1)
+        if (iter->dim[axis].stride[1] == 1)
             best = axis;
     }
-    pyad_walk_dim picked = walk->dim[best];
+    pyad_strided_dim picked = iter->dim[best];
     for (int axis = best; axis < last - 1; axis++)
-        walk->dim[axis] = walk->dim[axis + 1];
-    walk->dim[last - 1] = picked;
+        iter->dim[axis] = iter->dim[axis + 1];
+    iter->dim[last - 1] = picked;
 }
 
-static void walk_copy(pyad_walk *walk, const conversion *c, void *dst, void *src)
+static void iter_copy(pyad_strided_iter *iter, const conversion *c, void *dst, void *src)
 {
-    pyad_walk_dim rows = {1, {1, 1, 0}};
-    pyad_walk_dim cols = {1, {1, 1, 0}};
-    if (walk->ndim > 1) {
-        pick_plane(walk);
-        rows = walk->dim[walk->ndim - 2];
+    pyad_strided_dim rows = {1, {1, 1, 0}};
+    pyad_strided_dim cols = {1, {1, 1, 0}};
+    if (iter->ndim > 1) {
+        pick_plane(iter);
+        rows = iter->dim[iter->ndim - 2];
     }
-    if (walk->ndim > 0)
-        cols = walk->dim[walk->ndim - 1];
-    int outer = walk->ndim > 2 ? walk->ndim - 2 : 0;
+    if (iter->ndim > 0)
+        cols = iter->dim[iter->ndim - 1];
+    int outer = iter->ndim > 2 ? iter->ndim - 2 : 0;
     pyad_cursor cursor;
     pyad_cursor_start(&cursor, outer);
     do {
@@ -173,22 +173,22 @@ static void walk_copy(pyad_walk *walk, const conversion *c, void *dst, void *src
         if (c->run != NULL)
             plane_convert(c, rows.length, cols.length, to, from);
         else
-            pyad_plane_copy(c->dst_item, rows.length, cols.length, to, from);
-    } while (pyad_cursor_next(&cursor, walk, outer));
+            pyad_strided_copy_2d(c->dst_item, rows.length, cols.length, to, from);
+    } while (pyad_cursor_next(&cursor, iter, outer));
 }
 
 /* Of the outermost dimension: whole tiles, where it is one of the plane's. */
-static int64_t least_part(const pyad_walk *walk)
+static int64_t chunk_unit(const pyad_strided_iter *iter)
 {
-    if (walk->ndim == 1)
-        return LINE;
-    return walk->ndim == 2 || walk->dim[0].stride[1] == 1 ? BLOCK_COLS : 1;
+    if (iter->ndim == 1)
+        return LEAST_ELEMENTS;
+    return iter->ndim == 2 || iter->dim[0].stride[1] == 1 ? BLOCK_COLS : 1;
 }
 
-static void copy_part(const void *context, const pyad_walk *walk, void *dst, const void *src)
+static void copy_chunk(const void *context, const pyad_strided_iter *iter, void *dst, const void *src)
 {
-    pyad_walk mine = *walk;
-    walk_copy(&mine, context, dst, (void *)(uintptr_t)src); /* which is only read */
+    pyad_strided_iter mine = *iter;
+    iter_copy(&mine, context, dst, (void *)(uintptr_t)src); /* which is only read */
 }
 
 static void copy_contiguous(pyad_view dst, pyad_view src)
@@ -212,18 +212,18 @@ void pyad_copy(pyad_view dst, pyad_view src)
     const int64_t *dst_strides = pyad_strides(dst.layout);
     int64_t src_strides[PYAD_MAX_NDIM];
     pyad_broadcast_strides(src.layout, ndim, shape, src_strides);
-    pyad_walk walk;
-    walk.ndim = 0;
+    pyad_strided_iter iter;
+    iter.ndim = 0;
     for (int axis = 0; axis < ndim; axis++)
-        pyad_walk_push(&walk, shape[axis], dst_strides[axis], src_strides[axis], 0);
-    pyad_walk_sort(&walk, 0);
-    pyad_walk_merge(&walk);
+        pyad_strided_iter_push(&iter, shape[axis], dst_strides[axis], src_strides[axis], 0);
+    pyad_strided_iter_sort(&iter, 0);
+    pyad_strided_iter_merge(&iter);
     int from = src.layout->dtype;
     int to = dst.layout->dtype;
     conversion c = {from == to ? NULL : converts[from][to], pyad_dtype_size(to), pyad_dtype_size(from)};
-    pyad_parts parts = {copy_part, &c, &walk, c.dst_item, c.src_item, least_part(&walk), 0};
-    parts.cost = dst.layout->size * (int64_t)c.dst_item * COST;
-    pyad_parts_run(&parts, dst.data, src.data);
+    pyad_parallel_for work = {copy_chunk, &c, &iter, c.dst_item, c.src_item, chunk_unit(&iter), 0};
+    work.cost = dst.layout->size * (int64_t)c.dst_item * COST;
+    pyad_parallel_for_run(&work, dst.data, src.data);
 }
 
 void pyad_zero(pyad_view dst)
@@ -238,17 +238,17 @@ void pyad_zero(pyad_view dst)
     size_t item = pyad_dtype_size(dst.layout->dtype);
     const int64_t *shape = pyad_shape(dst.layout);
     const int64_t *strides = pyad_strides(dst.layout);
-    pyad_walk walk;
-    walk.ndim = 0;
+    pyad_strided_iter iter;
+    iter.ndim = 0;
     for (int axis = 0; axis < dst.layout->ndim; axis++)
-        pyad_walk_push(&walk, shape[axis], strides[axis], 0, 0);
-    pyad_walk_sort(&walk, 0);
-    pyad_walk_merge(&walk);
-    int outer = walk.ndim > 0 ? walk.ndim - 1 : 0;
-    pyad_walk_dim inner = walk.ndim > 0 ? walk.dim[outer] : (pyad_walk_dim){1, {1, 1, 1}};
+        pyad_strided_iter_push(&iter, shape[axis], strides[axis], 0, 0);
+    pyad_strided_iter_sort(&iter, 0);
+    pyad_strided_iter_merge(&iter);
+    int outer = iter.ndim > 0 ? iter.ndim - 1 : 0;
+    pyad_strided_dim inner = iter.ndim > 0 ? iter.dim[outer] : (pyad_strided_dim){1, {1, 1, 1}};
     pyad_cursor cursor;
     pyad_cursor_start(&cursor, outer);
     do {
-        pyad_line_copy(item, inner.length, pyad_at(dst.data, cursor.offset[0], item), inner.stride[0], zero, 0);
-    } while (pyad_cursor_next(&cursor, &walk, outer));
+        pyad_strided_copy(item, inner.length, pyad_at(dst.data, cursor.offset[0], item), inner.stride[0], zero, 0);
+    } while (pyad_cursor_next(&cursor, &iter, outer));
 }

@@ -9,13 +9,13 @@ enum { SCRATCH_BYTES = 32768, MAX_BLOCK = 1024, MIN_ROW = 16 };
 
 /* What one run needs, set up once and then used for every row of it. */
 typedef struct run {
-    const pyad_blocks *blocks;
+    const pyad_elementwise *work;
     const pyad_isa_table *isa;
-    const char *base[PYAD_BLOCKS_MAX_REGISTERS];     /* inputs: start of the current row */
-    uint8_t bytes[PYAD_BLOCKS_MAX_REGISTERS];        /* element size of each register */
-    uint8_t scalar[PYAD_BLOCKS_MAX_REGISTERS];       /* one element stands for the row */
-    int16_t direct[PYAD_BLOCKS_MAX_REGISTERS];       /* the sink that a step writes straight into, or -1 */
-    uint16_t temp[PYAD_BLOCKS_MAX_REGISTERS];        /* else which scratch slot */
+    const char *base[PYAD_ELEMENTWISE_REGISTERS];     /* inputs: start of the current row */
+    uint8_t bytes[PYAD_ELEMENTWISE_REGISTERS];        /* element size of each register */
+    uint8_t scalar[PYAD_ELEMENTWISE_REGISTERS];       /* one element stands for the row */
+    int16_t direct[PYAD_ELEMENTWISE_REGISTERS];       /* the output that a step writes straight into, or -1 */
+    uint16_t temp[PYAD_ELEMENTWISE_REGISTERS];        /* else which scratch slot */
     int64_t block;
     int temps;
 } run;
@@ -27,13 +27,13 @@ static void fill(void *out, const void *one, int64_t n, size_t bytes)
         memcpy(at + (size_t)i * bytes, one, bytes);
 }
 
-/* Chooses where each step writes. A step whose result is only stored goes straight to its sink. */
+/* Chooses where each step writes. A step whose result is only stored goes straight to its output. */
 static void place_results(run *r)
 {
-    const pyad_blocks *b = r->blocks;
+    const pyad_elementwise *b = r->work;
     for (int s = 0; s < b->step_count; s++) {
         int reg = b->input_count + s;
-        const pyad_step *step = &b->steps[s];
+        const pyad_elementwise_step *step = &b->steps[s];
         r->direct[reg] = -1;
         if (step->skip)
             continue;
@@ -42,8 +42,8 @@ static void place_results(run *r)
             scalar &= r->scalar[step->in[k]];
         r->scalar[reg] = scalar;
         r->bytes[reg] = step->bytes;
-        for (int k = 0; k < b->sink_count && !scalar; k++) {
-            if (b->sinks[k].reg == reg && !b->sinks[k].add)
+        for (int k = 0; k < b->output_count && !scalar; k++) {
+            if (b->outputs[k].reg == reg && !b->outputs[k].add)
                 r->direct[reg] = (int16_t)k;
         }
         if (r->direct[reg] < 0)
@@ -53,15 +53,15 @@ static void place_results(run *r)
     r->block = block > MAX_BLOCK ? MAX_BLOCK : block;
 }
 
-/* Runs all steps over elements [at, at + n) of the row that starts at `row` in the sinks. */
+/* Runs all steps over elements [at, at + n) of the row that starts at `row` in the outputs. */
 static void run_block(const run *r, char *scratch, int64_t row, int64_t at, int64_t n)
 {
-    const pyad_blocks *b = r->blocks;
-    const void *reg[PYAD_BLOCKS_MAX_REGISTERS];
+    const pyad_elementwise *b = r->work;
+    const void *reg[PYAD_ELEMENTWISE_REGISTERS];
     for (int k = 0; k < b->input_count; k++)
         reg[k] = r->scalar[k] ? r->base[k] : r->base[k] + at * r->bytes[k];
     for (int s = 0; s < b->step_count; s++) {
-        const pyad_step *step = &b->steps[s];
+        const pyad_elementwise_step *step = &b->steps[s];
         if (step->skip)
             continue;
         int to = b->input_count + s;
@@ -71,7 +71,7 @@ static void run_block(const run *r, char *scratch, int64_t row, int64_t at, int6
             in[k] = reg[step->in[k]];
             scalars |= (unsigned)r->scalar[step->in[k]] << k;
         }
-        void *out = r->direct[to] >= 0 ? (char *)b->sinks[r->direct[to]].data + (row + at) * step->bytes
+        void *out = r->direct[to] >= 0 ? (char *)b->outputs[r->direct[to]].data + (row + at) * step->bytes
                                        : scratch + (int64_t)r->temp[to] * r->block * 8;
         reg[to] = out;
         if (r->scalar[to])
@@ -79,20 +79,20 @@ static void run_block(const run *r, char *scratch, int64_t row, int64_t at, int6
         else
             r->isa->loop[step->loop][step->wide](n, out, in, scalars);
     }
-    for (int k = 0; k < b->sink_count; k++) {
-        const pyad_sink *sink = &b->sinks[k];
-        size_t bytes = r->bytes[sink->reg];
-        char *to = (char *)sink->data + (size_t)(row + at) * bytes;
-        if (r->direct[sink->reg] == k)
+    for (int k = 0; k < b->output_count; k++) {
+        const pyad_elementwise_output *output = &b->outputs[k];
+        size_t bytes = r->bytes[output->reg];
+        char *to = (char *)output->data + (size_t)(row + at) * bytes;
+        if (r->direct[output->reg] == k)
             continue;
-        if (sink->add) {
-            const void *in[2] = {to, reg[sink->reg]};
-            unsigned one = n > 1 ? (unsigned)r->scalar[sink->reg] << 1 : 0;
-            r->isa->loop[PYAD_LOOP_ADD][sink->wide](n, to, in, one);
-        } else if (r->scalar[sink->reg]) {
-            fill(to, reg[sink->reg], n, bytes);
+        if (output->add) {
+            const void *in[2] = {to, reg[output->reg]};
+            unsigned one = n > 1 ? (unsigned)r->scalar[output->reg] << 1 : 0;
+            r->isa->loop[PYAD_LOOP_ADD][output->wide](n, to, in, one);
+        } else if (r->scalar[output->reg]) {
+            fill(to, reg[output->reg], n, bytes);
         } else {
-            memcpy(to, reg[sink->reg], (size_t)n * bytes);
+            memcpy(to, reg[output->reg], (size_t)n * bytes);
         }
     }
 }
@@ -131,8 +131,8 @@ static pyad_status run_rows(pyad_mem *mem, run *r);
 /* Copies operand `k` to contiguous memory of the common shape and runs again. */
 static pyad_status run_with_copy(pyad_mem *mem, const run *r, int k)
 {
-    const pyad_blocks *b = r->blocks;
-    pyad_view inputs[PYAD_BLOCKS_MAX_REGISTERS];
+    const pyad_elementwise *b = r->work;
+    pyad_view inputs[PYAD_ELEMENTWISE_REGISTERS];
     memcpy(inputs, b->inputs, (size_t)b->input_count * sizeof *inputs);
     pyad_layout_any flat;
     PYAD_TRY(pyad_layout_fill(&flat, inputs[k].layout->dtype, b->shape->ndim, pyad_shape(b->shape)));
@@ -141,9 +141,9 @@ static pyad_status run_with_copy(pyad_mem *mem, const run *r, int k)
     pyad_view copy = {&flat.layout, buffer->data};
     pyad_copy(copy, inputs[k]);
     inputs[k] = copy;
-    pyad_blocks again = *b;
+    pyad_elementwise again = *b;
     again.inputs = inputs;
-    pyad_status status = pyad_blocks_run(mem, &again);
+    pyad_status status = pyad_elementwise_run(mem, &again);
     pyad_buffer_release(mem, buffer);
     return status;
 }
@@ -151,10 +151,10 @@ static pyad_status run_with_copy(pyad_mem *mem, const run *r, int k)
 /* Odometer over the leading dimensions; the trailing ones are one run for every operand. */
 static pyad_status run_rows(pyad_mem *mem, run *r)
 {
-    const pyad_blocks *b = r->blocks;
+    const pyad_elementwise *b = r->work;
     int ndim = b->shape->ndim;
     const int64_t *shape = pyad_shape(b->shape);
-    int64_t strides[PYAD_BLOCKS_MAX_REGISTERS][PYAD_MAX_NDIM];
+    int64_t strides[PYAD_ELEMENTWISE_REGISTERS][PYAD_MAX_NDIM];
     int inner = ndim;
     for (int k = 0; k < b->input_count; k++) {
         pyad_broadcast_strides(b->inputs[k].layout, ndim, shape, strides[k]);
@@ -191,15 +191,15 @@ static pyad_status run_rows(pyad_mem *mem, run *r)
 }
 
 /* One element: no blocks, no strides, nothing to decide. */
-static void run_single(const pyad_blocks *b)
+static void run_single(const pyad_elementwise *b)
 {
     const pyad_isa_table *isa = pyad_isa();
-    const void *reg[PYAD_BLOCKS_MAX_REGISTERS];
-    int64_t temp[PYAD_BLOCKS_MAX_REGISTERS];
+    const void *reg[PYAD_ELEMENTWISE_REGISTERS];
+    int64_t temp[PYAD_ELEMENTWISE_REGISTERS];
     for (int k = 0; k < b->input_count; k++)
         reg[k] = b->inputs[k].data;
     for (int s = 0; s < b->step_count; s++) {
-        const pyad_step *step = &b->steps[s];
+        const pyad_elementwise_step *step = &b->steps[s];
         if (step->skip)
             continue;
         int to = b->input_count + s;
@@ -209,41 +209,41 @@ static void run_single(const pyad_blocks *b)
         isa->loop[step->loop][step->wide](1, &temp[to], in, 0);
         reg[to] = &temp[to];
     }
-    for (int k = 0; k < b->sink_count; k++) {
-        const pyad_sink *sink = &b->sinks[k];
-        const void *from = reg[sink->reg];
-        if (sink->add && sink->wide)
-            *(double *)sink->data += *(const double *)from;
-        else if (sink->add)
-            *(float *)sink->data += *(const float *)from;
+    for (int k = 0; k < b->output_count; k++) {
+        const pyad_elementwise_output *output = &b->outputs[k];
+        const void *from = reg[output->reg];
+        if (output->add && output->wide)
+            *(double *)output->data += *(const double *)from;
+        else if (output->add)
+            *(float *)output->data += *(const float *)from;
         else
-            memcpy(sink->data, from, b->steps[sink->reg - b->input_count].bytes);
+            memcpy(output->data, from, b->steps[output->reg - b->input_count].bytes);
     }
 }
 
-pyad_status pyad_blocks_run(pyad_mem *mem, const pyad_blocks *blocks)
+pyad_status pyad_elementwise_run(pyad_mem *mem, const pyad_elementwise *work)
 {
-    if (blocks->shape->size == 1) {
-        run_single(blocks);
+    if (work->shape->size == 1) {
+        run_single(work);
         return PYAD_OK;
     }
-    if (blocks->shape->size == 0)
+    if (work->shape->size == 0)
         return PYAD_OK;
     run r;
-    r.blocks = blocks;
+    r.work = work;
     r.isa = pyad_isa();
     r.temps = 0;
     bool flat = true;
-    for (int k = 0; k < blocks->input_count; k++) {
-        const pyad_layout *layout = blocks->inputs[k].layout;
+    for (int k = 0; k < work->input_count; k++) {
+        const pyad_layout *layout = work->inputs[k].layout;
         r.bytes[k] = (uint8_t)pyad_dtype_size(layout->dtype);
-        r.base[k] = blocks->inputs[k].data;
+        r.base[k] = work->inputs[k].data;
         r.scalar[k] = layout->size == 1;
-        flat = flat && is_flat(layout, blocks->shape);
+        flat = flat && is_flat(layout, work->shape);
     }
     if (!flat)
         return run_rows(mem, &r);
     place_results(&r);
-    run_row(&r, 0, blocks->shape->size);
+    run_row(&r, 0, work->shape->size);
     return PYAD_OK;
 }

@@ -10,25 +10,25 @@
 
 enum { REGISTER_BYTES = 8, LEAST_BLOCK = 64 };
 
-static int64_t blocks_of(const pyad_line *line, int64_t elements)
+static int64_t blocks_of(const pyad_fused_loop *fused, int64_t elements)
 {
-    return (elements + line->block - 1) / line->block;
+    return (elements + fused->block - 1) / fused->block;
 }
 
 /* Each chunk begins with a block. */
-static int64_t block_count(const pyad_line *line)
+static int64_t block_count(const pyad_fused_loop *fused)
 {
-    int64_t chunks = line->size / line->chunk;
-    return chunks * blocks_of(line, line->chunk) + blocks_of(line, line->size % line->chunk);
+    int64_t chunks = fused->size / fused->chunk;
+    return chunks * blocks_of(fused, fused->chunk) + blocks_of(fused, fused->size % fused->chunk);
 }
 
 /* The longest row that all operands which do not lie in one run have, or 0 where there is none that is worth it. */
-static int64_t row_length(const pyad_line *line)
+static int64_t row_length(const pyad_fused_loop *fused)
 {
     int64_t row = INT64_MAX;
     int loaded = 0;
-    for (int k = 0; k < line->input_count; k++) {
-        const pyad_line_input *input = &line->inputs[k];
+    for (int k = 0; k < fused->input_count; k++) {
+        const pyad_fused_loop_input *input = &fused->inputs[k];
         if (input->kind != PYAD_OPERAND_LOADED)
             continue;
         loaded++;
@@ -38,60 +38,61 @@ static int64_t row_length(const pyad_line *line)
         if (length % row != 0 || (stride != 0 && stride != input->bytes))
             return 0;
     }
-    for (int k = 0; k < line->input_count && loaded > 0; k++) {
-        const pyad_line_input *input = &line->inputs[k];
+    for (int k = 0; k < fused->input_count && loaded > 0; k++) {
+        const pyad_fused_loop_input *input = &fused->inputs[k];
         if (input->kind == PYAD_OPERAND_LOADED && input->shape[input->ndim - 1] % row != 0)
             return 0;
     }
-    bool fits = loaded > 0 && loaded <= PYAD_LINE_ROW_INPUTS && row >= PYAD_LINE_LEAST_ROW && row <= PYAD_LINE_MOST_ROW;
+    bool fits = loaded > 0 && loaded <= PYAD_FUSED_LOOP_ROW_INPUTS && row >= PYAD_FUSED_LOOP_LEAST_ROW &&
+                row <= PYAD_FUSED_LOOP_MOST_ROW;
     return fits ? row : 0;
 }
 
-static int64_t block_length(const pyad_line *line)
+static int64_t block_length(const pyad_fused_loop *fused)
 {
-    int64_t registers = line->register_count > 0 ? line->register_count : 1;
-    int64_t block = PYAD_LINE_BLOCK_BYTES / (REGISTER_BYTES * registers);
+    int64_t registers = fused->register_count > 0 ? fused->register_count : 1;
+    int64_t block = PYAD_FUSED_LOOP_BLOCK_BYTES / (REGISTER_BYTES * registers);
     block = block < LEAST_BLOCK ? LEAST_BLOCK : block;
-    block = block > PYAD_LINE_MOST_BLOCK ? PYAD_LINE_MOST_BLOCK : block;
+    block = block > PYAD_FUSED_LOOP_MOST_BLOCK ? PYAD_FUSED_LOOP_MOST_BLOCK : block;
     block = block / 8 * 8;
-    return block > line->size ? (line->size + 7) / 8 * 8 : block;
+    return block > fused->size ? (fused->size + 7) / 8 * 8 : block;
 }
 
-void pyad_line_settle(pyad_line *line)
+void pyad_fused_loop_choose_tiling(pyad_fused_loop *fused)
 {
-    line->block = row_length(line);
-    line->by_rows = line->block > 0;
-    if (!line->by_rows)
-        line->block = block_length(line);
-    pyad_line_cut(line);
+    fused->block = row_length(fused);
+    fused->by_rows = fused->block > 0;
+    if (!fused->by_rows)
+        fused->block = block_length(fused);
+    pyad_fused_loop_choose_chunks(fused);
 }
 
-static size_t register_bytes(const pyad_line *line)
+static size_t register_bytes(const pyad_fused_loop *fused)
 {
-    return ((size_t)line->block * REGISTER_BYTES + 63) / 64 * 64;
+    return ((size_t)fused->block * REGISTER_BYTES + 63) / 64 * 64;
 }
 
 /* Of where each register and each input is, for the present block. */
-static size_t slot_bytes(const pyad_line *line)
+static size_t slot_bytes(const pyad_fused_loop *fused)
 {
-    return ((size_t)(line->input_count + line->register_count) * sizeof(void *) + 63) / 64 * 64;
+    return ((size_t)(fused->input_count + fused->register_count) * sizeof(void *) + 63) / 64 * 64;
 }
 
 /* All of one lane. */
-static size_t lane_bytes(const pyad_line *line)
+static size_t lane_bytes(const pyad_fused_loop *fused)
 {
-    return register_bytes(line) * (size_t)line->register_count + slot_bytes(line);
+    return register_bytes(fused) * (size_t)fused->register_count + slot_bytes(fused);
 }
 
-size_t pyad_line_scratch(const pyad_line *line)
+size_t pyad_fused_loop_scratch(const pyad_fused_loop *fused)
 {
-    return lane_bytes(line) * (size_t)line->lanes +
-           (size_t)line->sum_count * (size_t)block_count(line) * sizeof(double);
+    return lane_bytes(fused) * (size_t)fused->lanes +
+           (size_t)fused->sum_count * (size_t)block_count(fused) * sizeof(double);
 }
 
 /* ---- operands that do not lie in one run ---- */
 
-static void load_by_table(const pyad_line_input *input, int64_t at, int64_t n, char *to)
+static void load_by_table(const pyad_fused_loop_input *input, int64_t at, int64_t n, char *to)
 {
     const char *from = input->data;
     const int32_t *table = input->table + at;
@@ -108,7 +109,7 @@ static void load_by_table(const pyad_line_input *input, int64_t at, int64_t n, c
 }
 
 /* Elements [at, at + n) of the operand, in the order of the common shape. */
-static void load(const pyad_line_input *input, int64_t at, int64_t n, char *to)
+static void load(const pyad_fused_loop_input *input, int64_t at, int64_t n, char *to)
 {
     int64_t index[PYAD_MAX_NDIM];
     const char *from = input->data;
@@ -130,7 +131,7 @@ static void load(const pyad_line_input *input, int64_t at, int64_t n, char *to)
         if (stride == 1)
             memcpy(to, from, (size_t)run * bytes);
         else
-            pyad_line_copy(bytes, run, to, 1, from, stride);
+            pyad_strided_copy(bytes, run, to, 1, from, stride);
         to += (size_t)run * bytes;
         n -= run;
         from -= index[last] * input->strides[last];
@@ -147,7 +148,7 @@ static void load(const pyad_line_input *input, int64_t at, int64_t n, char *to)
 
 /* ---- blocks ---- */
 
-static double sum_of(const pyad_line_step *step, int64_t n, const void *x)
+static double sum_of(const pyad_fused_loop_step *step, int64_t n, const void *x)
 {
     const pyad_isa_table *isa = pyad_isa();
     return step->wide ? isa->sum_f64(n, x) : (double)isa->sum_f32(n, x);
@@ -161,62 +162,62 @@ static void add_to(bool wide, int64_t n, void *to, const void *x)
 
 /* Elements [at, at + n) to sums over an axis behind which there are others: row by row. A short row takes less time than
  * the call of a loop. */
-#define ADD_ROWS(S, T)                                                                      \
-    static void add_rows_##S(const pyad_line_step *step, int64_t at, int64_t n, const T *x) \
-    {                                                                                       \
-        enum { SHORT = 16 };                                                                \
-        int64_t place = at % step->inner;                                                   \
-        int64_t row = at / step->inner % step->summed;                                      \
-        T *to = (T *)step->out + at / step->inner / step->summed * step->inner;             \
-        while (n > 0) {                                                                     \
-            int64_t count = step->inner - place < n ? step->inner - place : n;              \
-            if (row == 0)                                                                   \
-                memcpy(to + place, x, (size_t)count * sizeof(T));                           \
-            else if (count >= SHORT)                                                        \
-                add_to(step->wide, count, to + place, x);                                   \
-            else                                                                            \
-                for (int64_t i = 0; i < count; i++)                                         \
-                    to[place + i] += x[i];                                                  \
-            x += count;                                                                     \
-            n -= count;                                                                     \
-            place = 0;                                                                      \
-            if (++row == step->summed) {                                                    \
-                row = 0;                                                                    \
-                to += step->inner;                                                          \
-            }                                                                               \
-        }                                                                                   \
+#define ADD_ROWS(S, T)                                                                            \
+    static void add_rows_##S(const pyad_fused_loop_step *step, int64_t at, int64_t n, const T *x) \
+    {                                                                                             \
+        enum { SHORT = 16 };                                                                      \
+        int64_t place = at % step->inner;                                                         \
+        int64_t row = at / step->inner % step->summed;                                            \
+        T *to = (T *)step->out + at / step->inner / step->summed * step->inner;                   \
+        while (n > 0) {                                                                           \
+            int64_t count = step->inner - place < n ? step->inner - place : n;                    \
+            if (row == 0)                                                                         \
+                memcpy(to + place, x, (size_t)count * sizeof(T));                                 \
+            else if (count >= SHORT)                                                              \
+                add_to(step->wide, count, to + place, x);                                         \
+            else                                                                                  \
+                for (int64_t i = 0; i < count; i++)                                               \
+                    to[place + i] += x[i];                                                        \
+            x += count;                                                                           \
+            n -= count;                                                                           \
+            place = 0;                                                                            \
+            if (++row == step->summed) {                                                          \
+                row = 0;                                                                          \
+                to += step->inner;                                                                \
+            }                                                                                     \
+        }                                                                                         \
     }
 
 ADD_ROWS(f32, float)
 ADD_ROWS(f64, double)
 
-#define SUM_RUNS(S, T)                                                                      \
-    static void sum_runs_##S(const pyad_line_step *step, int64_t at, int64_t n, const T *x) \
-    {                                                                                       \
-        enum { SHORT = 8 };                                                                 \
-        T *to = (T *)step->out + at / step->summed;                                         \
-        int64_t place = at % step->summed;                                                  \
-        while (n > 0) {                                                                     \
-            int64_t count = step->summed - place < n ? step->summed - place : n;            \
-            T sum = x[0];                                                                   \
-            if (count > SHORT)                                                              \
-                sum = pyad_isa()->sum_##S(count, x);                                        \
-            else                                                                            \
-                for (int64_t i = 1; i < count; i++)                                         \
-                    sum += x[i];                                                            \
-            *to = place == 0 ? sum : *to + sum;                                             \
-            x += count;                                                                     \
-            n -= count;                                                                     \
-            place = 0;                                                                      \
-            to++;                                                                           \
-        }                                                                                   \
+#define SUM_RUNS(S, T)                                                                            \
+    static void sum_runs_##S(const pyad_fused_loop_step *step, int64_t at, int64_t n, const T *x) \
+    {                                                                                             \
+        enum { SHORT = 8 };                                                                       \
+        T *to = (T *)step->out + at / step->summed;                                               \
+        int64_t place = at % step->summed;                                                        \
+        while (n > 0) {                                                                           \
+            int64_t count = step->summed - place < n ? step->summed - place : n;                  \
+            T sum = x[0];                                                                         \
+            if (count > SHORT)                                                                    \
+                sum = pyad_isa()->sum_##S(count, x);                                              \
+            else                                                                                  \
+                for (int64_t i = 1; i < count; i++)                                               \
+                    sum += x[i];                                                                  \
+            *to = place == 0 ? sum : *to + sum;                                                   \
+            x += count;                                                                           \
+            n -= count;                                                                           \
+            place = 0;                                                                            \
+            to++;                                                                                 \
+        }                                                                                         \
     }
 
 /* The same for the last axis: runs that lie in one piece. */
 SUM_RUNS(f32, float)
 SUM_RUNS(f64, double)
 
-static void sum_axis(const pyad_line_step *step, int64_t at, int64_t n, const void *x)
+static void sum_axis(const pyad_fused_loop_step *step, int64_t at, int64_t n, const void *x)
 {
     if (step->inner > 1 && step->wide)
         add_rows_f64(step, at, n, x);
@@ -229,36 +230,36 @@ static void sum_axis(const pyad_line_step *step, int64_t at, int64_t n, const vo
 }
 
 /* The slots of a lane, so that what a step calls x is slots[x]. */
-static void **find_slots(const pyad_line *line, char *scratch)
+static void **find_slots(const pyad_fused_loop *fused, char *scratch)
 {
-    size_t width = register_bytes(line);
-    void **slots = (void **)(void *)(scratch + width * (size_t)line->register_count) + line->input_count;
-    for (int k = 0; k < line->register_count; k++)
+    size_t width = register_bytes(fused);
+    void **slots = (void **)(void *)(scratch + width * (size_t)fused->register_count) + fused->input_count;
+    for (int k = 0; k < fused->register_count; k++)
         slots[k] = scratch + width * (size_t)k;
-    for (int k = 0; k < line->input_count; k++) {
-        const pyad_line_input *input = &line->inputs[k];
+    for (int k = 0; k < fused->input_count; k++) {
+        const pyad_fused_loop_input *input = &fused->inputs[k];
         slots[-1 - k] = input->kind == PYAD_OPERAND_LOADED ? slots[input->reg] : input->data;
     }
     return slots;
 }
 
-static void find_flat(const pyad_line *line, void **slots, int64_t at)
+static void find_flat(const pyad_fused_loop *fused, void **slots, int64_t at)
 {
-    for (int k = 0; k < line->input_count; k++) {
-        if (line->inputs[k].kind == PYAD_OPERAND_FLAT)
-            slots[-1 - k] = (char *)line->inputs[k].data + at * line->inputs[k].bytes;
+    for (int k = 0; k < fused->input_count; k++) {
+        if (fused->inputs[k].kind == PYAD_OPERAND_FLAT)
+            slots[-1 - k] = (char *)fused->inputs[k].data + at * fused->inputs[k].bytes;
     }
 }
 
-static void load_block(const pyad_line *line, void **slots, int64_t at, int64_t n)
+static void load_block(const pyad_fused_loop *fused, void **slots, int64_t at, int64_t n)
 {
-    for (int k = 0; k < line->input_count; k++) {
-        if (line->inputs[k].kind == PYAD_OPERAND_LOADED)
-            load(&line->inputs[k], at, n, slots[-1 - k]);
+    for (int k = 0; k < fused->input_count; k++) {
+        if (fused->inputs[k].kind == PYAD_OPERAND_LOADED)
+            load(&fused->inputs[k], at, n, slots[-1 - k]);
     }
 }
 
-static void run_loop(const pyad_line_step *step, int64_t n, void *out, const void *const *in)
+static void run_loop(const pyad_fused_loop_step *step, int64_t n, void *out, const void *const *in)
 {
     if (n == 1 || step->scalars + 1 != 1u << step->arity) {
         step->loop(n, out, in, n == 1 ? 0 : step->scalars);
@@ -266,13 +267,13 @@ static void run_loop(const pyad_line_step *step, int64_t n, void *out, const voi
     }
     /* Where all operands have one element all along the row, so has the result. */
     step->loop(1, out, in, 0);
-    pyad_line_copy(step->bytes, n - 1, (char *)out + step->bytes, 1, out, 0);
+    pyad_strided_copy(step->bytes, n - 1, (char *)out + step->bytes, 1, out, 0);
 }
 
-static void run_block(const pyad_line *line, void *const *slots, int64_t at, int64_t n, double *sums)
+static void run_block(const pyad_fused_loop *fused, void *const *slots, int64_t at, int64_t n, double *sums)
 {
-    const pyad_line_step *end = line->steps + line->step_count;
-    for (const pyad_line_step *step = line->steps; step < end; step++) {
+    const pyad_fused_loop_step *end = fused->steps + fused->step_count;
+    for (const pyad_fused_loop_step *step = fused->steps; step < end; step++) {
         const void *in[4];
         for (int k = 0; k < step->arity; k++)
             in[k] = slots[step->in[k]];
@@ -285,20 +286,20 @@ static void run_block(const pyad_line *line, void *const *slots, int64_t at, int
     }
 }
 
-static void finish_sums(const pyad_line *line, const double *sums)
+static void finish_sums(const pyad_fused_loop *fused, const double *sums)
 {
-    int64_t blocks = block_count(line);
-    double column[PYAD_LINE_MOST_BLOCK];
+    int64_t blocks = block_count(fused);
+    double column[PYAD_FUSED_LOOP_MOST_BLOCK];
     int which = 0;
-    for (int s = 0; s < line->step_count; s++) {
-        const pyad_line_step *step = &line->steps[s];
+    for (int s = 0; s < fused->step_count; s++) {
+        const pyad_fused_loop_step *step = &fused->steps[s];
         if (step->loop != NULL || step->summed > 0)
             continue;
         double total = 0.0;
         for (int64_t b = 0; b < blocks;) {
             int64_t count = 0;
-            for (; count < PYAD_LINE_MOST_BLOCK && b < blocks; b++)
-                column[count++] = sums[b * line->sum_count + which];
+            for (; count < PYAD_FUSED_LOOP_MOST_BLOCK && b < blocks; b++)
+                column[count++] = sums[b * fused->sum_count + which];
             total += pyad_isa()->sum_f64(count, column);
         }
         if (step->wide)
@@ -312,17 +313,17 @@ static void finish_sums(const pyad_line *line, const double *sums)
 /* ---- rows ---- */
 
 typedef struct row {
-    const pyad_line_input *input;
+    const pyad_fused_loop_input *input;
     void **slot; /* where it is */
     int64_t index[PYAD_MAX_NDIM];
 } row;
 
-/* The rows of LOADED operands that begin with element `at` of the common shape; answers how many there are. */
-static int find_rows(const pyad_line *line, void **slots, int64_t at, row *rows)
+/* The rows of LOADED operands that begin with element `at` of the common shape; returns how many there are. */
+static int find_rows(const pyad_fused_loop *fused, void **slots, int64_t at, row *rows)
 {
     int count = 0;
-    for (int k = 0; k < line->input_count; k++) {
-        const pyad_line_input *input = &line->inputs[k];
+    for (int k = 0; k < fused->input_count; k++) {
+        const pyad_fused_loop_input *input = &fused->inputs[k];
         if (input->kind != PYAD_OPERAND_LOADED)
             continue;
         row *r = &rows[count++];
@@ -342,7 +343,7 @@ static int find_rows(const pyad_line *line, void **slots, int64_t at, row *rows)
 
 static void next_row(row *r, int64_t length)
 {
-    const pyad_line_input *input = r->input;
+    const pyad_fused_loop_input *input = r->input;
     char *at = *r->slot;
     int64_t step = length;
     for (int d = input->ndim - 1; d >= 0; d--) {
@@ -357,43 +358,43 @@ static void next_row(row *r, int64_t length)
     *r->slot = at;
 }
 
-static void run_rows(const pyad_line *line, void **slots, int64_t at, int64_t end, double *sums)
+static void run_rows(const pyad_fused_loop *fused, void **slots, int64_t at, int64_t end, double *sums)
 {
-    row rows[PYAD_LINE_ROW_INPUTS];
-    int count = find_rows(line, slots, at, rows);
-    for (; at < end; at += line->block, sums += line->sum_count) {
-        find_flat(line, slots, at);
-        run_block(line, slots, at, line->block, sums);
+    row rows[PYAD_FUSED_LOOP_ROW_INPUTS];
+    int count = find_rows(fused, slots, at, rows);
+    for (; at < end; at += fused->block, sums += fused->sum_count) {
+        find_flat(fused, slots, at);
+        run_block(fused, slots, at, fused->block, sums);
         for (int k = 0; k < count; k++)
-            next_row(&rows[k], line->block);
+            next_row(&rows[k], fused->block);
     }
 }
 
 /* ---- chunks ---- */
 
 typedef struct job {
-    const pyad_line *line;
+    const pyad_fused_loop *fused;
     char *scratch;
     double *sums;
     int64_t chunks;
     _Atomic int64_t next; /* the chunk to be taken */
 } job;
 
-static void run_chunk(const pyad_line *line, char *scratch, int64_t chunk, double *sums)
+static void run_chunk(const pyad_fused_loop *fused, char *scratch, int64_t chunk, double *sums)
 {
-    int64_t at = chunk * line->chunk;
-    int64_t end = line->size - at < line->chunk ? line->size : at + line->chunk;
-    void **slots = find_slots(line, scratch);
-    sums += chunk * blocks_of(line, line->chunk) * line->sum_count;
-    if (line->by_rows) {
-        run_rows(line, slots, at, end, sums);
+    int64_t at = chunk * fused->chunk;
+    int64_t end = fused->size - at < fused->chunk ? fused->size : at + fused->chunk;
+    void **slots = find_slots(fused, scratch);
+    sums += chunk * blocks_of(fused, fused->chunk) * fused->sum_count;
+    if (fused->by_rows) {
+        run_rows(fused, slots, at, end, sums);
         return;
     }
-    for (; at < end; at += line->block, sums += line->sum_count) {
-        int64_t n = end - at < line->block ? end - at : line->block;
-        load_block(line, slots, at, n);
-        find_flat(line, slots, at);
-        run_block(line, slots, at, n, sums);
+    for (; at < end; at += fused->block, sums += fused->sum_count) {
+        int64_t n = end - at < fused->block ? end - at : fused->block;
+        load_block(fused, slots, at, n);
+        find_flat(fused, slots, at);
+        run_block(fused, slots, at, n, sums);
     }
 }
 
@@ -401,25 +402,25 @@ static void run_chunk(const pyad_line *line, char *scratch, int64_t chunk, doubl
 static pyad_status run_lane(void *context, int64_t lane)
 {
     job *j = context;
-    char *scratch = j->scratch + (size_t)lane * lane_bytes(j->line);
+    char *scratch = j->scratch + (size_t)lane * lane_bytes(j->fused);
     for (;;) {
         int64_t chunk = atomic_fetch_add_explicit(&j->next, 1, memory_order_relaxed);
         if (chunk >= j->chunks)
             return PYAD_OK;
-        run_chunk(j->line, scratch, chunk, j->sums);
+        run_chunk(j->fused, scratch, chunk, j->sums);
     }
 }
 
-void pyad_line_run(const pyad_line *line, char *scratch)
+void pyad_fused_loop_run(const pyad_fused_loop *fused, char *scratch)
 {
-    double *sums = (double *)(void *)(scratch + lane_bytes(line) * (size_t)line->lanes);
-    if (line->chunk == line->size) {
-        run_chunk(line, scratch, 0, sums);
+    double *sums = (double *)(void *)(scratch + lane_bytes(fused) * (size_t)fused->lanes);
+    if (fused->chunk == fused->size) {
+        run_chunk(fused, scratch, 0, sums);
     } else {
-        job j = {line, scratch, sums, (line->size + line->chunk - 1) / line->chunk, 0};
-        int threads = pyad_pool_threads();
-        pyad_pool_run(run_lane, &j, threads < line->lanes ? threads : line->lanes);
+        job j = {fused, scratch, sums, (fused->size + fused->chunk - 1) / fused->chunk, 0};
+        int threads = pyad_thread_pool_size();
+        pyad_thread_pool_run(run_lane, &j, threads < fused->lanes ? threads : fused->lanes);
     }
-    if (line->sum_count > 0)
-        finish_sums(line, sums);
+    if (fused->sum_count > 0)
+        finish_sums(fused, sums);
 }

@@ -1,4 +1,4 @@
-/* Where lines are cut into chunks for several threads: by what they will take, as far as one can tell beforehand. */
+/* Where fused loops are cut into chunks for several threads: by what they will take, as far as one can tell beforehand. */
 #include "base/thread_pool.h"
 #include "kernels/fused_loop.h"
 
@@ -8,8 +8,8 @@ enum {
     DIVISION = 300,
     SERIES = 1000, /* vectorised: exp and its kin */
     SCALAR = 4000, /* one by one, by the C library */
-    MEMORY = 100,  /* an operand or a result outside of registers */
-    COPIED = 500,  /* an operand that is copied first */
+    MEMORY = 100, /* an operand or a result outside of registers */
+    COPIED = 500, /* an operand that is copied first */
     LEAST_WORK = 100 * 1000 * 1000,
     CHUNK_WORK = 20 * 1000 * 1000
 };
@@ -58,25 +58,25 @@ static int cost_in_float64(int loop)
     }
 }
 
-uint16_t pyad_line_cost(int loop, bool wide)
+uint16_t pyad_fused_loop_step_cost(int loop, bool wide)
 {
     int cost = cost_in_float64(loop);
     return (uint16_t)(wide || cost == SCALAR ? cost : cost / 2);
 }
 
 /* Of one element, through all steps. 0 where a step does not know. */
-static int64_t element_cost(const pyad_line *line)
+static int64_t element_cost(const pyad_fused_loop *fused)
 {
     int64_t cost = 0;
-    for (int s = 0; s < line->step_count; s++) {
-        const pyad_line_step *step = &line->steps[s];
+    for (int s = 0; s < fused->step_count; s++) {
+        const pyad_fused_loop_step *step = &fused->steps[s];
         if (step->cost == 0)
             return 0;
         cost += step->cost + (step->to < 0 && step->loop != NULL ? MEMORY : 0);
     }
-    for (int k = 0; k < line->input_count; k++) {
-        bool copied = line->inputs[k].kind == PYAD_OPERAND_LOADED && !line->by_rows;
-        if (line->inputs[k].kind != PYAD_OPERAND_ONE)
+    for (int k = 0; k < fused->input_count; k++) {
+        bool copied = fused->inputs[k].kind == PYAD_OPERAND_LOADED && !fused->by_rows;
+        if (fused->inputs[k].kind != PYAD_OPERAND_ONE)
             cost += copied ? COPIED : MEMORY;
     }
     return cost;
@@ -95,11 +95,11 @@ static int64_t common_multiple(int64_t a, int64_t b)
 }
 
 /* Elements that one chunk has to have all of: whole rows, and whole sums over axes. Divides the size. */
-static int64_t undivided(const pyad_line *line)
+static int64_t undivided(const pyad_fused_loop *fused)
 {
-    int64_t whole = line->by_rows ? line->block : 1;
-    for (int s = 0; s < line->step_count; s++) {
-        const pyad_line_step *step = &line->steps[s];
+    int64_t whole = fused->by_rows ? fused->block : 1;
+    for (int s = 0; s < fused->step_count; s++) {
+        const pyad_fused_loop_step *step = &fused->steps[s];
         if (step->loop == NULL && step->summed > 0)
             whole = common_multiple(whole, step->summed * step->inner);
     }
@@ -111,19 +111,19 @@ static int64_t round_up(int64_t n, int64_t unit)
     return (n + unit - 1) / unit * unit;
 }
 
-void pyad_line_cut(pyad_line *line)
+void pyad_fused_loop_choose_chunks(pyad_fused_loop *fused)
 {
-    line->chunk = line->size;
-    line->lanes = 1;
-    int64_t cost = element_cost(line);
-    if (cost == 0 || line->size < LEAST_WORK / cost)
+    fused->chunk = fused->size;
+    fused->lanes = 1;
+    int64_t cost = element_cost(fused);
+    if (cost == 0 || fused->size < LEAST_WORK / cost)
         return;
-    int64_t chunk = round_up(round_up(CHUNK_WORK / cost + 1, line->block), undivided(line));
-    if (chunk >= line->size)
+    int64_t chunk = round_up(round_up(CHUNK_WORK / cost + 1, fused->block), undivided(fused));
+    if (chunk >= fused->size)
         return;
-    int64_t chunks = (line->size + chunk - 1) / chunk;
-    int64_t lanes = pyad_pool_threads();
-    lanes = lanes < PYAD_LINE_MOST_LANES ? lanes : PYAD_LINE_MOST_LANES;
-    line->chunk = chunk;
-    line->lanes = (int)(lanes < chunks ? lanes : chunks);
+    int64_t chunks = (fused->size + chunk - 1) / chunk;
+    int64_t lanes = pyad_thread_pool_size();
+    lanes = lanes < PYAD_FUSED_LOOP_MOST_LANES ? lanes : PYAD_FUSED_LOOP_MOST_LANES;
+    fused->chunk = chunk;
+    fused->lanes = (int)(lanes < chunks ? lanes : chunks);
 }

@@ -1,27 +1,27 @@
-/* Two steps of a line that one loop can do. */
+/* Two steps of a fused loop that one superinstruction can do. */
 #include "kernels/fused_loop.h"
 
-/* An operand that is a single number along each row, should the line run row by row. */
-static bool may_be_one(const pyad_line *line, int32_t operand)
+/* An operand that is a single number along each row, should the loop run row by row. */
+static bool may_be_one(const pyad_fused_loop *fused, int32_t operand)
 {
     if (operand >= 0)
         return false;
-    const pyad_line_input *input = &line->inputs[-1 - operand];
+    const pyad_fused_loop_input *input = &fused->inputs[-1 - operand];
     return input->kind == PYAD_OPERAND_LOADED && input->strides[input->ndim - 1] == 0;
 }
 
-static bool takes(const pyad_line *line, const pyad_fused_info *info, const pyad_line_step *step)
+static bool takes(const pyad_fused_loop *fused, const pyad_super_info *info, const pyad_fused_loop_step *step)
 {
     uint32_t rows = 0;
     for (int k = 0; k < step->arity; k++)
-        rows |= may_be_one(line, step->in[k]) ? 1u << k : 0;
+        rows |= may_be_one(fused, step->in[k]) ? 1u << k : 0;
     uint32_t most = step->scalars | rows;
     bool one_at_most = (most & (most - 1)) == 0;
     return one_at_most && (most & ~info->scalars) == 0;
 }
 
 /* The operand of `second` that `first` makes, or -1 where it is both. */
-static int made_operand(const pyad_line_step *first, const pyad_line_step *second)
+static int made_operand(const pyad_fused_loop_step *first, const pyad_fused_loop_step *second)
 {
     int made = -1;
     for (int k = 0; k < second->arity; k++) {
@@ -35,9 +35,9 @@ static int made_operand(const pyad_line_step *first, const pyad_line_step *secon
 }
 
 /* The operands of the first, then the other of the second. */
-static pyad_line_step joined(const pyad_line_step *first, const pyad_line_step *second, int made)
+static pyad_fused_loop_step joined(const pyad_fused_loop_step *first, const pyad_fused_loop_step *second, int made)
 {
-    pyad_line_step step = *second;
+    pyad_fused_loop_step step = *second;
     for (int k = 0; k < first->arity; k++)
         step.in[k] = first->in[k];
     step.in[first->arity] = second->in[1 - made];
@@ -48,9 +48,9 @@ static pyad_line_step joined(const pyad_line_step *first, const pyad_line_step *
 }
 
 /* a * b is b * a, to the bit: loops know a single number as the first operand. */
-static void put_one_first(const pyad_line *line, pyad_line_step *step)
+static void put_one_first(const pyad_fused_loop *fused, pyad_fused_loop_step *step)
 {
-    bool second = (step->scalars & 2u) != 0 || may_be_one(line, step->in[1]);
+    bool second = (step->scalars & 2u) != 0 || may_be_one(fused, step->in[1]);
     if (!second || (step->scalars & 1u) != 0)
         return;
     int32_t in = step->in[0];
@@ -59,22 +59,23 @@ static void put_one_first(const pyad_line *line, pyad_line_step *step)
     step->scalars = (step->scalars & ~3u) | (step->scalars & 2u) >> 1;
 }
 
-bool pyad_line_fuse(const pyad_line *line, const pyad_line_step *first, pyad_line_step *second)
+bool pyad_fused_loop_combine(const pyad_fused_loop *fused, const pyad_fused_loop_step *first,
+                             pyad_fused_loop_step *second)
 {
     if (first->loop == NULL || second->loop == NULL || second->arity != 2 || first->wide != second->wide)
         return false;
     int made = made_operand(first, second);
-    for (int k = 0; made >= 0 && k < PYAD_FUSED_END - PYAD_LOOP_COUNT; k++) {
-        const pyad_fused_info *info = &pyad_fused[k];
+    for (int k = 0; made >= 0 && k < PYAD_SUPER_END - PYAD_LOOP_COUNT; k++) {
+        const pyad_super_info *info = &pyad_superloops[k];
         if (info->first != first->op || info->second != second->op || (info->side >> made & 1) == 0)
             continue;
-        pyad_line_step step = joined(first, second, made);
+        pyad_fused_loop_step step = joined(first, second, made);
         if (first->op == PYAD_LOOP_MUL)
-            put_one_first(line, &step);
-        if (!takes(line, info, &step))
+            put_one_first(fused, &step);
+        if (!takes(fused, info, &step))
             return false;
         step.op = (uint16_t)(PYAD_LOOP_COUNT + k);
-        step.loop = pyad_isa()->fused[k][step.wide];
+        step.loop = pyad_isa()->superloop[k][step.wide];
         *second = step;
         return true;
     }

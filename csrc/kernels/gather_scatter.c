@@ -18,21 +18,21 @@ typedef struct row_plan {
     bool contiguous;     /* on both sides */
     int64_t dst_stride;  /* from one row to the next, on the side that the index picks from or adds to */
     pyad_loop add;
-    pyad_walk walk;      /* operand 0: destination, 1: source */
+    pyad_strided_iter iter;      /* operand 0: destination, 1: source */
 } row_plan;
 
 /* Dimensions from `first` on of `src`, with the strides of both. */
 static void row_start(row_plan *row, int ndim, const int64_t *shape, const int64_t *dst, const int64_t *src)
 {
-    row->walk.ndim = 0;
+    row->iter.ndim = 0;
     for (int axis = 0; axis < ndim; axis++)
-        pyad_walk_push(&row->walk, shape[axis], dst[axis], src[axis], 0);
-    pyad_walk_sort(&row->walk, 0);
-    pyad_walk_merge(&row->walk);
-    row->size = pyad_walk_size(&row->walk);
-    row->contiguous = row->walk.ndim == 0;
-    if (row->walk.ndim == 1)
-        row->contiguous = row->walk.dim[0].stride[0] == 1 && row->walk.dim[0].stride[1] == 1;
+        pyad_strided_iter_push(&row->iter, shape[axis], dst[axis], src[axis], 0);
+    pyad_strided_iter_sort(&row->iter, 0);
+    pyad_strided_iter_merge(&row->iter);
+    row->size = pyad_strided_iter_size(&row->iter);
+    row->contiguous = row->iter.ndim == 0;
+    if (row->iter.ndim == 1)
+        row->contiguous = row->iter.dim[0].stride[0] == 1 && row->iter.dim[0].stride[1] == 1;
 }
 
 /* --- Gather ------------------------------------------------------------------------------------------------------- */
@@ -45,12 +45,12 @@ typedef struct __attribute__((may_alias)) word_128 {
     uint64_t half[2];
 } word_128;
 
-#define DEFINE_PICK(BITS)                                                                                     \
-    static void pick_##BITS(pyad_walk_dim line, word_##BITS *dst, const word_##BITS *src, int64_t src_stride, \
-                            const int64_t *index)                                                             \
-    {                                                                                                         \
-        for (int64_t i = 0; i < line.length; i++)                                                             \
-            dst[i] = src[index[i * line.stride[0]] * src_stride];                                             \
+#define DEFINE_PICK(BITS)                                                                                         \
+    static void pick_##BITS(pyad_strided_dim inner, word_##BITS *dst, const word_##BITS *src, int64_t src_stride, \
+                            const int64_t *index)                                                                 \
+    {                                                                                                             \
+        for (int64_t i = 0; i < inner.length; i++)                                                                \
+            dst[i] = src[index[i * inner.stride[0]] * src_stride];                                                \
     }
 
 DEFINE_PICK(8)
@@ -60,23 +60,23 @@ DEFINE_PICK(64)
 DEFINE_PICK(128)
 
 /* Rows of one element. */
-static void pick(size_t item, pyad_walk_dim line, void *dst, const void *src, int64_t stride, const int64_t *index)
+static void pick(size_t item, pyad_strided_dim inner, void *dst, const void *src, int64_t stride, const int64_t *index)
 {
     switch (item) {
     case 1:
-        pick_8(line, dst, src, stride, index);
+        pick_8(inner, dst, src, stride, index);
         break;
     case 2:
-        pick_16(line, dst, src, stride, index);
+        pick_16(inner, dst, src, stride, index);
         break;
     case 4:
-        pick_32(line, dst, src, stride, index);
+        pick_32(inner, dst, src, stride, index);
         break;
     case 8:
-        pick_64(line, dst, src, stride, index);
+        pick_64(inner, dst, src, stride, index);
         break;
     default:
-        pick_128(line, dst, src, stride, index);
+        pick_128(inner, dst, src, stride, index);
         break;
     }
 }
@@ -87,39 +87,39 @@ static void row_copy(const row_plan *row, void *dst, const void *src)
         memcpy(dst, src, (size_t)row->size * row->item);
         return;
     }
-    int outer = row->walk.ndim - 1;
-    pyad_walk_dim inner = row->walk.dim[outer];
+    int outer = row->iter.ndim - 1;
+    pyad_strided_dim inner = row->iter.dim[outer];
     pyad_cursor at;
     pyad_cursor_start(&at, outer);
     do {
         void *to = pyad_at(dst, at.offset[0], row->item);
         const void *from = pyad_at_const(src, at.offset[1], row->item);
-        pyad_line_copy(row->item, inner.length, to, inner.stride[0], from, inner.stride[1]);
-    } while (pyad_cursor_next(&at, &row->walk, outer));
+        pyad_strided_copy(row->item, inner.length, to, inner.stride[0], from, inner.stride[1]);
+    } while (pyad_cursor_next(&at, &row->iter, outer));
 }
 
-/* The index along one line of its innermost dimension. */
-static void gather_line(const row_plan *row, pyad_walk_dim line, void *dst, pyad_view src, const int64_t *index)
+/* The index along its innermost dimension. */
+static void gather_inner(const row_plan *row, pyad_strided_dim inner, void *dst, pyad_view src, const int64_t *index)
 {
     int64_t stride = pyad_strides(src.layout)[0];
     if (row->size == 1) {
-        pick(row->item, line, dst, src.data, stride, index);
+        pick(row->item, inner, dst, src.data, stride, index);
         return;
     }
-    for (int64_t i = 0; i < line.length; i++) {
-        const void *from = pyad_at_const(src.data, index[i * line.stride[0]] * stride, row->item);
+    for (int64_t i = 0; i < inner.length; i++) {
+        const void *from = pyad_at_const(src.data, index[i * inner.stride[0]] * stride, row->item);
         row_copy(row, pyad_at(dst, i * row->size, row->item), from);
     }
 }
 
-static void index_walk(pyad_walk *walk, const pyad_layout *index, const int64_t *src_strides)
+static void index_iter(pyad_strided_iter *iter, const pyad_layout *index, const int64_t *src_strides)
 {
     const int64_t *shape = pyad_shape(index);
     const int64_t *strides = pyad_strides(index);
-    walk->ndim = 0;
+    iter->ndim = 0;
     for (int axis = 0; axis < index->ndim; axis++)
-        pyad_walk_push(walk, shape[axis], strides[axis], src_strides != NULL ? src_strides[axis] : 0, 0);
-    pyad_walk_merge(walk);
+        pyad_strided_iter_push(iter, shape[axis], strides[axis], src_strides != NULL ? src_strides[axis] : 0, 0);
+    pyad_strided_iter_merge(iter);
 }
 
 void pyad_gather(pyad_view dst, pyad_view src, pyad_view index)
@@ -131,32 +131,32 @@ void pyad_gather(pyad_view dst, pyad_view src, pyad_view index)
     int lead = index.layout->ndim;
     row_start(&row, src.layout->ndim - 1, pyad_shape(src.layout) + 1, pyad_strides(dst.layout) + lead,
               pyad_strides(src.layout) + 1);
-    pyad_walk walk;
-    index_walk(&walk, index.layout, NULL);
-    int outer = walk.ndim > 0 ? walk.ndim - 1 : 0;
-    pyad_walk_dim line = walk.ndim > 0 ? walk.dim[outer] : (pyad_walk_dim){1, {1, 0, 0}};
+    pyad_strided_iter iter;
+    index_iter(&iter, index.layout, NULL);
+    int outer = iter.ndim > 0 ? iter.ndim - 1 : 0;
+    pyad_strided_dim inner = iter.ndim > 0 ? iter.dim[outer] : (pyad_strided_dim){1, {1, 0, 0}};
     const int64_t *entries = index.data;
     char *to = dst.data;
     pyad_cursor at;
     pyad_cursor_start(&at, outer);
     do {
-        gather_line(&row, line, to, src, entries + at.offset[0]);
-        to += (size_t)(line.length * row.size) * row.item;
-    } while (pyad_cursor_next(&at, &walk, outer));
+        gather_inner(&row, inner, to, src, entries + at.offset[0]);
+        to += (size_t)(inner.length * row.size) * row.item;
+    } while (pyad_cursor_next(&at, &iter, outer));
 }
 
 /* --- Scatter ------------------------------------------------------------------------------------------------------ */
 
-static void add_f32(pyad_walk_dim line, float *dst, const float *src)
+static void add_f32(pyad_strided_dim inner, float *dst, const float *src)
 {
-    for (int64_t i = 0; i < line.length; i++)
-        dst[i * line.stride[0]] += src[i * line.stride[1]];
+    for (int64_t i = 0; i < inner.length; i++)
+        dst[i * inner.stride[0]] += src[i * inner.stride[1]];
 }
 
-static void add_f64(pyad_walk_dim line, double *dst, const double *src)
+static void add_f64(pyad_strided_dim inner, double *dst, const double *src)
 {
-    for (int64_t i = 0; i < line.length; i++)
-        dst[i * line.stride[0]] += src[i * line.stride[1]];
+    for (int64_t i = 0; i < inner.length; i++)
+        dst[i * inner.stride[0]] += src[i * inner.stride[1]];
 }
 
 static void row_add(const row_plan *row, void *dst, const void *src)
@@ -166,8 +166,8 @@ static void row_add(const row_plan *row, void *dst, const void *src)
         row->add(row->size, dst, in, 0);
         return;
     }
-    int outer = row->walk.ndim > 0 ? row->walk.ndim - 1 : 0;
-    pyad_walk_dim inner = row->walk.ndim > 0 ? row->walk.dim[outer] : (pyad_walk_dim){1, {1, 1, 0}};
+    int outer = row->iter.ndim > 0 ? row->iter.ndim - 1 : 0;
+    pyad_strided_dim inner = row->iter.ndim > 0 ? row->iter.dim[outer] : (pyad_strided_dim){1, {1, 1, 0}};
     pyad_cursor at;
     pyad_cursor_start(&at, outer);
     do {
@@ -177,35 +177,35 @@ static void row_add(const row_plan *row, void *dst, const void *src)
             add_f64(inner, to, from);
         else
             add_f32(inner, to, from);
-    } while (pyad_cursor_next(&at, &row->walk, outer));
+    } while (pyad_cursor_next(&at, &row->iter, outer));
 }
 
-static void put_f32(pyad_walk_dim line, float *dst, int64_t dst_stride, const float *src, const int64_t *index)
+static void put_f32(pyad_strided_dim inner, float *dst, int64_t dst_stride, const float *src, const int64_t *index)
 {
-    for (int64_t i = 0; i < line.length; i++)
-        dst[index[i * line.stride[0]] * dst_stride] += src[i * line.stride[1]];
+    for (int64_t i = 0; i < inner.length; i++)
+        dst[index[i * inner.stride[0]] * dst_stride] += src[i * inner.stride[1]];
 }
 
-static void put_f64(pyad_walk_dim line, double *dst, int64_t dst_stride, const double *src, const int64_t *index)
+static void put_f64(pyad_strided_dim inner, double *dst, int64_t dst_stride, const double *src, const int64_t *index)
 {
-    for (int64_t i = 0; i < line.length; i++)
-        dst[index[i * line.stride[0]] * dst_stride] += src[i * line.stride[1]];
+    for (int64_t i = 0; i < inner.length; i++)
+        dst[index[i * inner.stride[0]] * dst_stride] += src[i * inner.stride[1]];
 }
 
-/* The index, and the rows of the source, along one line of the index' innermost dimension. */
-static void scatter_line(const row_plan *row, pyad_walk_dim line, void *dst, const void *src, const int64_t *index)
+/* The index, and the rows of the source, along the innermost dimension of the index. */
+static void scatter_inner(const row_plan *row, pyad_strided_dim inner, void *dst, const void *src, const int64_t *index)
 {
     if (row->size == 1 && row->wide) {
-        put_f64(line, dst, row->dst_stride, src, index);
+        put_f64(inner, dst, row->dst_stride, src, index);
         return;
     }
     if (row->size == 1) {
-        put_f32(line, dst, row->dst_stride, src, index);
+        put_f32(inner, dst, row->dst_stride, src, index);
         return;
     }
-    for (int64_t i = 0; i < line.length; i++) {
-        void *to = pyad_at(dst, index[i * line.stride[0]] * row->dst_stride, row->item);
-        row_add(row, to, pyad_at_const(src, i * line.stride[1], row->item));
+    for (int64_t i = 0; i < inner.length; i++) {
+        void *to = pyad_at(dst, index[i * inner.stride[0]] * row->dst_stride, row->item);
+        row_add(row, to, pyad_at_const(src, i * inner.stride[1], row->item));
     }
 }
 
@@ -228,52 +228,52 @@ void pyad_scatter_add(pyad_view dst, pyad_view src, pyad_view index)
     row.add = pyad_isa()->loop[PYAD_LOOP_ADD][row.wide];
     row_start(&row, dst.layout->ndim - 1, pyad_shape(dst.layout) + 1, pyad_strides(dst.layout) + 1,
               pyad_strides(src.layout) + index.layout->ndim);
-    pyad_walk walk;
-    index_walk(&walk, index.layout, pyad_strides(src.layout));
-    int outer = walk.ndim > 0 ? walk.ndim - 1 : 0;
-    pyad_walk_dim line = walk.ndim > 0 ? walk.dim[outer] : (pyad_walk_dim){1, {1, 1, 0}};
+    pyad_strided_iter iter;
+    index_iter(&iter, index.layout, pyad_strides(src.layout));
+    int outer = iter.ndim > 0 ? iter.ndim - 1 : 0;
+    pyad_strided_dim inner = iter.ndim > 0 ? iter.dim[outer] : (pyad_strided_dim){1, {1, 1, 0}};
     const int64_t *entries = index.data;
     pyad_cursor at;
     pyad_cursor_start(&at, outer);
     do {
         const void *from = pyad_at_const(src.data, at.offset[1], row.item);
-        scatter_line(&row, line, dst.data, from, entries + at.offset[0]);
-    } while (pyad_cursor_next(&at, &walk, outer));
+        scatter_inner(&row, inner, dst.data, from, entries + at.offset[0]);
+    } while (pyad_cursor_next(&at, &iter, outer));
 }
 
 /* --- Check -------------------------------------------------------------------------------------------------------- */
 
-/* The first entry of a line outside [0, rows), or the line's length. As unsigned numbers, negative ones are large. */
-static int64_t check_line(pyad_walk_dim line, const int64_t *index, int64_t rows)
+/* The first entry outside [0, rows) along the innermost dimension, or its length. As unsigned numbers, negative ones are large. */
+static int64_t check_inner(pyad_strided_dim inner, const int64_t *index, int64_t rows)
 {
-    for (int64_t i = 0; i < line.length; i++) {
-        if ((uint64_t)index[i * line.stride[0]] >= (uint64_t)rows)
+    for (int64_t i = 0; i < inner.length; i++) {
+        if ((uint64_t)index[i * inner.stride[0]] >= (uint64_t)rows)
             return i;
     }
-    return line.length;
+    return inner.length;
 }
 
 int64_t pyad_index_check(pyad_view index, int64_t rows, int64_t *bad)
 {
     if (index.layout->size == 0)
         return -1;
-    pyad_walk walk;
-    index_walk(&walk, index.layout, NULL);
-    int outer = walk.ndim > 0 ? walk.ndim - 1 : 0;
-    pyad_walk_dim line = walk.ndim > 0 ? walk.dim[outer] : (pyad_walk_dim){1, {1, 0, 0}};
+    pyad_strided_iter iter;
+    index_iter(&iter, index.layout, NULL);
+    int outer = iter.ndim > 0 ? iter.ndim - 1 : 0;
+    pyad_strided_dim inner = iter.ndim > 0 ? iter.dim[outer] : (pyad_strided_dim){1, {1, 0, 0}};
     const int64_t *entries = index.data;
     int64_t passed = 0;
     pyad_cursor at;
     pyad_cursor_start(&at, outer);
     do {
         const int64_t *from = entries + at.offset[0];
-        int64_t good = check_line(line, from, rows);
-        if (good < line.length) {
-            *bad = from[good * line.stride[0]];
+        int64_t good = check_inner(inner, from, rows);
+        if (good < inner.length) {
+            *bad = from[good * inner.stride[0]];
             return passed + good;
         }
-        passed += line.length;
-    } while (pyad_cursor_next(&at, &walk, outer));
+        passed += inner.length;
+    } while (pyad_cursor_next(&at, &iter, outer));
     return -1;
 }
 

@@ -1,7 +1,7 @@
 /* Matrix products: the BLAS in use (NumPy's, unless another one was chosen), a register tile for small products, a blocked
  * fallback. */
-#ifndef PYAD_BLAS_H
-#define PYAD_BLAS_H
+#ifndef PYAD_KERNELS_GEMM_H
+#define PYAD_KERNELS_GEMM_H
 
 #include <stdbool.h>
 #include <stdint.h>

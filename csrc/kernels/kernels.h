@@ -4,8 +4,8 @@
  * for all operands. An output has memory of its own unless a comment says otherwise. Empty arrays and 0-d arrays are
  * legal everywhere. Functions that need scratch memory take a pyad_mem and can fail with PYAD_ERR_MEMORY, in which case
  * the output is undefined but valid memory. */
-#ifndef PYAD_KERNELS_H
-#define PYAD_KERNELS_H
+#ifndef PYAD_KERNELS_KERNELS_H
+#define PYAD_KERNELS_KERNELS_H
 
 #include "array/array.h"
 #include "simd/dispatch.h"
@@ -37,7 +37,7 @@ pyad_status pyad_softmax(pyad_mem *mem, pyad_softmax_kind kind, pyad_view dst, p
  * y[0] = x[0], where x are the terms and a the factors, NULL for the others. dst is C-contiguous, and all have one shape.
  * scan.c */
 void pyad_scan(pyad_scan_kind kind, pyad_view dst, pyad_view terms, const pyad_view *factors, int axis, bool reverse);
-/* Complex numbers, element by element. The loops have the meaning and the arguments of those in isa.h; NULL where there is
+/* Complex numbers, element by element. The loops have the meaning and the arguments of those in simd/dispatch.h; NULL where there is
  * none for the dtype. complex.c */
 pyad_loop pyad_complex_loop(int loop, int dtype);
 /* dst = the conjugate of src, the imaginary part of src, and (for a real src) -i src; dst is C-contiguous. complex.c */
@@ -46,23 +46,23 @@ void pyad_imag(pyad_view dst, pyad_view src);
 void pyad_unimag(pyad_view dst, pyad_view src);
 
 /* Rows are the sub-arrays src[i]. dst has shape index.shape + src.shape[1:] and is C-contiguous; index is int64 with any
- * strides and every entry is in [0, src.shape[0]). gather.c */
+ * strides and every entry is in [0, src.shape[0]). gather_scatter.c */
 void pyad_gather(pyad_view dst, pyad_view src, pyad_view index);
 /* dst[index[i]] += src[i], in the order of i, repeated entries adding up; dst has any strides. The transpose of
- * pyad_gather. gather.c */
+ * pyad_gather. gather_scatter.c */
 void pyad_scatter_add(pyad_view dst, pyad_view src, pyad_view index);
 /* dst[i] = src[i, index[i]] for src of shape index.shape + (classes,), all C-contiguous, every entry of index (int64) in
- * [0, classes). gather.c */
+ * [0, classes). gather_scatter.c */
 void pyad_pick(pyad_view dst, pyad_view src, pyad_view index);
-/* Its transpose: dst[i, index[i]] = src[i], zero elsewhere. gather.c */
+/* Its transpose: dst[i, index[i]] = src[i], zero elsewhere. gather_scatter.c */
 void pyad_unpick(pyad_view dst, pyad_view src, pyad_view index);
-/* The first entry of index outside [0, rows), or -1 - nothing wrong. Writes the entry to *bad. gather.c */
+/* The first entry of index outside [0, rows), or -1 - nothing wrong. Writes the entry to *bad. gather_scatter.c */
 int64_t pyad_index_check(pyad_view index, int64_t rows, int64_t *bad);
 
 /* The mean over rows of logsumexp(row) - row[label], into a 0-d dst: logits (C-contiguous) of shape index.shape +
- * (classes,), every entry of index (int64, C-contiguous) in [0, classes). NaN for no rows. loss.c */
+ * (classes,), every entry of index (int64, C-contiguous) in [0, classes). NaN for no rows. losses.c */
 pyad_status pyad_cross_entropy(pyad_mem *mem, pyad_view dst, pyad_view logits, pyad_view index);
-/* scale times the sum of (a - b)^2 into a 0-d dst; a and b of one shape, with any strides. loss.c */
+/* scale times the sum of (a - b)^2 into a 0-d dst; a and b of one shape, with any strides. losses.c */
 pyad_status pyad_sum_squares(pyad_mem *mem, pyad_view dst, pyad_view a, pyad_view b, double scale);
 
 /* dst (C-contiguous, shape batch + (M, N)) = a b, or dst += a b when `accumulate`. a is (..., M, K), b is (..., K, N) with

@@ -49,14 +49,14 @@ pyad_status pyad_sum_squares(pyad_mem *mem, pyad_view dst, pyad_view a, pyad_vie
     pyad_buffer *buffer;
     PYAD_TRY(vector_new(mem, a.layout->dtype, a.layout->size, &layout, &buffer));
     pyad_view squares = {&layout.layout, buffer->data};
-    const pyad_step steps[2] = {
+    const pyad_elementwise_step steps[2] = {
         {.loop = PYAD_LOOP_SUB, .wide = wide, .arity = 2, .bytes = bytes, .in = {0, 1}},
         {.loop = PYAD_LOOP_SQUARE, .wide = wide, .arity = 1, .bytes = bytes, .in = {2}},
     };
     const pyad_view inputs[2] = {a, b};
-    const pyad_sink sink = {.reg = 3, .data = buffer->data};
-    const pyad_blocks blocks = {steps, 2, 2, inputs, 1, &sink, a.layout};
-    pyad_status status = pyad_blocks_run(mem, &blocks);
+    const pyad_elementwise_output output = {.reg = 3, .data = buffer->data};
+    const pyad_elementwise work = {steps, 2, 2, inputs, 1, &output, a.layout};
+    pyad_status status = pyad_elementwise_run(mem, &work);
     if (status == PYAD_OK) {
         pyad_reduce(PYAD_SUM, dst, squares, 1);
         set_number(dst, number_at(dst, 0) * scale);

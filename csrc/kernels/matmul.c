@@ -22,7 +22,7 @@ typedef struct product {
     int accumulate;
     factor a;
     factor b;
-    pyad_walk batch;  /* operand 0: destination, 1: a, 2: b */
+    pyad_strided_iter batch;  /* operand 0: destination, 1: a, 2: b */
 } product;
 
 static factor factor_of(pyad_view view)
@@ -46,13 +46,13 @@ static int64_t batch_stride(const pyad_layout *layout, int ndim, int axis)
 /* Batch dimensions over which b does not change are more rows of a where they follow each other in memory. */
 static void take_rows(product *p)
 {
-    pyad_walk *batch = &p->batch;
-    pyad_walk_push(batch, p->a.rows, p->b.cols, p->a.row_stride, 0);
-    pyad_walk_merge(batch);
+    pyad_strided_iter *batch = &p->batch;
+    pyad_strided_iter_push(batch, p->a.rows, p->b.cols, p->a.row_stride, 0);
+    pyad_strided_iter_merge(batch);
     p->a.rows = 1;
     if (batch->ndim == 0)
         return;
-    pyad_walk_dim last = batch->dim[batch->ndim - 1];
+    pyad_strided_dim last = batch->dim[batch->ndim - 1];
     if (last.stride[2] == 0 && last.stride[0] == p->b.cols) {
         p->a.rows = last.length;
         p->a.row_stride = last.stride[1];
@@ -71,8 +71,8 @@ static void fill_batch(product *p, const pyad_layout *dst, const pyad_layout *a,
     }
     p->batch.ndim = 0;
     for (int axis = 0; axis < ndim; axis++)
-        pyad_walk_push(&p->batch, pyad_shape(dst)[axis], stride[axis], batch_stride(a, ndim, axis),
-                       batch_stride(b, ndim, axis));
+        pyad_strided_iter_push(&p->batch, pyad_shape(dst)[axis], stride[axis], batch_stride(a, ndim, axis),
+                               batch_stride(b, ndim, axis));
 }
 
 /* Makes room for a contiguous matrix if the product cannot read this one where it is. */
@@ -95,7 +95,7 @@ static const void *factor_at(factor *f, size_t item, int64_t offset)
     if (!f->copied || f->offset != offset) {
         pyad_plane to = {f->copy->data, f->cols, 1};
         pyad_plane from = {data, f->row_stride, f->col_stride};
-        pyad_plane_copy(item, f->rows, f->cols, to, from);
+        pyad_strided_copy_2d(item, f->rows, f->cols, to, from);
         f->copied = true;
         f->offset = offset;
     }

@@ -1,40 +1,40 @@
-/* Parts of large work. */
+/* Large work in chunks. */
 #include "kernels/parallel_for.h"
 
 #include "base/thread_pool.h"
 
 enum { PICOSECONDS = 1000 * 1000 };
 
-typedef struct cut {
-    const pyad_parts *parts;
+typedef struct chunks {
+    const pyad_parallel_for *work;
     void *dst;
     const void *src;
     int64_t each; /* positions of the outermost dimension */
-} cut;
+} chunks;
 
-static pyad_status run_part(void *context, int64_t k)
+static pyad_status run_chunk(void *context, int64_t k)
 {
-    const cut *c = context;
-    const pyad_parts *parts = c->parts;
-    pyad_walk walk = *parts->walk;
+    const chunks *c = context;
+    const pyad_parallel_for *work = c->work;
+    pyad_strided_iter iter = *work->iter;
     int64_t first = k * c->each;
-    int64_t left = walk.dim[0].length - first;
-    walk.dim[0].length = left < c->each ? left : c->each;
-    void *dst = pyad_at(c->dst, first * walk.dim[0].stride[0], parts->dst_item);
-    parts->run(parts->context, &walk, dst, pyad_at_const(c->src, first * walk.dim[0].stride[1], parts->src_item));
+    int64_t left = iter.dim[0].length - first;
+    iter.dim[0].length = left < c->each ? left : c->each;
+    void *dst = pyad_at(c->dst, first * iter.dim[0].stride[0], work->dst_item);
+    work->run(work->context, &iter, dst, pyad_at_const(c->src, first * iter.dim[0].stride[1], work->src_item));
     return PYAD_OK;
 }
 
-void pyad_parts_run(const pyad_parts *parts, void *dst, const void *src)
+void pyad_parallel_for_run(const pyad_parallel_for *work, void *dst, const void *src)
 {
-    int64_t wanted = parts->cost / ((int64_t)PYAD_PARTS_WORK * PICOSECONDS);
-    int64_t length = parts->walk->ndim > 0 ? parts->walk->dim[0].length : 1;
-    if (parts->cost < (int64_t)PYAD_PARTS_LEAST_WORK * PICOSECONDS || length < 2 * parts->unit) {
-        parts->run(parts->context, parts->walk, dst, src);
+    int64_t wanted = work->cost / ((int64_t)PYAD_PARALLEL_CHUNK_WORK * PICOSECONDS);
+    int64_t length = work->iter->ndim > 0 ? work->iter->dim[0].length : 1;
+    if (work->cost < (int64_t)PYAD_PARALLEL_LEAST_WORK * PICOSECONDS || length < 2 * work->unit) {
+        work->run(work->context, work->iter, dst, src);
         return;
     }
-    int64_t each = length / wanted / parts->unit * parts->unit;
-    each = each < parts->unit ? parts->unit : each;
-    cut c = {parts, dst, src, each};
-    pyad_pool_run(run_part, &c, (length + each - 1) / each);
+    int64_t each = length / wanted / work->unit * work->unit;
+    each = each < work->unit ? work->unit : each;
+    chunks c = {work, dst, src, each};
+    pyad_thread_pool_run(run_chunk, &c, (length + each - 1) / each);
 }

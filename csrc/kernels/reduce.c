@@ -2,7 +2,7 @@
  *
  * The dimensions fall into those that are kept, along which the destination moves, and those that are reduced. Where
  * the shortest step through the source is reduced, every result is a sum of contiguous runs ("rows"). Where it is
- * kept, whole lines are added to a line of results ("columns"). Long sums are cascaded: blocks of RADIX terms, then
+ * kept, whole vectors are added to a vector of results ("columns"). Long sums are cascaded: blocks of RADIX terms, then
  * blocks of block sums, so that the error does not grow with the length. */
 #include "kernels/kernels.h"
 
@@ -15,10 +15,10 @@
 enum {
     RADIX = 128,  /* terms that are added one after the other */
     LEVELS = 3,   /* block sums of block sums; the last level takes all the rest */
-    STRIP = 512, /* elements of a line that are worked on at once, so that the partial sums stay in the first cache */
-    NARROW = 32, /* lines shorter than this are joined before they are added */
+    STRIP = 512, /* elements of a vector that are worked on at once, so that the partial sums stay in the first cache */
+    NARROW = 32, /* vectors shorter than this are joined before they are added */
     WIDE = 128, /* up to this length */
-    PART = 64, /* columns that a thread takes at least */
+    CHUNK_COLUMNS = 64, /* columns that a thread takes at least */
     COST = 20, /* about so many picoseconds a byte */
     PIECE = 1 << 17, /* elements of one long run that a thread takes at least, */
     MOST_PIECES = 128 /* and how many there are at most */
@@ -38,14 +38,14 @@ typedef struct plan {
     bool rows;
     const pyad_isa_table *isa;
     pyad_loop combine;
-    const pyad_walk *kept; /* operand 0: destination, 1: source */
-    const pyad_walk *reduced; /* operand 1: source */
+    const pyad_strided_iter *kept; /* operand 0: destination, 1: source */
+    const pyad_strided_iter *reduced; /* operand 1: source */
 } plan;
 
 /* The dimensions of one call. */
 typedef struct axes_split {
-    pyad_walk kept;
-    pyad_walk reduced;
+    pyad_strided_iter kept;
+    pyad_strided_iter reduced;
 } axes_split;
 
 /* --- One contiguous run ------------------------------------------------------------------------------------------- */
@@ -133,7 +133,7 @@ static double total_value(const total *t)
 }
 
 /* A run with gaps goes through blocks on the stack. */
-static void total_add_run(const plan *p, total *t, pyad_walk_dim dim, const void *x)
+static void total_add_run(const plan *p, total *t, pyad_strided_dim dim, const void *x)
 {
     if (dim.stride[1] == 1) {
         total_add(t, run(p, dim.length, x));
@@ -143,7 +143,7 @@ static void total_add_run(const plan *p, total *t, pyad_walk_dim dim, const void
     for (int64_t start = 0; start < dim.length; start += STRIP) {
         int64_t count = dim.length - start < STRIP ? dim.length - start : STRIP;
         const void *from = pyad_at_const(x, start * dim.stride[1], p->item);
-        pyad_line_copy(p->item, count, &block, 1, from, dim.stride[1]);
+        pyad_strided_copy(p->item, count, &block, 1, from, dim.stride[1]);
         total_add(t, run(p, count, &block));
     }
 }
@@ -151,7 +151,7 @@ static void total_add_run(const plan *p, total *t, pyad_walk_dim dim, const void
 static void reduce_rows(const plan *p, void *dst, const void *src)
 {
     int middle = p->reduced->ndim - 1;
-    pyad_walk_dim inner = p->reduced->dim[middle];
+    pyad_strided_dim inner = p->reduced->dim[middle];
     pyad_cursor at;
     pyad_cursor_start(&at, p->kept->ndim);
     do {
@@ -176,22 +176,22 @@ static void reduce_rows(const plan *p, void *dst, const void *src)
 
 /* --- Columns ------------------------------------------------------------------------------------------------------ */
 
-/* A line of n elements at a step of `stride`. */
-typedef struct line {
+/* A vector of n elements at a step of `stride`. */
+typedef struct vector {
     const void *data;
     int64_t stride;
-} line;
+} vector;
 
-/* A line of partial results. */
+/* A vector of partial results. */
 typedef struct partial {
     void *data;
     bool filled;
 } partial;
 
-static void partial_add(const plan *p, partial *sum, int64_t n, line x)
+static void partial_add(const plan *p, partial *sum, int64_t n, vector x)
 {
     if (!sum->filled) {
-        pyad_line_copy(p->item, n, sum->data, 1, x.data, x.stride);
+        pyad_strided_copy(p->item, n, sum->data, 1, x.data, x.stride);
         sum->filled = true;
         return;
     }
@@ -200,7 +200,7 @@ static void partial_add(const plan *p, partial *sum, int64_t n, line x)
     if (x.stride == 0 && n > 1) {
         scalars = 2;
     } else if (x.stride != 1 && n > 1) {
-        pyad_line_copy(p->item, n, &packed, 1, x.data, x.stride);
+        pyad_strided_copy(p->item, n, &packed, 1, x.data, x.stride);
         x.data = &packed;
     }
     const void *in[2] = {sum->data, x.data};
@@ -210,12 +210,12 @@ static void partial_add(const plan *p, partial *sum, int64_t n, line x)
 static void partial_move(const plan *p, partial *to, int64_t n, partial *from)
 {
     if (from->filled)
-        partial_add(p, to, n, (line){from->data, 1});
+        partial_add(p, to, n, (vector){from->data, 1});
     from->filled = false;
 }
 
-/* Adds up the lines of a long sum in blocks of RADIX, and the blocks in blocks again, before they reach `sum`. */
-static void cascade(const plan *p, partial *sum, int64_t n, line x)
+/* Adds up the vectors of a long sum in blocks of RADIX, and the blocks in blocks again, before they reach `sum`. */
+static void cascade(const plan *p, partial *sum, int64_t n, vector x)
 {
     strip room[LEVELS - 1];
     partial level[LEVELS];
@@ -226,7 +226,7 @@ static void cascade(const plan *p, partial *sum, int64_t n, line x)
     pyad_cursor at;
     pyad_cursor_start(&at, p->reduced->ndim);
     do {
-        partial_add(p, &level[0], n, (line){pyad_at_const(x.data, at.offset[1], p->item), x.stride});
+        partial_add(p, &level[0], n, (vector){pyad_at_const(x.data, at.offset[1], p->item), x.stride});
         int64_t blocks = ++count;
         for (int k = 0; k + 1 < LEVELS && blocks % RADIX == 0; k++) {
             partial_move(p, &level[k + 1], n, &level[k]);
@@ -238,79 +238,79 @@ static void cascade(const plan *p, partial *sum, int64_t n, line x)
     sum->filled = true;
 }
 
-static void add_lines(const plan *p, partial *sum, int64_t n, line x)
+static void add_vectors(const plan *p, partial *sum, int64_t n, vector x)
 {
     pyad_cursor at;
     pyad_cursor_start(&at, p->reduced->ndim);
     do {
-        partial_add(p, sum, n, (line){pyad_at_const(x.data, at.offset[1], p->item), x.stride});
+        partial_add(p, sum, n, (vector){pyad_at_const(x.data, at.offset[1], p->item), x.stride});
     } while (pyad_cursor_next(&at, p->reduced, p->reduced->ndim));
 }
 
 /* At most STRIP results. A destination with gaps is gathered and put back. */
-static void reduce_strip(const plan *p, int64_t n, void *dst, int64_t dst_stride, line x)
+static void reduce_strip(const plan *p, int64_t n, void *dst, int64_t dst_stride, vector x)
 {
     strip room;
     partial sum = {dst, p->onto};
     if (dst_stride != 1) {
         sum.data = &room;
         if (p->onto)
-            pyad_line_copy(p->item, n, &room, 1, dst, dst_stride);
+            pyad_strided_copy(p->item, n, &room, 1, dst, dst_stride);
     }
-    if (p->kind == PYAD_SUM && pyad_walk_size(p->reduced) > RADIX)
+    if (p->kind == PYAD_SUM && pyad_strided_iter_size(p->reduced) > RADIX)
         cascade(p, &sum, n, x);
     else
-        add_lines(p, &sum, n, x);
+        add_vectors(p, &sum, n, x);
     if (dst_stride != 1)
-        pyad_line_copy(p->item, n, dst, dst_stride, &room, 1);
+        pyad_strided_copy(p->item, n, dst, dst_stride, &room, 1);
 }
 
-/* Whether the innermost reduced dimension steps over lines that lie one behind the other and are worth joining. */
-static bool joins(const plan *p, pyad_walk_dim cols)
+/* Whether the innermost reduced dimension steps over vectors that lie one behind the other and are worth joining. */
+static bool joins(const plan *p, pyad_strided_dim cols)
 {
     if (p->reduced->ndim == 0 || cols.length >= NARROW || cols.stride[1] != 1)
         return false;
-    pyad_walk_dim lines = p->reduced->dim[p->reduced->ndim - 1];
-    return lines.stride[1] == cols.length && lines.length >= 2 * (WIDE / cols.length);
+    pyad_strided_dim vectors = p->reduced->dim[p->reduced->ndim - 1];
+    return vectors.stride[1] == cols.length && vectors.length >= 2 * (WIDE / cols.length);
 }
 
-/* Narrow lines: `group` of them are one wide line; the wide lines are added up, the groups of the result are added
- * up, and then the lines that made no full group. */
-static void reduce_joined(const plan *p, pyad_walk_dim cols, void *dst, const void *src)
+/* Narrow vectors: `group` of them are one wide vector; the wide vectors are added up, the groups of the result are added
+ * up, and then the vectors that made no full group. */
+static void reduce_joined(const plan *p, pyad_strided_dim cols, void *dst, const void *src)
 {
     int last = p->reduced->ndim - 1;
     int64_t count = p->reduced->dim[last].length;
     int64_t group = WIDE / cols.length;
     strip wide;
-    pyad_walk lines;
-    lines.ndim = p->reduced->ndim;
-    memcpy(lines.dim, p->reduced->dim, (size_t)lines.ndim * sizeof lines.dim[0]);
-    lines.dim[last] = (pyad_walk_dim){count / group, {0, group * cols.length, 0}};
-    plan part = *p;
-    part.onto = false;
-    part.reduced = &lines;
-    reduce_strip(&part, group * cols.length, &wide, 1, (line){src, 1});
+    pyad_strided_iter vectors;
+    vectors.ndim = p->reduced->ndim;
+    memcpy(vectors.dim, p->reduced->dim, (size_t)vectors.ndim * sizeof vectors.dim[0]);
+    vectors.dim[last] = (pyad_strided_dim){count / group, {0, group * cols.length, 0}};
+    plan most = *p;
+    most.onto = false;
+    most.reduced = &vectors;
+    reduce_strip(&most, group * cols.length, &wide, 1, (vector){src, 1});
 
-    pyad_walk groups;
+    pyad_strided_iter groups;
     groups.ndim = 1;
-    groups.dim[0] = (pyad_walk_dim){group, {0, cols.length, 0}};
+    groups.dim[0] = (pyad_strided_dim){group, {0, cols.length, 0}};
     plan fold = *p;
     fold.reduced = &groups;
-    reduce_strip(&fold, cols.length, dst, cols.stride[0], (line){&wide, 1});
+    reduce_strip(&fold, cols.length, dst, cols.stride[0], (vector){&wide, 1});
     if (count % group > 0) {
         const void *rest = pyad_at_const(src, (count - count % group) * cols.length, p->item);
-        lines.dim[last] = (pyad_walk_dim){count % group, {0, cols.length, 0}};
-        part.onto = true;
-        reduce_strip(&part, cols.length, dst, cols.stride[0], (line){rest, 1});
+        vectors.dim[last] = (pyad_strided_dim){count % group, {0, cols.length, 0}};
+        most.onto = true;
+        reduce_strip(&most, cols.length, dst, cols.stride[0], (vector){rest, 1});
     }
 }
 
-static void reduce_line(const plan *p, pyad_walk_dim cols, void *dst, const void *src)
+static void reduce_strips(const plan *p, pyad_strided_dim cols, void *dst, const void *src)
 {
     for (int64_t start = 0; start < cols.length; start += STRIP) {
         int64_t count = cols.length - start < STRIP ? cols.length - start : STRIP;
         void *to = pyad_at(dst, start * cols.stride[0], p->item);
-        line from = {pyad_at_const(src, start * cols.stride[1], p->item), cols.stride[1]};
+        vector from = {pyad_at_const(src, start * cols.stride[1], p->item), cols.stride[1]};
         reduce_strip(p, count, to, cols.stride[0], from);
     }
 }
@@ -318,7 +318,7 @@ static void reduce_line(const plan *p, pyad_walk_dim cols, void *dst, const void
 static void reduce_columns(const plan *p, void *dst, const void *src)
 {
     int outer = p->kept->ndim > 0 ? p->kept->ndim - 1 : 0;
-    pyad_walk_dim cols = p->kept->ndim > 0 ? p->kept->dim[outer] : (pyad_walk_dim){1, {1, 1, 0}};
+    pyad_strided_dim cols = p->kept->ndim > 0 ? p->kept->dim[outer] : (pyad_strided_dim){1, {1, 1, 0}};
     bool joined = joins(p, cols);
     pyad_cursor at;
     pyad_cursor_start(&at, outer);
@@ -328,7 +328,7 @@ static void reduce_columns(const plan *p, void *dst, const void *src)
         if (joined)
             reduce_joined(p, cols, to, from);
         else
-            reduce_line(p, cols, to, from);
+            reduce_strips(p, cols, to, from);
     } while (pyad_cursor_next(&at, p->kept, outer));
 }
 
@@ -346,13 +346,13 @@ static void plan_start(plan *p, pyad_reduction kind, int dtype)
     p->combine = p->isa->loop[loops[kind]][dtype == PYAD_F64];
 }
 
-static int64_t shortest_step(const pyad_walk *walk)
+static int64_t shortest_step(const pyad_strided_iter *iter)
 {
-    int64_t step = walk->dim[walk->ndim - 1].stride[1];
+    int64_t step = iter->dim[iter->ndim - 1].stride[1];
     return step < 0 ? -step : step;
 }
 
-static void run_part(const void *context, const pyad_walk *kept, void *dst, const void *src)
+static void run_chunk(const void *context, const pyad_strided_iter *kept, void *dst, const void *src)
 {
     plan p = *(const plan *)context;
     p.kept = kept;
@@ -361,18 +361,19 @@ static void run_part(const void *context, const pyad_walk *kept, void *dst, cons
 
 static void plan_run(plan *p, axes_split *split, void *dst, const void *src)
 {
-    pyad_walk_sort(&split->kept, 1);
-    pyad_walk_merge(&split->kept);
-    pyad_walk_sort(&split->reduced, 1);
-    pyad_walk_merge(&split->reduced);
+    pyad_strided_iter_sort(&split->kept, 1);
+    pyad_strided_iter_merge(&split->kept);
+    pyad_strided_iter_sort(&split->reduced, 1);
+    pyad_strided_iter_merge(&split->reduced);
     p->kept = &split->kept;
     p->reduced = &split->reduced;
     p->rows = p->reduced->ndim > 0;
     if (p->rows && p->kept->ndim > 0)
         p->rows = shortest_step(p->reduced) < shortest_step(p->kept);
-    pyad_parts parts = {run_part, p, p->kept, p->item, p->item, p->rows || p->kept->ndim > 1 ? 1 : PART, 0};
-    parts.cost = pyad_walk_size(p->kept) * pyad_walk_size(p->reduced) * (int64_t)p->item * COST;
-    pyad_parts_run(&parts, dst, src);
+    pyad_parallel_for work = {run_chunk, p, p->kept, p->item, p->item, p->rows || p->kept->ndim > 1 ? 1 : CHUNK_COLUMNS,
+                              0};
+    work.cost = pyad_strided_iter_size(p->kept) * pyad_strided_iter_size(p->reduced) * (int64_t)p->item * COST;
+    pyad_parallel_for_run(&work, dst, src);
 }
 
 /* One run, of which each thread takes pieces. */
@@ -403,7 +404,7 @@ static double reduce_all(pyad_reduction kind, pyad_view src)
     int64_t each = (n / MOST_PIECES / PIECE + 1) * PIECE;
     int64_t count = (n + each - 1) / each;
     pieces all = {.kind = kind, .src = src, .each = each};
-    pyad_pool_run(run_piece, &all, count);
+    pyad_thread_pool_run(run_piece, &all, count);
     return run_f64(p.isa, kind, count, all.result);
 }
 
@@ -443,7 +444,8 @@ void pyad_reduce(pyad_reduction kind, pyad_view dst, pyad_view src, uint32_t axe
     }
     for (int axis = 0; axis < src.layout->ndim; axis++) {
         bool gone = axes >> axis & 1u;
-        pyad_walk_push(gone ? &split.reduced : &split.kept, shape[axis], gone ? 0 : dst_stride[axis], strides[axis], 0);
+        pyad_strided_iter_push(gone ? &split.reduced : &split.kept, shape[axis], gone ? 0 : dst_stride[axis],
+                               strides[axis], 0);
     }
     plan_run(&p, &split, dst.data, src.data);
 }
@@ -492,7 +494,7 @@ void pyad_reduce_add(pyad_view dst, pyad_view src)
     for (int axis = 0; axis < src.layout->ndim; axis++) {
         bool gone = axis < shift || dst_shape[axis - shift] != shape[axis];
         int64_t dst_stride = gone ? 0 : dst_strides[axis - shift];
-        pyad_walk_push(gone ? &split.reduced : &split.kept, shape[axis], dst_stride, strides[axis], 0);
+        pyad_strided_iter_push(gone ? &split.reduced : &split.kept, shape[axis], dst_stride, strides[axis], 0);
     }
     plan_run(&p, &split, dst.data, src.data);
 }

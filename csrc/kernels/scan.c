@@ -1,26 +1,26 @@
 /* Running sums, running products and first-order recurrences along one axis.
  *
- * Steps are taken one after the other, as NumPy takes them, so the results have NumPy's bits. Where neighbouring lines
- * lie side by side in memory, a step is one vector operation over many lines. */
+ * Steps are taken one after the other, as NumPy takes them, so the results have NumPy's bits. Where neighbouring scans
+ * lie side by side in memory, a step is one vector operation over many of them. */
 #include "kernels/kernels.h"
 
 #include "array/strided_iter.h"
 #include "simd/dispatch.h"
 
 enum {
-    SIDE = 8,   /* lines side by side from which on a step is worth a call */
-    STRIP = 512 /* lines that are worked on at once, so that two steps stay in the first cache */
+    SIDE = 8,   /* scans side by side from which on a step is worth a call */
+    STRIP = 512 /* scans that are worked on at once, so that two steps stay in the first cache */
 };
 
-/* One call. Operand 0 of the walk: destination, 1: the terms, 2: the factors (recurrences only). */
+/* One call. Operand 0 of the iterator: destination, 1: the terms, 2: the factors (recurrences only). */
 typedef struct job {
     pyad_scan_kind kind;
     bool wide; /* float64 */
     size_t item;
     int64_t n;
-    int64_t step[PYAD_WALK_OPERANDS]; /* along the axis, in the direction of the scan */
+    int64_t step[PYAD_STRIDED_OPERANDS]; /* along the axis, in the direction of the scan */
     const pyad_isa_table *isa;
-    pyad_walk walk;
+    pyad_strided_iter iter;
 } job;
 
 /* A place in each operand. */
@@ -38,7 +38,7 @@ static place at_offset(const job *j, place base, const int64_t *offset, int64_t 
 }
 
 #define SCAN_LINE(S, T)                           \
-    static void line_##S(const job *j, place p)   \
+    static void scan_##S(const job *j, place p)   \
     {                                             \
         T *out = p.out;                           \
         const T *x = p.terms;                     \
@@ -66,10 +66,10 @@ static void apply(const job *j, pyad_loop_id id, int64_t n, void *out, const voi
     j->isa->loop[id][j->wide](n, out, in, 0);
 }
 
-/* `n` lines side by side, at most STRIP. */
+/* `n` scans side by side, at most STRIP. */
 static void side_by_side(const job *j, int64_t n, place p)
 {
-    pyad_line_copy(j->item, n, p.out, 1, p.terms, 1);
+    pyad_strided_copy(j->item, n, p.out, 1, p.terms, 1);
     for (int64_t i = 1; i < j->n; i++) {
         const void *before = p.out;
         p = at_offset(j, p, j->step, 1);
@@ -84,36 +84,36 @@ static void side_by_side(const job *j, int64_t n, place p)
 
 static void run_sides(const job *j, place first)
 {
-    int outer = j->walk.ndim - 1;
-    int64_t lines = j->walk.dim[outer].length;
-    static const int64_t unit[PYAD_WALK_OPERANDS] = {1, 1, 1};
+    int outer = j->iter.ndim - 1;
+    int64_t scans = j->iter.dim[outer].length;
+    static const int64_t unit[PYAD_STRIDED_OPERANDS] = {1, 1, 1};
     pyad_cursor at;
     pyad_cursor_start(&at, outer);
     do {
         place base = at_offset(j, first, at.offset, 1);
-        for (int64_t done = 0; done < lines; done += STRIP)
-            side_by_side(j, lines - done < STRIP ? lines - done : STRIP, at_offset(j, base, unit, done));
-    } while (pyad_cursor_next(&at, &j->walk, outer));
+        for (int64_t done = 0; done < scans; done += STRIP)
+            side_by_side(j, scans - done < STRIP ? scans - done : STRIP, at_offset(j, base, unit, done));
+    } while (pyad_cursor_next(&at, &j->iter, outer));
 }
 
-static void run_lines(const job *j, place first)
+static void run_each(const job *j, place first)
 {
     pyad_cursor at;
-    pyad_cursor_start(&at, j->walk.ndim);
+    pyad_cursor_start(&at, j->iter.ndim);
     do {
         place p = at_offset(j, first, at.offset, 1);
         if (j->wide)
-            line_f64(j, p);
+            scan_f64(j, p);
         else
-            line_f32(j, p);
-    } while (pyad_cursor_next(&at, &j->walk, j->walk.ndim));
+            scan_f32(j, p);
+    } while (pyad_cursor_next(&at, &j->iter, j->iter.ndim));
 }
 
 static bool lies_side_by_side(const job *j)
 {
-    if (j->walk.ndim == 0)
+    if (j->iter.ndim == 0)
         return false;
-    const pyad_walk_dim *inner = &j->walk.dim[j->walk.ndim - 1];
+    const pyad_strided_dim *inner = &j->iter.dim[j->iter.ndim - 1];
     return inner->length >= SIDE && inner->stride[0] == 1 && inner->stride[1] == 1 &&
            (j->kind != PYAD_RECUR || inner->stride[2] == 1);
 }
@@ -128,23 +128,23 @@ void pyad_scan(pyad_scan_kind kind, pyad_view dst, pyad_view terms, const pyad_v
              .n = pyad_shape(dst.layout)[axis],
              .isa = pyad_isa()};
     const int64_t *shape = pyad_shape(dst.layout);
-    const int64_t *strides[PYAD_WALK_OPERANDS] = {pyad_strides(dst.layout), pyad_strides(terms.layout),
-                                                  pyad_strides(factors != NULL ? factors->layout : terms.layout)};
+    const int64_t *strides[PYAD_STRIDED_OPERANDS] = {pyad_strides(dst.layout), pyad_strides(terms.layout),
+                                                     pyad_strides(factors != NULL ? factors->layout : terms.layout)};
     place first = {dst.data, terms.data, factors != NULL ? factors->data : terms.data};
     for (int d = 0; d < dst.layout->ndim; d++) {
         if (d != axis)
-            pyad_walk_push(&j.walk, shape[d], strides[0][d], strides[1][d], strides[2][d]);
+            pyad_strided_iter_push(&j.iter, shape[d], strides[0][d], strides[1][d], strides[2][d]);
     }
-    for (int k = 0; k < PYAD_WALK_OPERANDS; k++)
+    for (int k = 0; k < PYAD_STRIDED_OPERANDS; k++)
         j.step[k] = strides[k][axis];
     if (reverse) {
         first = at_offset(&j, first, j.step, j.n - 1);
-        for (int k = 0; k < PYAD_WALK_OPERANDS; k++)
+        for (int k = 0; k < PYAD_STRIDED_OPERANDS; k++)
             j.step[k] = -j.step[k];
     }
-    pyad_walk_merge(&j.walk);
+    pyad_strided_iter_merge(&j.iter);
     if (lies_side_by_side(&j))
         run_sides(&j, first);
     else
-        run_lines(&j, first);
+        run_each(&j, first);
 }

@@ -9,7 +9,7 @@
 
 enum {
     SCRATCH = 8192,  /* elements that fit the first and second cache: columns are worked on so many at a time */
-    LINE = 16,       /* columns that share a cache line */
+    CACHE_LINE = 16,       /* columns that share a cache line */
     SHORT = 32,      /* contiguous rows up to this length are turned into columns, many of which make a vector */
     TURNED = 2048,   /* elements turned at once */
     LONG = 128,      /* beyond this length, sums along columns are not accurate enough one by one */
@@ -17,7 +17,7 @@ enum {
     COST = 200       /* about so many picoseconds a byte */
 };
 
-/* A line of STRIP columns. */
+/* A row of STRIP columns. */
 typedef union strip {
     float f32[STRIP];
     double f64[STRIP];
@@ -40,7 +40,7 @@ struct job {
     void *scratch;     /* for run_gathered */
     block_run *run;    /* for run_blocks, */
     int64_t block;     /* and how many columns it is given at most */
-    pyad_walk walk;    /* the other dimensions; operand 0: destination, 1: source */
+    pyad_strided_iter iter;    /* the other dimensions; operand 0: destination, 1: source */
 };
 
 static void row_f32(const job *j, float *out, const float *x)
@@ -75,10 +75,10 @@ static void row(const job *j, void *out, const void *x)
 static void run_rows(const job *j, void *dst, void *src)
 {
     pyad_cursor at;
-    pyad_cursor_start(&at, j->walk.ndim);
+    pyad_cursor_start(&at, j->iter.ndim);
     do {
         row(j, pyad_at(dst, at.offset[0], j->item), pyad_at_const(src, at.offset[1], j->item));
-    } while (pyad_cursor_next(&at, &j->walk, j->walk.ndim));
+    } while (pyad_cursor_next(&at, &j->iter, j->iter.ndim));
 }
 
 static void apply(const job *j, pyad_loop_id id, int64_t n, void *out, const void *a, const void *b)
@@ -104,9 +104,9 @@ static void find_most(const job *j, int64_t n, strip *most, pyad_plane src)
     make_finite(j, n, most);
 }
 
-/* `n` neighbouring columns, at most STRIP, as passes over lines of them. Rows of the planes are steps along the axis;
+/* `n` neighbouring columns, at most STRIP, as passes over rows of them. Rows of the planes are steps along the axis;
  * columns have unit stride. dst may be src. */
-static void run_lines(const job *j, int64_t n, pyad_plane dst, pyad_plane src)
+static void run_side_by_side(const job *j, int64_t n, pyad_plane dst, pyad_plane src)
 {
     strip most;
     strip sum;
@@ -129,8 +129,8 @@ static void run_lines(const job *j, int64_t n, pyad_plane dst, pyad_plane src)
         return;
     }
     for (int64_t i = 0; i < j->n; i++) {
-        void *line = pyad_at(dst.data, i * dst.row_stride, j->item);
-        apply(j, j->kind == PYAD_SOFTMAX ? PYAD_LOOP_DIV : PYAD_LOOP_SUB, n, line, line, &sum);
+        void *row = pyad_at(dst.data, i * dst.row_stride, j->item);
+        apply(j, j->kind == PYAD_SOFTMAX ? PYAD_LOOP_DIV : PYAD_LOOP_SUB, n, row, row, &sum);
     }
 }
 
@@ -142,38 +142,38 @@ static void run_turned(const job *j, int64_t count, pyad_plane dst, pyad_plane s
         double f64[TURNED];
     } room;
     pyad_plane turned = {&room, count, 1};
-    pyad_plane_copy(j->item, j->n, count, turned, src);
+    pyad_strided_copy_2d(j->item, j->n, count, turned, src);
     if (j->kind == PYAD_LOGSUMEXP) {
-        run_lines(j, count, dst, turned);
+        run_side_by_side(j, count, dst, turned);
         return;
     }
-    run_lines(j, count, turned, turned);
-    pyad_plane_copy(j->item, j->n, count, dst, turned);
+    run_side_by_side(j, count, turned, turned);
+    pyad_strided_copy_2d(j->item, j->n, count, dst, turned);
 }
 
 /* `count` neighbouring columns: gathered as rows, computed in place, and put where they belong. */
 static void run_gathered(const job *j, int64_t count, pyad_plane dst, pyad_plane src)
 {
     pyad_plane rows = {j->scratch, 1, j->n};
-    pyad_plane_copy(j->item, j->n, count, rows, src);
+    pyad_strided_copy_2d(j->item, j->n, count, rows, src);
     for (int64_t i = 0; i < count; i++) {
         void *x = pyad_at(rows.data, i * j->n, j->item);
         row(j, j->kind == PYAD_LOGSUMEXP ? pyad_at(dst.data, i * dst.col_stride, j->item) : x, x);
     }
     if (j->kind != PYAD_LOGSUMEXP)
-        pyad_plane_copy(j->item, j->n, count, dst, rows);
+        pyad_strided_copy_2d(j->item, j->n, count, dst, rows);
 }
 
-static pyad_walk_dim columns_of(const job *j)
+static pyad_strided_dim columns_of(const job *j)
 {
-    return j->walk.ndim > 0 ? j->walk.dim[j->walk.ndim - 1] : (pyad_walk_dim){1, {1, 1, 0}};
+    return j->iter.ndim > 0 ? j->iter.dim[j->iter.ndim - 1] : (pyad_strided_dim){1, {1, 1, 0}};
 }
 
 /* Up to `block` columns at a time, over all dimensions. Rows of the planes are steps along the axis. */
 static void run_blocks(const job *j, void *dst, void *src)
 {
-    int outer = j->walk.ndim > 0 ? j->walk.ndim - 1 : 0;
-    pyad_walk_dim cols = columns_of(j);
+    int outer = j->iter.ndim > 0 ? j->iter.ndim - 1 : 0;
+    pyad_strided_dim cols = columns_of(j);
     pyad_cursor at;
     pyad_cursor_start(&at, outer);
     do {
@@ -185,14 +185,14 @@ static void run_blocks(const job *j, void *dst, void *src)
             pyad_plane from = {pyad_at(src, src_offset, j->item), j->src_step, cols.stride[1]};
             j->run(j, count, to, from);
         }
-    } while (pyad_cursor_next(&at, &j->walk, outer));
+    } while (pyad_cursor_next(&at, &j->iter, outer));
 }
 
 static int64_t block_columns(int64_t columns, int64_t n)
 {
-    int64_t fitting = SCRATCH / n - SCRATCH / n % LINE;
-    if (fitting < LINE)
-        fitting = LINE;
+    int64_t fitting = SCRATCH / n - SCRATCH / n % CACHE_LINE;
+    if (fitting < CACHE_LINE)
+        fitting = CACHE_LINE;
     return columns < fitting ? columns : fitting;
 }
 
@@ -212,7 +212,7 @@ static pyad_status run_columns(job *j, pyad_view dst, pyad_view src, pyad_mem *m
 }
 
 /* The other dimensions, with the steps of a contiguous destination. */
-static void fill_walk(job *j, const pyad_layout *src, int axis)
+static void fill_iter(job *j, const pyad_layout *src, int axis)
 {
     const int64_t *shape = pyad_shape(src);
     const int64_t *strides = pyad_strides(src);
@@ -226,10 +226,10 @@ static void fill_walk(job *j, const pyad_layout *src, int axis)
         if (d != axis || j->kind != PYAD_LOGSUMEXP)
             step *= shape[d];
     }
-    j->walk.ndim = 0;
+    j->iter.ndim = 0;
     for (int d = 0; d < src->ndim; d++) {
         if (d != axis)
-            pyad_walk_push(&j->walk, shape[d], dst_stride[d], strides[d], 0);
+            pyad_strided_iter_push(&j->iter, shape[d], dst_stride[d], strides[d], 0);
     }
 }
 
@@ -237,25 +237,26 @@ static void fill_walk(job *j, const pyad_layout *src, int axis)
 static int64_t turned_columns(int64_t n)
 {
     int64_t columns = TURNED / n < STRIP ? TURNED / n : STRIP;
-    return columns - columns % LINE;
+    return columns - columns % CACHE_LINE;
 }
 
 /* Some of the other dimensions' positions. The source is only read. */
-static void run_part(const void *context, const pyad_walk *walk, void *dst, const void *src)
+static void run_chunk(const void *context, const pyad_strided_iter *iter, void *dst, const void *src)
 {
     job j = *(const job *)context;
-    j.walk = *walk;
+    j.iter = *iter;
     if (j.run != NULL)
         run_blocks(&j, dst, (void *)(uintptr_t)src);
     else
         run_rows(&j, dst, (void *)(uintptr_t)src);
 }
 
-static void run_parts(const job *j, pyad_view dst, pyad_view src)
+static void run_parallel(const job *j, pyad_view dst, pyad_view src)
 {
     int64_t cost = src.layout->size * (int64_t)j->item * COST;
-    int64_t unit = j->run != NULL && j->walk.ndim == 1 ? j->block : 1;
-    pyad_parts_run(&(pyad_parts){run_part, j, &j->walk, j->item, j->item, unit, cost}, dst.data, src.data);
+    int64_t unit = j->run != NULL && j->iter.ndim == 1 ? j->block : 1;
+    pyad_parallel_for_run(&(pyad_parallel_for){run_chunk, j, &j->iter, j->item, j->item, unit, cost}, dst.data,
+                          src.data);
 }
 
 pyad_status pyad_softmax(pyad_mem *mem, pyad_softmax_kind kind, pyad_view dst, pyad_view src, int axis)
@@ -269,22 +270,22 @@ pyad_status pyad_softmax(pyad_mem *mem, pyad_softmax_kind kind, pyad_view dst, p
     j.n = pyad_shape(src.layout)[axis];
     j.src_step = pyad_strides(src.layout)[axis];
     j.isa = pyad_isa();
-    fill_walk(&j, src.layout, axis);
+    fill_iter(&j, src.layout, axis);
     bool in_rows = j.n == 1 || (j.src_step == 1 && (j.dst_step == 1 || kind == PYAD_LOGSUMEXP));
     if (!in_rows)
-        pyad_walk_sort(&j.walk, 1);
-    pyad_walk_merge(&j.walk);
-    pyad_walk_dim cols = columns_of(&j);
+        pyad_strided_iter_sort(&j.iter, 1);
+    pyad_strided_iter_merge(&j.iter);
+    pyad_strided_dim cols = columns_of(&j);
     j.run = NULL;
-    if (in_rows && j.n <= SHORT && cols.length >= LINE && (kind != PYAD_LOGSUMEXP || cols.stride[0] == 1)) {
+    if (in_rows && j.n <= SHORT && cols.length >= CACHE_LINE && (kind != PYAD_LOGSUMEXP || cols.stride[0] == 1)) {
         j.run = run_turned;
         j.block = turned_columns(j.n);
-    } else if (!in_rows && j.n <= LONG && cols.length >= 2 * LINE && cols.stride[0] == 1 && cols.stride[1] == 1) {
-        j.run = run_lines;
+    } else if (!in_rows && j.n <= LONG && cols.length >= 2 * CACHE_LINE && cols.stride[0] == 1 && cols.stride[1] == 1) {
+        j.run = run_side_by_side;
         j.block = STRIP;
     } else if (!in_rows) {
         return run_columns(&j, dst, src, mem);
     }
-    run_parts(&j, dst, src);
+    run_parallel(&j, dst, src);
     return PYAD_OK;
 }

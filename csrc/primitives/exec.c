@@ -65,7 +65,7 @@ static pyad_status run_loop(const pyad_env *env, int loop, int nargs, const pyad
     if (pyad_dtype_is_complex(in[nargs - 1].layout->dtype))
         return run_complex(env, loop, nargs, in, out);
     int wide = in[nargs - 1].layout->dtype == PYAD_F64;
-    pyad_step step = {
+    pyad_elementwise_step step = {
         .loop = (uint8_t)loop,
         .wide = (uint8_t)wide,
         .arity = (uint8_t)nargs,
@@ -80,9 +80,9 @@ static pyad_status run_loop(const pyad_env *env, int loop, int nargs, const pyad
     pyad_view views[3];
     for (int k = 0; k < nargs; k++)
         views[k] = pyad_value_view(&in[k]);
-    pyad_sink sink = {.reg = (uint16_t)nargs, .data = out->data};
-    pyad_blocks blocks = {&step, 1, nargs, views, 1, &sink, layout};
-    return pyad_blocks_run(env->mem, &blocks);
+    pyad_elementwise_output output = {.reg = (uint16_t)nargs, .data = out->data};
+    pyad_elementwise work = {&step, 1, nargs, views, 1, &output, layout};
+    return pyad_elementwise_run(env->mem, &work);
 }
 
 static pyad_status exec_loop(const pyad_env *env, int loop, int nargs, const pyad_value *in, pyad_value *out)
@@ -110,7 +110,7 @@ pyad_status pyad_exec_copy(const pyad_env *env, const pyad_value *in, pyad_value
 
 bool pyad_shares_memory(int kernel, const pyad_layout *in, const pyad_layout *out)
 {
-    if (kernel == PYAD_KERNEL_WINDOW)
+    if (kernel == PYAD_KERNEL_STRIDED_VIEW)
         return in->contiguous;
     return kernel != PYAD_KERNEL_RESHAPE || in->contiguous || !out->contiguous || out->size == 0;
 }
@@ -122,7 +122,7 @@ static pyad_status window_of_copy(const pyad_env *env, const int64_t *params, co
     pyad_layout_any window;
     int64_t offset;
     PYAD_TRY(pyad_exec_copy(env, in, &flat));
-    pyad_status status = pyad_window_layout(flat.layout, params + 1, &window, &offset);
+    pyad_status status = pyad_strided_view_layout(flat.layout, params + 1, &window, &offset);
     if (status == PYAD_OK) {
         char *at = (char *)flat.data + offset * (int64_t)pyad_dtype_size(flat.layout->dtype);
         status = pyad_exec_copy(env, &(pyad_value){&window.layout, at, NULL}, out);
@@ -259,7 +259,7 @@ static pyad_status run_fresh(const pyad_env *env, int kernel, const int64_t *par
         return run_unslice(values, in, out);
     case PYAD_KERNEL_ASSIGN:
     case PYAD_KERNEL_ASSIGN_AT:
-    case PYAD_KERNEL_ADD_PART:
+    case PYAD_KERNEL_ADD_SLICE:
     case PYAD_KERNEL_ADD_ROWS:
         if (src.data != dst.data)
             pyad_copy(dst, src);
@@ -344,7 +344,7 @@ pyad_status pyad_exec(const pyad_env *env, int kernel, const int64_t *params, in
         layout = pyad_layout_keep(env->arena, &any.layout);
     if (layout == NULL)
         return PYAD_ERR_MEMORY;
-    if (kernel == PYAD_KERNEL_WINDOW && !in[0].layout->contiguous)
+    if (kernel == PYAD_KERNEL_STRIDED_VIEW && !in[0].layout->contiguous)
         return window_of_copy(env, params, &in[0], out);
     if (pyad_kernel_is_view(kernel))
         return exec_view(env, kernel, &in[0], layout, offset, out);

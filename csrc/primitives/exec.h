@@ -11,16 +11,16 @@
  *   UNSLICE             ndim, full shape, then as SLICE            PUT  rows
  *   UNPICK              classes           SUM_SQUARES  1 for the mean, 0 for the sum
  *   CUMSUM, CUMPROD, RECUR  axis, from the end
- *   WINDOW, ASSIGN, ADD_PART  offset, ndim, shape, strides: a part of operand 0, in elements of its C order
+ *   STRIDED_VIEW, ASSIGN, ADD_SLICE  offset, ndim, shape, strides: a part of operand 0, in elements of its C order
  * RECUR's operands are the terms and the factors. ASSIGN gives operand 0 with that part replaced by operand 1, which
  * broadcasts to it. ASSIGN_AT replaces single elements: operand 2 holds their places in C order, which are distinct;
  * operand 1 is one number or one for each.
  *
- * ADD_PART and ADD_ROWS are made by the passes over graphs and are never on a tape. ADD_PART gives operand 0 with operand
+ * ADD_SLICE and ADD_ROWS are made by the passes over graphs and are never on a tape. ADD_SLICE gives operand 0 with operand
  * 1, which broadcasts, added to a part that has no stride 0. ADD_ROWS adds the rows operand 1 to operand 0 at the indices
  * operand 2; those of one index add up. */
-#ifndef PYAD_EXEC_H
-#define PYAD_EXEC_H
+#ifndef PYAD_PRIMITIVES_EXEC_H
+#define PYAD_PRIMITIVES_EXEC_H
 
 #include "array/array.h"
 #include "primitives/list.h"
@@ -32,10 +32,10 @@ pyad_status pyad_kernel_check(pyad_message *message, int kernel, const int64_t *
 /* Number of operands; -1 when any number. */
 int pyad_kernel_nargs(int kernel);
 bool pyad_kernel_is_view(int kernel);
-/* Reads of and writes into parts of arrays, whose rules the engine has built in (apply_write.c). */
-static inline bool pyad_kernel_is_part(int kernel)
+/* Reads of and writes into parts of arrays, whose rules the engine has built in (apply_assign.c). */
+static inline bool pyad_kernel_is_indexing(int kernel)
 {
-    return kernel == PYAD_KERNEL_SLICE || kernel == PYAD_KERNEL_WINDOW || kernel == PYAD_KERNEL_ASSIGN ||
+    return kernel == PYAD_KERNEL_SLICE || kernel == PYAD_KERNEL_STRIDED_VIEW || kernel == PYAD_KERNEL_ASSIGN ||
            kernel == PYAD_KERNEL_ASSIGN_AT;
 }
 
@@ -74,19 +74,20 @@ pyad_status pyad_exec_copy(const pyad_env *env, const pyad_value *in, pyad_value
 /* The view that a SLICE makes: its layout and offset. `params` points at the first (start, step, count). */
 pyad_status pyad_slice_layout(const pyad_layout *in, const int64_t *params, pyad_layout_any *out, int64_t *offset);
 
-/* The same for a WINDOW or ASSIGN; `in` is contiguous (or the layout of a contiguous copy is meant). `params` points at
+/* The same for a STRIDED_VIEW or ASSIGN; `in` is contiguous (or the layout of a contiguous copy is meant). `params` points at
  * the offset. PYAD_ERR_VALUE where the part is not inside. */
-pyad_status pyad_window_layout(const pyad_layout *in, const int64_t *params, pyad_layout_any *out, int64_t *offset);
+pyad_status pyad_strided_view_layout(const pyad_layout *in, const int64_t *params, pyad_layout_any *out,
+                                     int64_t *offset);
 
-/* pyad_infer of WINDOW and of what pyad_exec_write does (infer_write.c); `params` without their count. */
-pyad_status pyad_infer_part(pyad_message *message, int kernel, const int64_t *params, const pyad_layout *const *in,
-                            pyad_layout_any *out, int64_t *offset);
+/* pyad_infer of STRIDED_VIEW and of what pyad_exec_write does (infer_assign.c); `params` without their count. */
+pyad_status pyad_infer_indexing(pyad_message *message, int kernel, const int64_t *params, const pyad_layout *const *in,
+                                pyad_layout_any *out, int64_t *offset);
 
 /* Whether a result with this layout lies over the operand's memory. A reshape may have to move things, and a window
  * counts elements in C order. */
 bool pyad_shares_memory(int kernel, const pyad_layout *in, const pyad_layout *out);
 
-/* exec_write.c. What ASSIGN, ASSIGN_AT, ADD_PART and ADD_ROWS do to memory that already holds operand 0, contiguous, and
+/* exec_assign.c. What ASSIGN, ASSIGN_AT, ADD_SLICE and ADD_ROWS do to memory that already holds operand 0, contiguous, and
  * has nothing in common with the other operands. `values`: the static parameters without their count. Everything that can
  * fail is done before anything is written. */
 pyad_status pyad_exec_write(const pyad_env *env, int kernel, const int64_t *values, const pyad_value *in,

@@ -37,7 +37,7 @@ static pyad_status write_window(const int64_t *values, const pyad_value *in, pya
 {
     pyad_layout_any window;
     int64_t offset;
-    PYAD_TRY(pyad_window_layout(whole.layout, values, &window, &offset));
+    PYAD_TRY(pyad_strided_view_layout(whole.layout, values, &window, &offset));
     char *at = (char *)whole.data + offset * (int64_t)pyad_dtype_size(whole.layout->dtype);
     pyad_copy((pyad_view){&window.layout, at}, pyad_value_view(&in[1]));
     return PYAD_OK;
@@ -69,13 +69,13 @@ static pyad_status write_places(const pyad_env *env, const pyad_value *in, pyad_
     return status;
 }
 
-static pyad_status add_part(const int64_t *values, const pyad_value *in, pyad_view whole)
+static pyad_status add_slice(const int64_t *values, const pyad_value *in, pyad_view whole)
 {
     pyad_layout_any window;
     pyad_layout_any wide;
     int64_t offset;
     int64_t strides[PYAD_MAX_NDIM];
-    PYAD_TRY(pyad_window_layout(whole.layout, values, &window, &offset));
+    PYAD_TRY(pyad_strided_view_layout(whole.layout, values, &window, &offset));
     const pyad_layout *part = &window.layout;
     pyad_broadcast_strides(in[1].layout, part->ndim, pyad_shape(part), strides);
     PYAD_TRY(pyad_layout_fill_strided(&wide, part->dtype, part->ndim, pyad_shape(part), strides));
@@ -101,8 +101,8 @@ pyad_status pyad_exec_write(const pyad_env *env, int kernel, const int64_t *valu
     switch (kernel) {
     case PYAD_KERNEL_ASSIGN:
         return write_window(values, in, whole);
-    case PYAD_KERNEL_ADD_PART:
-        return add_part(values, in, whole);
+    case PYAD_KERNEL_ADD_SLICE:
+        return add_slice(values, in, whole);
     case PYAD_KERNEL_ADD_ROWS:
         return add_rows(env, in, whole);
     default:

@@ -44,7 +44,7 @@ static pyad_status infer_complex(pyad_message *message, int kernel, const pyad_l
     if (!is_complex)
         return pyad_fail(message, PYAD_ERR_DTYPE, "%s: operand has dtype %s, expected complex64 or complex128",
                          pyad_kernel_name(kernel), pyad_dtype_name(in->dtype));
-    int dtype = kernel == PYAD_KERNEL_IMAG ? pyad_dtype_part(in->dtype) : in->dtype;
+    int dtype = kernel == PYAD_KERNEL_IMAG ? pyad_dtype_real(in->dtype) : in->dtype;
     return fill_result(message, kernel, dtype, in->ndim, pyad_shape(in), out);
 }
 
@@ -508,14 +508,14 @@ pyad_status pyad_infer(pyad_message *message, int kernel, const int64_t *params,
         return infer_slice(message, values, x, out, offset);
     case PYAD_KERNEL_UNSLICE:
         return infer_unslice(message, values, x, out);
-    case PYAD_KERNEL_WINDOW:
+    case PYAD_KERNEL_STRIDED_VIEW:
     case PYAD_KERNEL_ASSIGN:
     case PYAD_KERNEL_ASSIGN_AT:
-        return pyad_infer_part(message, kernel, values, in, out, offset);
-    case PYAD_KERNEL_ADD_PART:
+        return pyad_infer_indexing(message, kernel, values, in, out, offset);
+    case PYAD_KERNEL_ADD_SLICE:
     case PYAD_KERNEL_ADD_ROWS:
         PYAD_TRY(need_inexact(message, kernel, x));
-        return pyad_infer_part(message, kernel, values, in, out, offset);
+        return pyad_infer_indexing(message, kernel, values, in, out, offset);
     case PYAD_KERNEL_CAST:
         return fill_result(message, kernel, (int)values[0], x->ndim, pyad_shape(x), out);
     case PYAD_KERNEL_SUM:

@@ -21,7 +21,8 @@ static bool window_reach(int64_t offset, int ndim, const int64_t *shape, const i
     return true;
 }
 
-pyad_status pyad_window_layout(const pyad_layout *in, const int64_t *params, pyad_layout_any *out, int64_t *offset)
+pyad_status pyad_strided_view_layout(const pyad_layout *in, const int64_t *params, pyad_layout_any *out,
+                                     int64_t *offset)
 {
     int ndim = (int)params[1];
     const int64_t *shape = params + 2;
@@ -41,10 +42,10 @@ pyad_status pyad_window_layout(const pyad_layout *in, const int64_t *params, pya
 static pyad_status infer_window(pyad_message *message, const int64_t *params, const pyad_layout *in,
                                 pyad_layout_any *out, int64_t *offset)
 {
-    pyad_status status = pyad_window_layout(in, params, out, offset);
+    pyad_status status = pyad_strided_view_layout(in, params, out, offset);
     if (status != PYAD_OK) {
         char text[TEXT];
-        return pyad_fail(message, status, "window: the part is not inside an array of shape %s",
+        return pyad_fail(message, status, "strided_view: the part is not inside an array of shape %s",
                          pyad_shape_text(in, text, TEXT));
     }
     if (in->contiguous)
@@ -72,7 +73,7 @@ static pyad_status part_failure(pyad_message *message, int kernel, int dtype, co
     char right[TEXT];
     return pyad_fail(message, dtype == given->dtype ? PYAD_ERR_SHAPE : PYAD_ERR_DTYPE,
                      "%s: could not broadcast a value of shape %s (%s) into a part of shape %s (%s)",
-                     kernel == PYAD_KERNEL_ADD_PART ? "add_part" : "assign", pyad_shape_text(given, right, TEXT),
+                     kernel == PYAD_KERNEL_ADD_SLICE ? "add_slice" : "assign", pyad_shape_text(given, right, TEXT),
                      pyad_dtype_name(given->dtype), pyad_shape_text(part, left, TEXT), pyad_dtype_name(dtype));
 }
 
@@ -88,14 +89,14 @@ static bool has_zero_stride(const int64_t *params)
     return false;
 }
 
-/* ASSIGN and ADD_PART. */
+/* ASSIGN and ADD_SLICE. */
 static pyad_status infer_assign(pyad_message *message, int kernel, const int64_t *params, const pyad_layout *const *in,
                                 pyad_layout_any *out)
 {
     int64_t offset;
     PYAD_TRY(infer_window(message, params, in[0], out, &offset));
-    if (kernel == PYAD_KERNEL_ADD_PART && has_zero_stride(params))
-        return pyad_fail(message, PYAD_ERR_VALUE, "add_part: the part has a stride of 0, expected distinct places");
+    if (kernel == PYAD_KERNEL_ADD_SLICE && has_zero_stride(params))
+        return pyad_fail(message, PYAD_ERR_VALUE, "add_slice: the part has a stride of 0, expected distinct places");
     if (in[0]->dtype != in[1]->dtype || !broadcasts_to(in[1], &out->layout))
         return part_failure(message, kernel, in[0]->dtype, &out->layout, in[1]);
     return pyad_layout_fill(out, in[0]->dtype, in[0]->ndim, pyad_shape(in[0]));
@@ -140,12 +141,12 @@ static pyad_status infer_add_rows(pyad_message *message, const pyad_layout *cons
     return pyad_layout_fill(out, in[0]->dtype, in[0]->ndim, pyad_shape(in[0]));
 }
 
-pyad_status pyad_infer_part(pyad_message *message, int kernel, const int64_t *params, const pyad_layout *const *in,
-                            pyad_layout_any *out, int64_t *offset)
+pyad_status pyad_infer_indexing(pyad_message *message, int kernel, const int64_t *params, const pyad_layout *const *in,
+                                pyad_layout_any *out, int64_t *offset)
 {
-    if (kernel == PYAD_KERNEL_WINDOW)
+    if (kernel == PYAD_KERNEL_STRIDED_VIEW)
         return infer_window(message, params, in[0], out, offset);
-    if (kernel == PYAD_KERNEL_ASSIGN || kernel == PYAD_KERNEL_ADD_PART)
+    if (kernel == PYAD_KERNEL_ASSIGN || kernel == PYAD_KERNEL_ADD_SLICE)
         return infer_assign(message, kernel, params, in, out);
     if (kernel == PYAD_KERNEL_ADD_ROWS)
         return infer_add_rows(message, in, out);

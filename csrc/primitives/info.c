@@ -48,9 +48,9 @@ static int64_t least_params(int kernel)
     case PYAD_KERNEL_CUMPROD:
     case PYAD_KERNEL_RECUR:
         return 2;
-    case PYAD_KERNEL_WINDOW:
+    case PYAD_KERNEL_STRIDED_VIEW:
     case PYAD_KERNEL_ASSIGN:
-    case PYAD_KERNEL_ADD_PART:
+    case PYAD_KERNEL_ADD_SLICE:
         return 2;
     case PYAD_KERNEL_UNSLICE:
     case PYAD_KERNEL_CAST:
@@ -74,7 +74,7 @@ static bool takes_params(int kernel, const int64_t *params)
                kernel == PYAD_KERNEL_ADD_ROWS || kernel >= PYAD_KERNEL_MATMUL;
     if (params[0] < least_params(kernel))
         return false;
-    if (kernel == PYAD_KERNEL_WINDOW || kernel == PYAD_KERNEL_ASSIGN || kernel == PYAD_KERNEL_ADD_PART)
+    if (kernel == PYAD_KERNEL_STRIDED_VIEW || kernel == PYAD_KERNEL_ASSIGN || kernel == PYAD_KERNEL_ADD_SLICE)
         return params[2] >= 0 && params[2] <= PYAD_MAX_NDIM && params[0] == 2 + 2 * params[2];
     return kernel != PYAD_KERNEL_UNSLICE ||
            (params[1] >= 0 && params[1] <= PYAD_MAX_NDIM && params[0] == 1 + 4 * params[1]);

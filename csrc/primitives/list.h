@@ -2,8 +2,8 @@
  *
  * X(NAME, name, nargs, kind): nargs -1 takes any number. kind: VIEW gives new layout over the operand's memory where it
  * can, FRESH gives new memory. */
-#ifndef PYAD_KERNELS_IDS_H
-#define PYAD_KERNELS_IDS_H
+#ifndef PYAD_PRIMITIVES_LIST_H
+#define PYAD_PRIMITIVES_LIST_H
 
 #include "simd/dispatch.h"
 
@@ -14,10 +14,10 @@
     X(BROADCAST, broadcast_to, 1, VIEW)       \
     X(SLICE, slice, 1, VIEW)                  \
     X(UNSLICE, unslice, 1, FRESH)             \
-    X(WINDOW, window, 1, VIEW)                \
+    X(STRIDED_VIEW, strided_view, 1, VIEW)    \
     X(ASSIGN, assign, 2, FRESH)               \
     X(ASSIGN_AT, assign_at, 3, FRESH)         \
-    X(ADD_PART, add_part, 2, FRESH)           \
+    X(ADD_SLICE, add_slice, 2, FRESH)         \
     X(ADD_ROWS, add_rows, 3, FRESH)           \
     X(CAST, astype, 1, FRESH)                 \
     X(SUM, sum, 1, FRESH)                     \

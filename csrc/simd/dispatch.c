@@ -50,6 +50,6 @@ const pyad_isa_table *pyad_isa_level(const char *name)
 
 const pyad_loop_info pyad_loops[PYAD_LOOP_COUNT] = {PYAD_LOOP_LIST(PYAD_LOOP_INFO)};
 
-#define PYAD_FUSED_INFO(NAME, name, arity, first, second, side, scalars, result) {#name, first, second, side, scalars},
+#define PYAD_SUPER_INFO(NAME, name, arity, first, second, side, scalars, result) {#name, first, second, side, scalars},
 
-const pyad_fused_info pyad_fused[PYAD_FUSED_END - PYAD_LOOP_COUNT] = {PYAD_FUSED_LIST(PYAD_FUSED_INFO)};
+const pyad_super_info pyad_superloops[PYAD_SUPER_END - PYAD_LOOP_COUNT] = {PYAD_SUPER_LIST(PYAD_SUPER_INFO)};

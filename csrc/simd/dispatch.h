@@ -4,8 +4,8 @@
  * name; each compilation exports one table, and pyad_isa() picks the best one the processor runs. Nothing here knows of
  * layouts, tapes or allocation. Numerics: at most 2 ulp from the exact result; NaN, infinities, signed zeros and
  * denormals as NumPy has them. */
-#ifndef PYAD_KERNELS_ISA_H
-#define PYAD_KERNELS_ISA_H
+#ifndef PYAD_SIMD_DISPATCH_H
+#define PYAD_SIMD_DISPATCH_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -20,42 +20,42 @@ typedef enum pyad_loop_id {
 } pyad_loop_id;
 
 /* Counted on from the loops. */
-typedef enum pyad_fused_id {
-    PYAD_FUSED_BEFORE = PYAD_LOOP_COUNT - 1,
-#define PYAD_FUSED_ENUM(NAME, name, arity, first, second, side, scalars, result) PYAD_FUSED_##NAME,
-    PYAD_FUSED_LIST(PYAD_FUSED_ENUM)
-#undef PYAD_FUSED_ENUM
-        PYAD_FUSED_END
-} pyad_fused_id;
+typedef enum pyad_super_id {
+    PYAD_SUPER_BEFORE = PYAD_LOOP_COUNT - 1,
+#define PYAD_SUPER_ENUM(NAME, name, arity, first, second, side, scalars, result) PYAD_SUPER_##NAME,
+    PYAD_SUPER_LIST(PYAD_SUPER_ENUM)
+#undef PYAD_SUPER_ENUM
+        PYAD_SUPER_END
+} pyad_super_id;
 
 /* One pass over n >= 0 contiguous elements. Bit k of `scalars` is set when in[k] is a single element that stands for
  * all n. `out` may be the very memory of an operand; otherwise they do not overlap. Never all operands are scalars
  * unless n == 1. */
 typedef void (*pyad_loop)(int64_t n, void *out, const void *const *in, unsigned scalars);
 
-/* One step of a straight line of operations on single numbers. */
-typedef struct pyad_number_step {
-    uint32_t code;  /* PYAD_NUMBER_CODE, or PYAD_NUMBER_LOOP: the loop is called */
+/* One step of the scalar interpreter: an operation on single numbers. */
+typedef struct pyad_scalar_step {
+    uint32_t code;  /* PYAD_SCALAR_CODE, or PYAD_SCALAR_LOOP: the loop is called */
     pyad_loop loop;
     void *out;
     const void *in[3];
-} pyad_number_step;
+} pyad_scalar_step;
 
 /* Which operand is the result of the step before, in float64. */
-typedef enum pyad_number_case { PYAD_BOTH_READ, PYAD_FIRST_MADE, PYAD_SECOND_MADE } pyad_number_case;
-#define PYAD_NUMBER_CODE(loop, which) ((uint32_t)(loop) * 3u + (uint32_t)(which))
-#define PYAD_NUMBER_LOOP UINT32_MAX
+typedef enum pyad_scalar_case { PYAD_BOTH_READ, PYAD_FIRST_MADE, PYAD_SECOND_MADE } pyad_scalar_case;
+#define PYAD_SCALAR_CODE(loop, which) ((uint32_t)(loop) * 3u + (uint32_t)(which))
+#define PYAD_SCALAR_LOOP UINT32_MAX
 
 typedef struct pyad_isa_table {
     const char *name;                          /* "base", "v3", "v4" */
     pyad_loop loop[PYAD_LOOP_COUNT][2];        /* [id][0: float32 operands, 1: float64]; LOGIC has the same in both */
 
-    pyad_loop fused[PYAD_FUSED_END - PYAD_LOOP_COUNT][2];
+    pyad_loop superloop[PYAD_SUPER_END - PYAD_LOOP_COUNT][2];
 
-    /* The steps in their order; and whether a loop in float64 has a code, or its steps are all PYAD_NUMBER_LOOP. A step
-     * whose operand is "made" follows one in float64 that has a code. numbers.h */
-    void (*numbers)(int64_t count, const pyad_number_step *steps);
-    int (*number_has_code)(int loop);
+    /* The steps in their order; and whether a loop in float64 has a code, or its steps are all PYAD_SCALAR_LOOP. A step
+     * whose operand is "made" follows one in float64 that has a code. scalar_interpreter.h */
+    void (*run_scalars)(int64_t count, const pyad_scalar_step *steps);
+    int (*scalar_has_code)(int loop);
 
     /* Reductions of n contiguous elements. Sums are pairwise (error grows with log n); n == 0 gives 0. max and min
      * propagate NaN and need n >= 1. */
@@ -106,14 +106,14 @@ typedef struct pyad_loop_info {
 } pyad_loop_info;
 extern const pyad_loop_info pyad_loops[PYAD_LOOP_COUNT];
 
-/* A row of PYAD_FUSED_LIST. */
-typedef struct pyad_fused_info {
+/* A row of PYAD_SUPER_LIST. */
+typedef struct pyad_super_info {
     const char *name;
     int first;
     int second;
     int side;
     unsigned scalars;
-} pyad_fused_info;
-extern const pyad_fused_info pyad_fused[PYAD_FUSED_END - PYAD_LOOP_COUNT];
+} pyad_super_info;
+extern const pyad_super_info pyad_superloops[PYAD_SUPER_END - PYAD_LOOP_COUNT];
 
 #endif

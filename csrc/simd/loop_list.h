@@ -2,8 +2,8 @@
  *
  * X(NAME, name, arity, kind). kind: FLOAT takes and gives floats; COMPARE takes floats and gives bool; LOGIC takes and
  * gives bool; SELECT takes (bool, float, float). */
-#ifndef PYAD_KERNELS_LIST_H
-#define PYAD_KERNELS_LIST_H
+#ifndef PYAD_SIMD_LOOP_LIST_H
+#define PYAD_SIMD_LOOP_LIST_H
 
 #define PYAD_LOOP_LIST(X)                   \
     X(ADD, add, 2, FLOAT)                   \
@@ -73,9 +73,9 @@
  * X(NAME, name, arity, FIRST, SECOND, side, scalars, result). FIRST may be one of this list, too. side: which operand of
  * the second what the first makes may be: 1 the left one, 2 the right one. The operands are those of the first, then the
  * other of the second. scalars: which of them (a bit each) may be a single element; at most one at a time. */
-#define PYAD_FUSED_LIST(X)                                                                 \
+#define PYAD_SUPER_LIST(X)                                                                 \
     X(ADD_ADD, add_add, 3, PYAD_LOOP_ADD, PYAD_LOOP_ADD, 3, 0, a + b + c)                  \
-    X(ADD_ADD_ADD, add_add_add, 4, PYAD_FUSED_ADD_ADD, PYAD_LOOP_ADD, 3, 0, a + b + c + d) \
+    X(ADD_ADD_ADD, add_add_add, 4, PYAD_SUPER_ADD_ADD, PYAD_LOOP_ADD, 3, 0, a + b + c + d) \
     X(MUL_ADD, mul_add, 3, PYAD_LOOP_MUL, PYAD_LOOP_ADD, 3, 1, a *b + c)                   \
     X(MUL_FROM, mul_from, 3, PYAD_LOOP_MUL, PYAD_LOOP_SUB, 2, 5, c - a * b)                \
     X(MUL_MUL, mul_mul, 3, PYAD_LOOP_MUL, PYAD_LOOP_MUL, 3, 1, a * b * c)                  \

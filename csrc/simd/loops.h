@@ -1,10 +1,10 @@
-/* The element-wise loops: templates, and one instance for each row of list.h and each precision.
+/* The element-wise loops: templates, and one instance for each row of loop_list.h and each precision.
  *
  * Every loop begins with the case of one element, which is what chains of scalar operations run, and goes no further
  * there. Loops over cheap operations are left to the compiler whole. Loops over expensive ones work in blocks of a
  * constant length, so that there is no scalar remainder: a short last block is copied to a padded buffer. */
-#ifndef PYAD_KERNELS_LOOPS_H
-#define PYAD_KERNELS_LOOPS_H
+#ifndef PYAD_SIMD_LOOPS_H
+#define PYAD_SIMD_LOOPS_H
 
 #include "simd/math_log_root.h"
 

@@ -1,10 +1,10 @@
 /* What the vector mathematics of both precisions shares: bits of floats, multiply-add, polynomials.
  *
- * Every function of vmath_*.h is a branch-free scalar: the loops of loops.h inline it, and the compiler turns the loop
+ * Every function of math_*.h is a branch-free scalar: the loops of loops.h inline it, and the compiler turns the loop
  * into vector code. Selections are written with ?: over values already computed, bit work on unsigned integers, and
  * rounding to an integer by adding a large constant, because those have vector forms on every level. */
-#ifndef PYAD_KERNELS_VMATH_H
-#define PYAD_KERNELS_VMATH_H
+#ifndef PYAD_SIMD_MATH_COMMON_H
+#define PYAD_SIMD_MATH_COMMON_H
 
 #include <math.h>
 #include <stdint.h>

@@ -1,7 +1,7 @@
-/* Elementary functions in float32, branch-free; the same methods as vmath_f64.h, whose comments say why, with shorter
+/* Elementary functions in float32, branch-free; the same methods as math_f64.h, whose comments say why, with shorter
  * polynomials. */
-#ifndef PYAD_KERNELS_VMATH_F32_H
-#define PYAD_KERNELS_VMATH_F32_H
+#ifndef PYAD_SIMD_MATH_F32_H
+#define PYAD_SIMD_MATH_F32_H
 
 #include "simd/math_common.h"
 

@@ -1,7 +1,7 @@
 /* Elementary functions in float64, branch-free. At most 2 ulp; NaN, infinities, signed zeros and denormals as C has
  * them. The coefficients are minimax fits made for these argument ranges. */
-#ifndef PYAD_KERNELS_VMATH_F64_H
-#define PYAD_KERNELS_VMATH_F64_H
+#ifndef PYAD_SIMD_MATH_F64_H
+#define PYAD_SIMD_MATH_F64_H
 
 #include "simd/math_common.h"
 

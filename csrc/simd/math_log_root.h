@@ -1,7 +1,7 @@
-/* Logarithms and powers of other bases, cube root, logaddexp: built on the functions of vmath_f64.h and vmath_pow.h.
+/* Logarithms and powers of other bases, cube root, logaddexp: built on the functions of math_f64.h and math_pow.h.
  * And division with remainder, one element at a time. */
-#ifndef PYAD_KERNELS_VMATH_MORE_H
-#define PYAD_KERNELS_VMATH_MORE_H
+#ifndef PYAD_SIMD_MATH_LOG_ROOT_H
+#define PYAD_SIMD_MATH_LOG_ROOT_H
 
 #include "simd/math_pow.h"
 

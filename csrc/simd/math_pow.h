@@ -1,7 +1,7 @@
 /* x ** y in both precisions, branch-free for ordinary operands; the loops send the rare ones (zeros, infinities, NaN,
  * denormal or huge) to libm. */
-#ifndef PYAD_KERNELS_VMATH_POW_H
-#define PYAD_KERNELS_VMATH_POW_H
+#ifndef PYAD_SIMD_MATH_POW_H
+#define PYAD_SIMD_MATH_POW_H
 
 #include "simd/math_f32.h"
 #include "simd/math_f64.h"

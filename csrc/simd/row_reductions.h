@@ -1,6 +1,6 @@
 /* Kernels over one row of contiguous elements: sums, extremes, softmax and its kin, axpy, fingerprint. */
-#ifndef PYAD_KERNELS_ROWS_H
-#define PYAD_KERNELS_ROWS_H
+#ifndef PYAD_SIMD_ROW_REDUCTIONS_H
+#define PYAD_SIMD_ROW_REDUCTIONS_H
 
 #include "simd/loops.h"
 #include "simd/vector_types.h"

@@ -1,4 +1,4 @@
-/* The row kernels of one precision; rows.h includes it twice, with REAL, VEC, MASK and SUFFIXED defined. No guard. */
+/* The row kernels of one precision; row_reductions.h includes it twice, with REAL, VEC, MASK and SUFFIXED defined. No guard. */
 
 #define LANES ((int64_t)(sizeof(VEC) / sizeof(REAL)))
 /* A sum runs in 128 bytes of lanes whatever the vector's width, so that every level adds in the same order. */

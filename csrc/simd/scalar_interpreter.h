@@ -1,15 +1,15 @@
-/* Straight lines of operations on single numbers.
+/* The scalar interpreter: a row of operations on single numbers, one after the other.
  *
  * Each step says where its operands and its result are. Most often a step takes what the one before it has made: that is
  * still in a register, and to read it back from memory would take longer than the operation itself. So there are three
  * cases of each operation in float64: both operands from memory, the first (or only) one just made, the second one just
  * made. What is not listed here, and float32, goes through the loops, one element at a time. */
-#ifndef PYAD_KERNELS_NUMBERS_H
-#define PYAD_KERNELS_NUMBERS_H
+#ifndef PYAD_SIMD_SCALAR_INTERPRETER_H
+#define PYAD_SIMD_SCALAR_INTERPRETER_H
 
 #include "simd/loops.h"
 
-#define NUMBER_UNARY(X)          \
+#define SCALAR_UNARY(X)          \
     X(NEG, op_neg)               \
     X(ABS, op_abs)               \
     X(SIGN, op_sign)             \
@@ -24,7 +24,7 @@
     X(SIN, trig_sin)             \
     X(COS, trig_cos)
 
-#define NUMBER_BINARY(X)   \
+#define SCALAR_BINARY(X)   \
     X(ADD, op_add)         \
     X(SUB, op_sub)         \
     X(MUL, op_mul)         \
@@ -32,32 +32,32 @@
     X(MAXIMUM, op_maximum) \
     X(MINIMUM, op_minimum)
 
-static void run_numbers(int64_t count, const pyad_number_step *steps)
+static void run_scalars(int64_t count, const pyad_scalar_step *steps)
 {
     double made = 0.0;
-    for (const pyad_number_step *step = steps; step < steps + count; step++) {
+    for (const pyad_scalar_step *step = steps; step < steps + count; step++) {
         const double *a = step->in[0];
         const double *b = step->in[1];
         switch (step->code) {
-#define NUMBER_UNARY_CASES(NAME, function)                    \
-    case PYAD_NUMBER_CODE(PYAD_LOOP_##NAME, PYAD_BOTH_READ):  \
+#define SCALAR_UNARY_CASES(NAME, function)                    \
+    case PYAD_SCALAR_CODE(PYAD_LOOP_##NAME, PYAD_BOTH_READ):  \
         made = function##_f64(*a);                            \
         break;                                                \
-    case PYAD_NUMBER_CODE(PYAD_LOOP_##NAME, PYAD_FIRST_MADE): \
+    case PYAD_SCALAR_CODE(PYAD_LOOP_##NAME, PYAD_FIRST_MADE): \
         made = function##_f64(made);                          \
         break;
-#define NUMBER_BINARY_CASES(NAME, function)                    \
-    case PYAD_NUMBER_CODE(PYAD_LOOP_##NAME, PYAD_BOTH_READ):   \
+#define SCALAR_BINARY_CASES(NAME, function)                    \
+    case PYAD_SCALAR_CODE(PYAD_LOOP_##NAME, PYAD_BOTH_READ):   \
         made = function##_f64(*a, *b);                         \
         break;                                                 \
-    case PYAD_NUMBER_CODE(PYAD_LOOP_##NAME, PYAD_FIRST_MADE):  \
+    case PYAD_SCALAR_CODE(PYAD_LOOP_##NAME, PYAD_FIRST_MADE):  \
         made = function##_f64(made, *b);                       \
         break;                                                 \
-    case PYAD_NUMBER_CODE(PYAD_LOOP_##NAME, PYAD_SECOND_MADE): \
+    case PYAD_SCALAR_CODE(PYAD_LOOP_##NAME, PYAD_SECOND_MADE): \
         made = function##_f64(*a, made);                       \
         break;
-            NUMBER_UNARY(NUMBER_UNARY_CASES)
-            NUMBER_BINARY(NUMBER_BINARY_CASES)
+            SCALAR_UNARY(SCALAR_UNARY_CASES)
+            SCALAR_BINARY(SCALAR_BINARY_CASES)
         default:
             step->loop(1, step->out, step->in, 0);
             continue;
@@ -67,12 +67,12 @@ static void run_numbers(int64_t count, const pyad_number_step *steps)
 }
 
 /* Whether an operation in float64 has cases here. */
-static int number_has_code(int loop)
+static int scalar_has_code(int loop)
 {
     switch (loop) {
-#define NUMBER_KNOWN(NAME, function) case PYAD_LOOP_##NAME:
-        NUMBER_UNARY(NUMBER_KNOWN)
-        NUMBER_BINARY(NUMBER_KNOWN)
+#define SCALAR_KNOWN(NAME, function) case PYAD_LOOP_##NAME:
+        SCALAR_UNARY(SCALAR_KNOWN)
+        SCALAR_BINARY(SCALAR_KNOWN)
         return 1;
     default:
         return 0;

@@ -6,7 +6,7 @@
  * -fno-math-errno lets sqrt, floor and ceil be instructions; -fno-trapping-math lets both sides of ?: be computed,
  * without which no loop here is vectorised. Contraction is off because compensated sums and exact products must stay as
  * written, and so that +, -, * and / give the same bits on every level: a fused multiply-add is asked for by name, in
- * vmath.h. Never -ffast-math: NaN, infinities and signed zeros have to come out right. */
+ * math_common.h. Never -ffast-math: NaN, infinities and signed zeros have to come out right. */
 #include "simd/dispatch.h"
 
 #include "simd/math_f32.h"
@@ -14,10 +14,10 @@
 #include "simd/math_pow.h"
 
 #include "simd/loops.h"
-#include "simd/loops_fused.h"
 #include "simd/row_reductions.h"
 #include "simd/scalar_interpreter.h"
 #include "simd/small_gemm.h"
+#include "simd/superinstructions.h"
 
 #ifndef PYAD_ISA
 #error "PYAD_ISA must name the level"
@@ -30,16 +30,16 @@
 
 #define PYAD_LOOP_ROW(NAME, name, arity, kind) [PYAD_LOOP_##NAME] = {loop_##name##_f32, loop_##name##_f64},
 
-#define PYAD_FUSED_ROW(NAME, name, arity, first, second, side, scalars, result) \
-    {fused_##name##_f32, fused_##name##_f64},
+#define PYAD_SUPER_ROW(NAME, name, arity, first, second, side, scalars, result) \
+    {super_##name##_f32, super_##name##_f64},
 
 extern const pyad_isa_table PYAD_PASTE(pyad_isa_table_, PYAD_ISA);
 const pyad_isa_table PYAD_PASTE(pyad_isa_table_, PYAD_ISA) = {
     .name = PYAD_TEXT(PYAD_ISA),
     .loop = {PYAD_LOOP_LIST(PYAD_LOOP_ROW)},
-    .fused = {PYAD_FUSED_LIST(PYAD_FUSED_ROW)},
-    .numbers = run_numbers,
-    .number_has_code = number_has_code,
+    .superloop = {PYAD_SUPER_LIST(PYAD_SUPER_ROW)},
+    .run_scalars = run_scalars,
+    .scalar_has_code = scalar_has_code,
     .sum_f32 = rows_sum_f32,
     .sum_f64 = rows_sum_f64,
     .max_f32 = rows_max_f32,

@@ -1,7 +1,7 @@
 /* Products of small matrices: a tile of C held in registers, no copy of A, and B copied to the stack only where its
  * rows are not contiguous or are shorter than a vector. */
-#ifndef PYAD_KERNELS_SMALL_GEMM_H
-#define PYAD_KERNELS_SMALL_GEMM_H
+#ifndef PYAD_SIMD_SMALL_GEMM_H
+#define PYAD_SIMD_SMALL_GEMM_H
 
 #include "simd/vector_types.h"
 

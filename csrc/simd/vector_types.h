@@ -1,7 +1,7 @@
 /* Vectors of the level's natural width, in the compiler's own vector types, for the kernels that must hold sums in
  * registers in a set order: the compiler does not reorder floating sums by itself. */
-#ifndef PYAD_KERNELS_VECTORS_H
-#define PYAD_KERNELS_VECTORS_H
+#ifndef PYAD_SIMD_VECTOR_TYPES_H
+#define PYAD_SIMD_VECTOR_TYPES_H
 
 #include <stdint.h>
 #include <string.h>

@@ -11,7 +11,7 @@ static size_t pool_class(size_t bytes)
     return (bytes + 15) / 16;
 }
 
-static void *pool_take(pyad_pool *pool, size_t bytes)
+static void *pool_take(pyad_freelist *pool, size_t bytes)
 {
     size_t class = pool_class(bytes);
     void *block = pool->freed[class];
@@ -21,7 +21,7 @@ static void *pool_take(pyad_pool *pool, size_t bytes)
     return block;
 }
 
-static void pool_give(pyad_pool *pool, void *block, size_t bytes)
+static void pool_give(pyad_freelist *pool, void *block, size_t bytes)
 {
     size_t class = pool_class(bytes);
     if (class == 0)
@@ -48,7 +48,7 @@ pyad_status pyad_accum_alloc(pyad_accum *accum, const pyad_layout *layout, pyad_
     out->layout = layout;
     out->buffer = NULL;
     if (bytes <= PYAD_SMALL_BYTES) {
-        out->data = pool_take(&accum->pool, bytes);
+        out->data = pool_take(&accum->freelist, bytes);
         return out->data != NULL ? PYAD_OK : PYAD_ERR_MEMORY;
     }
     PYAD_TRY(pyad_buffer_new(accum->env.mem, bytes, &out->buffer));
@@ -61,7 +61,7 @@ static void free_memory(pyad_accum *accum, const pyad_value *value)
     if (value->buffer != NULL)
         pyad_buffer_release(accum->env.mem, value->buffer);
     else
-        pool_give(&accum->pool, value->data, pyad_layout_bytes(value->layout));
+        pool_give(&accum->freelist, value->data, pyad_layout_bytes(value->layout));
 }
 
 void pyad_accum_drop(pyad_accum *accum, pyad_slot *slot)
@@ -86,68 +86,69 @@ static size_t view_span(const pyad_layout *layout)
     return (size_t)(last + 1) * pyad_dtype_size(layout->dtype);
 }
 
-/* A layout that lives as long as the slot: the part's own may be a temporary one. */
-static pyad_status keep_layout(pyad_accum *accum, const pyad_layout *layout, pyad_value *part)
+/* A layout that lives as long as the slot: its own may be a temporary one. */
+static pyad_status keep_layout(pyad_accum *accum, const pyad_layout *layout, pyad_value *given)
 {
-    if (part->layout == layout)
+    if (given->layout == layout)
         return PYAD_OK;
-    bool same = part->layout->contiguous && layout->contiguous && part->layout->ndim == layout->ndim;
-    part->layout = same ? layout : pyad_layout_keep(accum->env.arena, part->layout);
-    return part->layout != NULL ? PYAD_OK : PYAD_ERR_MEMORY;
+    bool same = given->layout->contiguous && layout->contiguous && given->layout->ndim == layout->ndim;
+    given->layout = same ? layout : pyad_layout_keep(accum->env.arena, given->layout);
+    return given->layout != NULL ? PYAD_OK : PYAD_ERR_MEMORY;
 }
 
 /* First contribution, of the slot's own shape. */
-static pyad_status put_first(pyad_accum *accum, pyad_slot *slot, const pyad_layout *layout, pyad_value part, bool fresh)
+static pyad_status put_first(pyad_accum *accum, pyad_slot *slot, const pyad_layout *layout, pyad_value given,
+                             bool fresh)
 {
-    PYAD_TRY(keep_layout(accum, layout, &part));
+    PYAD_TRY(keep_layout(accum, layout, &given));
     if (fresh) {
-        slot->value = part;
+        slot->value = given;
         /* A strided value may overlap itself, so only contiguous ones are written in place. */
-        bool whole = part.layout->contiguous && (part.buffer == NULL || atomic_load(&part.buffer->refs) == 1);
+        bool whole = given.layout->contiguous && (given.buffer == NULL || atomic_load(&given.buffer->refs) == 1);
         slot->state = whole ? PYAD_SLOT_OWNED : PYAD_SLOT_BORROWED;
         return PYAD_OK;
     }
-    if (part.buffer != NULL) {
-        pyad_buffer_retain(part.buffer);
-        slot->value = part;
+    if (given.buffer != NULL) {
+        pyad_buffer_retain(given.buffer);
+        slot->value = given;
         slot->state = PYAD_SLOT_BORROWED;
         return PYAD_OK;
     }
-    if (pyad_layout_bytes(part.layout) > PYAD_SMALL_BYTES && view_span(part.layout) <= PYAD_SMALL_BYTES) {
+    if (pyad_layout_bytes(given.layout) > PYAD_SMALL_BYTES && view_span(given.layout) <= PYAD_SMALL_BYTES) {
         /* A few elements broadcast to many, as a sum sends back: keep the few. They stay until the sweep ends. */
-        void *few = pyad_arena_alloc(accum->pool.arena, view_span(part.layout));
+        void *few = pyad_arena_alloc(accum->freelist.arena, view_span(given.layout));
         if (few == NULL)
             return PYAD_ERR_MEMORY;
-        memcpy(few, part.data, view_span(part.layout));
-        slot->value = (pyad_value){part.layout, few, NULL};
+        memcpy(few, given.data, view_span(given.layout));
+        slot->value = (pyad_value){given.layout, few, NULL};
         slot->state = PYAD_SLOT_BORROWED;
         return PYAD_OK;
     }
     /* Memory without a count, small or the user's: keep a copy. */
     const pyad_layout *flat;
     pyad_value copy;
-    PYAD_TRY(flat_layout(accum, part.layout, &flat));
+    PYAD_TRY(flat_layout(accum, given.layout, &flat));
     PYAD_TRY(pyad_accum_alloc(accum, flat, &copy));
-    pyad_copy(pyad_value_view(&copy), pyad_value_view(&part));
+    pyad_copy(pyad_value_view(&copy), pyad_value_view(&given));
     slot->value = copy;
     slot->state = PYAD_SLOT_OWNED;
     return PYAD_OK;
 }
 
 /* sum = a + b; sum is contiguous. */
-static pyad_status add_blocks(pyad_accum *accum, const pyad_value *a, const pyad_value *b, const pyad_value *sum)
+static pyad_status add_into(pyad_accum *accum, const pyad_value *a, const pyad_value *b, const pyad_value *sum)
 {
     const pyad_layout *flat = sum->layout;
     pyad_view views[2] = {pyad_value_view(a), pyad_value_view(b)};
-    pyad_step step = {.loop = PYAD_LOOP_ADD, .wide = flat->dtype == PYAD_F64, .arity = 2, .in = {0, 1, 0}};
+    pyad_elementwise_step step = {.loop = PYAD_LOOP_ADD, .wide = flat->dtype == PYAD_F64, .arity = 2, .in = {0, 1, 0}};
     step.bytes = (uint8_t)pyad_dtype_size(flat->dtype);
-    pyad_sink sink = {.reg = 2, .data = sum->data};
-    pyad_blocks blocks = {&step, 1, 2, views, 1, &sink, flat};
-    return pyad_blocks_run(accum->env.mem, &blocks);
+    pyad_elementwise_output output = {.reg = 2, .data = sum->data};
+    pyad_elementwise work = {&step, 1, 2, views, 1, &output, flat};
+    return pyad_elementwise_run(accum->env.mem, &work);
 }
 
 /* Second contribution to a borrowed value: the sum gets memory of its own. */
-static pyad_status put_second(pyad_accum *accum, pyad_slot *slot, pyad_value part)
+static pyad_status put_second(pyad_accum *accum, pyad_slot *slot, pyad_value given)
 {
     const pyad_layout *flat;
     pyad_value sum;
@@ -156,10 +157,10 @@ static pyad_status put_second(pyad_accum *accum, pyad_slot *slot, pyad_value par
     pyad_status status;
     if (pyad_dtype_is_complex(flat->dtype)) {
         pyad_copy(pyad_value_view(&sum), pyad_value_view(&slot->value));
-        pyad_reduce_add(pyad_value_view(&sum), pyad_value_view(&part));
+        pyad_reduce_add(pyad_value_view(&sum), pyad_value_view(&given));
         status = PYAD_OK;
     } else {
-        status = add_blocks(accum, &slot->value, &part, &sum);
+        status = add_into(accum, &slot->value, &given, &sum);
     }
     if (status != PYAD_OK) {
         free_memory(accum, &sum);
@@ -189,15 +190,15 @@ pyad_status pyad_accum_own(pyad_accum *accum, pyad_slot *slot, const pyad_layout
     return PYAD_OK;
 }
 
-/* A part that is smaller than the slot (a tangent before broadcasting), seen in the slot's shape. */
-static pyad_status widen(pyad_accum *accum, const pyad_layout *layout, pyad_value *part)
+/* A contribution that is smaller than the slot (a tangent before broadcasting), seen in the slot's shape. */
+static pyad_status widen(pyad_accum *accum, const pyad_layout *layout, pyad_value *given)
 {
     int64_t strides[PYAD_MAX_NDIM];
     pyad_layout_any wide;
-    pyad_broadcast_strides(part->layout, layout->ndim, pyad_shape(layout), strides);
+    pyad_broadcast_strides(given->layout, layout->ndim, pyad_shape(layout), strides);
     PYAD_TRY(pyad_layout_fill_strided(&wide, layout->dtype, layout->ndim, pyad_shape(layout), strides));
-    part->layout = pyad_layout_keep(accum->env.arena, &wide.layout);
-    return part->layout != NULL ? PYAD_OK : PYAD_ERR_MEMORY;
+    given->layout = pyad_layout_keep(accum->env.arena, &wide.layout);
+    return given->layout != NULL ? PYAD_OK : PYAD_ERR_MEMORY;
 }
 
 static bool broadcasts_to(const pyad_layout *small, const pyad_layout *large)
@@ -212,35 +213,35 @@ static bool broadcasts_to(const pyad_layout *small, const pyad_layout *large)
     return true;
 }
 
-static pyad_status add_same_shape(pyad_accum *accum, pyad_slot *slot, const pyad_layout *layout, pyad_value part,
+static pyad_status add_same_shape(pyad_accum *accum, pyad_slot *slot, const pyad_layout *layout, pyad_value given,
                                   bool fresh)
 {
     if (slot->state == PYAD_SLOT_EMPTY)
-        return put_first(accum, slot, layout, part, fresh);
+        return put_first(accum, slot, layout, given, fresh);
     pyad_status status = PYAD_OK;
     if (slot->state == PYAD_SLOT_BORROWED)
-        status = put_second(accum, slot, part);
+        status = put_second(accum, slot, given);
     else
-        pyad_reduce_add(pyad_value_view(&slot->value), pyad_value_view(&part));
+        pyad_reduce_add(pyad_value_view(&slot->value), pyad_value_view(&given));
     if (fresh && status == PYAD_OK)
-        free_memory(accum, &part);
+        free_memory(accum, &given);
     return status;
 }
 
-pyad_status pyad_accum_add(pyad_accum *accum, pyad_slot *slot, const pyad_layout *layout, pyad_value part, bool fresh)
+pyad_status pyad_accum_add(pyad_accum *accum, pyad_slot *slot, const pyad_layout *layout, pyad_value given, bool fresh)
 {
-    if (part.layout == layout || pyad_same_shape(part.layout, layout))
-        return add_same_shape(accum, slot, layout, part, fresh);
-    if (broadcasts_to(layout, part.layout)) {
+    if (given.layout == layout || pyad_same_shape(given.layout, layout))
+        return add_same_shape(accum, slot, layout, given, fresh);
+    if (broadcasts_to(layout, given.layout)) {
         PYAD_TRY(pyad_accum_own(accum, slot, layout));
-        pyad_reduce_add(pyad_value_view(&slot->value), pyad_value_view(&part));
+        pyad_reduce_add(pyad_value_view(&slot->value), pyad_value_view(&given));
         if (fresh)
-            free_memory(accum, &part);
+            free_memory(accum, &given);
         return PYAD_OK;
     }
-    pyad_value narrow = part;
-    PYAD_TRY(widen(accum, layout, &part));
-    PYAD_TRY(add_same_shape(accum, slot, layout, part, false));
+    pyad_value narrow = given;
+    PYAD_TRY(widen(accum, layout, &given));
+    PYAD_TRY(add_same_shape(accum, slot, layout, given, false));
     if (fresh)
         free_memory(accum, &narrow);
     return PYAD_OK;

@@ -195,7 +195,7 @@ uint32_t pyad_tape_push(pyad_tape *tape, int op, uint16_t flags, int nargs, cons
         tape->args[first + (uint32_t)k] = args[k];
         if (!(tape->flags[args[k]] & PYAD_NODE_CONST) && tape->oldest[args[k]] < oldest)
             oldest = tape->oldest[args[k]];
-        flags |= tape->flags[args[k]] & PYAD_NODE_STAGED;
+        flags |= tape->flags[args[k]] & PYAD_NODE_SYMBOLIC;
     }
     tape->op[node] = (uint16_t)op;
     tape->nargs[node] = (uint16_t)nargs;
@@ -251,7 +251,7 @@ pyad_status pyad_tape_lend(pyad_tape *tape, uint16_t flags, const pyad_layout *l
     const pyad_layout *kept = pyad_layout_keep(&tape->arena, layout);
     if (kept == NULL)
         return PYAD_ERR_MEMORY;
-    flags |= PYAD_NODE_LENT | PYAD_NODE_LEAF | (tape->staging ? PYAD_NODE_STAGED : 0);
+    flags |= PYAD_NODE_LENT | PYAD_NODE_LEAF | (tape->staging ? PYAD_NODE_SYMBOLIC : 0);
     *node = pyad_tape_push(tape, PYAD_KERNEL_ALIAS, flags, 0, NULL, NULL, (pyad_value){kept, data, NULL});
     tape->rule[*node] = (uint32_t)tape->lent_count;
     tape->lent[tape->lent_count++] = (pyad_lent){.node = *node};

@@ -7,8 +7,8 @@
  * A handle is what the outside holds: a node's index and the generation of the transform that recorded it. Generations
  * are never used twice in a process, so a handle that outlived its transform, or is used with another thread's tape, is
  * always noticed. */
-#ifndef PYAD_TAPE_H
-#define PYAD_TAPE_H
+#ifndef PYAD_TAPE_TAPE_H
+#define PYAD_TAPE_TAPE_H
 
 #include "array/array.h"
 #include "primitives/list.h"
@@ -19,7 +19,7 @@ enum { PYAD_INDEX_BITS = 28 };
 #define PYAD_MAX_NODES ((uint32_t)1 << PYAD_INDEX_BITS)
 /* The generation of nodes that a sealed mark left behind. Only the engine makes handles of it. */
 #define PYAD_GENERATION_SEALED (((int64_t)1 << (62 - PYAD_INDEX_BITS)) - 1)
-/* Set in an answered handle whose node owns much memory: the holder is asked to say when it drops the handle. */
+/* Set in a returned handle whose node owns much memory: the holder is asked to say when it drops the handle. */
 #define PYAD_HANDLE_LARGE ((int64_t)1 << 62)
 #define PYAD_HANDLE_MASK (PYAD_HANDLE_LARGE - 1)
 
@@ -34,7 +34,7 @@ enum pyad_node_flag {
     PYAD_NODE_FREED = 128, /* the value has been given back */
     PYAD_NODE_SHARED = 256,  /* a view or an alias lies over its memory, which no buffer counts */
     PYAD_NODE_MUTABLE = 512, /* made by a write, or a view over such: further writes are to be expected */
-    PYAD_NODE_STAGED = 2048, /* depends on what was lent while a program is being recorded */
+    PYAD_NODE_SYMBOLIC = 2048, /* depends on what was lent while a program is being recorded */
     PYAD_NODE_MOVED = 1024   /* a write that was done in operand 0's own memory; that operand has no value any more */
 };
 

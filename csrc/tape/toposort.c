@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-static pyad_status append(pyad_order *order, pyad_tape *tape, uint32_t node)
+static pyad_status append(pyad_toposort *order, pyad_tape *tape, uint32_t node)
 {
     if (order->count == order->capacity) {
         PYAD_TRY(
@@ -17,7 +17,7 @@ static pyad_status append(pyad_order *order, pyad_tape *tape, uint32_t node)
 }
 
 /* In the order of recording. */
-static void sort_by_index(pyad_order *order, pyad_tape *tape)
+static void sort_by_index(pyad_toposort *order, pyad_tape *tape)
 {
     uint32_t first = UINT32_MAX;
     uint32_t last = 0;
@@ -27,7 +27,7 @@ static void sort_by_index(pyad_order *order, pyad_tape *tape)
     }
     size_t at = 0;
     for (uint32_t node = first; at < order->count && node <= last; node++) {
-        if (!pyad_order_has(tape, tape->epochs, node))
+        if (!pyad_toposort_has(tape, tape->epochs, node))
             continue;
         order->nodes[at] = node;
         tape->position[node] = (uint32_t)at++;
@@ -35,13 +35,13 @@ static void sort_by_index(pyad_order *order, pyad_tape *tape)
 }
 
 /* Walks everything below `root` that has not been seen in this epoch. `floor` is the first asked input. */
-static pyad_status walk(pyad_order *order, pyad_tape *tape, uint32_t root, uint32_t floor)
+static pyad_status walk(pyad_toposort *order, pyad_tape *tape, uint32_t root, uint32_t floor)
 {
     size_t depth = 1;
     PYAD_TRY(pyad_mem_grow(tape->mem, (void **)&order->stack, &order->stack_capacity, 1, sizeof *order->stack));
-    order->stack[0] = (pyad_order_frame){.node = root};
+    order->stack[0] = (pyad_toposort_frame){.node = root};
     while (depth > 0) {
-        pyad_order_frame *top = &order->stack[depth - 1];
+        pyad_toposort_frame *top = &order->stack[depth - 1];
         uint32_t node = top->node;
         if (top->next < tape->nargs[node]) {
             uint32_t below = pyad_tape_args(tape, node)[top->next++];
@@ -55,7 +55,7 @@ static pyad_status walk(pyad_order *order, pyad_tape *tape, uint32_t root, uint3
                 PYAD_TRY(pyad_mem_grow(tape->mem, (void **)&order->stack, &order->stack_capacity, depth + 1,
                                        sizeof *order->stack));
             }
-            order->stack[depth++] = (pyad_order_frame){.node = below};
+            order->stack[depth++] = (pyad_toposort_frame){.node = below};
             continue;
         }
         bool active = top->active;
@@ -72,8 +72,8 @@ static pyad_status walk(pyad_order *order, pyad_tape *tape, uint32_t root, uint3
     return PYAD_OK;
 }
 
-pyad_status pyad_order_build(pyad_order *order, pyad_tape *tape, int output_count, const uint32_t *outputs,
-                             int input_count, const uint32_t *inputs)
+pyad_status pyad_toposort_build(pyad_toposort *order, pyad_tape *tape, int output_count, const uint32_t *outputs,
+                                int input_count, const uint32_t *inputs)
 {
     uint32_t floor = UINT32_MAX;
     order->count = 0;
@@ -99,7 +99,7 @@ pyad_status pyad_order_build(pyad_order *order, pyad_tape *tape, int output_coun
     return PYAD_OK;
 }
 
-void pyad_order_finish(pyad_order *order, pyad_mem *mem)
+void pyad_toposort_finish(pyad_toposort *order, pyad_mem *mem)
 {
     pyad_mem_free(mem, order->nodes, order->capacity * sizeof *order->nodes);
     pyad_mem_free(mem, order->stack, order->stack_capacity * sizeof *order->stack);

@@ -7,36 +7,36 @@
  *
  * Where arrays are written into, the nodes are put in the order of recording, which is a topological one too: in it all
  * that read an array before a write stand before the write. So there is one slot for all states of an array. */
-#ifndef PYAD_ORDER_H
-#define PYAD_ORDER_H
+#ifndef PYAD_TAPE_TOPOSORT_H
+#define PYAD_TAPE_TOPOSORT_H
 
 #include "tape/tape.h"
 
-typedef struct pyad_order_frame {
+typedef struct pyad_toposort_frame {
     uint32_t node;
     uint16_t next;    /* operand to look at next */
     uint16_t active;  /* an operand seen so far leads to an asked input */
-} pyad_order_frame;
+} pyad_toposort_frame;
 
-typedef struct pyad_order {
+typedef struct pyad_toposort {
     uint32_t *nodes;
     size_t count;
     size_t capacity;
-    pyad_order_frame *stack;
+    pyad_toposort_frame *stack;
     size_t stack_capacity;
     bool writes; /* some node writes into an array: then the nodes stand in the order of recording */
-} pyad_order;
+} pyad_toposort;
 
 /* Position of a node that the walk reached without finding an asked input below it. */
 #define PYAD_POSITION_NONE UINT32_MAX
 
 /* Begins a new epoch on the tape: afterwards a node is in the order iff its epoch is the tape's and its position is not
  * PYAD_POSITION_NONE. */
-pyad_status pyad_order_build(pyad_order *order, pyad_tape *tape, int output_count, const uint32_t *outputs,
-                             int input_count, const uint32_t *inputs);
-void pyad_order_finish(pyad_order *order, pyad_mem *mem);
+pyad_status pyad_toposort_build(pyad_toposort *order, pyad_tape *tape, int output_count, const uint32_t *outputs,
+                                int input_count, const uint32_t *inputs);
+void pyad_toposort_finish(pyad_toposort *order, pyad_mem *mem);
 
-static inline bool pyad_order_has(const pyad_tape *tape, uint32_t epoch, uint32_t node)
+static inline bool pyad_toposort_has(const pyad_tape *tape, uint32_t epoch, uint32_t node)
 {
     return tape->epoch[node] == epoch && tape->position[node] != PYAD_POSITION_NONE;
 }

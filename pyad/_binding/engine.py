@@ -165,7 +165,7 @@ class Engine:
     @property
     def staging(self) -> bool:
         """Whether a program is being recorded on this thread's tape."""
-        return bool(lib.pyad_is_staging())
+        return bool(lib.pyad_is_recording_program())
 
     def stage(self, on: bool) -> None:
         """Begin or end the recording of a program."""
@@ -173,7 +173,7 @@ class Engine:
         if self.staging != on:
             with _counting:
                 staging_threads += 1 if on else -1
-        lib.pyad_stage(on)
+        lib.pyad_record_program(on)
 
     def bury(self) -> None:
         """Free saved tapes whose pullback is gone."""

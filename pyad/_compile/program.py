@@ -226,7 +226,9 @@ class Program:
             return
         given = [np.array(leaves[place], dtype) for place, dtype in zip(self.places, self.dtypes, strict=True)]
         out = [np.empty(shape, dtype) for shape, dtype in self.computed]
-        self._run(ffi.new("uintptr_t[]", [array.ctypes.data for array in (*given, *out)]), lib.pyad_instance_settle)
+        self._run(
+            ffi.new("uintptr_t[]", [array.ctypes.data for array in (*given, *out)]), lib.pyad_instance_relax_guard
+        )
 
     def overlaps(self, leaves: list[Any]) -> bool:
         """Whether an array that is written into shares memory with another one that the program reads."""

@@ -96,7 +96,7 @@ def _trace(x: Any) -> Any:
     kind = type(x)
     if kind is float:
         array = Weak.__new__(Weak)
-        array._h = lib.pyad_leaf_number(lib.PYAD_LEND_STAGED, x, _engine.CODE_F64)
+        array._h = lib.pyad_leaf_number(lib.PYAD_LEND_SYMBOLIC, x, _engine.CODE_F64)
         return array
     if kind is complex:
         x = np.array(x)
@@ -114,7 +114,7 @@ def _trace(x: Any) -> Any:
         discrete._own = isinstance(x, np.ndarray)
         return discrete
     if x.ndim == 0 and x.dtype.kind == "f":
-        array = wrap(lib.pyad_leaf_number(lib.PYAD_LEND_STAGED, float(x), CODES[x.dtype]))
+        array = wrap(lib.pyad_leaf_number(lib.PYAD_LEND_SYMBOLIC, float(x), CODES[x.dtype]))
     else:
         array = wrap(_engine.lend(np.asarray(x), 0))
     if x.ndim == 0 and isinstance(x, np.ndarray):

@@ -62,7 +62,7 @@ def _outputs(compiled: Any) -> list[str]:
     node, kind, number = ffi.new("int64_t *"), ffi.new("int *"), ffi.new("int *")
     lines = []
     k = 0
-    while lib.pyad_compiled_sink(compiled, k, node, kind, number):
+    while lib.pyad_compiled_output(compiled, k, node, kind, number):
         what = ("result {}", "stored in argument {}", "guard {}")[kind[0]]
         lines.append(f"%{node[0]} is {what.format(k if kind[0] == 2 else number[0])}")
         k += 1
@@ -121,6 +121,17 @@ def _flops(node: dict[str, Any], nodes: list[dict[str, Any]]) -> int:
 
 # Kernels that only move elements.
 _MOVES = {
-    *("alias", "reshape", "transpose", "broadcast_to", "slice", "unslice", "window", "assign", "assign_at", "astype"),
+    *(
+        "alias",
+        "reshape",
+        "transpose",
+        "broadcast_to",
+        "slice",
+        "unslice",
+        "strided_view",
+        "assign",
+        "assign_at",
+        "astype",
+    ),
     *("take", "put", "pick", "unpick", "concatenate"),
 }

@@ -61,6 +61,6 @@ def _assign_at_transpose(s: Any, y: Any, old: Any, x: Any, index: Any, p: Any) -
     return cleared, take_rows(ravel(s), index), None
 
 
-_window = linear("window", _window_reference, _window_transpose)
+_window = linear("strided_view", _window_reference, _window_transpose)
 _assign = linear("assign", _assign_reference, _assign_transpose, arity=2, joint=True)
 _assign_at = linear("assign_at", _assign_at_reference, _assign_at_transpose, arity=3, joint=True)

@@ -152,7 +152,7 @@ class Array:
         raise dropped("an index (or int())", self)
 
     def __bool__(self) -> bool:
-        if engine.staging_threads and lib.pyad_is_staged(self._h):
+        if engine.staging_threads and lib.pyad_is_symbolic(self._h):
             return bool(self != 0)
         if is_constant(self):
             return bool(numpy_value(self))
@@ -162,7 +162,7 @@ class Array:
         )
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
-        if engine.staging_threads and lib.pyad_is_staged(self._h):
+        if engine.staging_threads and lib.pyad_is_symbolic(self._h):
             raise _frozen("a plain NumPy array", self)
         if is_constant(self):
             return np.asarray(numpy_value(self), dtype)
@@ -310,7 +310,7 @@ def is_constant(x: Any) -> bool:
 
 
 def _constant_value(what: str, x: Array) -> Any:
-    if engine.staging_threads and lib.pyad_is_staged(x._h):
+    if engine.staging_threads and lib.pyad_is_symbolic(x._h):
         raise _frozen(what, x)
     if not is_constant(x):
         raise dropped(what, x)
@@ -468,7 +468,7 @@ def _renew(x: View) -> None:
     x._at = x._root._h
 
 
-_WINDOW = engine.kernel("window")
+_WINDOW = engine.kernel("strided_view")
 _RESHAPE = engine.kernel("reshape")
 _TAKE = engine.kernel("take")
 _IMAG = engine.kernel("imag")
@@ -564,7 +564,7 @@ def numpy_value(x: Any) -> Any:
 
 def _guard(handle: int) -> None:
     """While a program is being recorded: what is recorded from here on is right for this value only."""
-    if lib.pyad_is_staged(handle):
+    if lib.pyad_is_symbolic(handle):
         status = lib.pyad_guard(handle)
         if status:
             raise engine.error(status, (handle,))

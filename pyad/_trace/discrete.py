@@ -310,7 +310,7 @@ def peek(x: Any) -> Any:
 
 def guarded(x: Any) -> Any:
     """The value, on which what is recorded from here on may depend."""
-    if lib.pyad_is_staged(x._h):
+    if lib.pyad_is_symbolic(x._h):
         status = lib.pyad_guard(x._h)
         if status:
             raise engine.error(status, (x._h,))
@@ -326,7 +326,7 @@ def detached(x: Any) -> Any:
     """x without its derivative: a plain value, or while a program is being recorded, a value that it computes anew."""
     if not is_traced(x):
         return x
-    if engine.staging_threads and lib.pyad_is_staged(x._h):
+    if engine.staging_threads and lib.pyad_is_symbolic(x._h):
         return without_derivative(x)
     return numpy_value(x)
 

@@ -7,7 +7,7 @@
 
 /* pass_algebra_views.c: kernels that know shapes. */
 pyad_status pyad_algebra_views(pyad_graph *graph, const pyad_gnode *node, const uint32_t *args, uint32_t *number);
-/* pass_algebra_parts.c: SLICE, WINDOW, ASSIGN and ADD_PART. */
+/* pass_algebra_parts.c: SLICE, STRIDED_VIEW, ASSIGN and ADD_SLICE. */
 pyad_status pyad_algebra_parts(pyad_graph *graph, const pyad_gnode *node, const uint32_t *args, uint32_t *number);
 
 #endif

@@ -30,13 +30,13 @@ static void push_axis(part *p, int64_t length, int64_t stride)
     p->ndim++;
 }
 
-/* The part that a SLICE, WINDOW, ASSIGN or ADD_PART is about, and its layout in the whole array. */
+/* The part that a SLICE, STRIDED_VIEW, ASSIGN or ADD_SLICE is about, and its layout in the whole array. */
 static pyad_status find_part(int op, const int64_t *params, const pyad_layout *whole, part *p, pyad_layout_any *window)
 {
     if (op == PYAD_KERNEL_SLICE)
         PYAD_TRY(pyad_slice_layout(whole, params + 1, window, &p->offset));
     else
-        PYAD_TRY(pyad_window_layout(whole, params + 1, window, &p->offset));
+        PYAD_TRY(pyad_strided_view_layout(whole, params + 1, window, &p->offset));
     p->size = window->layout.size;
     p->ndim = 0;
     for (int d = window->layout.ndim - 1; p->size > 0 && d >= 0; d--)
@@ -126,7 +126,7 @@ static pyad_status take_written(pyad_graph *graph, uint32_t value, const pyad_la
 
 static bool is_write(const pyad_graph *graph, uint32_t node)
 {
-    return pyad_graph_is_run(graph, node, PYAD_KERNEL_ASSIGN) || pyad_graph_is_run(graph, node, PYAD_KERNEL_ADD_PART);
+    return pyad_graph_is_run(graph, node, PYAD_KERNEL_ASSIGN) || pyad_graph_is_run(graph, node, PYAD_KERNEL_ADD_SLICE);
 }
 
 /* The earliest array out of which the part can be read. *written is the node that wrote just this part into it, where
@@ -137,7 +137,7 @@ static pyad_status find_source(const pyad_graph *graph, int op, const part *want
     *written = false;
     for (int step = 0; step < MOST_STEPS; step++) {
         /* Windows count elements in C order, whatever the shape is. */
-        if (op == PYAD_KERNEL_WINDOW && pyad_graph_is_run(graph, *at, PYAD_KERNEL_RESHAPE)) {
+        if (op == PYAD_KERNEL_STRIDED_VIEW && pyad_graph_is_run(graph, *at, PYAD_KERNEL_RESHAPE)) {
             *at = pyad_graph_arg(graph, *at, 0);
             continue;
         }
@@ -189,10 +189,10 @@ pyad_status pyad_algebra_parts(pyad_graph *graph, const pyad_gnode *node, const 
 {
     switch (node->op) {
     case PYAD_KERNEL_SLICE:
-    case PYAD_KERNEL_WINDOW:
+    case PYAD_KERNEL_STRIDED_VIEW:
         return read_part(graph, node, args, number);
     case PYAD_KERNEL_ASSIGN:
-    case PYAD_KERNEL_ADD_PART:
+    case PYAD_KERNEL_ADD_SLICE:
         return write_part(graph, node, args, number);
     default:
         return pyad_graph_add(graph, node, args, number);

@@ -4,7 +4,7 @@
 
 #include "compile/passes/passes.h"
 
-/* The parameters of an UNSLICE as those of an ADD_PART. NULL when out of memory. */
+/* The parameters of an UNSLICE as those of an ADD_SLICE. NULL when out of memory. */
 static const int64_t *part_params(pyad_graph *graph, const pyad_gnode *unslice)
 {
     int64_t values[2 + 2 * PYAD_MAX_NDIM];
@@ -30,7 +30,7 @@ typedef struct chain {
 static void walk_chain(const pyad_graph *graph, uint32_t x, chain *c)
 {
     c->count = 0;
-    while (c->count < CHAIN_MOST && pyad_graph_is_run(graph, x, PYAD_KERNEL_ADD_PART)) {
+    while (c->count < CHAIN_MOST && pyad_graph_is_run(graph, x, PYAD_KERNEL_ADD_SLICE)) {
         c->nodes[c->count++] = x;
         x = pyad_graph_arg(graph, x, 0);
     }
@@ -45,7 +45,8 @@ static pyad_status add_to_whole(pyad_graph *graph, uint32_t x, uint32_t s, const
     chain c;
     double zero;
     *done = false;
-    if (!pyad_graph_is_run(graph, s, PYAD_KERNEL_WINDOW) || !pyad_graph_same_params(graph->nodes[s].params, params))
+    if (!pyad_graph_is_run(graph, s, PYAD_KERNEL_STRIDED_VIEW) ||
+        !pyad_graph_same_params(graph->nodes[s].params, params))
         return PYAD_OK;
     walk_chain(graph, x, &c);
     uint32_t of = pyad_graph_arg(graph, s, 0);
@@ -55,7 +56,7 @@ static pyad_status add_to_whole(pyad_graph *graph, uint32_t x, uint32_t s, const
         return PYAD_OK;
     for (int k = c.count; k-- > 0;) {
         const uint32_t both[2] = {of, pyad_graph_arg(graph, c.nodes[k], 1)};
-        PYAD_TRY(pyad_graph_run(graph, PYAD_KERNEL_ADD_PART, graph->nodes[c.nodes[k]].params, 2, both, &of));
+        PYAD_TRY(pyad_graph_run(graph, PYAD_KERNEL_ADD_SLICE, graph->nodes[c.nodes[k]].params, 2, both, &of));
     }
     *number = of;
     *done = true;
@@ -136,7 +137,7 @@ static pyad_status add_last_tile(pyad_graph *graph, uint32_t x, uint32_t s, cons
 }
 
 /* x + UNSLICE(s) */
-static pyad_status add_part(pyad_graph *graph, uint32_t x, uint32_t unslice, uint32_t *number)
+static pyad_status add_slice(pyad_graph *graph, uint32_t x, uint32_t unslice, uint32_t *number)
 {
     const uint32_t both[2] = {x, pyad_graph_arg(graph, unslice, 0)};
     const int64_t *params = part_params(graph, &graph->nodes[unslice]);
@@ -146,7 +147,7 @@ static pyad_status add_part(pyad_graph *graph, uint32_t x, uint32_t unslice, uin
     PYAD_TRY(add_to_whole(graph, x, both[1], params, number, &done));
     if (!done)
         PYAD_TRY(add_last_tile(graph, x, both[1], params, number, &done));
-    return done ? PYAD_OK : pyad_graph_run(graph, PYAD_KERNEL_ADD_PART, params, 2, both, number);
+    return done ? PYAD_OK : pyad_graph_run(graph, PYAD_KERNEL_ADD_SLICE, params, 2, both, number);
 }
 
 /* x + PUT(s, index) */
@@ -176,7 +177,7 @@ static pyad_status rewrite(void *context, const pyad_graph *old, uint32_t node, 
         PYAD_TRY(pyad_graph_broadcast(graph, args[1 - k], sum, &x));
         if (pyad_graph_is_run(graph, args[k], PYAD_KERNEL_PUT))
             return add_rows(graph, x, args[k], number);
-        return add_part(graph, x, args[k], number);
+        return add_slice(graph, x, args[k], number);
     }
     return pyad_graph_copy_node(old, node, graph, args, number);
 }

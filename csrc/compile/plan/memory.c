@@ -143,7 +143,7 @@ static uint32_t place_operand(const pyad_gnode *n)
     switch (n->op) {
     case PYAD_KERNEL_ASSIGN:
     case PYAD_KERNEL_ASSIGN_AT:
-    case PYAD_KERNEL_ADD_PART:
+    case PYAD_KERNEL_ADD_SLICE:
     case PYAD_KERNEL_ADD_ROWS:
         return 0;
     case PYAD_KERNEL_AFFINE:

@@ -76,7 +76,8 @@ static bool fits(const ordering *o, uint32_t g, uint32_t node, int kind)
         return false;
     if (kind == PYAD_ACTION_NUMBERS)
         return candidate->steps < MOST_NUMBERS;
-    return candidate->steps < PYAD_LINE_MOST_STEPS && pyad_same_shape(candidate->layout, o->graph->nodes[node].layout);
+    return candidate->steps < PYAD_FUSED_LOOP_MOST_STEPS &&
+           pyad_same_shape(candidate->layout, o->graph->nodes[node].layout);
 }
 
 /* A group that the node can join, or NONE: not one before those that make its operands. */
@@ -123,7 +124,7 @@ static uint32_t summed_group(const ordering *o, uint32_t node)
         return NONE;
     uint32_t g = o->available[of] - 1;
     bool open = o->available[of] > 0 && pyad_dtype_is_float(n->layout->dtype) && is_member(o, g, of) &&
-                o->groups[g].kind == PYAD_ACTION_LOOPS && o->groups[g].steps < PYAD_LINE_MOST_STEPS;
+                o->groups[g].kind == PYAD_ACTION_LOOPS && o->groups[g].steps < PYAD_FUSED_LOOP_MOST_STEPS;
     return open ? g : NONE;
 }
 

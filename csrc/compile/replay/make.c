@@ -6,14 +6,14 @@
 /* How a step finds its operands; `made` is the node of the step before, if that leaves its result in a register. */
 static uint32_t number_code(const pyad_gnode *n, const uint32_t *args, bool wide, uint32_t made)
 {
-    if (!wide || !pyad_isa()->number_has_code(n->op))
-        return PYAD_NUMBER_LOOP;
-    pyad_number_case which = PYAD_BOTH_READ;
+    if (!wide || !pyad_isa()->scalar_has_code(n->op))
+        return PYAD_SCALAR_LOOP;
+    pyad_scalar_case which = PYAD_BOTH_READ;
     if (n->nargs == 2 && args[1] == made)
         which = PYAD_SECOND_MADE;
     if (args[0] == made)
         which = PYAD_FIRST_MADE;
-    return PYAD_NUMBER_CODE(n->op, which);
+    return PYAD_SCALAR_CODE(n->op, which);
 }
 
 static pyad_status make_numbers(pyad_replay *r, const pyad_action *action, pyad_replay_line *line)
@@ -28,12 +28,12 @@ static pyad_status make_numbers(pyad_replay *r, const pyad_action *action, pyad_
         uint32_t node = r->plan->members[action->first + i];
         const pyad_gnode *n = &graph->nodes[node];
         const uint32_t *args = pyad_graph_args(graph, node);
-        pyad_number_step *step = &line->numbers[i];
+        pyad_scalar_step *step = &line->numbers[i];
         bool wide = graph->nodes[args[n->nargs - 1]].layout->dtype == PYAD_F64;
         memset(step, 0, sizeof *step);
         step->loop = pyad_isa()->loop[n->op][wide];
         step->code = number_code(n, args, wide, made);
-        made = step->code != PYAD_NUMBER_LOOP ? node : UINT32_MAX;
+        made = step->code != PYAD_SCALAR_LOOP ? node : UINT32_MAX;
         PYAD_TRY(pyad_replay_bind(r, node, &step->out));
         for (uint32_t k = 0; k < n->nargs; k++)
             PYAD_TRY(pyad_replay_bind(r, args[k], (void **)(uintptr_t)&step->in[k]));
@@ -75,11 +75,11 @@ static pyad_status fill(pyad_replay *r)
     if (r->values == NULL || r->outside == NULL || r->patch_first == NULL || r->lines == NULL)
         return PYAD_ERR_MEMORY;
     PYAD_TRY(pyad_buffer_new(r->mem, plan->arena_bytes + 1, &r->memory));
-    size_t bytes = PYAD_LINE_COLUMNS * (nodes + 1) * sizeof *maker.column[0];
+    size_t bytes = PYAD_FUSED_LOOP_COLUMNS * (nodes + 1) * sizeof *maker.column[0];
     maker.column[0] = pyad_mem_calloc(r->mem, bytes);
     if (maker.column[0] == NULL)
         return PYAD_ERR_MEMORY;
-    for (int k = 1; k < PYAD_LINE_COLUMNS; k++)
+    for (int k = 1; k < PYAD_FUSED_LOOP_COLUMNS; k++)
         maker.column[k] = maker.column[0] + (size_t)k * (nodes + 1);
     pyad_status status = make_lines(r, &maker);
     pyad_mem_free(r->mem, maker.column[0], bytes);

@@ -14,7 +14,7 @@ typedef struct maker {
     const pyad_plan *plan;
     const pyad_graph *graph;
     const pyad_action *action;
-    pyad_line *line;
+    pyad_fused_loop *line;
     uint32_t stamp; /* of operands; that of members is one more */
     int freed;
 } maker;
@@ -59,13 +59,13 @@ static void look_around(maker *m)
 }
 
 /* Where each element of a small operand with short rows is. */
-static pyad_status make_table(maker *m, pyad_line_input *input)
+static pyad_status make_table(maker *m, pyad_fused_loop_input *input)
 {
     int64_t size = m->line->size;
     int last = input->ndim - 1;
-    bool rows = input->shape[last] >= PYAD_LINE_LEAST_ROW &&
+    bool rows = input->shape[last] >= PYAD_FUSED_LOOP_LEAST_ROW &&
                 (input->strides[last] == 0 || input->strides[last] == input->bytes);
-    if (size > PYAD_LINE_TABLE || rows)
+    if (size > PYAD_FUSED_LOOP_TABLE || rows)
         return PYAD_OK;
     int32_t *table = pyad_arena_alloc(&m->replay->steps, (size_t)size * sizeof *table);
     int64_t index[PYAD_MAX_NDIM] = {0};
@@ -89,7 +89,7 @@ static pyad_status make_table(maker *m, pyad_line_input *input)
 }
 
 /* The common shape's dimensions merged where the operand is one run (or one element), with its strides in bytes. */
-static pyad_status merge_dims(maker *m, const pyad_layout *layout, pyad_line_input *input)
+static pyad_status merge_dims(maker *m, const pyad_layout *layout, pyad_fused_loop_input *input)
 {
     const pyad_layout *shape = m->graph->nodes[member(m, 0)].layout;
     int64_t strides[PYAD_MAX_NDIM];
@@ -121,7 +121,7 @@ static pyad_status merge_dims(maker *m, const pyad_layout *layout, pyad_line_inp
 
 static pyad_status make_input(maker *m, uint32_t node)
 {
-    pyad_line_input *input = &m->line->inputs[*cell(m, SLOT, node)];
+    pyad_fused_loop_input *input = &m->line->inputs[*cell(m, SLOT, node)];
     const pyad_layout *layout = m->plan->places[node].layout;
     const pyad_layout *shape = m->graph->nodes[member(m, 0)].layout;
     if (input->bytes != 0)
@@ -168,7 +168,7 @@ static bool reads_only_here(const maker *m, uint32_t i)
 }
 
 /* Which elements a sum adds up. */
-static void note_axes(const pyad_gnode *n, const pyad_layout *in, pyad_line_step *step)
+static void note_axes(const pyad_gnode *n, const pyad_layout *in, pyad_fused_loop_step *step)
 {
     uint32_t axes = (uint32_t)n->params[1];
     if (n->layout->size == 1)
@@ -186,7 +186,7 @@ static void note_axes(const pyad_gnode *n, const pyad_layout *in, pyad_line_step
 }
 
 /* The operands of a step. A loop may write where it reads, but for results of another width: *same_width. */
-static pyad_status find_operands(maker *m, uint32_t node, pyad_line_step *step, bool *same_width)
+static pyad_status find_operands(maker *m, uint32_t node, pyad_fused_loop_step *step, bool *same_width)
 {
     const pyad_gnode *n = &m->graph->nodes[node];
     const uint32_t *args = pyad_graph_args(m->graph, node);
@@ -208,7 +208,7 @@ static pyad_status find_operands(maker *m, uint32_t node, pyad_line_step *step, 
 }
 
 /* Where the result of a step goes. */
-static pyad_status find_result(maker *m, uint32_t node, pyad_line_step *step)
+static pyad_status find_result(maker *m, uint32_t node, pyad_fused_loop_step *step)
 {
     if (is_sum(m, node))
         return pyad_replay_bind(m->replay, node, &step->out);
@@ -217,8 +217,8 @@ static pyad_status find_result(maker *m, uint32_t node, pyad_line_step *step)
         step->to = (int32_t)*cell(m, SLOT, node);
         return PYAD_OK;
     }
-    pyad_line_input *made = &m->line->inputs[m->line->input_count];
-    *made = (pyad_line_input){.kind = PYAD_OPERAND_FLAT, .bytes = step->bytes};
+    pyad_fused_loop_input *made = &m->line->inputs[m->line->input_count];
+    *made = (pyad_fused_loop_input){.kind = PYAD_OPERAND_FLAT, .bytes = step->bytes};
     *cell(m, SLOT, node) = (uint32_t)m->line->input_count++;
     step->to = -1 - (int32_t)*cell(m, SLOT, node);
     return pyad_replay_bind(m->replay, node, &made->data);
@@ -229,22 +229,23 @@ static pyad_status make_step(maker *m, uint32_t i)
     uint32_t node = member(m, i);
     const pyad_gnode *n = &m->graph->nodes[node];
     const uint32_t *args = pyad_graph_args(m->graph, node);
-    pyad_line_step *steps = m->line->steps;
-    pyad_line_step step = {.op = n->op, .arity = (uint8_t)n->nargs};
+    pyad_fused_loop_step *steps = m->line->steps;
+    pyad_fused_loop_step step = {.op = n->op, .arity = (uint8_t)n->nargs};
     bool same_width;
     step.wide = m->graph->nodes[args[n->nargs - 1]].layout->dtype == PYAD_F64;
     step.loop = is_sum(m, node) ? NULL : pyad_isa()->loop[n->op][step.wide];
-    step.cost = pyad_line_cost(is_sum(m, node) ? PYAD_LOOP_COUNT : n->op, step.wide);
+    step.cost = pyad_fused_loop_step_cost(is_sum(m, node) ? PYAD_LOOP_COUNT : n->op, step.wide);
     step.bytes = (uint8_t)pyad_dtype_size(n->layout->dtype);
     if (is_sum(m, node))
         note_axes(n, m->graph->nodes[args[0]].layout, &step);
     PYAD_TRY(find_operands(m, node, &step, &same_width));
     if (same_width)
         free_registers(m, i, node);
-    bool fused = i > 0 && reads_only_here(m, i) && pyad_line_fuse(m->line, &steps[m->line->step_count - 1], &step);
+    bool fused =
+        i > 0 && reads_only_here(m, i) && pyad_fused_loop_combine(m->line, &steps[m->line->step_count - 1], &step);
     if (!fused)
         m->line->step_count++;
-    pyad_line_step *made = &steps[m->line->step_count - 1];
+    pyad_fused_loop_step *made = &steps[m->line->step_count - 1];
     *made = step;
     PYAD_TRY(find_result(m, node, made));
     if (!same_width)
@@ -253,21 +254,21 @@ static pyad_status make_step(maker *m, uint32_t i)
 }
 
 /* In a line that runs row by row, an operand with the same element all along its rows is a single number. */
-static void mark_rows(pyad_line *line)
+static void mark_rows(pyad_fused_loop *line)
 {
     for (int s = 0; line->by_rows && s < line->step_count; s++) {
-        pyad_line_step *step = &line->steps[s];
+        pyad_fused_loop_step *step = &line->steps[s];
         for (int k = 0; k < step->arity; k++) {
             if (step->in[k] >= 0)
                 continue;
-            const pyad_line_input *input = &line->inputs[-1 - step->in[k]];
+            const pyad_fused_loop_input *input = &line->inputs[-1 - step->in[k]];
             if (input->kind == PYAD_OPERAND_LOADED && input->strides[input->ndim - 1] == 0)
                 step->scalars |= 1u << k;
         }
     }
 }
 
-pyad_status pyad_replay_line_make(pyad_line_maker *shared, uint32_t a, const pyad_action *action, pyad_line *line)
+pyad_status pyad_replay_line_make(pyad_line_maker *shared, uint32_t a, const pyad_action *action, pyad_fused_loop *line)
 {
     pyad_replay *replay = shared->replay;
     const pyad_plan *plan = replay->plan;
@@ -283,9 +284,9 @@ pyad_status pyad_replay_line_make(pyad_line_maker *shared, uint32_t a, const pya
     memset(line->inputs, 0, inputs * sizeof *line->inputs);
     for (uint32_t i = 0; i < action->count; i++)
         PYAD_TRY(make_step(&m, i));
-    pyad_line_settle(line);
+    pyad_fused_loop_choose_tiling(line);
     mark_rows(line);
-    size_t scratch = pyad_line_scratch(line);
+    size_t scratch = pyad_fused_loop_scratch(line);
     shared->scratch = scratch > shared->scratch ? scratch : shared->scratch;
     return PYAD_OK;
 }

@@ -19,8 +19,8 @@ typedef struct pyad_replay_parts pyad_replay_parts;
 
 /* An action, with addresses. */
 typedef struct pyad_replay_line {
-    pyad_line line;            /* LOOPS */
-    pyad_number_step *numbers; /* NUMBERS */
+    pyad_fused_loop line;            /* LOOPS */
+    pyad_scalar_step *numbers; /* NUMBERS */
     pyad_replay_parts *parts;  /* RUN, and the next actions with it; mostly NULL */
     uint32_t count;            /* of numbers, or of actions with parts */
 } pyad_replay_line;
@@ -69,17 +69,17 @@ static inline size_t pyad_replay_outside_count(const pyad_plan *plan)
     return plan->graph->argument_count + plan->result_count;
 }
 
-enum { PYAD_LINE_COLUMNS = 4 };
+enum { PYAD_FUSED_LOOP_COLUMNS = 4 };
 
 /* What the making of lines needs besides: columns with an entry for each node, all zero at first. */
 typedef struct pyad_line_maker {
     pyad_replay *replay;
-    uint32_t *column[PYAD_LINE_COLUMNS];
+    uint32_t *column[PYAD_FUSED_LOOP_COLUMNS];
     size_t scratch; /* the most that a line needs */
 } pyad_line_maker;
 
 /* The line of action `a`, an element-wise one. make_fused_loop.c */
-pyad_status pyad_replay_line_make(pyad_line_maker *maker, uint32_t a, const pyad_action *action, pyad_line *line);
+pyad_status pyad_replay_line_make(pyad_line_maker *maker, uint32_t a, const pyad_action *action, pyad_fused_loop *line);
 
 /* Puts the additions to parts that begin with action `a` together, as far as it pays: else line->parts stays NULL. */
 pyad_status pyad_replay_parts_make(pyad_replay *replay, uint32_t a, pyad_replay_line *line);

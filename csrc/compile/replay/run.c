@@ -60,7 +60,7 @@ bool pyad_replay_settle(pyad_replay *r)
 {
     const pyad_gsink *sink = &r->plan->graph->sinks[r->stopped];
     const pyad_value *value = &r->values[sink->node];
-    int part = pyad_dtype_part(value->layout->dtype);
+    int part = pyad_dtype_real(value->layout->dtype);
     int64_t count = value->layout->size * (pyad_dtype_is_complex(value->layout->dtype) ? 2 : 1);
     if (!pyad_dtype_is_float(part) || !value->layout->contiguous)
         return false;
@@ -100,10 +100,10 @@ pyad_status pyad_replay_go(pyad_replay *r)
             r->at += r->lines[r->at].count - 1;
             break;
         case PYAD_ACTION_LOOPS:
-            pyad_line_run(&r->lines[r->at].line, r->registers != NULL ? r->registers->data : NULL);
+            pyad_fused_loop_run(&r->lines[r->at].line, r->registers != NULL ? r->registers->data : NULL);
             break;
         case PYAD_ACTION_NUMBERS:
-            pyad_isa()->numbers(r->lines[r->at].count, r->lines[r->at].numbers);
+            pyad_isa()->run_scalars(r->lines[r->at].count, r->lines[r->at].numbers);
             break;
         case PYAD_ACTION_CALL:
             r->stopped = plan->members[action->first];

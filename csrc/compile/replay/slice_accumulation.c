@@ -60,7 +60,7 @@ static bool find_addition(const pyad_replay *r, size_t a, pyad_replay_parts *p, 
         return false;
     uint32_t node = plan->members[plan->actions[a].first];
     const pyad_layout *whole = plan->places[node].layout;
-    if (!pyad_graph_is_run(graph, node, PYAD_KERNEL_ADD_PART) || !pyad_dtype_is_float(whole->dtype) ||
+    if (!pyad_graph_is_run(graph, node, PYAD_KERNEL_ADD_SLICE) || !pyad_dtype_is_float(whole->dtype) ||
         !same_place(plan, node, pyad_graph_arg(graph, node, 0)))
         return false;
     p->wide = whole->dtype == PYAD_F64;
@@ -86,7 +86,7 @@ pyad_status pyad_replay_parts_make(pyad_replay *r, uint32_t a, pyad_replay_line 
     pyad_replay_parts p;
     memset(&p, 0, sizeof p);
     line->count = 1;
-    if (!find_addition(r, a, &p, &p.part[0]) || p.length < PYAD_LINE_LEAST_ROW)
+    if (!find_addition(r, a, &p, &p.part[0]) || p.length < PYAD_FUSED_LOOP_LEAST_ROW)
         return PYAD_OK;
     for (p.count = 1; continues(r, a + (uint32_t)p.count, &p, &p.part[p.count]);)
         p.count++;
@@ -168,8 +168,8 @@ static void add_middle(const pyad_replay_parts *p, const gains *g, void *to)
 {
     const pyad_isa_table *isa = pyad_isa();
     const pyad_loop loops[] = {isa->loop[PYAD_LOOP_ADD][p->wide],
-                               isa->fused[PYAD_FUSED_ADD_ADD - PYAD_LOOP_COUNT][p->wide],
-                               isa->fused[PYAD_FUSED_ADD_ADD_ADD - PYAD_LOOP_COUNT][p->wide]};
+                               isa->superloop[PYAD_SUPER_ADD_ADD - PYAD_LOOP_COUNT][p->wide],
+                               isa->superloop[PYAD_SUPER_ADD_ADD_ADD - PYAD_LOOP_COUNT][p->wide]};
     size_t item = p->wide ? sizeof(double) : sizeof(float);
     for (int k = 0; k < g->count;) {
         int many = g->count - k < 3 ? g->count - k : 3;

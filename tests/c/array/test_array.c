@@ -39,9 +39,9 @@ static void test_dtypes(void **state)
     assert_string_equal(pyad_dtype_name(PYAD_F32), "float32");
     assert_string_equal(pyad_dtype_name(PYAD_F64), "float64");
     assert_string_equal(pyad_dtype_name(PYAD_C128), "complex128");
-    assert_int_equal(pyad_dtype_part(PYAD_C64), PYAD_F32);
-    assert_int_equal(pyad_dtype_part(PYAD_C128), PYAD_F64);
-    assert_int_equal(pyad_dtype_part(PYAD_I8), PYAD_I8);
+    assert_int_equal(pyad_dtype_real(PYAD_C64), PYAD_F32);
+    assert_int_equal(pyad_dtype_real(PYAD_C128), PYAD_F64);
+    assert_int_equal(pyad_dtype_real(PYAD_I8), PYAD_I8);
     assert_int_equal(pyad_dtype_size(-1), 0);
     assert_int_equal(pyad_dtype_size(PYAD_DTYPE_COUNT), 0);
     assert_string_equal(pyad_dtype_name(PYAD_DTYPE_COUNT), "?");

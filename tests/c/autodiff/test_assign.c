@@ -141,7 +141,7 @@ static void test_kept(void **state)
         /* Small parts are copies, so they are no reason. */
         int64_t a = set(leaf(n, 0), 0, 2.0);
         int64_t part = ok(test_op(PYAD_KERNEL_SLICE, a, 3, LIST(0, 2, 3)));
-        int64_t window = ok(test_op(PYAD_KERNEL_WINDOW, a, 6, LIST(0, 2, 2, 2, 1, 1)));
+        int64_t window = ok(test_op(PYAD_KERNEL_STRIDED_VIEW, a, 6, LIST(0, 2, 2, 2, 1, 1)));
         int64_t b = set(a, 0, 9.0);
         assert_true(is_gone(a));
         assert_true(element(part, 0) == 2.0);
@@ -331,13 +331,13 @@ static void test_sweeps_are_linear(void **state)
 static int64_t mixed(int64_t x, int64_t n, int64_t *index)
 {
     int64_t a = ok(pyad_op1(PYAD_LOOP_SIN, x));
-    int64_t part = ok(test_op(PYAD_KERNEL_WINDOW, x, 6, LIST(n - 1, 2, 2, 3, -3, -1)));
+    int64_t part = ok(test_op(PYAD_KERNEL_STRIDED_VIEW, x, 6, LIST(n - 1, 2, 2, 3, -3, -1)));
     a = ok(pyad_assign(a, part, 6, LIST(0, 2, 2, 3, 4, 1)));
     int64_t most = ok(test_op(PYAD_KERNEL_SLICE, a, 3, LIST(1, 1, n - 1)));
     a = ok(pyad_assign(a, ok(pyad_item(x, 1, 2, 0)), 4, LIST(1, 1, 3, 3)));
-    int64_t wide = ok(test_op(PYAD_KERNEL_WINDOW, a, 6, LIST(1, 2, 2, 3, 0, 2)));
+    int64_t wide = ok(test_op(PYAD_KERNEL_STRIDED_VIEW, a, 6, LIST(1, 2, 2, 3, 0, 2)));
     int64_t places = ok(test_leaf(PYAD_LEND_CONST, 4, 2, LIST(2, 2), index));
-    int64_t values = ok(test_op(PYAD_KERNEL_WINDOW, x, 6, LIST(0, 2, 2, 2, 1, 3)));
+    int64_t values = ok(test_op(PYAD_KERNEL_STRIDED_VIEW, x, 6, LIST(0, 2, 2, 2, 1, 3)));
     a = ok(pyad_assign_at(a, values, places));
     a = ok(pyad_assign_at(a, ok(pyad_item(x, 1, 5, 0)), ok(test_leaf(PYAD_LEND_CONST, 4, 1, LIST(1), index + 1))));
     a = ok(pyad_assign(a, ok(pyad_const_number(2, RULE_F64)), 2, LIST(6, 0)));

@@ -50,7 +50,7 @@ static void make_pairs(test_array *array, int dtype, int ndim, const int64_t *sh
         return;
     do {
         char *at = test_at(array, ndim, index);
-        test_store(pyad_dtype_part(dtype), at + pyad_dtype_size(dtype) / 2, (double)(1 + test_random(9)));
+        test_store(pyad_dtype_real(dtype), at + pyad_dtype_size(dtype) / 2, (double)(1 + test_random(9)));
     } while (test_next(ndim, shape, index));
 }
 
@@ -196,7 +196,7 @@ static void test_parts(void **state)
     fixture *f = *state;
     for (int round = 0; round < 3 * ROUNDS; round++) {
         int dtype = random_complex();
-        int part = pyad_dtype_part(dtype);
+        int part = pyad_dtype_real(dtype);
         int64_t shape[4] = {0};
         int ndim = test_random_shape(3, 5, shape);
         test_array z;

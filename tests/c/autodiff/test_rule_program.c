@@ -201,11 +201,11 @@ static void test_general(void **state)
     assert_int_equal(p->instrs[0].params[2], 3);
     /* Too many registers for blocks. */
     uint32_t y = 0;
-    for (int k = 0; k < PYAD_BLOCKS_MAX_REGISTERS; k++)
+    for (int k = 0; k < PYAD_ELEMENTWISE_REGISTERS; k++)
         y = op1(f, PYAD_LOOP_NEG, y);
     const int64_t last[1] = {y};
     p = build(f, 3, 1, last);
-    assert_int_equal(p->instr_count, PYAD_BLOCKS_MAX_REGISTERS);
+    assert_int_equal(p->instr_count, PYAD_ELEMENTWISE_REGISTERS);
     assert_null(p->steps);
     for (int k = 0; k + 1 < p->instr_count; k++)
         assert_int_equal(p->instrs[k].last_use, k + 1);

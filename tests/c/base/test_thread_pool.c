@@ -59,7 +59,7 @@ static int with_three_threads(void **state)
 {
     (void)state;
     memset(runs, 0, sizeof runs);
-    return pyad_pool_set_threads(3);
+    return pyad_thread_pool_resize(3);
 }
 
 /* ---- regions ---- */
@@ -70,7 +70,7 @@ static void test_every_task_runs_once(void **state)
     static const int64_t counts[] = {0, 1, 2, 3, 7, 64, 1000, MOST};
     for (size_t k = 0; k < sizeof counts / sizeof counts[0]; k++) {
         memset(runs, 0, sizeof runs);
-        assert_int_equal(pyad_pool_run(count_run, runs, counts[k]), PYAD_OK);
+        assert_int_equal(pyad_thread_pool_run(count_run, runs, counts[k]), PYAD_OK);
         assert_true(each_ran(runs, counts[k], 1));
         assert_true(each_ran(runs + counts[k], MOST - counts[k], 0));
     }
@@ -80,7 +80,7 @@ static void test_many_regions_in_a_row(void **state)
 {
     (void)state;
     for (int k = 0; k < MANY_REGIONS; k++) {
-        assert_int_equal(pyad_pool_run(count_run, runs, 5), PYAD_OK);
+        assert_int_equal(pyad_thread_pool_run(count_run, runs, 5), PYAD_OK);
         assert_true(each_ran(runs, 5, k + 1));
     }
 }
@@ -91,7 +91,7 @@ static void test_regions_after_pauses(void **state)
     (void)state;
     for (int k = 0; k < 300; k++) {
         sleep_us(k % 4 * 10);
-        assert_int_equal(pyad_pool_run(count_run, runs, 3), PYAD_OK);
+        assert_int_equal(pyad_thread_pool_run(count_run, runs, 3), PYAD_OK);
         assert_true(each_ran(runs, 3, k + 1));
     }
 }
@@ -117,27 +117,27 @@ static void test_tasks_run_at_the_same_time(void **state)
     (void)state;
     for (int k = 0; k < 20; k++) {
         meeting m = {.expected = 3};
-        assert_int_equal(pyad_pool_run(meet, &m, 3), PYAD_OK);
+        assert_int_equal(pyad_thread_pool_run(meet, &m, 3), PYAD_OK);
         assert_int_equal(atomic_load(&m.present), 3);
     }
 }
 
 static pyad_status run_nested(void *context, int64_t k)
 {
-    return pyad_pool_run(count_run, (int *)context + k * 10, 10);
+    return pyad_thread_pool_run(count_run, (int *)context + k * 10, 10);
 }
 
 static void test_a_region_in_a_task(void **state)
 {
     (void)state;
-    assert_int_equal(pyad_pool_run(run_nested, runs, 1000), PYAD_OK);
+    assert_int_equal(pyad_thread_pool_run(run_nested, runs, 1000), PYAD_OK);
     assert_true(each_ran(runs, 10000, 1));
 }
 
 static void *run_many(void *counted)
 {
     for (int k = 0; k < MANY_REGIONS / 10; k++) {
-        if (pyad_pool_run(count_run, counted, 1000) != PYAD_OK || !each_ran(counted, 1000, k + 1))
+        if (pyad_thread_pool_run(count_run, counted, 1000) != PYAD_OK || !each_ran(counted, 1000, k + 1))
             return NULL;
     }
     return counted;
@@ -170,7 +170,7 @@ static pyad_status join_others(void *context, int64_t k)
 static void test_no_caller_waits_for_the_region_of_another(void **state)
 {
     (void)state;
-    assert_int_equal(pyad_pool_run(join_others, runs, 3), PYAD_OK);
+    assert_int_equal(pyad_thread_pool_run(join_others, runs, 3), PYAD_OK);
 }
 
 /* ---- failures ---- */
@@ -196,11 +196,11 @@ static void test_the_first_failure_is_what_comes_out(void **state)
 {
     (void)state;
     for (int threads = 1; threads <= 3; threads++) {
-        assert_int_equal(pyad_pool_set_threads(threads), PYAD_OK);
+        assert_int_equal(pyad_thread_pool_resize(threads), PYAD_OK);
         for (int64_t first = 0; first < 100; first += 9) {
             memset(runs, 0, sizeof runs);
             failing f = {.counted = runs, .first = first, .second = first + 1};
-            assert_int_equal(pyad_pool_run(fail_at, &f, MOST), PYAD_ERR_SHAPE);
+            assert_int_equal(pyad_thread_pool_run(fail_at, &f, MOST), PYAD_ERR_SHAPE);
             assert_true(each_ran(runs, first + 1, 1));
             /* The rest is not even tried. */
             assert_true(each_ran(runs + first + 100000, MOST - first - 100000, 0));
@@ -208,7 +208,7 @@ static void test_the_first_failure_is_what_comes_out(void **state)
     }
     /* No failure is left over. */
     memset(runs, 0, sizeof runs);
-    assert_int_equal(pyad_pool_run(count_run, runs, 100), PYAD_OK);
+    assert_int_equal(pyad_thread_pool_run(count_run, runs, 100), PYAD_OK);
     assert_true(each_ran(runs, 100, 1));
 }
 
@@ -217,16 +217,16 @@ static void test_the_first_failure_is_what_comes_out(void **state)
 static void test_setting(void **state)
 {
     (void)state;
-    assert_int_equal(pyad_pool_threads(), 3);
-    assert_int_equal(pyad_pool_set_threads(-1), PYAD_ERR_VALUE);
-    assert_int_equal(pyad_pool_set_threads(INT64_MIN), PYAD_ERR_VALUE);
-    assert_int_equal(pyad_pool_threads(), 3);
-    assert_int_equal(pyad_pool_set_threads(INT64_MAX), PYAD_OK);
-    assert_int_equal(pyad_pool_threads(), PYAD_POOL_MOST);
-    assert_int_equal(pyad_pool_set_threads(0), PYAD_OK);
-    assert_int_equal(pyad_pool_threads(), pyad_pool_cores());
-    assert_in_range(pyad_pool_cores(), 1, PYAD_POOL_MOST);
-    assert_true(pyad_pool_cores() <= sysconf(_SC_NPROCESSORS_CONF));
+    assert_int_equal(pyad_thread_pool_size(), 3);
+    assert_int_equal(pyad_thread_pool_resize(-1), PYAD_ERR_VALUE);
+    assert_int_equal(pyad_thread_pool_resize(INT64_MIN), PYAD_ERR_VALUE);
+    assert_int_equal(pyad_thread_pool_size(), 3);
+    assert_int_equal(pyad_thread_pool_resize(INT64_MAX), PYAD_OK);
+    assert_int_equal(pyad_thread_pool_size(), PYAD_THREAD_POOL_MOST);
+    assert_int_equal(pyad_thread_pool_resize(0), PYAD_OK);
+    assert_int_equal(pyad_thread_pool_size(), pyad_cpu_count());
+    assert_in_range(pyad_cpu_count(), 1, PYAD_THREAD_POOL_MOST);
+    assert_true(pyad_cpu_count() <= sysconf(_SC_NPROCESSORS_CONF));
 }
 
 typedef struct thread_set {
@@ -246,9 +246,9 @@ static pyad_status note_thread(void *context, int64_t k)
 static void test_one_thread_is_the_callers(void **state)
 {
     (void)state;
-    assert_int_equal(pyad_pool_set_threads(1), PYAD_OK);
+    assert_int_equal(pyad_thread_pool_resize(1), PYAD_OK);
     thread_set set = {.first = pthread_self()};
-    assert_int_equal(pyad_pool_run(note_thread, &set, 1000), PYAD_OK);
+    assert_int_equal(pyad_thread_pool_run(note_thread, &set, 1000), PYAD_OK);
     assert_int_equal(atomic_load(&set.others), 0);
 }
 
@@ -258,10 +258,10 @@ static void test_resizing_between_regions(void **state)
     static const int sizes[] = {2, 5, 1, 3, 8, 2, 1, 4};
     for (int k = 0; k < 40; k++) {
         int threads = sizes[k % 8];
-        assert_int_equal(pyad_pool_set_threads(threads), PYAD_OK);
+        assert_int_equal(pyad_thread_pool_resize(threads), PYAD_OK);
         meeting m = {.expected = threads};
-        assert_int_equal(pyad_pool_run(meet, &m, threads), PYAD_OK);
-        assert_int_equal(pyad_pool_run(count_run, runs, 1000), PYAD_OK);
+        assert_int_equal(pyad_thread_pool_run(meet, &m, threads), PYAD_OK);
+        assert_int_equal(pyad_thread_pool_run(count_run, runs, 1000), PYAD_OK);
         assert_true(each_ran(runs, 1000, k + 1));
     }
 }
@@ -269,24 +269,24 @@ static void test_resizing_between_regions(void **state)
 static pyad_status resize(void *context, int64_t k)
 {
     (void)context;
-    return pyad_pool_set_threads(1 + k % 4);
+    return pyad_thread_pool_resize(1 + k % 4);
 }
 
 static void *resize_often(void *unused)
 {
     for (int k = 0; k < 300; k++)
-        pyad_pool_set_threads(1 + k % 4);
+        pyad_thread_pool_resize(1 + k % 4);
     return unused;
 }
 
 static void test_resizing_during_regions(void **state)
 {
     (void)state;
-    assert_int_equal(pyad_pool_run(resize, NULL, 1000), PYAD_OK);
+    assert_int_equal(pyad_thread_pool_run(resize, NULL, 1000), PYAD_OK);
     pthread_t other;
     assert_int_equal(pthread_create(&other, NULL, resize_often, NULL), 0);
     for (int k = 0; k < 300; k++) {
-        assert_int_equal(pyad_pool_run(count_run, runs, 100), PYAD_OK);
+        assert_int_equal(pyad_thread_pool_run(count_run, runs, 100), PYAD_OK);
         assert_true(each_ran(runs, 100, k + 1));
     }
     pthread_join(other, NULL);
@@ -320,7 +320,7 @@ static void test_signals_stay_with_the_callers_threads(void **state)
     thread_set set = {.first = pthread_self()};
     meeting m = {.expected = 3};
     void *context[] = {&wrong, &set, &m};
-    assert_int_equal(pyad_pool_run(meet_and_look, context, 3), PYAD_OK);
+    assert_int_equal(pyad_thread_pool_run(meet_and_look, context, 3), PYAD_OK);
     assert_int_equal(atomic_load(&set.others), 2);
     assert_int_equal(atomic_load(&wrong), 0);
 }
@@ -331,18 +331,18 @@ static void test_signals_stay_with_the_callers_threads(void **state)
 static int child_runs(int threads)
 {
     alarm(CHILD_SECONDS);
-    if (pyad_pool_threads() != threads)
+    if (pyad_thread_pool_size() != threads)
         return 1;
     for (int k = 0; k < 20; k++) {
         meeting m = {.expected = threads};
-        if (pyad_pool_run(meet, &m, threads) != PYAD_OK)
+        if (pyad_thread_pool_run(meet, &m, threads) != PYAD_OK)
             return 2;
         memset(runs, 0, 1000 * sizeof runs[0]);
-        if (pyad_pool_run(count_run, runs, 1000) != PYAD_OK || !each_ran(runs, 1000, 1))
+        if (pyad_thread_pool_run(count_run, runs, 1000) != PYAD_OK || !each_ran(runs, 1000, 1))
             return 3;
     }
     /* A child that ends like this leaves no thread behind, which memcheck would report. */
-    return pyad_pool_set_threads(1);
+    return pyad_thread_pool_resize(1);
 }
 
 static void fork_and_check(int threads)
@@ -361,7 +361,7 @@ static void test_a_child_has_threads_of_its_own(void **state)
 {
     (void)state;
     for (int k = 0; k < 5; k++) {
-        assert_int_equal(pyad_pool_run(count_run, runs, 100), PYAD_OK);
+        assert_int_equal(pyad_thread_pool_run(count_run, runs, 100), PYAD_OK);
         fork_and_check(3);
     }
     assert_true(each_ran(runs, 100, 5));
@@ -374,7 +374,7 @@ static void *run_until_told(void *counted)
     int times = 0;
     while (!atomic_load(&must_stop)) {
         times++;
-        if (pyad_pool_run(count_run, counted, 1000) != PYAD_OK || !each_ran(counted, 1000, times))
+        if (pyad_thread_pool_run(count_run, counted, 1000) != PYAD_OK || !each_ran(counted, 1000, times))
             return NULL;
     }
     return counted;

@@ -292,10 +292,10 @@ static void test_algebra_of_reads(void **state)
     ALGEBRA(SLICE(LINE, 0, 1, -1, 0, 1, 3), "reshape<3>(x4)");
     ALGEBRA(SLICE(A, 1, -1, 2, 0, 1, 3), "slice<1 -1 2 0 1 3>(x0)");
     ALGEBRA(SLICE(A, 0, 1, 2, 0, 1, 2), "slice<0 1 2 0 1 2>(x0)");
-    ALGEBRA(WINDOW(A, 0, 1, 6, 1), "reshape<6>(x0)");
-    ALGEBRA(WINDOW(A, 0, 2, 2, 3, 3, 1), "x0");
-    ALGEBRA(WINDOW(A, 0, 2, 3, 2, 1, 3), "window<0 2 3 2 1 3>(x0)");
-    ALGEBRA(WINDOW(RESHAPE(A, 6), 1, 1, 2, 1), "window<1 1 2 1>(x0)");
+    ALGEBRA(STRIDED_VIEW(A, 0, 1, 6, 1), "reshape<6>(x0)");
+    ALGEBRA(STRIDED_VIEW(A, 0, 2, 2, 3, 3, 1), "x0");
+    ALGEBRA(STRIDED_VIEW(A, 0, 2, 3, 2, 1, 3), "strided_view<0 2 3 2 1 3>(x0)");
+    ALGEBRA(STRIDED_VIEW(RESHAPE(A, 6), 1, 1, 2, 1), "strided_view<1 1 2 1>(x0)");
     ALGEBRA(SLICE(RESHAPE(A, 6), 1, 1, 2), "slice<1 1 2>(reshape<6>(x0))");
     pyad_graph_finish(&graph);
 }
@@ -310,8 +310,8 @@ static void test_algebra_of_writes(void **state)
     ALGEBRA(ASSIGN(A, ONE, 0, 1, 0, 1), "x0");
     ALGEBRA(ASSIGN(A, ROW, 3, 1, 3, 1), "assign<3 1 3 1>(x0, x2)");
     ALGEBRA(ASSIGN(A, TALL, 0, 2, 3, 2, 1, 3), "assign<0 2 3 2 1 3>(x0, x5)");
-    ALGEBRA(ADD_PART(A, ONE, 0, 1, 0, 1), "x0");
-    ALGEBRA(ADD_PART(A, B, 0, 2, 2, 3, 3, 1), "add_part<0 2 2 3 3 1>(x0, x1)");
+    ALGEBRA(ADD_SLICE(A, ONE, 0, 1, 0, 1), "x0");
+    ALGEBRA(ADD_SLICE(A, B, 0, 2, 2, 3, 3, 1), "add_slice<0 2 2 3 3 1>(x0, x1)");
     pyad_graph_finish(&graph);
 }
 
@@ -324,26 +324,26 @@ static void test_algebra_of_reads_of_writes(void **state)
 {
     fixture *f = *state;
     begin(f, true);
-    ALGEBRA(WINDOW(ASSIGN(A, ROW, 3, 1, 3, 1), 3, 1, 3, 1), "x2");
-    ALGEBRA(WINDOW(ASSIGN(A, ONE, 3, 1, 3, 1), 3, 1, 3, 1), "broadcast_to<3>(x3)");
+    ALGEBRA(STRIDED_VIEW(ASSIGN(A, ROW, 3, 1, 3, 1), 3, 1, 3, 1), "x2");
+    ALGEBRA(STRIDED_VIEW(ASSIGN(A, ONE, 3, 1, 3, 1), 3, 1, 3, 1), "broadcast_to<3>(x3)");
     ALGEBRA(row_of(ASSIGN(A, LINE, 3, 2, 1, 3, 3, 1), 1), "reshape<3>(x4)");
     ALGEBRA(row_of(ASSIGN(A, ROW, 3, 1, 3, 1), 0), "slice<0 1 -1 0 1 3>(x0)");
-    ALGEBRA(row_of(ADD_PART(A, ROW, 3, 1, 3, 1), 0), "slice<0 1 -1 0 1 3>(x0)");
-    ALGEBRA(row_of(ADD_PART(A, ROW, 3, 1, 3, 1), 1), "slice<1 1 -1 0 1 3>(add_part<3 1 3 1>(x0, x2))");
-    ALGEBRA(WINDOW(RESHAPE(ASSIGN(A, ROW, 3, 1, 3, 1), 6), 3, 1, 3, 1), "x2");
-    ALGEBRA(WINDOW(ASSIGN(A, ROW, 3, 1, 3, 1), 2, 1, 3, 1), "window<2 1 3 1>(assign<3 1 3 1>(x0, x2))");
-    ALGEBRA(WINDOW(ASSIGN(A, SQUARE, 3, 2, 2, 2, -2, -1), 3, 1, 4, -1), "reshape<4>(x13)");
+    ALGEBRA(row_of(ADD_SLICE(A, ROW, 3, 1, 3, 1), 0), "slice<0 1 -1 0 1 3>(x0)");
+    ALGEBRA(row_of(ADD_SLICE(A, ROW, 3, 1, 3, 1), 1), "slice<1 1 -1 0 1 3>(add_slice<3 1 3 1>(x0, x2))");
+    ALGEBRA(STRIDED_VIEW(RESHAPE(ASSIGN(A, ROW, 3, 1, 3, 1), 6), 3, 1, 3, 1), "x2");
+    ALGEBRA(STRIDED_VIEW(ASSIGN(A, ROW, 3, 1, 3, 1), 2, 1, 3, 1), "strided_view<2 1 3 1>(assign<3 1 3 1>(x0, x2))");
+    ALGEBRA(STRIDED_VIEW(ASSIGN(A, SQUARE, 3, 2, 2, 2, -2, -1), 3, 1, 4, -1), "reshape<4>(x13)");
     /* Read the other way round. */
-    ALGEBRA(WINDOW(ASSIGN(A, ROW, 5, 1, 3, -1), 3, 1, 2, 1), "window<3 1 2 1>(assign<5 1 3 -1>(x0, x2))");
-    ALGEBRA(WINDOW(ASSIGN(A, ROW, 3, 1, 3, 1), 5, 1, 3, -1), "window<5 1 3 -1>(assign<3 1 3 1>(x0, x2))");
+    ALGEBRA(STRIDED_VIEW(ASSIGN(A, ROW, 5, 1, 3, -1), 3, 1, 2, 1), "strided_view<3 1 2 1>(assign<5 1 3 -1>(x0, x2))");
+    ALGEBRA(STRIDED_VIEW(ASSIGN(A, ROW, 3, 1, 3, 1), 5, 1, 3, -1), "strided_view<5 1 3 -1>(assign<3 1 3 1>(x0, x2))");
     /* The last one to write one place is who is read. */
-    ALGEBRA(WINDOW(ASSIGN(A, ROW, 3, 1, 3, 0), 3, 1, 3, 0), "window<3 1 3 0>(assign<3 1 3 0>(x0, x2))");
-    ALGEBRA(WINDOW(ASSIGN(FLAT, SQUARE, 0, 2, 2, 2, 1, 1), 0, 2, 2, 2, 1, 1),
-            "window<0 2 2 2 1 1>(assign<0 2 2 2 1 1>(x6, x13))");
+    ALGEBRA(STRIDED_VIEW(ASSIGN(A, ROW, 3, 1, 3, 0), 3, 1, 3, 0), "strided_view<3 1 3 0>(assign<3 1 3 0>(x0, x2))");
+    ALGEBRA(STRIDED_VIEW(ASSIGN(FLAT, SQUARE, 0, 2, 2, 2, 1, 1), 0, 2, 2, 2, 1, 1),
+            "strided_view<0 2 2 2 1 1>(assign<0 2 2 2 1 1>(x6, x13))");
     /* Columns are interleaved. */
-    ALGEBRA(WINDOW(ASSIGN(A, ONE, 0, 1, 2, 3), 1, 1, 2, 3), "window<1 1 2 3>(x0)");
-    ALGEBRA(WINDOW(ASSIGN(A, ONE, 0, 1, 3, 2), 1, 1, 2, 4), "window<1 1 2 4>(x0)");
-    ALGEBRA(WINDOW(ASSIGN(A, ONE, 0, 1, 3, 2), 1, 1, 2, 3), "window<1 1 2 3>(assign<0 1 3 2>(x0, x3))");
+    ALGEBRA(STRIDED_VIEW(ASSIGN(A, ONE, 0, 1, 2, 3), 1, 1, 2, 3), "strided_view<1 1 2 3>(x0)");
+    ALGEBRA(STRIDED_VIEW(ASSIGN(A, ONE, 0, 1, 3, 2), 1, 1, 2, 4), "strided_view<1 1 2 4>(x0)");
+    ALGEBRA(STRIDED_VIEW(ASSIGN(A, ONE, 0, 1, 3, 2), 1, 1, 2, 3), "strided_view<1 1 2 3>(assign<0 1 3 2>(x0, x3))");
     pyad_graph_finish(&graph);
 }
 
@@ -360,10 +360,10 @@ static void test_algebra_of_long_chains(void **state)
 {
     fixture *f = *state;
     begin(f, true);
-    ALGEBRA(WINDOW(write_elements(10), 0, 0), "0");
-    ALGEBRA(WINDOW(write_elements(10), 9, 0), "9");
-    ALGEBRA(WINDOW(write_elements(16), 20, 0), "window<20 0>(broadcast_to<40>(x3))");
-    ALGEBRA(WINDOW(write_elements(17), 20, 0), "window<20 0>(assign<0 0>(broadcast_to<40>(x3), 0))");
+    ALGEBRA(STRIDED_VIEW(write_elements(10), 0, 0), "0");
+    ALGEBRA(STRIDED_VIEW(write_elements(10), 9, 0), "9");
+    ALGEBRA(STRIDED_VIEW(write_elements(16), 20, 0), "strided_view<20 0>(broadcast_to<40>(x3))");
+    ALGEBRA(STRIDED_VIEW(write_elements(17), 20, 0), "strided_view<20 0>(assign<0 0>(broadcast_to<40>(x3), 0))");
     pyad_graph_finish(&graph);
 }
 
@@ -476,14 +476,14 @@ static void test_parts_of_slices(void **state)
 {
     fixture *f = *state;
     begin(f, false);
-    PARTS(ADD(A, UNSLICE(ROW, 2, 2, 3, 1, 1, -1, 0, 1, 3)), "add_part<3 1 3 1>(x0, x2)");
-    PARTS(ADD(UNSLICE(ROW, 2, 2, 3, 1, 1, -1, 0, 1, 3), A), "add_part<3 1 3 1>(x0, x2)");
-    PARTS(ADD(ONE, UNSLICE(ROW, 2, 2, 3, 1, 1, -1, 2, -1, 3)), "add_part<5 1 3 -1>(broadcast_to<2 3>(x3), x2)");
-    PARTS(ADD(A, UNSLICE(COLUMN, 2, 2, 3, 0, 1, 2, 1, 5, 1)), "add_part<1 2 2 1 3 5>(x0, x11)");
+    PARTS(ADD(A, UNSLICE(ROW, 2, 2, 3, 1, 1, -1, 0, 1, 3)), "add_slice<3 1 3 1>(x0, x2)");
+    PARTS(ADD(UNSLICE(ROW, 2, 2, 3, 1, 1, -1, 0, 1, 3), A), "add_slice<3 1 3 1>(x0, x2)");
+    PARTS(ADD(ONE, UNSLICE(ROW, 2, 2, 3, 1, 1, -1, 2, -1, 3)), "add_slice<5 1 3 -1>(broadcast_to<2 3>(x3), x2)");
+    PARTS(ADD(A, UNSLICE(COLUMN, 2, 2, 3, 0, 1, 2, 1, 5, 1)), "add_slice<1 2 2 1 3 5>(x0, x11)");
     PARTS(ADD(Z, UNSLICE(SLICE(Z, 1, 1, -1, 0, 2, 2), 2, 2, 3, 0, 1, -1, 0, 1, 2)),
-          "add_part<0 1 2 1>(x9, slice<1 1 -1 0 2 2>(x9))");
-    PARTS(ADD(A, UNSLICE(WINDOW(ROW, 0, 2, 0, 3, 3, 1), 2, 2, 3, 0, 1, 0, 0, 1, 3)),
-          "add_part<0 2 0 3 3 1>(x0, window<0 2 0 3 3 1>(x2))");
+          "add_slice<0 1 2 1>(x9, slice<1 1 -1 0 2 2>(x9))");
+    PARTS(ADD(A, UNSLICE(STRIDED_VIEW(ROW, 0, 2, 0, 3, 3, 1), 2, 2, 3, 0, 1, 0, 0, 1, 3)),
+          "add_slice<0 2 0 3 3 1>(x0, strided_view<0 2 0 3 3 1>(x2))");
     /* The sum is wider than the array with the part, or something else needs that. */
     PARTS(ADD(A, UNSLICE(ONE, 1, 3, 2, 1, -1)), "add(x0, unslice<1 3 2 1 -1>(x3))");
     uint32_t shared = UNSLICE(ONE, 1, 3, 2, 1, -1);
@@ -497,10 +497,10 @@ static void test_parts_of_both_sides(void **state)
     begin(f, false);
     uint32_t left = UNSLICE(ONE, 1, 3, 0, 1, -1);
     uint32_t right = UNSLICE(ONE, 1, 3, 2, 1, -1);
-    PARTS(ADD(left, right), "add_part<2 0>(unslice<1 3 0 1 -1>(x3), x3)");
+    PARTS(ADD(left, right), "add_slice<2 0>(unslice<1 3 0 1 -1>(x3), x3)");
     left = ADD(ROW, UNSLICE(ONE, 1, 3, 0, 1, -1));
     right = UNSLICE(ONE, 1, 3, 2, 1, -1);
-    PARTS(ADD(left, right), "add_part<2 0>(add_part<0 0>(x2, x3), x3)");
+    PARTS(ADD(left, right), "add_slice<2 0>(add_slice<0 0>(x2, x3), x3)");
     pyad_graph_finish(&graph);
 }
 
@@ -517,7 +517,7 @@ static void test_parts_that_make_up_the_whole(void **state)
     /* Some of it is there twice, or missing. */
     left = UNSLICE(COLUMN, 2, 2, 3, 0, 1, 2, 1, 1, 1);
     right = UNSLICE(SLICE(A, 0, 1, 2, 1, 1, 2), 2, 2, 3, 0, 1, 2, 1, 1, 2);
-    PARTS(ADD(left, right), "add_part<1 2 2 2 3 1>(unslice<2 2 3 0 1 2 1 1 1>(x11), slice<0 1 2 1 1 2>(x0))");
+    PARTS(ADD(left, right), "add_slice<1 2 2 2 3 1>(unslice<2 2 3 0 1 2 1 1 1>(x11), slice<0 1 2 1 1 2>(x0))");
     pyad_graph_finish(&graph);
 }
 
@@ -529,12 +529,12 @@ static void test_a_part_that_is_taken_out_and_added_again(void **state)
     uint32_t zero = number(0);
     uint32_t rest = ASSIGN(A, zero, 3, 1, 3, 1);
     uint32_t more = ADD(rest, UNSLICE(ROW, 2, 2, 3, 0, 1, -1, 0, 1, 3));
-    PARTS(ADD(more, UNSLICE(WINDOW(A, 3, 1, 3, 1), 2, 2, 3, 1, 1, -1, 0, 1, 3)), "add_part<0 1 3 1>(x0, x2)");
+    PARTS(ADD(more, UNSLICE(STRIDED_VIEW(A, 3, 1, 3, 1), 2, 2, 3, 1, 1, -1, 0, 1, 3)), "add_slice<0 1 3 1>(x0, x2)");
     /* Another part comes back. */
     zero = number(0);
     rest = ASSIGN(A, zero, 3, 1, 3, 1);
-    PARTS(ADD(rest, UNSLICE(WINDOW(A, 0, 1, 3, 1), 2, 2, 3, 1, 1, -1, 0, 1, 3)),
-          "add_part<3 1 3 1>(assign<3 1 3 1>(x0, 0), window<0 1 3 1>(x0))");
+    PARTS(ADD(rest, UNSLICE(STRIDED_VIEW(A, 0, 1, 3, 1), 2, 2, 3, 1, 1, -1, 0, 1, 3)),
+          "add_slice<3 1 3 1>(assign<3 1 3 1>(x0, 0), strided_view<0 1 3 1>(x0))");
     pyad_graph_finish(&graph);
 }
 

@@ -103,7 +103,7 @@ static void test_no_memory(void **state)
     add_sink(PYAD_G_RESULT, ADD(DIV(A, number(4)), BROADCAST(BROADCAST(ROW, 1, 3), 2, 3)));
     add_sink(PYAD_G_RESULT, RESHAPE(RESHAPE(NEG(ADD(number(1), number(2))), 1), 1, 1));
     add_sink(PYAD_G_RESULT, TRANSPOSE(TRANSPOSE(RESHAPE(A, 1, 2, 3), 1, 2, 0), 1, 0, 2));
-    add_sink(PYAD_G_RESULT, WINDOW(ASSIGN(A, ONE, 3, 1, 3, 1), 3, 1, 3, 1));
+    add_sink(PYAD_G_RESULT, STRIDED_VIEW(ASSIGN(A, ONE, 3, 1, 3, 1), 3, 1, 3, 1));
     add_sink(PYAD_G_RESULT, SUB(A, MUL(MATMUL(COLUMN, TRANSPOSE(TRANSPOSE(LINE, 1, 0), 1, 0)), number(3))));
     add_sink(PYAD_G_RESULT, SUB(A, MATMUL(COLUMN, MUL(ONE, LINE))));
     add_sink(PYAD_G_RESULT, ADD(ONE, UNSLICE(ROW, 2, 2, 3, 1, 1, -1, 0, 1, 3)));

@@ -148,7 +148,7 @@ static void test_long_lines_are_cut(void **state)
     program p;
     begin_plan(f);
     uint32_t x = A;
-    for (int k = 0; k < 2 * PYAD_LINE_MOST_STEPS + 1; k++)
+    for (int k = 0; k < 2 * PYAD_FUSED_LOOP_MOST_STEPS + 1; k++)
         x = NEG(x);
     result(x);
     open_checked(&p, f);
@@ -192,7 +192,7 @@ static uint32_t chain_of_both(uint32_t x)
 
 static uint32_t chain_of_writes(uint32_t x)
 {
-    return ADD_PART(ASSIGN(x, SUM(x, 3, 0), 0, 1, 2, 2), RESHAPE(ROW, 3), SECOND);
+    return ADD_SLICE(ASSIGN(x, SUM(x, 3, 0), 0, 1, 2, 2), RESHAPE(ROW, 3), SECOND);
 }
 
 static size_t memory_of_chain(fixture *f, grow_chain grow, int length)
@@ -266,7 +266,7 @@ static void test_writes_are_done_in_place(void **state)
     begin_plan(f);
     uint32_t x = CUMSUM(A);
     uint32_t a = ASSIGN(x, ROW, SECOND);
-    uint32_t b = ADD_PART(a, ONE, 0, 1, 2, 3);
+    uint32_t b = ADD_SLICE(a, ONE, 0, 1, 2, 3);
     uint32_t c = ASSIGN_AT(b, RESHAPE(ROW, 3), INDEX);
     uint32_t d = ADD_ROWS(c, BROADCAST(ROW, 3, 3), INDEX);
     uint32_t e = AFFINE(COLUMN, LINE, d);
@@ -302,7 +302,7 @@ static void test_a_part_is_not_taken_for_the_whole(void **state)
     program p;
     begin_plan(f);
     uint32_t x = CUMSUM(FLAT);
-    uint32_t w = ASSIGN(WINDOW(x, 2, 1, 3, 1), ONE, 0, 0);
+    uint32_t w = ASSIGN(STRIDED_VIEW(x, 2, 1, 3, 1), ONE, 0, 0);
     result(CUMSUM(w));
     open_checked(&p, f);
     assert_int_equal(p.plan.reused, 0);
@@ -530,8 +530,8 @@ static void test_compile_without_memory(void **state)
     pyad_compiled *compiled = NULL;
     pyad_engine_enter(engine);
     assert_int_equal(pyad_mark_open(1, 0), 0);
-    assert_int_equal(pyad_stage(1), 0);
-    int64_t x = handle(pyad_lend(PYAD_LEND_STAGED, PYAD_F64, 1, LIST(200), NULL, data));
+    assert_int_equal(pyad_record_program(1), 0);
+    int64_t x = handle(pyad_lend(PYAD_LEND_SYMBOLIC, PYAD_F64, 1, LIST(200), NULL, data));
     int64_t y = handle(pyad_op2n(PYAD_LOOP_ADD, x, 1.0));
     for (int k = 0; k < 40; k++)
         y = handle(k % 3 == 0 ? pyad_op(PYAD_KERNEL_CUMSUM, 1, &y, 2, LIST(0, 0)) : pyad_op2(PYAD_LOOP_MUL, y, x));
@@ -553,7 +553,7 @@ static void test_compile_without_memory(void **state)
     assert_int_equal(pyad_instance_run(instance, (void *[]){data, &answer}), 0);
     assert_true(answer == 0);
     pyad_instance_free(instance);
-    assert_int_equal(pyad_stage(0), 0);
+    assert_int_equal(pyad_record_program(0), 0);
     pyad_mark_cut();
     pyad_engine_free(engine);
 }

@@ -55,7 +55,7 @@ typedef struct place {
 
 static uint32_t add_to(uint32_t x, uint32_t value, int64_t pitch, place at)
 {
-    return ADD_PART(x, value, at.row * pitch + at.column, 2, at.count, at.length, pitch, 1);
+    return ADD_SLICE(x, value, at.row * pitch + at.column, 2, at.count, at.length, pitch, 1);
 }
 
 /* `many` random additions to a matrix; the values are inputs, or made. */
@@ -103,7 +103,7 @@ static void test_lines_of_numbers(void **state)
         uint32_t x = twice(input(PYAD_F64, 1, LIST(n + 2)));
         uint32_t value = input(PYAD_F64, 1, LIST(n));
         for (int k = 0; k < 3; k++)
-            x = ADD_PART(x, value, k, 1, n, 1);
+            x = ADD_SLICE(x, value, k, 1, n, 1);
         result(twice(x), 0);
         assert_int_equal(run_checked(f), 3);
     }
@@ -131,7 +131,7 @@ static void test_what_does_not_fit(void **state)
         if (way == 5)
             x = add_to(x, other, 64, (place){1, 12, 5, 40});
         else if (way == 6)
-            x = ADD_PART(x, other, 3, 2, 5, 40, 40, 1);
+            x = ADD_SLICE(x, other, 3, 2, 5, 40, 40, 1);
         else if (way == 7)
             x = add_to(x, SLICE(x, 0, 1, 5, 1, 1, 40), 64, (place){1, 3, 5, 40});
         else

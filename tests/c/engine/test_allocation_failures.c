@@ -67,11 +67,12 @@ static int64_t written(job *j, int64_t x)
     int64_t places = keep(j, test_leaf(PYAD_LEND_CONST, 4, 1, SHAPE(2), index));
     int64_t a = op1(j, PYAD_LOOP_SIN, x);
     a = keep(j, pyad_set_item(a, 1, 0, 0, keep(j, pyad_item(x, 1, 3, 0))));
-    a = keep(j, pyad_assign(a, op(j, PYAD_KERNEL_WINDOW, x, 4, SHAPE(1, 1, n / 2, 1)), 4, SHAPE(n - 1, 1, n / 2, -1)));
+    a = keep(
+        j, pyad_assign(a, op(j, PYAD_KERNEL_STRIDED_VIEW, x, 4, SHAPE(1, 1, n / 2, 1)), 4, SHAPE(n - 1, 1, n / 2, -1)));
     a = keep(j, pyad_assign_at(a, op(j, PYAD_KERNEL_SLICE, x, 3, SHAPE(4, 1, 2)), places));
     int64_t read = op1(j, PYAD_LOOP_SQUARE, a);
     a = keep(j, pyad_set_number(a, 1, 1, 0, 0.5));
-    int64_t most = op(j, PYAD_KERNEL_WINDOW, a, 6, SHAPE(0, 2, n - 1, 2, 1, 1));
+    int64_t most = op(j, PYAD_KERNEL_STRIDED_VIEW, a, 6, SHAPE(0, 2, n - 1, 2, 1, 1));
     a = keep(j, pyad_assign(a, keep(j, pyad_item(a, 1, 2, 0)), 4, SHAPE(0, 1, 4, 1)));
     int64_t sums[3] = {keep(j, test_sum(op2(j, PYAD_LOOP_MUL, a, x))), keep(j, test_sum(read)),
                        keep(j, test_sum(op1(j, PYAD_LOOP_SIN, most)))};

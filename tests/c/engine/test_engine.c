@@ -139,7 +139,7 @@ static void *run_thread(void *arg)
     /* The rule is known: threads do not share the counter of the tests. */
     int64_t a = 0;
     if (pyad_sweep_start(PYAD_SWEEP_RETAIN, 1, &y, 1, &x) == 0 && pyad_sweep_seed_ones(y) == 0 &&
-        pyad_sweep_go() == CALL_PYTHON && pyad_sweep_wants(&a) == 1 && test_answer(a) == 0 && pyad_sweep_go() == 0)
+        pyad_sweep_go() == CALL_PYTHON && pyad_sweep_wants(&a) == 1 && test_supply_rule(a) == 0 && pyad_sweep_go() == 0)
         pyad_sweep_copy(x, &w->slope);
     pyad_sweep_stop();
     pyad_engine_free(engine);
@@ -251,7 +251,7 @@ static void test_gradient_call(void **state)
     int status = pyad_sweep_gradient(0, y, 1, &x);
     while (status == CALL_PYTHON) {
         assert_int_equal(pyad_sweep_wants(&node), 1);
-        OK(test_answer(node));
+        OK(test_supply_rule(node));
         status = pyad_sweep_go();
     }
     OK(status);

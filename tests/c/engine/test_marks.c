@@ -276,7 +276,7 @@ static void test_given(void **state)
     int64_t node;
     while ((status = pyad_sweep_go()) == CALL_PYTHON) {
         if (pyad_sweep_wants(&node) == 1) {
-            OK(test_answer(node));
+            OK(test_supply_rule(node));
             continue;
         }
         int64_t s = ok(pyad_sweep_value(node));

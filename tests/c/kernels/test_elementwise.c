@@ -18,13 +18,13 @@ enum { MOST = 5 };
 /* A line over whole numbers, so that every result is exact: steps add, subtract, multiply, take the larger, negate,
  * compare or choose. */
 typedef struct line {
-    pyad_step steps[MOST];
+    pyad_elementwise_step steps[MOST];
     int step_count;
     int input_count;
     int dtype;
 } line;
 
-static double run_step(const pyad_step *step, const double *in)
+static double run_step(const pyad_elementwise_step *step, const double *in)
 {
     switch (step->loop) {
     case PYAD_LOOP_ADD:
@@ -67,7 +67,7 @@ static void make_line(line *l)
     l->dtype = test_random(2) == 0 ? PYAD_F32 : PYAD_F64;
     bool truth = false;
     for (int s = 0; s < l->step_count; s++) {
-        pyad_step *step = &l->steps[s];
+        pyad_elementwise_step *step = &l->steps[s];
         int registers = l->input_count + s;
         memset(step, 0, sizeof *step);
         step->loop = truth && test_random(2) == 0 ? PYAD_LOOP_WHERE : loops[test_random(6)];
@@ -82,7 +82,7 @@ static void make_line(line *l)
 }
 
 /* Which steps nobody wants: all that no sink depends on. */
-static void mark_skipped(line *l, int sink_count, const pyad_sink *sinks)
+static void mark_skipped(line *l, int sink_count, const pyad_elementwise_output *sinks)
 {
     bool wanted[MOST + 4] = {false};
     for (int k = 0; k < sink_count; k++)
@@ -125,11 +125,12 @@ static void check_line(pyad_mem *mem, int ndim, const int64_t *shape, bool strid
         views[k] = test_view(&inputs[k]);
     }
     test_array outputs[SINKS];
-    pyad_sink sinks[SINKS];
+    pyad_elementwise_output sinks[SINKS];
     for (int k = 0; k < SINKS; k++) {
         int reg = l.input_count + (int)test_random(l.step_count);
         bool truth = is_bool(&l, reg);
-        sinks[k] = (pyad_sink){.reg = (uint16_t)reg, .add = !truth && test_random(2), .wide = l.dtype == PYAD_F64};
+        sinks[k] = (pyad_elementwise_output){
+            .reg = (uint16_t)reg, .add = !truth && test_random(2), .wide = l.dtype == PYAD_F64};
         test_array_make(&outputs[k], truth ? PYAD_BOOL : l.dtype, ndim, shape, TEST_CONTIGUOUS);
         if (!truth)
             test_array_fill(&outputs[k], 7, 1);
@@ -138,8 +139,8 @@ static void check_line(pyad_mem *mem, int ndim, const int64_t *shape, bool strid
     mark_skipped(&l, SINKS, sinks);
     pyad_layout_any common;
     pyad_layout_fill(&common, l.dtype, ndim, shape);
-    pyad_blocks blocks = {l.steps, l.step_count, l.input_count, views, SINKS, sinks, &common.layout};
-    assert_int_equal(pyad_blocks_run(mem, &blocks), PYAD_OK);
+    pyad_elementwise blocks = {l.steps, l.step_count, l.input_count, views, SINKS, sinks, &common.layout};
+    assert_int_equal(pyad_elementwise_run(mem, &blocks), PYAD_OK);
     int64_t index[PYAD_MAX_NDIM] = {0};
     do {
         double reg[MOST + 4];
@@ -191,15 +192,15 @@ static void test_shapes(void **state)
 static void test_most_registers(void **state)
 {
     (void)state;
-    enum { N = 5000, STEPS = PYAD_BLOCKS_MAX_REGISTERS - 2 };
+    enum { N = 5000, STEPS = PYAD_ELEMENTWISE_REGISTERS - 2 };
     pyad_mem mem;
     pyad_mem_init(&mem, pyad_hook_default);
     static double x[N];
     static double out[N];
     double one = 1;
-    pyad_step steps[STEPS];
+    pyad_elementwise_step steps[STEPS];
     for (int s = 0; s < STEPS; s++) {
-        steps[s] = (pyad_step){.loop = PYAD_LOOP_ADD, .wide = 1, .arity = 2, .bytes = 8, .in = {0, 1, 0}};
+        steps[s] = (pyad_elementwise_step){.loop = PYAD_LOOP_ADD, .wide = 1, .arity = 2, .bytes = 8, .in = {0, 1, 0}};
         if (s > 0)
             steps[s].in[0] = (uint16_t)(s + 1);
     }
@@ -208,9 +209,9 @@ static void test_most_registers(void **state)
     pyad_layout_any any;
     pyad_layout_fill(&any, PYAD_F64, 1, SHAPE(N));
     pyad_view views[2] = {{&any.layout, x}, {pyad_layout_scalar(PYAD_F64), &one}};
-    pyad_sink sink = {.reg = PYAD_BLOCKS_MAX_REGISTERS - 1, .wide = 1, .data = out};
-    pyad_blocks blocks = {steps, STEPS, 2, views, 1, &sink, &any.layout};
-    assert_int_equal(pyad_blocks_run(&mem, &blocks), PYAD_OK);
+    pyad_elementwise_output sink = {.reg = PYAD_ELEMENTWISE_REGISTERS - 1, .wide = 1, .data = out};
+    pyad_elementwise blocks = {steps, STEPS, 2, views, 1, &sink, &any.layout};
+    assert_int_equal(pyad_elementwise_run(&mem, &blocks), PYAD_OK);
     for (int i = 0; i < N; i++)
         assert_true(out[i] == i + STEPS);
     pyad_mem_finish(&mem);
@@ -232,10 +233,10 @@ static void test_only_scalars(void **state)
             added[i] = (float)i;
         pyad_layout_fill(&any, PYAD_F32, 2, SHAPE(1, n));
         pyad_view views[2] = {{pyad_layout_scalar(PYAD_F32), &a}, {pyad_layout_scalar(PYAD_F32), &b}};
-        pyad_step step = {.loop = PYAD_LOOP_MUL, .arity = 2, .bytes = 4, .in = {0, 1, 0}};
-        pyad_sink sinks[2] = {{.reg = 2, .data = stored}, {.reg = 2, .add = 1, .data = added}};
-        pyad_blocks blocks = {&step, 1, 2, views, 2, sinks, &any.layout};
-        assert_int_equal(pyad_blocks_run(&mem, &blocks), PYAD_OK);
+        pyad_elementwise_step step = {.loop = PYAD_LOOP_MUL, .arity = 2, .bytes = 4, .in = {0, 1, 0}};
+        pyad_elementwise_output sinks[2] = {{.reg = 2, .data = stored}, {.reg = 2, .add = 1, .data = added}};
+        pyad_elementwise blocks = {&step, 1, 2, views, 2, sinks, &any.layout};
+        assert_int_equal(pyad_elementwise_run(&mem, &blocks), PYAD_OK);
         for (int i = 0; i < n; i++)
             assert_true(stored[i] == 6 && added[i] == 6 + (float)i);
         assert_true(added[n] == (float)n);
@@ -258,18 +259,18 @@ static void test_failure(void **state)
     pyad_layout_fill_strided(&turned, PYAD_F64, 2, SHAPE(20, 20), SHAPE(1, 20));
     pyad_layout_fill(&flat, PYAD_F64, 2, SHAPE(20, 20));
     pyad_view views[2] = {{&turned.layout, x}, {&turned.layout, x}};
-    pyad_step step = {.loop = PYAD_LOOP_ADD, .wide = 1, .arity = 2, .bytes = 8, .in = {0, 1, 0}};
-    pyad_sink sink = {.reg = 2, .wide = 1, .data = out};
-    pyad_blocks blocks = {&step, 1, 2, views, 1, &sink, &flat.layout};
+    pyad_elementwise_step step = {.loop = PYAD_LOOP_ADD, .wide = 1, .arity = 2, .bytes = 8, .in = {0, 1, 0}};
+    pyad_elementwise_output sink = {.reg = 2, .wide = 1, .data = out};
+    pyad_elementwise blocks = {&step, 1, 2, views, 1, &sink, &flat.layout};
     /* An operand that cannot be read in runs is copied, each in turn. */
     for (int64_t after = 0; after < 2; after++) {
         test_hook_fail_after(&hook, after);
-        assert_int_equal(pyad_blocks_run(&mem, &blocks), PYAD_ERR_MEMORY);
+        assert_int_equal(pyad_elementwise_run(&mem, &blocks), PYAD_ERR_MEMORY);
         assert_int_equal(mem.live_buffers, 0);
         pyad_mem_trim(&mem);
     }
     test_hook_never_fail(&hook);
-    assert_int_equal(pyad_blocks_run(&mem, &blocks), PYAD_OK);
+    assert_int_equal(pyad_elementwise_run(&mem, &blocks), PYAD_OK);
     assert_true(out[1] == 40 && out[20] == 2);
     pyad_mem_finish(&mem);
     assert_int_equal(hook.blocks, 0);

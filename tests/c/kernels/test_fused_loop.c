@@ -29,14 +29,14 @@ static void results(int count, const uint32_t *nodes)
 /* How many operands of the line below were loaded by a table. */
 static int tables;
 
-/* The first action is a line. Runs all, and answers the line, whose parts are gone. */
-static pyad_line check_line(fixture *f, test_precision precision)
+/* The first action is a fused loop. Runs all, and returns the loop, whose memory is gone. */
+static pyad_fused_loop check_line(fixture *f, test_precision precision)
 {
     pyad_arena_mark mark = pyad_arena_position(&f->arena);
     program p;
     open_program(&p, f, &graph);
     void **values = run_graph(f, &graph);
-    pyad_line line = p.replay[0].lines[0].line;
+    pyad_fused_loop line = p.replay[0].lines[0].line;
     tables = 0;
     for (int k = 0; k < line.input_count; k++)
         tables += line.inputs[k].table != NULL;
@@ -68,15 +68,15 @@ static void test_flat_operands(void **state)
             uint32_t y = input(dtype, 1, &lengths[k]);
             uint32_t one = input(dtype, 0, NULL);
             RESULTS(ADD(MUL(x, one), NEG(SUB(one, y))), MUL(x, y));
-            pyad_line line = check_line(f, TEST_EXACT);
+            pyad_fused_loop line = check_line(f, TEST_EXACT);
             assert_false(line.by_rows);
-            assert_true(line.block % 8 == 0 && line.block <= PYAD_LINE_MOST_BLOCK);
+            assert_true(line.block % 8 == 0 && line.block <= PYAD_FUSED_LOOP_MOST_BLOCK);
         }
     }
 }
 
 /* All that can be broadcast to (m, n). */
-static pyad_line check_broadcast(fixture *f, int dtype, int64_t m, int64_t n, int left_out)
+static pyad_fused_loop check_broadcast(fixture *f, int dtype, int64_t m, int64_t n, int left_out)
 {
     begin_lines(f);
     uint32_t flat = input(dtype, 2, LIST(m, n));
@@ -101,9 +101,10 @@ static void test_loaded_operands(void **state)
         for (int r = 0; r < 4; r++) {
             int64_t n = lengths[k];
             int64_t m = n > 600 ? 3 : rows[r];
-            pyad_line line = check_broadcast(f, r % 2 == 0 ? PYAD_F64 : PYAD_F32, m, n, r % 3);
+            pyad_fused_loop line = check_broadcast(f, r % 2 == 0 ? PYAD_F64 : PYAD_F32, m, n, r % 3);
             /* Only what is read backwards or turned has to be copied. */
-            assert_int_equal(line.by_rows, r % 3 == 2 && n >= PYAD_LINE_LEAST_ROW && n <= PYAD_LINE_MOST_ROW);
+            assert_int_equal(line.by_rows,
+                             r % 3 == 2 && n >= PYAD_FUSED_LOOP_LEAST_ROW && n <= PYAD_FUSED_LOOP_MOST_ROW);
         }
     }
 }
@@ -118,7 +119,7 @@ static void test_ways_to_load(void **state)
     assert_int_equal(tables, 1);
     begin_lines(f);
     RESULTS(MUL(input(PYAD_F64, 2, LIST(1000, 7)), input(PYAD_F64, 1, LIST(7))));
-    pyad_line line = check_line(f, TEST_EXACT);
+    pyad_fused_loop line = check_line(f, TEST_EXACT);
     assert_true(tables == 0 && !line.by_rows);
     begin_lines(f);
     RESULTS(MUL(input(PYAD_F64, 2, LIST(5, 30)), input(PYAD_F64, 1, LIST(30))));
@@ -235,13 +236,13 @@ static void test_fused_steps(void **state)
 static void test_many_loaded_operands(void **state)
 {
     fixture *f = *state;
-    for (int many = PYAD_LINE_ROW_INPUTS - 1; many <= PYAD_LINE_ROW_INPUTS + 1; many++) {
+    for (int many = PYAD_FUSED_LOOP_ROW_INPUTS - 1; many <= PYAD_FUSED_LOOP_ROW_INPUTS + 1; many++) {
         begin_lines(f);
         uint32_t x = input(PYAD_F64, 2, LIST(3, 50));
         for (int k = 0; k < many; k++)
             x = ADD(x, input(PYAD_F64, k % 2 + 1, k % 2 == 0 ? LIST(50) : LIST(3, 1)));
         RESULTS(x);
-        assert_int_equal(check_line(f, TEST_EXACT).by_rows, many <= PYAD_LINE_ROW_INPUTS);
+        assert_int_equal(check_line(f, TEST_EXACT).by_rows, many <= PYAD_FUSED_LOOP_ROW_INPUTS);
     }
 }
 
@@ -254,7 +255,7 @@ static void check_sums(fixture *f, int dtype, const int64_t *shape, bool rows)
     x = MUL(x, rows ? input(dtype, 1, shape + 2) : input(dtype, 3, shape));
     uint32_t y = NEG(x);
     RESULTS(SUM(x, 7, 0), SUM(y, 7, 1), SUM(x, 1, 0), SUM(x, 2, 0), SUM(y, 4, 1), SUM(x, 3, 0), SUM(y, 6, 0), y);
-    pyad_line line = check_line(f, TEST_ROUNDED);
+    pyad_fused_loop line = check_line(f, TEST_ROUNDED);
     assert_true(line.sum_count >= 2);
 }
 
@@ -343,7 +344,7 @@ static void test_many_registers(void **state)
     for (int k = 1; k < 100; k++)
         y = SUB(y, made[k]);
     RESULTS(y);
-    pyad_line line = check_line(f, TEST_EXACT);
+    pyad_fused_loop line = check_line(f, TEST_EXACT);
     assert_true(line.register_count >= 100 && line.block == 64);
 }
 
@@ -359,22 +360,22 @@ static bool same_number(double a, double b)
 }
 
 /* One step after one that makes `a` or `b` of its negative. */
-static double by_code(const pyad_isa_table *isa, int loop, pyad_number_case which, double a, double b)
+static double by_code(const pyad_isa_table *isa, int loop, pyad_scalar_case which, double a, double b)
 {
     double zero[2] = {0, 0};
     double given = which == PYAD_SECOND_MADE ? -b : -a;
     double made = 99;
     double out = 99;
-    pyad_number_step steps[3] = {
-        {.code = PYAD_NUMBER_CODE(PYAD_LOOP_NEG, PYAD_BOTH_READ), .out = &made, .in = {&given}},
-        {.code = PYAD_NUMBER_CODE(loop, which), .out = &out, .in = {&a, &b}},
+    pyad_scalar_step steps[3] = {
+        {.code = PYAD_SCALAR_CODE(PYAD_LOOP_NEG, PYAD_BOTH_READ), .out = &made, .in = {&given}},
+        {.code = PYAD_SCALAR_CODE(loop, which), .out = &out, .in = {&a, &b}},
     };
     if (which != PYAD_BOTH_READ)
         steps[1].in[which == PYAD_SECOND_MADE] = zero; /* not read */
     if (which == PYAD_BOTH_READ)
-        isa->numbers(1, steps + 1);
+        isa->run_scalars(1, steps + 1);
     else
-        isa->numbers(2, steps);
+        isa->run_scalars(2, steps);
     return out;
 }
 
@@ -387,7 +388,7 @@ static void check_codes(const pyad_isa_table *isa, int loop)
             double wanted;
             isa->loop[loop][1](1, &wanted, in, 0);
             for (int which = PYAD_BOTH_READ; which <= (arity == 2 ? PYAD_SECOND_MADE : PYAD_FIRST_MADE); which++) {
-                double made = by_code(isa, loop, (pyad_number_case)which, numbers[i], numbers[j]);
+                double made = by_code(isa, loop, (pyad_scalar_case)which, numbers[i], numbers[j]);
                 if (!same_number(made, wanted))
                     fail_msg("%s %s(%g, %g), case %d: %.17g, not %.17g", isa->name, pyad_loops[loop].name, numbers[i],
                              numbers[j], which, made, wanted);
@@ -404,7 +405,7 @@ static void test_numbers_by_code(void **state)
     for (int level = 0; level < 3; level++) {
         const pyad_isa_table *isa = pyad_isa_level(levels[level]);
         for (int loop = 0; isa != NULL && loop < PYAD_LOOP_COUNT; loop++) {
-            if (!isa->number_has_code(loop))
+            if (!isa->scalar_has_code(loop))
                 continue;
             check_codes(isa, loop);
             known++;

@@ -32,9 +32,9 @@ typedef struct setting {
 /* exp(x * y) + c as one result, whether that is less than c as another; the sum of the product and of the exponential;
  * the sum of the exponential over an axis. */
 typedef struct work {
-    pyad_line line;
-    pyad_line_step steps[STEPS];
-    pyad_line_input inputs[5]; /* three operands, two results */
+    pyad_fused_loop line;
+    pyad_fused_loop_step steps[STEPS];
+    pyad_fused_loop_input inputs[5]; /* three operands, two results */
     int64_t shape[2];
     int64_t strides[2];
     char *scratch;
@@ -49,9 +49,9 @@ static size_t aligned(size_t bytes)
     return (bytes + 63) / 64 * 64;
 }
 
-static pyad_line_step step_of(const setting *s, int loop, int arity, int32_t a, int32_t b, int32_t to)
+static pyad_fused_loop_step step_of(const setting *s, int loop, int arity, int32_t a, int32_t b, int32_t to)
 {
-    pyad_line_step step = {.arity = (uint8_t)arity, .wide = s->wide, .cost = s->cost, .in = {a, b}, .to = to};
+    pyad_fused_loop_step step = {.arity = (uint8_t)arity, .wide = s->wide, .cost = s->cost, .in = {a, b}, .to = to};
     step.loop = loop < PYAD_LOOP_COUNT ? pyad_isa()->loop[loop][s->wide] : NULL;
     step.bytes = loop == PYAD_LOOP_LT ? 1 : s->wide ? 8 : 4;
     return step;
@@ -65,9 +65,9 @@ static void set_inputs(work *w, const setting *s)
     char *mine = numbers + (s->wide ? MOST_BYTES : 0);
     w->shape[0] = s->rows;
     w->shape[1] = s->cols;
-    w->inputs[0] = (pyad_line_input){.kind = PYAD_OPERAND_FLAT, .bytes = bytes, .data = mine};
-    w->inputs[1] = (pyad_line_input){.kind = PYAD_OPERAND_FLAT, .bytes = bytes, .data = mine + 64};
-    w->inputs[2] = (pyad_line_input){.kind = PYAD_OPERAND_ONE, .bytes = bytes, .data = mine + 128};
+    w->inputs[0] = (pyad_fused_loop_input){.kind = PYAD_OPERAND_FLAT, .bytes = bytes, .data = mine};
+    w->inputs[1] = (pyad_fused_loop_input){.kind = PYAD_OPERAND_FLAT, .bytes = bytes, .data = mine + 64};
+    w->inputs[2] = (pyad_fused_loop_input){.kind = PYAD_OPERAND_ONE, .bytes = bytes, .data = mine + 128};
     if (s->second != FLAT) {
         w->strides[0] = down[s->second];
         w->strides[1] = across[s->second];
@@ -84,7 +84,7 @@ static void set_outputs(work *w)
     size_t sizes[STEPS] = {0};
     w->outcome_bytes = 0;
     for (int k = 0; k < w->line.step_count; k++) {
-        const pyad_line_step *step = &w->steps[k];
+        const pyad_fused_loop_step *step = &w->steps[k];
         if (step->loop != NULL && step->to >= 0)
             continue;
         int64_t count = w->line.size;
@@ -96,11 +96,11 @@ static void set_outputs(work *w)
     w->outcome = calloc(1, w->outcome_bytes);
     size_t at = 0;
     for (int k = 0; k < w->line.step_count; k++) {
-        pyad_line_step *step = &w->steps[k];
+        pyad_fused_loop_step *step = &w->steps[k];
         step->out = w->outcome + at;
         if (step->loop != NULL && step->to < 0)
             w->inputs[-1 - step->to] =
-                (pyad_line_input){.kind = PYAD_OPERAND_FLAT, .bytes = step->bytes, .data = step->out};
+                (pyad_fused_loop_input){.kind = PYAD_OPERAND_FLAT, .bytes = step->bytes, .data = step->out};
         at += sizes[k];
     }
 }
@@ -118,17 +118,17 @@ static void work_start(work *w, const setting *s)
     w->steps[6].summed = s->summed;
     w->steps[6].inner = s->inner;
     w->steps[2].scalars = w->steps[3].scalars = 2;
-    w->line = (pyad_line){.size = s->rows * s->cols, .steps = w->steps, .inputs = w->inputs};
+    w->line = (pyad_fused_loop){.size = s->rows * s->cols, .steps = w->steps, .inputs = w->inputs};
     w->line.step_count = s->summed > 0 ? STEPS : STEPS - 1;
     w->line.input_count = 5;
     w->line.register_count = s->second == FLAT ? 2 : 3;
     w->line.sum_count = 2;
     set_inputs(w, s);
     set_outputs(w);
-    pyad_line_settle(&w->line);
+    pyad_fused_loop_choose_tiling(&w->line);
     if (w->line.by_rows && s->second == COLUMN)
         w->steps[0].scalars = 2;
-    w->scratch = aligned_alloc(64, aligned(pyad_line_scratch(&w->line)));
+    w->scratch = aligned_alloc(64, aligned(pyad_fused_loop_scratch(&w->line)));
 }
 
 static void work_finish(work *w)
@@ -140,9 +140,9 @@ static void work_finish(work *w)
 /* The outcome with so many threads; to be freed. */
 static char *run_with(work *w, int threads)
 {
-    assert_int_equal(pyad_pool_set_threads(threads), PYAD_OK);
+    assert_int_equal(pyad_thread_pool_resize(threads), PYAD_OK);
     memset(w->outcome, 0xff, w->outcome_bytes);
-    pyad_line_run(&w->line, w->scratch);
+    pyad_fused_loop_run(&w->line, w->scratch);
     char *copy = malloc(w->outcome_bytes);
     memcpy(copy, w->outcome, w->outcome_bytes);
     return copy;
@@ -156,7 +156,7 @@ static void check(const setting *s)
     work w;
     work plain;
     uncut.cost = 0;
-    assert_int_equal(pyad_pool_set_threads(8), PYAD_OK);
+    assert_int_equal(pyad_thread_pool_resize(8), PYAD_OK);
     work_start(&w, s);
     work_start(&plain, &uncut);
     assert_int_equal(plain.line.chunk, plain.line.size);
@@ -184,7 +184,7 @@ static double number_at(const setting *s, const void *data, int64_t k)
 static void check_sums(const setting *s)
 {
     work w;
-    assert_int_equal(pyad_pool_set_threads(8), PYAD_OK);
+    assert_int_equal(pyad_thread_pool_resize(8), PYAD_OK);
     work_start(&w, s);
     assert_true(w.line.chunk < w.line.size);
     free(run_with(&w, 3));
@@ -226,7 +226,7 @@ static int finish(void **state)
 {
     (void)state;
     free(numbers);
-    return pyad_pool_set_threads(0);
+    return pyad_thread_pool_resize(0);
 }
 
 /* ---- tests ---- */
@@ -315,12 +315,12 @@ static void test_little_work_is_not_divided(void **state)
 static void test_lanes(void **state)
 {
     static const int made_for[] = {1, 2, 8, 100};
-    static const int lanes[] = {1, 2, PYAD_LINE_MOST_LANES, PYAD_LINE_MOST_LANES};
+    static const int lanes[] = {1, 2, PYAD_FUSED_LOOP_MOST_LANES, PYAD_FUSED_LOOP_MOST_LANES};
     (void)state;
     for (int k = 0; k < 4; k++) {
         work w;
         setting s = sized(1, 20000, FLAT, true);
-        pyad_pool_set_threads(made_for[k]);
+        pyad_thread_pool_resize(made_for[k]);
         work_start(&w, &s);
         assert_int_equal(w.line.lanes, lanes[k]);
         char *alone = run_with(&w, 1);
@@ -341,12 +341,12 @@ static void *run_often(void *result)
     work_start(&w, &s);
     bool fine = true;
     memset(w.outcome, 0xff, w.outcome_bytes);
-    pyad_line_run(&w.line, w.scratch);
+    pyad_fused_loop_run(&w.line, w.scratch);
     char *first = malloc(w.outcome_bytes);
     memcpy(first, w.outcome, w.outcome_bytes);
     for (int k = 0; k < 100; k++) {
         memset(w.outcome, 0xff, w.outcome_bytes);
-        pyad_line_run(&w.line, w.scratch);
+        pyad_fused_loop_run(&w.line, w.scratch);
         fine = fine && memcmp(first, w.outcome, w.outcome_bytes) == 0;
     }
     free(first);
@@ -360,7 +360,7 @@ static void test_several_threads_run_lines_at_once(void **state)
     (void)state;
     pthread_t callers[CALLERS];
     bool fine[CALLERS] = {false};
-    pyad_pool_set_threads(3);
+    pyad_thread_pool_resize(3);
     for (int k = 0; k < CALLERS; k++)
         assert_int_equal(pthread_create(&callers[k], NULL, run_often, &fine[k]), 0);
     for (int k = 0; k < CALLERS; k++)
@@ -374,12 +374,12 @@ static void test_costs(void **state)
     (void)state;
     for (int loop = 0; loop <= PYAD_LOOP_COUNT; loop++) {
         for (int wide = 0; wide < 2; wide++)
-            assert_in_range(pyad_line_cost(loop, wide), 10, 10000);
+            assert_in_range(pyad_fused_loop_step_cost(loop, wide), 10, 10000);
     }
-    assert_true(pyad_line_cost(PYAD_LOOP_POW, true) > pyad_line_cost(PYAD_LOOP_EXP, true));
-    assert_true(pyad_line_cost(PYAD_LOOP_EXP, true) > pyad_line_cost(PYAD_LOOP_DIV, true));
-    assert_true(pyad_line_cost(PYAD_LOOP_DIV, true) > pyad_line_cost(PYAD_LOOP_ADD, true));
-    assert_true(pyad_line_cost(PYAD_LOOP_ADD, true) > pyad_line_cost(PYAD_LOOP_ADD, false));
+    assert_true(pyad_fused_loop_step_cost(PYAD_LOOP_POW, true) > pyad_fused_loop_step_cost(PYAD_LOOP_EXP, true));
+    assert_true(pyad_fused_loop_step_cost(PYAD_LOOP_EXP, true) > pyad_fused_loop_step_cost(PYAD_LOOP_DIV, true));
+    assert_true(pyad_fused_loop_step_cost(PYAD_LOOP_DIV, true) > pyad_fused_loop_step_cost(PYAD_LOOP_ADD, true));
+    assert_true(pyad_fused_loop_step_cost(PYAD_LOOP_ADD, true) > pyad_fused_loop_step_cost(PYAD_LOOP_ADD, false));
 }
 
 int main(void)

@@ -34,7 +34,7 @@ static matrix random_matrix(int dtype, int64_t rows, int64_t cols, bool turned, 
     size_t count = (size_t)((turned ? cols : rows) * (turned ? m.col_stride : m.row_stride));
     m.data = malloc(count * item + item);
     assert_non_null(m.data);
-    int part = pyad_dtype_part(dtype);
+    int part = pyad_dtype_real(dtype);
     size_t part_size = pyad_dtype_size(part);
     for (size_t i = 0; i < count * item / part_size; i++)
         test_store(part, (char *)m.data + i * part_size, (double)(test_random(9) - 4));
@@ -51,7 +51,7 @@ static number entry(int dtype, matrix m, int64_t row, int64_t col)
 {
     int64_t offset = row * m.row_stride + col * m.col_stride;
     const char *at = (const char *)m.data + offset * (int64_t)pyad_dtype_size(dtype);
-    int part = pyad_dtype_part(dtype);
+    int part = pyad_dtype_real(dtype);
     if (part == dtype)
         return (number){test_load(dtype, at), 0};
     return (number){test_load(part, at), test_load(part, at + pyad_dtype_size(part))};

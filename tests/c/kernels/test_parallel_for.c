@@ -81,11 +81,11 @@ static void check(const call *c)
     size_t bytes = SIZE * sizeof(double);
     char *alone = calloc(1, bytes);
     char *shared = calloc(1, bytes);
-    assert_int_equal(pyad_pool_set_threads(1), PYAD_OK);
+    assert_int_equal(pyad_thread_pool_resize(1), PYAD_OK);
     run(c, alone);
     for (int k = 0; k < 3; k++) {
         memset(shared, 0, bytes);
-        assert_int_equal(pyad_pool_set_threads(counts[k]), PYAD_OK);
+        assert_int_equal(pyad_thread_pool_resize(counts[k]), PYAD_OK);
         run(c, shared);
         assert_int_equal(memcmp(shared, alone, bytes), 0);
     }
@@ -136,7 +136,7 @@ static void test_values(void **state)
     double total = 0;
     double most = numbers[0];
     double *out = calloc((size_t)n, sizeof *out);
-    assert_int_equal(pyad_pool_set_threads(3), PYAD_OK);
+    assert_int_equal(pyad_thread_pool_resize(3), PYAD_OK);
     for (int64_t k = 0; k < n; k++) {
         total += numbers[k];
         most = numbers[k] > most ? numbers[k] : most;
@@ -158,11 +158,11 @@ static void test_values(void **state)
     free(out);
 }
 
-static void count_positions(const void *context, const pyad_walk *walk, void *dst, const void *src)
+static void count_positions(const void *context, const pyad_strided_iter *iter, void *dst, const void *src)
 {
     (void)context;
     assert_ptr_equal((char *)dst - (char *)numbers, (const char *)src - (const char *)narrow);
-    for (int64_t k = 0; k < walk->dim[0].length; k++)
+    for (int64_t k = 0; k < iter->dim[0].length; k++)
         ((double *)dst)[k] += 1;
 }
 
@@ -170,16 +170,16 @@ static void count_positions(const void *context, const pyad_walk *walk, void *ds
 static void test_parts(void **state)
 {
     (void)state;
-    pyad_walk walk = {.ndim = 1, .dim = {{0, {1, 2, 0}}}};
+    pyad_strided_iter iter = {.ndim = 1, .dim = {{0, {1, 2, 0}}}};
     double *before = malloc(SIZE * sizeof *before);
     memcpy(before, numbers, SIZE * sizeof *before);
     memset(numbers, 0, SIZE * sizeof *numbers);
     for (int64_t length = 1; length < 3000; length += 1 + length / 7) {
         for (int64_t unit = 1; unit < 200; unit *= 7) {
             for (int64_t microseconds = 99; microseconds < 1000000; microseconds *= 5) {
-                walk.dim[0].length = length;
-                pyad_parts parts = {count_positions, NULL, &walk, 8, 4, unit, microseconds * 1000000};
-                pyad_parts_run(&parts, numbers, narrow);
+                iter.dim[0].length = length;
+                pyad_parallel_for parts = {count_positions, NULL, &iter, 8, 4, unit, microseconds * 1000000};
+                pyad_parallel_for_run(&parts, numbers, narrow);
                 for (int64_t k = 0; k < length + 10; k++) {
                     assert_true(numbers[k] == (k < length));
                     numbers[k] = 0;
@@ -208,7 +208,7 @@ static int finish(void **state)
     (void)state;
     free(numbers);
     free(narrow);
-    return pyad_pool_set_threads(0);
+    return pyad_thread_pool_resize(0);
 }
 
 int main(void)

@@ -8,7 +8,7 @@
 
 enum { ROUNDS = 1500 };
 
-/* A random part of an array of `size` elements; answers the number of dimensions. */
+/* A random strided view of an array of `size` elements; returns the number of dimensions. */
 static int random_part(int64_t size, int64_t *params)
 {
     int64_t shape[3];
@@ -65,7 +65,7 @@ static void test_window(void **state)
         pyad_value in = value_of(&x);
         if (in.layout->size > 0) {
             int part = random_part(in.layout->size, params);
-            pyad_value out = run(f, PYAD_KERNEL_WINDOW, params, 1, &in);
+            pyad_value out = run(f, PYAD_KERNEL_STRIDED_VIEW, params, 1, &in);
             check_shape(&out, dtype, part, params + 3);
             int64_t index[3] = {0};
             if (out.layout->size > 0) {
@@ -110,7 +110,7 @@ static void test_assign(void **state)
             test_array x;
             test_array_random(&x, dtype, thin, narrow, test_random_style());
             in[1] = value_of(&x);
-            pyad_status inside = pyad_window_layout(in[0].layout, params + 1, &layout, &offset);
+            pyad_status inside = pyad_strided_view_layout(in[0].layout, params + 1, &layout, &offset);
             if (inside == PYAD_OK) {
                 double want[125];
                 for (int64_t k = 0; k < size; k++)
@@ -196,20 +196,20 @@ static void test_add_part(void **state)
         int thin = test_random_narrower(dims, params + 3, narrow);
         test_array_random(&arrays[1], dtype, thin, narrow, test_random_style());
         in[1] = value_of(&arrays[1]);
-        if (pyad_window_layout(in[0].layout, params + 1, &part, &offset) == PYAD_OK) {
+        if (pyad_strided_view_layout(in[0].layout, params + 1, &part, &offset) == PYAD_OK) {
             double want[125];
             int64_t index[3] = {0};
             for (int64_t k = 0; k < size; k++)
                 want[k] = flat_get(&in[0], k);
             for (bool more = part.layout.size > 0; more; more = test_next(dims, params + 3, index))
                 want[place_of(params, index)] += test_get(&arrays[1], dims, index);
-            pyad_value out = run(f, PYAD_KERNEL_ADD_PART, params, 2, in);
+            pyad_value out = run(f, PYAD_KERNEL_ADD_SLICE, params, 2, in);
             check_shape(&out, dtype, ndim, shape);
             for (int64_t k = 0; k < size; k++)
                 assert_true(flat_get(&out, k) == want[k]);
             drop(f, &out);
         } else {
-            assert_int_equal(pyad_exec(&f->env, PYAD_KERNEL_ADD_PART, params, 2, in, &in[0]), PYAD_ERR_VALUE);
+            assert_int_equal(pyad_exec(&f->env, PYAD_KERNEL_ADD_SLICE, params, 2, in, &in[0]), PYAD_ERR_VALUE);
         }
         test_array_free(&arrays[0]);
         test_array_free(&arrays[1]);
@@ -272,7 +272,7 @@ static void test_add_in_place(void **state)
         part[k] = k + 1;
     /* Elements 5 and 2, the last column from below, twice. */
     for (int times = 1; times <= 2; times++) {
-        must_add(f, PYAD_KERNEL_ADD_PART, LIST(5, 1, 2, -3), in);
+        must_add(f, PYAD_KERNEL_ADD_SLICE, LIST(5, 1, 2, -3), in);
         assert_true(whole[10] == times && whole[11] == 2 * times && whole[4] == 3 * times && whole[5] == 4 * times);
     }
     pyad_layout_any line;
@@ -326,12 +326,12 @@ static void test_refused(void **state)
         {NULL, PYAD_ERR_VALUE, "missing"},
     };
     for (size_t k = 0; k < sizeof parts / sizeof parts[0]; k++) {
-        refused(f, PYAD_KERNEL_WINDOW, parts[k].params, 1, in, parts[k].code, parts[k].words);
+        refused(f, PYAD_KERNEL_STRIDED_VIEW, parts[k].params, 1, in, parts[k].code, parts[k].words);
         refused(f, PYAD_KERNEL_ASSIGN, parts[k].params, 2, in, parts[k].code, parts[k].words);
-        refused(f, PYAD_KERNEL_ADD_PART, parts[k].params, 2, in, parts[k].code, parts[k].words);
+        refused(f, PYAD_KERNEL_ADD_SLICE, parts[k].params, 2, in, parts[k].code, parts[k].words);
     }
     pyad_value out;
-    assert_int_equal(pyad_exec(&f->env, PYAD_KERNEL_WINDOW, PARAMS(0, 1, -2, 1), 1, in, &out), PYAD_ERR_VALUE);
+    assert_int_equal(pyad_exec(&f->env, PYAD_KERNEL_STRIDED_VIEW, PARAMS(0, 1, -2, 1), 1, in, &out), PYAD_ERR_VALUE);
     refused(f, PYAD_KERNEL_ASSIGN, PARAMS(0, 1, 3, 1), 2, in, PYAD_ERR_SHAPE,
             "a value of shape (2,) (float64) into a part of shape (3,)");
     refused(f, PYAD_KERNEL_ASSIGN, PARAMS(0, 0), 2, in, PYAD_ERR_SHAPE, "could not broadcast");
@@ -366,11 +366,11 @@ static void test_additions_refused(void **state)
     const pyad_value one = value_of(&arrays[4]);
     const pyad_value square = value_of(&arrays[5]);
 #define ROWS(a, b, c) ((const pyad_value[]){a, b, c})
-    refused(f, PYAD_KERNEL_ADD_PART, PARAMS(0, 1, 3, 0), 2, ROWS(x, one, one), PYAD_ERR_VALUE, "a stride of 0");
-    refused(f, PYAD_KERNEL_ADD_PART, PARAMS(0, 1, 3, 1), 2, ROWS(x, s, one), PYAD_ERR_SHAPE,
-            "add_part: could not broadcast a value of shape (2, 3)");
-    refused(f, PYAD_KERNEL_ADD_PART, PARAMS(0, 0), 2, ROWS(x, narrow, one), PYAD_ERR_DTYPE, "add_part: could not");
-    refused(f, PYAD_KERNEL_ADD_PART, PARAMS(0, 0), 2, ROWS(index, index, one), PYAD_ERR_DTYPE, "dtype int64");
+    refused(f, PYAD_KERNEL_ADD_SLICE, PARAMS(0, 1, 3, 0), 2, ROWS(x, one, one), PYAD_ERR_VALUE, "a stride of 0");
+    refused(f, PYAD_KERNEL_ADD_SLICE, PARAMS(0, 1, 3, 1), 2, ROWS(x, s, one), PYAD_ERR_SHAPE,
+            "add_slice: could not broadcast a value of shape (2, 3)");
+    refused(f, PYAD_KERNEL_ADD_SLICE, PARAMS(0, 0), 2, ROWS(x, narrow, one), PYAD_ERR_DTYPE, "add_slice: could not");
+    refused(f, PYAD_KERNEL_ADD_SLICE, PARAMS(0, 0), 2, ROWS(index, index, one), PYAD_ERR_DTYPE, "dtype int64");
     refused(f, PYAD_KERNEL_ADD_ROWS, NULL, 3, ROWS(x, s, s), PYAD_ERR_DTYPE, "index has dtype float64");
     refused(f, PYAD_KERNEL_ADD_ROWS, NULL, 3, ROWS(x, narrow, index), PYAD_ERR_DTYPE, "rows float32");
     refused(f, PYAD_KERNEL_ADD_ROWS, NULL, 3, ROWS(index, index, index), PYAD_ERR_DTYPE, "dtype int64");
@@ -384,7 +384,7 @@ static void test_additions_refused(void **state)
     }
 #undef ROWS
     /* A length that is not stepped along may have any stride. */
-    pyad_value out = run(f, PYAD_KERNEL_ADD_PART, PARAMS(0, 1, 1, 0), 2, (const pyad_value[]){x, one});
+    pyad_value out = run(f, PYAD_KERNEL_ADD_SLICE, PARAMS(0, 1, 1, 0), 2, (const pyad_value[]){x, one});
     assert_true(flat_get(&out, 0) == flat_get(&x, 0) + flat_get(&one, 0));
     drop(f, &out);
     for (int k = 0; k < 6; k++)

@@ -617,13 +617,13 @@ static void test_pow_scalar_exponent(void **state)
 /* The arity of a fused loop's first part. */
 static int first_arity(int k)
 {
-    int first = pyad_fused[k].first;
+    int first = pyad_superloops[k].first;
     return first < PYAD_LOOP_COUNT ? pyad_loops[first].arity : 1 + first_arity(first - PYAD_LOOP_COUNT);
 }
 
 static pyad_loop any_loop(const pyad_isa_table *table, int id, int is_f64)
 {
-    return id < PYAD_LOOP_COUNT ? table->loop[id][is_f64] : table->fused[id - PYAD_LOOP_COUNT][is_f64];
+    return id < PYAD_LOOP_COUNT ? table->loop[id][is_f64] : table->superloop[id - PYAD_LOOP_COUNT][is_f64];
 }
 
 /* One element, as the two loops one after the other make it. */
@@ -631,9 +631,9 @@ static void make_unfused(const pyad_isa_table *table, int k, int is_f64, int sid
 {
     int arity = first_arity(k);
     double made;
-    any_loop(table, pyad_fused[k].first, is_f64)(1, &made, in, 0);
+    any_loop(table, pyad_superloops[k].first, is_f64)(1, &made, in, 0);
     const void *both[2] = {side == 1 ? &made : in[arity], side == 1 ? in[arity] : &made};
-    table->loop[pyad_fused[k].second][is_f64](1, out, both, 0);
+    table->loop[pyad_superloops[k].second][is_f64](1, out, both, 0);
 }
 
 enum { FUSED_MOST = 70 };
@@ -660,14 +660,15 @@ static void check_fused(const pyad_isa_table *table, int k, int is_f64, unsigned
             make_unfused(table, k, is_f64, side, one, (char *)wanted[side - 1] + (size_t)i * item);
     }
     void *to = place < 0 ? out : operand[place];
-    table->fused[k][is_f64](n, to, in, n == 1 ? 0 : scalars);
+    table->superloop[k][is_f64](n, to, in, n == 1 ? 0 : scalars);
     for (int64_t i = 0; i < n; i++) {
         for (int side = 1; side <= 2; side++) {
             double want = get(wanted[side - 1], is_f64, i);
             double got = get(to, is_f64, i);
             int same = got == want ? signbit(got) == signbit(want) : isnan(got) && isnan(want);
-            if ((pyad_fused[k].side & side) != 0 && !same)
-                fail_msg("%s %s f%d: got %a, want %a", table->name, pyad_fused[k].name, is_f64 ? 64 : 32, got, want);
+            if ((pyad_superloops[k].side & side) != 0 && !same)
+                fail_msg("%s %s f%d: got %a, want %a", table->name, pyad_superloops[k].name, is_f64 ? 64 : 32, got,
+                         want);
         }
     }
 }
@@ -678,9 +679,9 @@ static void test_fused(void **state)
     (void)state;
     for (size_t l = 0; l < COUNT(levels); l++) {
         const pyad_isa_table *table = pyad_isa_level(levels[l]);
-        for (int k = 0; table != NULL && k < PYAD_FUSED_END - PYAD_LOOP_COUNT; k++) {
+        for (int k = 0; table != NULL && k < PYAD_SUPER_END - PYAD_LOOP_COUNT; k++) {
             for (unsigned scalars = 0; scalars <= 8; scalars = scalars == 0 ? 1 : 2 * scalars) {
-                if ((scalars & ~pyad_fused[k].scalars) != 0)
+                if ((scalars & ~pyad_superloops[k].scalars) != 0)
                     continue;
                 for (int64_t n = 1; n <= FUSED_MOST; n++) {
                     for (int place = -1; place <= first_arity(k); place++) {

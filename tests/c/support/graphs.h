@@ -39,7 +39,7 @@ static inline uint32_t add_input(int dtype, int ndim, const int64_t *shape, bool
     size_t item = pyad_dtype_align(dtype);
     for (int64_t k = 0; k < parts * layout->size; k++) {
         double value = dtype == PYAD_I64 || dtype == PYAD_BOOL ? (double)test_random(2) : test_number(odd);
-        test_store(pyad_dtype_part(dtype), data + (size_t)k * item, value);
+        test_store(pyad_dtype_real(dtype), data + (size_t)k * item, value);
     }
     pyad_gnode added = {.kind = PYAD_G_INPUT, .number = (uint32_t)graph.input_count, .layout = layout};
     must(pyad_graph_add_input(&graph, (pyad_ginput){layout, data}));
@@ -108,9 +108,9 @@ static inline void add_sink(pyad_gsink_kind kind, uint32_t node)
 #define TRANSPOSE(a, ...) RUN(PYAD_KERNEL_TRANSPOSE, PARAMS(__VA_ARGS__), a)
 #define SUM(a, axes, keep) RUN(PYAD_KERNEL_SUM, PARAMS(axes, keep), a)
 #define SLICE(a, ...) RUN(PYAD_KERNEL_SLICE, PARAMS(__VA_ARGS__), a)
-#define WINDOW(a, ...) RUN(PYAD_KERNEL_WINDOW, PARAMS(__VA_ARGS__), a)
+#define STRIDED_VIEW(a, ...) RUN(PYAD_KERNEL_STRIDED_VIEW, PARAMS(__VA_ARGS__), a)
 #define ASSIGN(a, b, ...) RUN(PYAD_KERNEL_ASSIGN, PARAMS(__VA_ARGS__), a, b)
-#define ADD_PART(a, b, ...) RUN(PYAD_KERNEL_ADD_PART, PARAMS(__VA_ARGS__), a, b)
+#define ADD_SLICE(a, b, ...) RUN(PYAD_KERNEL_ADD_SLICE, PARAMS(__VA_ARGS__), a, b)
 #define UNSLICE(a, ...) RUN(PYAD_KERNEL_UNSLICE, PARAMS(__VA_ARGS__), a)
 #define PUT(a, index, rows) RUN(PYAD_KERNEL_PUT, PARAMS(rows), a, index)
 #define MATMUL(a, b) RUN(PYAD_KERNEL_MATMUL, NULL, a, b)
@@ -199,7 +199,7 @@ static inline int64_t numbers_of(const pyad_layout *layout)
 
 static inline double number_at(const pyad_layout *layout, const void *data, int64_t k)
 {
-    return test_load(pyad_dtype_part(layout->dtype), (const char *)data + (size_t)k * pyad_dtype_align(layout->dtype));
+    return test_load(pyad_dtype_real(layout->dtype), (const char *)data + (size_t)k * pyad_dtype_align(layout->dtype));
 }
 
 /* The largest magnitude of any value: what rounding errors are measured by. */

@@ -164,7 +164,7 @@ static inline const int64_t *any_params(int op, const pyad_layout *in, int64_t *
     case PYAD_KERNEL_UNSLICE:
         params_unslice(params);
         return params;
-    case PYAD_KERNEL_WINDOW:
+    case PYAD_KERNEL_STRIDED_VIEW:
     case PYAD_KERNEL_ASSIGN:
         params_part(in, params);
         return params;
@@ -195,13 +195,40 @@ static inline const int64_t *any_params(int op, const pyad_layout *in, int64_t *
 
 /* Kernels of graphs with any numbers; those whose results rounding may turn upside down come last. */
 static const int grown_ops[] = {
-    PYAD_LOOP_ADD,       PYAD_LOOP_ADD,         PYAD_LOOP_SUB,         PYAD_LOOP_MUL,         PYAD_LOOP_MUL,
-    PYAD_LOOP_NEG,       PYAD_LOOP_NEG,         PYAD_LOOP_WHERE,       PYAD_KERNEL_ALIAS,     PYAD_KERNEL_RESHAPE,
-    PYAD_KERNEL_RESHAPE, PYAD_KERNEL_BROADCAST, PYAD_KERNEL_BROADCAST, PYAD_KERNEL_TRANSPOSE, PYAD_KERNEL_TRANSPOSE,
-    PYAD_KERNEL_SLICE,   PYAD_KERNEL_UNSLICE,   PYAD_KERNEL_UNSLICE,   PYAD_KERNEL_WINDOW,    PYAD_KERNEL_WINDOW,
-    PYAD_KERNEL_ASSIGN,  PYAD_KERNEL_ASSIGN,    PYAD_KERNEL_ASSIGN,    PYAD_KERNEL_SUM,       PYAD_KERNEL_MAX,
-    PYAD_KERNEL_CAST,    PYAD_KERNEL_PUT,       PYAD_KERNEL_MATMUL,    PYAD_KERNEL_MATMUL,    PYAD_KERNEL_MATMUL,
-    PYAD_LOOP_DIV,       PYAD_LOOP_DIV,         PYAD_LOOP_EXP,         PYAD_LOOP_LT,
+    PYAD_LOOP_ADD,
+    PYAD_LOOP_ADD,
+    PYAD_LOOP_SUB,
+    PYAD_LOOP_MUL,
+    PYAD_LOOP_MUL,
+    PYAD_LOOP_NEG,
+    PYAD_LOOP_NEG,
+    PYAD_LOOP_WHERE,
+    PYAD_KERNEL_ALIAS,
+    PYAD_KERNEL_RESHAPE,
+    PYAD_KERNEL_RESHAPE,
+    PYAD_KERNEL_BROADCAST,
+    PYAD_KERNEL_BROADCAST,
+    PYAD_KERNEL_TRANSPOSE,
+    PYAD_KERNEL_TRANSPOSE,
+    PYAD_KERNEL_SLICE,
+    PYAD_KERNEL_UNSLICE,
+    PYAD_KERNEL_UNSLICE,
+    PYAD_KERNEL_STRIDED_VIEW,
+    PYAD_KERNEL_STRIDED_VIEW,
+    PYAD_KERNEL_ASSIGN,
+    PYAD_KERNEL_ASSIGN,
+    PYAD_KERNEL_ASSIGN,
+    PYAD_KERNEL_SUM,
+    PYAD_KERNEL_MAX,
+    PYAD_KERNEL_CAST,
+    PYAD_KERNEL_PUT,
+    PYAD_KERNEL_MATMUL,
+    PYAD_KERNEL_MATMUL,
+    PYAD_KERNEL_MATMUL,
+    PYAD_LOOP_DIV,
+    PYAD_LOOP_DIV,
+    PYAD_LOOP_EXP,
+    PYAD_LOOP_LT,
 };
 
 enum { GROWN_TAME = 4 };

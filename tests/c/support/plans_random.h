@@ -51,7 +51,7 @@ static inline void refill_inputs(bool odd)
         char *data = malloc(pyad_layout_bytes(layout) + 1);
         bool whole = layout->dtype == PYAD_I64 || layout->dtype == PYAD_BOOL;
         for (int64_t i = 0; i < numbers_of(layout); i++)
-            test_store(pyad_dtype_part(layout->dtype), data + (size_t)i * item,
+            test_store(pyad_dtype_real(layout->dtype), data + (size_t)i * item,
                        whole ? (double)test_random(2) : test_number(odd));
         pyad_copy((pyad_view){layout, graph.inputs[k].data}, (pyad_view){&flat.layout, data});
         free(data);
@@ -156,7 +156,7 @@ static inline bool grow_write(int op)
     uint32_t whole = test_random(3) > 0 && chained < graph.count ? chained : any_node();
     const pyad_layout *layout = graph.nodes[whole].layout;
     bool fits;
-    if (op == PYAD_KERNEL_ASSIGN || op == PYAD_KERNEL_ADD_PART) {
+    if (op == PYAD_KERNEL_ASSIGN || op == PYAD_KERNEL_ADD_SLICE) {
         params_part(layout, params);
         fits = are_distinct(layout->size, params) && try_run(op, params, 2, NODES(whole, any_operand()));
     } else {
@@ -236,15 +236,15 @@ static const int planned_ops[] = {PYAD_LOOP_ADD,
                                   PYAD_KERNEL_TRANSPOSE,
                                   PYAD_KERNEL_SLICE,
                                   PYAD_KERNEL_SLICE,
-                                  PYAD_KERNEL_WINDOW,
-                                  PYAD_KERNEL_WINDOW,
+                                  PYAD_KERNEL_STRIDED_VIEW,
+                                  PYAD_KERNEL_STRIDED_VIEW,
                                   PYAD_KERNEL_UNSLICE,
                                   PYAD_KERNEL_ASSIGN,
                                   PYAD_KERNEL_ASSIGN,
                                   PYAD_KERNEL_ASSIGN,
                                   PYAD_KERNEL_ASSIGN_AT,
-                                  PYAD_KERNEL_ADD_PART,
-                                  PYAD_KERNEL_ADD_PART,
+                                  PYAD_KERNEL_ADD_SLICE,
+                                  PYAD_KERNEL_ADD_SLICE,
                                   PYAD_KERNEL_ADD_ROWS,
                                   PYAD_KERNEL_CAST,
                                   PYAD_KERNEL_PUT,
@@ -292,7 +292,7 @@ static inline bool grow_planned(int op)
     case PYAD_KERNEL_TAKE:
     case PYAD_KERNEL_ASSIGN:
     case PYAD_KERNEL_ASSIGN_AT:
-    case PYAD_KERNEL_ADD_PART:
+    case PYAD_KERNEL_ADD_SLICE:
     case PYAD_KERNEL_ADD_ROWS:
         return grow_write(op);
     default:

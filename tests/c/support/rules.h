@@ -1,4 +1,4 @@
-/* The part that Python plays, in C: answers the rule requests of a sweep by recording the derivatives of a few
+/* The part that Python plays, in C: serves the rule requests of a sweep by recording the derivatives of a few
  * operations, through the public header only. */
 #ifndef PYAD_TESTS_RULES_H
 #define PYAD_TESTS_RULES_H
@@ -17,10 +17,10 @@ enum { RULE_SAME = 0, RULE_LINEAR = 1, RULE_JOINT = 2, RULE_OWN = 3 };
 static int64_t test_generation = 1;
 static int64_t test_rules_asked = 0;
 
-/* The status in what a call answered: 0 for a handle. */
-static inline int test_status(int64_t answer)
+/* The status in what a call returned: 0 for a handle. */
+static inline int test_status(int64_t returned)
 {
-    return answer >= TEST_FAILED ? (int)(answer - TEST_FAILED) : 0;
+    return returned >= TEST_FAILED ? (int)(returned - TEST_FAILED) : 0;
 }
 
 /* What a rule is recorded from. `failed` is the first status that was not 0. */
@@ -33,11 +33,11 @@ typedef struct test_rule {
     int failed;
 } test_rule;
 
-static inline int64_t rule_kept(test_rule *r, int64_t answer)
+static inline int64_t rule_kept(test_rule *r, int64_t returned)
 {
     if (r->failed == 0)
-        r->failed = test_status(answer);
-    return answer;
+        r->failed = test_status(returned);
+    return returned;
 }
 
 static inline int64_t rule1(test_rule *r, int op, int64_t a)
@@ -239,7 +239,7 @@ static inline int rule_sum(test_rule *r, int64_t seed)
     return RULE_LINEAR;
 }
 
-/* Writes the backward outputs; answers how forward follows, or -1 for an operation it does not know. */
+/* Writes the backward outputs; returns how forward follows, or -1 for an operation it does not know. */
 static inline int rule_backward(test_rule *r)
 {
     int64_t seed = r->in[r->nargs + 1];
@@ -318,7 +318,7 @@ static inline int rule_record(test_rule *r)
 }
 
 /* Records the rule of a node that a sweep has asked about. After a failure there is none, as before. */
-static inline int test_answer(int64_t node)
+static inline int test_supply_rule(int64_t node)
 {
     test_rule r = {.failed = 0};
     int status = pyad_look(node, &r.node);
@@ -343,7 +343,7 @@ static inline int test_go(void)
         int status = pyad_sweep_go();
         if (status != 32 || pyad_sweep_wants(&node) != 1)
             return status;
-        status = test_answer(node);
+        status = test_supply_rule(node);
         if (status != 0)
             return status;
     }

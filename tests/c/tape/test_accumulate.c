@@ -27,7 +27,7 @@ static int setup(void **state)
     pyad_mem_init(&f->mem, test_hook_use(&f->hook));
     pyad_arena_init(&f->arena, &f->mem);
     f->accum.env = (pyad_env){&f->mem, &f->arena, &f->message};
-    f->accum.pool.arena = &f->arena;
+    f->accum.freelist.arena = &f->arena;
     *state = f;
     return 0;
 }

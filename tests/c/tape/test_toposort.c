@@ -16,7 +16,7 @@ typedef struct fixture {
     test_hook hook;
     pyad_mem mem;
     pyad_tape tape;
-    pyad_order order;
+    pyad_toposort order;
 } fixture;
 
 static int setup(void **state)
@@ -31,7 +31,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     fixture *f = *state;
-    pyad_order_finish(&f->order, &f->mem);
+    pyad_toposort_finish(&f->order, &f->mem);
     pyad_tape_finish(&f->tape);
     pyad_mem_finish(&f->mem);
     int left = f->hook.blocks != 0 || f->hook.bytes != 0;
@@ -60,7 +60,7 @@ static uint32_t leaf(pyad_tape *tape)
 
 static void build(fixture *f, size_t output_count, const uint32_t *outputs, size_t input_count, const uint32_t *inputs)
 {
-    assert_int_equal(pyad_order_build(&f->order, &f->tape, (int)output_count, outputs, (int)input_count, inputs),
+    assert_int_equal(pyad_toposort_build(&f->order, &f->tape, (int)output_count, outputs, (int)input_count, inputs),
                      PYAD_OK);
     for (size_t k = 0; k < f->order.count; k++)
         assert_int_equal(f->tape.position[f->order.nodes[k]], k);
@@ -68,7 +68,7 @@ static void build(fixture *f, size_t output_count, const uint32_t *outputs, size
 
 static bool has(const fixture *f, uint32_t node)
 {
-    return pyad_order_has(&f->tape, f->tape.epochs, node);
+    return pyad_toposort_has(&f->tape, f->tape.epochs, node);
 }
 
 /* Operands in the order stand before their users, unless the user is an input. */
@@ -163,10 +163,10 @@ static void test_several(void **state)
     const uint32_t late[1] = {b};
     BUILD(f, early, late);
     assert_int_equal(f->order.count, 1);
-    assert_int_equal(pyad_order_build(&f->order, t, 0, NULL, 0, NULL), PYAD_OK);
+    assert_int_equal(pyad_toposort_build(&f->order, t, 0, NULL, 0, NULL), PYAD_OK);
     assert_int_equal(f->order.count, 0);
     /* Without inputs nothing can be reached. */
-    assert_int_equal(pyad_order_build(&f->order, t, 1, &c, 0, NULL), PYAD_OK);
+    assert_int_equal(pyad_toposort_build(&f->order, t, 1, &c, 0, NULL), PYAD_OK);
     assert_int_equal(f->order.count, 0);
 }
 
@@ -221,7 +221,7 @@ static void test_chain(void **state)
     uint32_t node = x;
     for (size_t k = 0; k < length; k++)
         node = PUSH(&f->tape, node, node);
-    assert_int_equal(pyad_order_build(&f->order, &f->tape, 1, &node, 1, &x), PYAD_OK);
+    assert_int_equal(pyad_toposort_build(&f->order, &f->tape, 1, &node, 1, &x), PYAD_OK);
     assert_int_equal(f->order.count, length + 1);
     for (size_t k = 0; k <= length; k++)
         assert_int_equal(f->order.nodes[k], k);
@@ -236,7 +236,7 @@ static void test_fan_out(void **state)
     for (int k = 0; k < FAN; k++)
         users[k] = PUSH(&f->tape, x, x);
     uint32_t sum = push_flagged(&f->tape, 0, FAN, users);
-    assert_int_equal(pyad_order_build(&f->order, &f->tape, 1, &sum, 1, &x), PYAD_OK);
+    assert_int_equal(pyad_toposort_build(&f->order, &f->tape, 1, &sum, 1, &x), PYAD_OK);
     assert_int_equal(f->order.count, FAN + 2);
     check_sorted(f, 1);
     assert_int_equal(f->order.nodes[FAN + 1], sum);
@@ -256,7 +256,7 @@ static void test_linear(void **state)
         left = next;
     }
     const uint32_t outputs[2] = {left, right};
-    assert_int_equal(pyad_order_build(&f->order, &f->tape, 2, outputs, 1, &x), PYAD_OK);
+    assert_int_equal(pyad_toposort_build(&f->order, &f->tape, 2, outputs, 1, &x), PYAD_OK);
     assert_int_equal(f->order.count, 2 * RUNGS + 1);
     check_sorted(f, 1);
     /* Each frame of the stack is one node deep in one walk, never more than there are nodes. */
@@ -318,7 +318,7 @@ static void test_epochs_wrap(void **state)
     f->tape.epochs = UINT32_MAX;
     f->tape.epoch[a] = 1;
     f->tape.position[a] = PYAD_POSITION_NONE;
-    assert_int_equal(pyad_order_build(&f->order, &f->tape, 1, &a, 1, &x), PYAD_OK);
+    assert_int_equal(pyad_toposort_build(&f->order, &f->tape, 1, &a, 1, &x), PYAD_OK);
     assert_int_equal(f->order.count, 2);
     assert_int_equal(f->tape.epochs, 1);
 }
@@ -334,7 +334,7 @@ static void test_failure(void **state)
     for (int64_t after = 0; status != PYAD_OK; after++) {
         assert_true(after < 100);
         test_hook_fail_after(&f->hook, after);
-        status = pyad_order_build(&f->order, &f->tape, 1, &node, 1, &x);
+        status = pyad_toposort_build(&f->order, &f->tape, 1, &node, 1, &x);
         test_hook_never_fail(&f->hook);
         assert_true(status == PYAD_OK || status == PYAD_ERR_MEMORY);
     }

@@ -1,22 +1,22 @@
 /* Two or three cheap operations in one pass. */
-#ifndef PYAD_KERNELS_FUSED_H
-#define PYAD_KERNELS_FUSED_H
+#ifndef PYAD_SIMD_SUPERINSTRUCTIONS_H
+#define PYAD_SIMD_SUPERINSTRUCTIONS_H
 
 #include "simd/loops.h"
 
-#define FUSED_PASS(name, S, arity, first, third)                                          \
+#define SUPER_PASS(name, S, arity, first, third)                                          \
     PYAD_INDEPENDENT                                                                      \
     for (int64_t i = 0; i < n; i++) {                                                     \
-        y[i] = fused_op_##name##_##S(first, b[i], third, (arity) == 4 ? in_3[i] : first); \
+        y[i] = super_op_##name##_##S(first, b[i], third, (arity) == 4 ? in_3[i] : first); \
     }
 
-#define FUSED_LOOP(name, S, T, arity, may, result)                                                \
-    static inline T fused_op_##name##_##S(T a, T b, T c, T d)                                     \
+#define SUPER_LOOP(name, S, T, arity, may, result)                                                \
+    static inline T super_op_##name##_##S(T a, T b, T c, T d)                                     \
     {                                                                                             \
         (void)d;                                                                                  \
         return result;                                                                            \
     }                                                                                             \
-    static void fused_##name##_##S(int64_t n, void *out, const void *const *in, unsigned scalars) \
+    static void super_##name##_##S(int64_t n, void *out, const void *const *in, unsigned scalars) \
     {                                                                                             \
         const T *a = in[0];                                                                       \
         const T *b = in[1];                                                                       \
@@ -25,19 +25,19 @@
         T *y = out;                                                                               \
         if (((may) & 1u) != 0 && scalars == 1u) {                                                 \
             T s = a[0];                                                                           \
-            FUSED_PASS(name, S, arity, s, c[i])                                                   \
+            SUPER_PASS(name, S, arity, s, c[i])                                                   \
         } else if (((may) & 4u) != 0 && scalars == 4u) {                                          \
             T s = c[0];                                                                           \
-            FUSED_PASS(name, S, arity, a[i], s)                                                   \
+            SUPER_PASS(name, S, arity, a[i], s)                                                   \
         } else {                                                                                  \
-            FUSED_PASS(name, S, arity, a[i], c[i])                                                \
+            SUPER_PASS(name, S, arity, a[i], c[i])                                                \
         }                                                                                         \
     }
 
-#define FUSED_LOOPS(NAME, name, arity, first, second, side, scalars, result) \
-    FUSED_LOOP(name, f32, float, arity, scalars, result)                     \
-    FUSED_LOOP(name, f64, double, arity, scalars, result)
+#define SUPER_LOOPS(NAME, name, arity, first, second, side, scalars, result) \
+    SUPER_LOOP(name, f32, float, arity, scalars, result)                     \
+    SUPER_LOOP(name, f64, double, arity, scalars, result)
 
-PYAD_FUSED_LIST(FUSED_LOOPS)
+PYAD_SUPER_LIST(SUPER_LOOPS)
 
 #endif
