@@ -1,5 +1,5 @@
 """Measures the choices that docs/developer/measurements.md tells of: `python benchmarks/decisions.py`, or one section
-by its title: `python benchmarks/decisions.py "host ops"`."""
+by its title: `python benchmarks/decisions.py "NumPy ops"`."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import numpy as np
 
 import pyad
 from pyad._binding import engine as _engine
+from pyad._binding import memory
 from pyad._binding.engine import ffi, lib
 
 
@@ -48,11 +49,11 @@ def leaving() -> None:
         def measure(a: pyad.Array, kib: int = kib) -> None:
             def copied() -> None:
                 y = a * 2.0
-                _engine.materialize(y._h, share=False)
+                memory.read(y._h, share=False)
 
             def shared() -> None:
                 y = a * 2.0
-                _engine.shared(lib.pyad_share_out, y._h, y.shape, y.dtype)
+                memory.shared(lib.pyad_share_out, y._h, y.shape, y.dtype)
 
             print(f"  {kib:5d} KiB: copied {cost(copied) * 1e6:7.1f} us, shared {cost(shared) * 1e6:7.1f} us")
 
@@ -93,8 +94,8 @@ def lists() -> None:
         lend()
         engine.close(opened)
 
-    single = cost(lambda: scoped(lambda: [_engine.lend(a, 0) for a in arrays]))
-    joint = cost(lambda: scoped(lambda: _engine.lend_all(arrays)))
+    single = cost(lambda: scoped(lambda: [memory.lend(a, 0) for a in arrays]))
+    joint = cost(lambda: scoped(lambda: memory.lend_all(arrays)))
     print(f"  one by one {single * 1e6:.1f} us, one call {joint * 1e6:.1f} us")
 
 
@@ -270,7 +271,7 @@ def main() -> None:
         ("buffers", buffers),
         ("lists of arrays", lists),
         ("the interpreter's lock", lock),
-        ("host ops", host_ops),
+        ("NumPy ops", host_ops),
         ("the BLAS", blas),
         ("threads", threads),
     )

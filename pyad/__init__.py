@@ -23,18 +23,13 @@ from pyad._binding.blas import get_blas, set_blas
 from pyad._binding.threads import get_num_threads, set_num_threads
 from pyad._compile.compiled import Compiled, CompileWarning, compile
 from pyad._trace.array import Array
-from pyad._transforms.checkpoint import checkpoint, fixed_point
+from pyad._transforms.checkpoint import checkpoint
 from pyad._transforms.custom_rules import custom_jvp, custom_vjp
-from pyad._transforms.grad import (
-    grad,
-    hessian,
-    hvp,
-    jacobian,
-    jvp,
-    stop_gradient,
-    value_and_grad,
-    vjp,
-)
+from pyad._transforms.derivatives import hessian, hvp, jacobian
+from pyad._transforms.fixed_point import fixed_point
+from pyad._transforms.grad import grad, value_and_grad, vjp
+from pyad._transforms.jvp import jvp
+from pyad._transforms.stop_gradient import stop_gradient
 
 __all__ = [
     "Array",

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from pyad import tree
-from pyad._transforms.grad import jvp, vjp
+from pyad._transforms.grad import vjp
+from pyad._transforms.jvp import jvp
 
 __all__ = ["check_grads"]
 

@@ -12,19 +12,21 @@ from typing import Any
 
 import numpy as np
 
-from pyad._binding.engine import F64
+from pyad._binding.dtypes import F64
 from pyad._ops.shape import astype, concatenate, reshape
 from pyad._trace.array import is_traced
+from pyad._tree_codegen import DICT, LEAF, NONE, SEQUENCE, make_functions
 
 __all__ = ["Structure", "TreeError", "flatten", "leaves", "map", "paths", "ravel", "unflatten"]
 
-# A structure is kept as a tuple of tokens, parents before their children: `_LEAF`, `_NONE`, or for another container
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+# A structure is kept as a tuple of tokens, parents before their children: `LEAF`, `NONE`, or for another container
 # its type, its keys (None but for a dict), the number of its children, and whether all of these are leaves. Such a flat
 # container is one token for itself and its leaves, which makes the usual trees of parameters a few tokens long.
-_LEAF = 0
-_NONE = 1
-_SEQUENCE = 2
-_DICT = 3
 
 
 class _Kinds(dict):
@@ -32,12 +34,12 @@ class _Kinds(dict):
 
     def __missing__(self, cls: type) -> int:
         # A named tuple has no base class of its own; its fields and its constructor from an iterable tell.
-        kind = _SEQUENCE if issubclass(cls, tuple) and hasattr(cls, "_fields") and hasattr(cls, "_make") else _LEAF
+        kind = SEQUENCE if issubclass(cls, tuple) and hasattr(cls, "_fields") and hasattr(cls, "_make") else LEAF
         self[cls] = kind
         return kind
 
 
-_KINDS = _Kinds({tuple: _SEQUENCE, list: _SEQUENCE, dict: _DICT, type(None): _NONE})
+_KINDS = _Kinds({tuple: SEQUENCE, list: SEQUENCE, dict: DICT, type(None): NONE})
 
 
 class TreeError(ValueError):
@@ -87,11 +89,11 @@ class Structure:
         built: list = []
         rest = self.num_leaves
         for token in reversed(self._tokens):
-            if token is _LEAF:
+            if token is LEAF:
                 rest -= 1
                 built.append(leaves[rest])
                 continue
-            if token is _NONE:
+            if token is NONE:
                 built.append(None)
                 continue
             cls, keys, arity, flat = token
@@ -137,7 +139,7 @@ class Structure:
                     f"{what} does not have the expected structure: {where} there must be {problem}, "
                     f"but there is {_describe(node)}"
                 )
-            if token is _LEAF:
+            if token is LEAF:
                 found.append(node)
             stack.extend(reversed(children))
         return found
@@ -148,7 +150,7 @@ class Structure:
         numbers: list[int] = []
         keys = []
         for token in self._tokens:
-            if token is _LEAF or token is _NONE:
+            if token is LEAF or token is NONE:
                 numbers += (token, 0)
                 continue
             cls, names, arity, flat = token
@@ -158,12 +160,12 @@ class Structure:
             if cls is dict:
                 keys.append(tuple(names))
             if flat:
-                numbers += (_LEAF, 0) * arity
+                numbers += (LEAF, 0) * arity
         return numbers, tuple(keys)
 
     def paths(self) -> list[str]:
         """How each leaf is reached, as one would write it in Python, e.g. `[0]['w']`; a bare leaf's path is empty."""
-        return [_join(link) for token, link in self._places() if token is _LEAF]
+        return [_join(link) for token, link in self._places() if token is LEAF]
 
     def _places(self) -> Iterator[tuple]:
         # Each container and leaf with the steps that lead to it, as linked pairs that are joined only where a path is
@@ -172,11 +174,11 @@ class Structure:
         for token in self._tokens:
             link = stack.pop()
             yield token, link
-            if token is _LEAF or token is _NONE:
+            if token is LEAF or token is NONE:
                 continue
             links = [(link, step) for step in _steps(token)]
             if token[3]:
-                yield from ((_LEAF, child) for child in links)
+                yield from ((LEAF, child) for child in links)
             else:
                 stack.extend(reversed(links))
 
@@ -198,7 +200,7 @@ def flatten(tree: Any) -> tuple[list, Structure]:
     [1.0, 2.0, 3.0]
     """
     cls = type(tree)
-    if _KINDS[cls] is _LEAF:
+    if _KINDS[cls] is LEAF:
         return [tree], _BARE
     # Most trees have been seen before. A wrong guess is found out at the first difference.
     guess = _GUESSES.get((cls, len(tree))) if tree is not None else None
@@ -222,7 +224,7 @@ def _refuse_cycle(tree: Any) -> None:
     while stack:
         node, is_leaving = stack.pop()
         kind = _KINDS[type(node)]
-        if kind is not _DICT and kind is not _SEQUENCE:
+        if kind is not DICT and kind is not SEQUENCE:
             continue
         if is_leaving:
             inside.discard(id(node))
@@ -232,7 +234,7 @@ def _refuse_cycle(tree: Any) -> None:
         elif id(node) not in done:
             inside.add(id(node))
             stack.append((node, True))
-            stack += [(child, False) for child in (node.values() if kind is _DICT else node)]
+            stack += [(child, False) for child in (node.values() if kind is DICT else node)]
 
 
 def _walk(tree: Any) -> tuple[list, tuple]:
@@ -249,15 +251,15 @@ def _walk(tree: Any) -> tuple[list, tuple]:
             check *= 2
         cls = type(node)
         kind = kinds[cls]
-        if kind is _DICT:
+        if kind is DICT:
             keys = tuple(node)
             children = node.values()
-        elif kind is _SEQUENCE:
+        elif kind is SEQUENCE:
             keys = None
             children = node
         else:
             tokens.append(kind)
-            if kind is _LEAF:
+            if kind is LEAF:
                 found.append(node)
             continue
         for child in children:
@@ -367,13 +369,13 @@ def _steps(token: tuple) -> list[str]:
 def _compare(token: Any, node: Any) -> tuple[str, list]:
     """What there should have been in place of `node`, empty if that is what it is, and the children of `node`."""
     kind = _KINDS[type(node)]
-    if token is _LEAF:
-        return "" if kind is _LEAF else "an array or number", []
-    if token is _NONE:
-        return "" if kind is _NONE else "None", []
+    if token is LEAF:
+        return "" if kind is LEAF else "an array or number", []
+    if token is NONE:
+        return "" if kind is NONE else "None", []
     cls, keys, arity, _ = token
     if cls is dict:
-        if kind is _DICT and node.keys() == set(keys):
+        if kind is DICT and node.keys() == set(keys):
             return "", [node[key] for key in keys]
         return f"a dict with the keys {list(keys)}", []
     if type(node) is cls and len(node) == arity:
@@ -391,21 +393,18 @@ def _join(link: Any) -> str:
 
 def _describe(node: Any) -> str:
     kind = _KINDS[type(node)]
-    if kind is _NONE:
+    if kind is NONE:
         return "None"
     name = type(node).__name__
-    if kind is _DICT:
+    if kind is DICT:
         return f"a dict with the keys {list(node)}"
-    if kind is not _LEAF:
+    if kind is not LEAF:
         return f"a {name} of length {len(node)}"
     shape = getattr(node, "shape", None)
     return f"a {name}" if shape is None else f"a {name} of shape {tuple(shape)}"
 
 
-# ---- functions made for one structure ----
-#
-# Parameters are taken apart and put together at every step of a training, where the general way costs about as much as
-# the derivatives of a small network. For structures that come back, straight-line functions are written and compiled.
+# ---- structures that come back, for which functions are made ----
 
 _SEEN: dict[tuple, Structure] = {}  # by tokens
 _GUESSES: dict[tuple[type, int], Structure] = {}  # the last one with functions, by outermost type and length
@@ -413,7 +412,7 @@ _MAX_SEEN = 512
 _MAX_TOKENS = 64
 _MAX_LEAVES = 256
 
-_BARE = Structure((_LEAF,), 1)
+_BARE = Structure((LEAF,), 1)
 
 
 def _known(tokens: tuple, num_leaves: int) -> Structure:
@@ -428,87 +427,10 @@ def _known(tokens: tuple, num_leaves: int) -> Structure:
         structure = _SEEN[tokens] = Structure(tokens, num_leaves)
         return structure
     if structure._take is None:
-        _compile(structure)
-    if tokens[0] is not _NONE:
+        structure._take, structure._build = make_functions(structure._tokens, _KINDS)
+    if tokens[0] is not NONE:
         _GUESSES[tokens[0][0], tokens[0][2]] = structure
     return structure
 
 
-def _compile(structure: Structure) -> None:
-    names: dict[str, Any] = {"kinds": _KINDS}
-    take, leaves = _take_source(structure._tokens, names)
-    exec(f"{take}\n{_build_source(structure._tokens, leaves, names)}", names)
-    structure._build = names["build"]
-    structure._take = names["take"]
-
-
-def _take_source(tokens: tuple, names: dict[str, Any]) -> tuple[str, list[str]]:
-    """Source of a function from a tree to its leaves, or to None if its structure is another; names of the leaves."""
-    lines = []
-    leaves: list[str] = []
-    stack = ["x"]
-    for number, token in enumerate(tokens):
-        node = stack.pop()
-        if token is _LEAF:
-            lines.append(f"if kinds[type({node})]: return None")
-            leaves.append(node)
-            continue
-        if token is _NONE:
-            lines.append(f"if {node} is not None: return None")
-            continue
-        cls, keys, arity, flat = token
-        names[f"cls{number}"], names[f"keys{number}"] = cls, keys
-        lines.append(f"if type({node}) is not cls{number} or len({node}) != {arity}: return None")
-        children = [f"x{number}_{child}" for child in range(arity)]
-        if children:
-            lines.append(f"{', '.join(children)}, = {node}")
-        # Going through a dict gives its keys, which must be the same in the same order.
-        for place, key in enumerate(keys or ()):
-            child, constant = children[place], _constant(key, f"keys{number}[{place}]")
-            lines.append(f"if {child} != {constant}: return None")
-            lines.append(f"{child} = {node}[{constant}]")
-        if flat:
-            lines += [f"if kinds[type({child})]: return None" for child in children]
-            leaves += children
-        else:
-            stack += reversed(children)
-    lines.append(f"return [{', '.join(leaves)}]")
-    return "def take(x):\n    " + "\n    ".join(lines), leaves
-
-
-def _constant(key: Any, otherwise: str) -> str:
-    """How generated source writes a key: as itself if it is a string, as the expression `otherwise` if not."""
-    return repr(key) if type(key) is str else otherwise
-
-
-def _build_source(tokens: tuple, leaves: list[str], names: dict[str, Any]) -> str:
-    """Source of a function from the leaves to the tree; goes backwards as `Structure.unflatten` does."""
-    rest = list(leaves)
-    built: list[str] = []
-    for number, token in reversed(list(enumerate(tokens))):
-        if token is _LEAF:
-            built.append(rest.pop())
-            continue
-        if token is _NONE:
-            built.append("None")
-            continue
-        cls, keys, arity, flat = token
-        source = rest if flat else built
-        children = source[len(source) - arity :]
-        del source[len(source) - arity :]
-        if not flat:
-            children.reverse()
-        inside = "".join(f"{child}, " for child in children)
-        if cls is dict:
-            literals = [_constant(key, f"keys{number}[{place}]") for place, key in enumerate(keys)]
-            inside = ", ".join(f"{key}: {child}" for key, child in zip(literals, children, strict=True))
-            built.append(f"{{{inside}}}")
-        elif cls is list:
-            built.append(f"[{inside}]")
-        else:
-            built.append(f"({inside})" if cls is tuple else f"cls{number}._make(({inside}))")
-    unpack = f"    {', '.join(leaves)}, = leaves\n" if leaves else ""
-    return f"def build(leaves):\n{unpack}    return {built[0]}"
-
-
-_compile(_BARE)
+_BARE._take, _BARE._build = make_functions(_BARE._tokens, _KINDS)

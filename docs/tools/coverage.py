@@ -27,7 +27,7 @@ from coverage_samples import NOT_TRIED, NOTES, SAMPLES, Sample, sample_for
 import pyad
 import pyad.scipy
 from pyad import tree
-from pyad._binding import engine
+from pyad._binding import memory
 from pyad._binding.engine import lib
 from pyad._ops._registry import CONSTANT_FUNCTIONS, CONSTANT_UFUNCS
 from pyad._trace.array import is_traced
@@ -211,7 +211,7 @@ def _recorded(y: Any) -> set[str]:
         if handle in seen:
             continue
         seen.add(handle)
-        info = engine.look(handle)
+        info = memory.node_info(handle)
         op = REGISTRY.get(info.op)  # none for a copy, for which nothing is computed
         if info.nargs and op is not None:
             found.add("NumPy" if op.in_python else "C")

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from pyad._binding.engine import owner_of
+from pyad._binding.memory import owner_of
 
 __all__ = ["CapturedState", "random_states"]
 

@@ -23,7 +23,7 @@ from pyad._binding import engine as _engine
 from pyad._compile.program import DONE, OVERLAP, Program
 from pyad._compile.recording import Recording
 from pyad._trace.array import is_traced
-from pyad._trace.discrete import Discrete
+from pyad._trace.traced_integer import TracedInteger
 
 __all__ = ["CompileWarning", "Compiled", "compile"]
 
@@ -215,7 +215,7 @@ def _signature(structure: Any, leaves: list[Any]) -> Any:
             parts.append(float)
         elif kind is complex:
             parts.append(complex)
-        elif is_traced(x) or kind is Discrete:
+        elif is_traced(x) or kind is TracedInteger:
             return None
         elif isinstance(x, np.generic):
             parts.append((x.dtype,))

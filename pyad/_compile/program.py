@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from pyad import tree
-from pyad._binding import engine
-from pyad._binding.engine import CALL_PYTHON, CODES, DTYPES, ffi, lib
+from pyad._binding import engine, memory
+from pyad._binding.dtypes import CODES, DTYPES
+from pyad._binding.engine import CALL_PYTHON, ffi, lib
 from pyad._compile import report
 from pyad._compile.report import BASES, KINDS
 from pyad._trace.op import REGISTRY
@@ -39,14 +40,14 @@ class _Instance:
         info = ffi.new("pyad_info *")
         data = lib.pyad_instance_data(self.pointer, number, info)
         dtype = DTYPES[info.dtype]
-        shape = engine.shape_of(info)
+        shape = memory.shape_of(info)
         if not info.size:
             return np.empty(shape, dtype)
         strides = tuple(s * dtype.itemsize for s in ffi.unpack(info.strides, info.ndim)) if info.ndim else ()
         reach = sum((n - 1) * s for n, s in zip(shape, strides, strict=True) if s > 0)
         below = sum((n - 1) * s for n, s in zip(shape, strides, strict=True) if s < 0)
-        memory = ffi.buffer(ffi.cast("char *", data) + below, reach - below + dtype.itemsize)
-        array = np.ndarray(shape, dtype, memory, -below, strides)
+        buffer = ffi.buffer(ffi.cast("char *", data) + below, reach - below + dtype.itemsize)
+        array = np.ndarray(shape, dtype, buffer, -below, strides)
         array.flags.writeable = writable
         return array
 

@@ -8,13 +8,15 @@ from typing import Any
 import numpy as np
 
 from pyad import tree
+from pyad._binding import dtypes, memory
 from pyad._binding import engine as _engine
-from pyad._binding.engine import CODES, INEXACT, lib
+from pyad._binding.dtypes import CODES, INEXACT
+from pyad._binding.engine import lib
 from pyad._compile.captured_state import CapturedState, random_states
 from pyad._compile.program import DONE, OVERLAP, Program
-from pyad._trace.array import Cell, Weak, is_traced, wrap
-from pyad._trace.discrete import Discrete
-from pyad._transforms.scope import Scope
+from pyad._trace.array import MutableScalar, WeakScalar, is_traced, wrap
+from pyad._trace.traced_integer import TracedInteger
+from pyad._transforms.scope import TapeScope
 from pyad.errors import DTypeError
 
 __all__ = ["Recording"]
@@ -36,21 +38,21 @@ class Recording:
     def run(self) -> tuple[int, Any]:
         """DONE and the result of this call, or OVERLAP where the function itself has to be run for that."""
         captured = CapturedState(self.function, [x for x in self.leaves if not isinstance(x, _VALUES)])
-        scope = Scope()
+        scope = TapeScope()
         try:
             scope.open()
-            scope.engine.stage(True)
+            scope.engine.record_program(True)
             scope.engine.outside = captured.owners()
             return self._run(scope.engine, captured)
         finally:
-            scope.engine.stage(False)
+            scope.engine.record_program(False)
             scope.engine.outside = set()
             scope.close()
 
     def _run(self, engine: Any, captured: CapturedState) -> tuple[int, Any]:
         drawn = random_states(captured.generators)
         traced = [_trace(x) for x in self.leaves]
-        inputs = [k for k, x in enumerate(traced) if is_traced(x) or type(x) is Discrete]
+        inputs = [k for k, x in enumerate(traced) if is_traced(x) or type(x) is TracedInteger]
         handles = {k: traced[k]._h for k in inputs}
         kept = len(engine.keep)
         args, keywords = self.structure.unflatten(traced)
@@ -76,7 +78,7 @@ class Recording:
         if self.program.overlaps(self.leaves):
             return OVERLAP, None
         out = structure.unflatten([r.now(self.leaves) for r in results])
-        written = [(self.leaves[k], _engine.materialize(traced[k]._h, share=False)) for k in stores]
+        written = [(self.leaves[k], memory.read(traced[k]._h, share=False)) for k in stores]
         for array, value in written:
             array[...] = value
         return DONE, out
@@ -95,8 +97,8 @@ def _trace(x: Any) -> Any:
     """What stands for an argument in the recording."""
     kind = type(x)
     if kind is float:
-        array = Weak.__new__(Weak)
-        array._h = lib.pyad_leaf_number(lib.PYAD_LEND_SYMBOLIC, x, _engine.CODE_F64)
+        array = WeakScalar.__new__(WeakScalar)
+        array._h = lib.pyad_leaf_number(lib.PYAD_LEND_SYMBOLIC, x, dtypes.CODE_F64)
         return array
     if kind is complex:
         x = np.array(x)
@@ -110,15 +112,15 @@ def _trace(x: Any) -> Any:
             "or booleans"
         )
     if x.dtype not in INEXACT:
-        discrete = Discrete(_engine.lend(np.ascontiguousarray(x).reshape(x.shape), 1))
+        discrete = TracedInteger(memory.lend(np.ascontiguousarray(x).reshape(x.shape), 1))
         discrete._own = isinstance(x, np.ndarray)
         return discrete
     if x.ndim == 0 and x.dtype.kind == "f":
         array = wrap(lib.pyad_leaf_number(lib.PYAD_LEND_SYMBOLIC, float(x), CODES[x.dtype]))
     else:
-        array = wrap(_engine.lend(np.asarray(x), 0))
+        array = wrap(memory.lend(np.asarray(x), 0))
     if x.ndim == 0 and isinstance(x, np.ndarray):
-        array.__class__ = Cell
+        array.__class__ = MutableScalar
     return array
 
 
@@ -136,8 +138,8 @@ class _Result:
 
     def __init__(self, x: Any, traced: list[Any], leaves: list[Any]) -> None:
         self.handle = self.argument = self.constant = None
-        self.is_weak = type(x) is Weak
-        if is_traced(x) or type(x) is Discrete:
+        self.is_weak = type(x) is WeakScalar
+        if is_traced(x) or type(x) is TracedInteger:
             for k, argument in enumerate(traced):
                 if x is argument:
                     self.argument = k
@@ -153,7 +155,7 @@ class _Result:
         if self.argument is not None:
             return leaves[self.argument]
         if self.handle is not None:
-            return self.out(_engine.materialize(self.handle, share=False))
+            return self.out(memory.read(self.handle, share=False))
         return self.again()
 
     def out(self, value: Any) -> Any:

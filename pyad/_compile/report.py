@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from pyad._binding.engine import DTYPES, ffi, lib
+from pyad._binding.dtypes import DTYPES
+from pyad._binding.engine import ffi, lib
 from pyad._trace.op import REGISTRY
 
 __all__ = ["BASES", "KINDS", "listing", "report"]

@@ -8,17 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from pyad._binding import memory
 from pyad._numpy_api import inplace_functions
 from pyad._numpy_api.protocols import unsupported, written
-from pyad._ops import (
-    assignment,
-    rearrange,
-    reductions,
-    scans,
-    selection,
-    statistics,
-    triangles_grids,
-)
+from pyad._ops import assignment, rearrange, reductions, scans, selection, statistics, triangles_grids
 from pyad._ops import complex_parts as complex_numbers
 from pyad._ops import explog_trig as more
 from pyad._ops import shape as sh
@@ -27,7 +20,9 @@ from pyad._ops.linalg import tensordot
 from pyad._ops.rearrange import layout
 from pyad._ops.shape import asarray
 from pyad._trace import strided_view
-from pyad._trace.array import Array, View, constant_call, copy_of, is_complex, is_traced
+from pyad._trace.array import Array, View, copy_of, is_traced
+from pyad._trace.promotion import is_complex
+from pyad._trace.recorded_call import computed
 from pyad.errors import ConcretizationError, UnsupportedError
 
 # ---- functions that ask ----
@@ -99,7 +94,7 @@ def _span(x: Any) -> tuple[int, int]:
         return np.lib.array_utils.byte_bounds(x)
     from pyad._binding import engine
 
-    info = engine.look(x._h)
+    info = memory.node_info(x._h)
     start = int(engine.ffi.cast("intptr_t", info.data))
     lengths, strides = layout(x)
     reach = [(n - 1) * s * x.itemsize for n, s in zip(lengths, strides, strict=True) if n]
@@ -209,7 +204,7 @@ def _on_values(name: str) -> Callable[..., Any]:
     """The method that is constant for derivatives, as ndarray has it."""
 
     def method(self: Array, *args: Any, **keywords: Any) -> Any:
-        return constant_call(lambda x, *a, **k: getattr(np.asarray(x), name)(*a, **k), (self, *args), keywords)
+        return computed(lambda x, *a, **k: getattr(np.asarray(x), name)(*a, **k), self, *args, **keywords)
 
     method.__name__ = name
     return method

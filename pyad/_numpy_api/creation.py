@@ -12,18 +12,21 @@ from typing import Any
 
 import numpy as np
 
+from pyad._binding import dtypes
 from pyad._binding import engine as _engine
 from pyad._ops import shape as shapes
 from pyad._ops._registry import implements
-from pyad._trace.array import Array, constant, contains_traced, copy_of, is_traced, wrap
-from pyad._trace.discrete import Discrete, call
+from pyad._trace.array import Array, contains_traced, copy_of, is_traced, wrap
+from pyad._trace.promotion import constant
+from pyad._trace.recorded_call import call
+from pyad._trace.traced_integer import TracedInteger
 
 __all__ = ["CREATORS"]
 
 # By name, for pyad.numpy.
 CREATORS: dict[str, Any] = {}
 
-_FLOATS = (_engine.F32, _engine.F64)
+_FLOATS = (dtypes.F32, dtypes.F64)
 
 
 def _inside() -> bool:
@@ -77,7 +80,7 @@ def full(shape: Any, fill_value: Any, dtype: Any = None, order: str = "C", **key
     if is_traced(fill_value) or _holds_traced(fill_value):
         value = array(fill_value, dtype)
         return shapes.array(_spread(value, shape))
-    if type(fill_value) is Discrete:
+    if type(fill_value) is TracedInteger:
         return call(np.full, (shape, fill_value, dtype), {})
     return _made(np.full(shape, fill_value, dtype, order, **keywords))
 

@@ -18,7 +18,7 @@ from pyad._ops.indexing import take_rows
 from pyad._ops.reductions import booleans
 from pyad._ops.shape import asarray, ravel
 from pyad._trace.array import Array, contains_traced, is_traced, plain_values
-from pyad._trace.discrete import computed
+from pyad._trace.recorded_call import computed
 from pyad.errors import DTypeError, ShapeError
 
 __all__ = [

@@ -30,18 +30,13 @@ from pyad._ops._registry import (
     module_of,
 )
 from pyad._ops.linalg import matmul
-from pyad._trace.array import (
-    Array,
-    all_constant,
-    constant_call,
-    copy_of,
-    dropped,
-    is_traced,
-    numpy_value,
-    plain_values,
-)
-from pyad._trace.discrete import Discrete, guarded, is_staged, keep_weak, make_writable
-from pyad._trace.discrete import compare as staged_comparison
+from pyad._trace.array import Array, all_constant, copy_of, is_traced, numpy_value, plain_values
+from pyad._trace.guards import is_recording_program
+from pyad._trace.recorded_call import compare as recorded_comparison
+from pyad._trace.recorded_call import computed
+from pyad._trace.refusals import dropped
+from pyad._trace.scalars import keep_weak, make_writable
+from pyad._trace.traced_integer import TracedInteger
 from pyad.errors import UnsupportedError
 
 
@@ -75,22 +70,28 @@ def array_ufunc(self: Array, theirs: np.ufunc, method: str, *inputs: Any, **keyw
     if method == "at":
         return _ufunc_at(theirs, *inputs)
     if theirs in CONSTANT_UFUNCS:
-        if engine.staging_threads and method == "__call__" and not keywords and theirs in _COMPARISONS and is_staged():
+        if (
+            engine.recording_threads
+            and method == "__call__"
+            and not keywords
+            and theirs in _COMPARISONS
+            and is_recording_program()
+        ):
             op, compare = _COMPARISONS[theirs]
-            return staged_comparison(op, compare, *inputs)
-        return constant_call(getattr(theirs, method), inputs, keywords)
+            return recorded_comparison(op, compare, *inputs)
+        return computed(getattr(theirs, method), *inputs, **keywords)
     if method != "__call__":
         name = _ufunc_name(theirs)
         result = ufunc.call_method(name, theirs, method, inputs, keywords)
         if result is not NotImplemented:
             return result
         if all_constant(inputs, keywords):
-            return constant_call(getattr(theirs, method), inputs, keywords)
+            return computed(getattr(theirs, method), *inputs, **keywords)
         raise unsupported(f"{name}.{method}")
     function = UFUNCS.get(theirs) or implementation(theirs)
     if function is None:
         if all_constant(inputs, keywords):
-            return constant_call(theirs, inputs, keywords)
+            return computed(theirs, *inputs, **keywords)
         raise unsupported(_ufunc_name(theirs))
     if not keywords:
         return function(*inputs)
@@ -116,7 +117,7 @@ def array_function(self: Array, function: Callable[..., Any], types: Any, args: 
             _explain(problem, function, given)
             raise
     if function in CONSTANT_FUNCTIONS or all_constant(args, keywords):
-        return constant_call(function, args, keywords)
+        return computed(function, *args, **keywords)
     raise unsupported(_function_name(function))
 
 
@@ -167,9 +168,9 @@ def written(name: str, out: Any, result: Any, where: Any, widen: bool) -> Any:
             "array; use the returned array, or make the array inside the function with pyad.numpy.array, zeros, "
             "empty, ..., of a floating dtype"
         )
-    if type(out) is Discrete:
+    if type(out) is TracedInteger:
         out[...] = result  # which says that it cannot be done
-    plain = guarded(result) if type(result) is Discrete else plain_values(result)
+    plain = plain_values(result)
     np.copyto(out, plain, casting="same_kind", where=np.asarray(plain_values(where)))
     return out
 
@@ -207,8 +208,8 @@ def _comparison(name: str) -> Callable[[Array, Any], Any]:
     op = getattr(el, f"_{name}")
 
     def method(self: Array, other: Any) -> Any:
-        if engine.staging_threads and is_staged():
-            return staged_comparison(op, compare, self, other)
+        if engine.recording_threads and is_recording_program():
+            return recorded_comparison(op, compare, self, other)
         return compare(numpy_value(self), plain_values(other))
 
     return method
@@ -232,7 +233,7 @@ def _power_method(self: Array, other: Any) -> Any:
 def _round(self: Array, digits: Any = None) -> Any:
     if digits is None:
         raise dropped("round()", self)
-    return constant_call(np.round, (self, digits), {})
+    return computed(np.round, self, digits)
 
 
 def _refused_rounding(name: str) -> Callable[[Array], Any]:

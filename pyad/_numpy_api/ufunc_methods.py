@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pyad._binding.engine import INEXACT, INT64
+from pyad._binding.dtypes import INEXACT, INT64
 from pyad._ops import reductions, scans, statistics
 from pyad._ops._registry import implementation
 from pyad._ops.indexing import _put, slice_axis
@@ -16,8 +16,9 @@ from pyad._ops.rearrange import along
 from pyad._ops.reductions import normalize_axes
 from pyad._ops.selection import take_in_order
 from pyad._ops.shape import asarray, astype, concatenate, expand_dims, moveaxis, reshape, stack
-from pyad._trace.array import common_dtype, constant, dtype_of, is_traced
-from pyad._trace.discrete import computed
+from pyad._trace.array import is_traced
+from pyad._trace.promotion import common_dtype, constant, dtype_of
+from pyad._trace.recorded_call import computed
 from pyad.errors import DTypeError, UnsupportedError
 
 # Memory layout and subclasses: nothing that a traced array has.

@@ -10,11 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from pyad._binding.engine import FAILED, LARGE, lend, lib
+from pyad._binding.engine import FAILED, LARGE, lib
+from pyad._binding.memory import lend
+from pyad._ops._nested import nested_array
 from pyad._ops._registry import implements, named
-from pyad._trace.array import Array, View, _Held, _new, contains_traced, is_traced, refuse_subclass
-from pyad._trace.discrete import Discrete
+from pyad._trace.array import Array, Held, View, contains_traced, is_traced, new_array
 from pyad._trace.op import Op
+from pyad._trace.promotion import refuse_subclass
+from pyad._trace.traced_integer import TracedInteger
 
 __all__ = ["binary", "binary_method", "operand", "plain", "unary"]
 
@@ -28,12 +31,12 @@ def unary(op: Op, doc: str) -> Callable[[Any], Any]:
         if type(x) is not Array and not is_traced(x):
             return reference(plain(op.name, x))
         handle = lib.pyad_op1(number, x._h)
-        result = _new(Array)
+        result = new_array(Array)
         if handle >= LARGE:
             if handle >= FAILED:
                 return op.refused(handle, [x._h], None)
             handle -= LARGE
-            result._keep = _Held(handle)
+            result._keep = Held(handle)
         result._h = handle
         return result
 
@@ -101,12 +104,12 @@ def binary_method(op: Op, swapped: bool = False, reflected: str = "") -> Callabl
             return NotImplemented
         else:
             return _slow_binary(op, other, self) if swapped else _slow_binary(op, self, other)
-        result = _new(Array)
+        result = new_array(Array)
         if handle >= LARGE:
             if handle >= FAILED:
                 return _slow_binary(op, other, self) if swapped else _slow_binary(op, self, other)
             handle -= LARGE
-            result._keep = _Held(handle)
+            result._keep = Held(handle)
         result._h = handle
         return result
 
@@ -123,9 +126,7 @@ def _named(function: Callable[..., Any], op: Op, doc: str, registered: bool = Tr
 def plain(name: str, x: Any) -> Any:
     """A plain operand for NumPy; a list that holds traced values is not one."""
     if type(x) in (list, tuple) and contains_traced(x):
-        from pyad._ops.shape import array
-
-        return array(x)
+        return nested_array(x)
     return x
 
 
@@ -133,15 +134,13 @@ def operand(name: str, x: Any) -> Any:
     """An operand for the engine: traced, a number, or an ndarray of numbers."""
     if is_traced(x) or type(x) is np.ndarray:
         return x
-    if type(x) is Discrete:
+    if type(x) is TracedInteger:
         return x.as_array()
     if isinstance(x, float | int | complex | np.ndarray | np.generic):
         refuse_subclass(name, x)
         return x
     if type(x) in (list, tuple) and contains_traced(x):
-        from pyad._ops.shape import array
-
-        return array(x)
+        return nested_array(x)
     converted = np.asarray(x)
     if converted.dtype.kind not in "biufc":
         raise TypeError(f"{name}: operand of type {type(x).__name__} is neither a number nor an array of numbers")

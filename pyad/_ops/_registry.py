@@ -16,6 +16,7 @@ from typing import Any
 
 from numpy import ufunc
 
+from pyad._ops._nested import nested_array
 from pyad._trace.array import Array, contains_traced, is_traced
 from pyad.errors import EngineError, UnsupportedError
 
@@ -160,9 +161,9 @@ def _either_ufunc(theirs: ufunc, ours: Callable[..., Any]) -> Callable[..., Any]
         if not keywords and len(args) <= theirs.nin:
             return ours(*args)  # which says so where there are too few
         # NumPy sorts the arguments out and comes back through its protocol, for which a list must be an array.
-        from pyad._ops.shape import array
-
-        return theirs(*(array(x) if type(x) in (list, tuple) and contains_traced(x) else x for x in args), **keywords)
+        return theirs(
+            *(nested_array(x) if type(x) in (list, tuple) and contains_traced(x) else x for x in args), **keywords
+        )
 
     def unary(x: Any, /, *rest: Any, **keywords: Any) -> Any:
         if type(x) is Array and not rest and not keywords:

@@ -12,9 +12,11 @@ import numpy as np
 
 from pyad._ops._calls import binary, operand, unary
 from pyad._ops._registry import implements
-from pyad._trace.array import Array, common_dtype, constant, is_complex, is_traced, refuse_subclass
-from pyad._trace.discrete import Discrete, call
+from pyad._trace.array import Array, is_traced
 from pyad._trace.op import elementwise, handle_of, nondiff
+from pyad._trace.promotion import common_dtype, constant, is_complex, refuse_subclass
+from pyad._trace.recorded_call import call
+from pyad._trace.traced_integer import TracedInteger
 
 _ANY = ((-2.0, 2.0),)
 _POSITIVE = ((0.1, 3.0),)
@@ -232,9 +234,9 @@ def where(condition: Any, x: Any, y: Any, /) -> Any:
     """
     if is_traced(condition):
         condition = nonzero_mask(condition)
-    if not is_traced(x) and not is_traced(y) and type(condition) is not Discrete:
+    if not is_traced(x) and not is_traced(y) and type(condition) is not TracedInteger:
         return np.where(condition, x, y)
-    if type(condition) is Discrete and not is_traced(x) and not is_traced(y) and not _is_inexact(x, y):
+    if type(condition) is TracedInteger and not is_traced(x) and not is_traced(y) and not _is_inexact(x, y):
         return call(np.where, (condition, x, y), {})
     x, y = operand("where", x), operand("where", y)
     dtype = common_dtype("where", (x, y))
@@ -243,12 +245,12 @@ def where(condition: Any, x: Any, y: Any, /) -> Any:
 
 
 def _is_inexact(*operands: Any) -> bool:
-    kinds = (x.dtype.kind if type(x) is Discrete else np.result_type(x).kind for x in operands)
+    kinds = (x.dtype.kind if type(x) is TracedInteger else np.result_type(x).kind for x in operands)
     return any(kind in "fc" for kind in kinds)
 
 
 def _mask_handle(condition: Any) -> int:
-    if type(condition) is Discrete:
+    if type(condition) is TracedInteger:
         return (condition if condition.dtype == np.bool_ else condition.astype(bool))._h
     mask = np.asarray(condition)
     return constant(mask if mask.dtype == np.bool_ else mask.astype(bool), np.dtype(bool))

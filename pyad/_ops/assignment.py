@@ -12,37 +12,19 @@ from typing import Any
 
 import numpy as np
 
-from pyad._binding.engine import FAILED, error, lend, lib
+from pyad._binding.engine import FAILED, error, lib
+from pyad._binding.memory import lend
 from pyad._ops.arithmetic import where as choose
 from pyad._ops.complex_parts import with_component
-from pyad._ops.indexing import (
-    add_rows,
-    expand,
-    has_values,
-    is_array_index,
-    place_index,
-    places_of,
-    select,
-    take_rows,
-)
+from pyad._ops.indexing import add_rows, expand, has_values, is_array_index, place_index, places_of, select, take_rows
 from pyad._ops.shape import array, broadcast_to, reshape, warn_of_imaginary_part
 from pyad._trace import strided_view
-from pyad._trace.array import (
-    Array,
-    View,
-    contains_traced,
-    is_complex,
-    is_constant,
-    is_traced,
-    part_of,
-    read_part,
-    rebind,
-    refuse_subclass,
-    take_component,
-    wrap,
-)
-from pyad._trace.discrete import Discrete, call, computed
+from pyad._trace.array import Array, View, contains_traced, is_constant, is_traced, rebind, wrap
 from pyad._trace.op import handle_of
+from pyad._trace.promotion import is_complex, refuse_subclass
+from pyad._trace.recorded_call import call, computed
+from pyad._trace.traced_integer import TracedInteger
+from pyad._trace.view import read_strided_view, strided_view_of, take_component
 from pyad.errors import ConcretizationError, DTypeError, ShapeError
 
 __all__ = [
@@ -102,23 +84,23 @@ def _set_part(x: Array, index: Any, value: Any) -> None:
         return _set_by_values(x, index, value)
     part = select(x, index)
     if part is None:
-        return _set_places(x, place_index(part_of(x), expand(index, ndim)), value)
-    if type(value) is View and value._root is _root(x) and part_of(value) == part:
+        return _set_places(x, place_index(strided_view_of(x), expand(index, ndim)), value)
+    if type(value) is View and value._root is _root(x) and strided_view_of(value) == part:
         return None  # as after x[index] += y, which has changed the part already
     return _write(x, part, value)
 
 
 def _set_by_values(x: Array, index: Any, value: Any) -> None:
     """x[index] = value for an index that a program computes anew each time."""
-    is_mask = type(index) is Discrete and index.dtype == np.bool_
+    is_mask = type(index) is TracedInteger and index.dtype == np.bool_
     if is_mask and np.ndim(value) == 0 and index.ndim and index.shape == x.shape[: index.ndim]:
         mask = index.reshape(index.shape + (1,) * (x.ndim - index.ndim)) if index.ndim < x.ndim else index
         return assign_all(x, choose(mask, value, x))
-    places = call(_places_named, (part_of(x), index), {})
+    places = call(_places_named, (strided_view_of(x), index), {})
     return _set_places(x, (places, is_mask or computed(_are_distinct, places)), value)
 
 
-def _places_named(part: strided_view.Part, index: Any) -> np.ndarray:
+def _places_named(part: strided_view.StridedView, index: Any) -> np.ndarray:
     """The places in the root's C order of what an index names."""
     items = expand(index, len(part.shape))
     if any(map(is_array_index, items)):
@@ -139,7 +121,7 @@ def _root(x: Array) -> Array:
     return x._root if type(x) is View else x
 
 
-def _refuse_readonly(part: strided_view.Part) -> None:
+def _refuse_readonly(part: strided_view.StridedView) -> None:
     if not part.writable:
         raise ValueError(
             "assignment destination is read-only: a view made by np.broadcast_to, np.diagonal or sliding_window_view "
@@ -151,7 +133,7 @@ def _operand(value: Any, dtype: np.dtype) -> Any:
     """A value to be written into an array of a dtype: traced, or a plain number or array."""
     if is_traced(value):
         return value
-    if type(value) is Discrete:
+    if type(value) is TracedInteger:
         return value.as_array()
     if type(value) in (list, tuple) and contains_traced(value):
         return array(value)
@@ -193,14 +175,14 @@ def _fitted(value: Any, shape: tuple[int, ...]) -> Any:
     return value
 
 
-def _write(x: Array, part: strided_view.Part, value: Any) -> None:
+def _write(x: Array, part: strided_view.StridedView, value: Any) -> None:
     """Replace a part of the root of x."""
     _refuse_readonly(part)
     root = _root(x)
     if not is_traced(value) or value.shape != part.shape or part.component:
         value = _fitted(_operand(value, x.dtype), part.shape)
     if part.component:
-        value = with_component(wrap(read_part(root, part._replace(component=0))), part.component, value)
+        value = with_component(wrap(read_strided_view(root, part._replace(component=0))), part.component, value)
     given = _given(value, root.dtype)
     params = part.params
     handle = lib.pyad_assign(root._h, given, len(params), params)
@@ -211,7 +193,7 @@ def _write(x: Array, part: strided_view.Part, value: Any) -> None:
 
 def _set_places(x: Array, found: tuple[Any, bool], value: Any) -> None:
     """Replace single elements of the root of x; where a place is named twice, the last value stays."""
-    _refuse_readonly(part_of(x))
+    _refuse_readonly(strided_view_of(x))
     places, distinct = found
     value = _fitted(_operand(value, x.dtype), places.shape)
     root = _root(x)
@@ -220,17 +202,17 @@ def _set_places(x: Array, found: tuple[Any, bool], value: Any) -> None:
             value = broadcast_to(value, places.shape)
         value = reshape(value, (places.size,))
     flat = places if places.ndim == 1 else places.reshape(-1)
-    flat = flat if type(flat) is Discrete else np.ascontiguousarray(flat)
+    flat = flat if type(flat) is TracedInteger else np.ascontiguousarray(flat)
     if not distinct and flat.size > 1:
         last = computed(_last_of_each, flat)
         if last.size < flat.size:
             value = _rows(value, last)
             flat = flat[last]
-    component = part_of(x).component
+    component = strided_view_of(x).component
     if component:
         value = with_component(take_rows(reshape(root, (-1,)), flat), component, value)
     given = _given(value, root.dtype)
-    index = flat._h if type(flat) is Discrete else lend(flat, 1)
+    index = flat._h if type(flat) is TracedInteger else lend(flat, 1)
     handle = lib.pyad_assign_at(root._h, given, index)
     if handle >= FAILED:
         raise error(handle, (root._h, given, index))
@@ -252,7 +234,7 @@ def assign_all(x: Array, value: Any) -> None:
     if not shape:
         return setitem(x, ..., value)
     if type(x) is View:
-        return _write(x, part_of(x), value)
+        return _write(x, strided_view_of(x), value)
     dtype = x.dtype
     value = _fitted(_operand(value, dtype), shape)
     if not is_traced(value):
@@ -272,7 +254,7 @@ def augmented(op: Callable[[Any, Any], Any], symbol: str) -> Callable[[Array, An
         if not shape:
             return result
         if type(self) is View:
-            _refuse_readonly(part_of(self))
+            _refuse_readonly(strided_view_of(self))
         given = result.shape
         if given != shape:
             raise ShapeError(
@@ -333,13 +315,13 @@ def ufunc_at(name: str, function: Callable[..., Any], x: Any, index: Any, *rest:
         raise refuse_plain_target(name)
     if x.ndim == 0:
         return setitem(x, index, 0.0)
-    _refuse_readonly(part_of(x))
+    _refuse_readonly(strided_view_of(x))
     if has_values(index) and function in (np.add, np.subtract) and len(rest) == 1:
         return _add_by_values(x, index, function, rest[0])
     items = expand(index, x.ndim)
     if not any(map(is_array_index, items)):
         return setitem(x, index, function(x[index], *rest))
-    places, distinct = place_index(part_of(x), items)
+    places, distinct = place_index(strided_view_of(x), items)
     values = [_spread(value, x.dtype, places.shape) for value in rest]
     flat = places.reshape(-1)
     for rows in [slice(None)] if distinct else _rounds(flat):
@@ -373,7 +355,7 @@ def _read_places(x: Array, flat: np.ndarray) -> Any:
     """The elements of x at places of its root."""
     root = _root(x)
     elements = take_rows(reshape(root, (-1,)) if root.size else root, flat)
-    component = part_of(x).component
+    component = strided_view_of(x).component
     return wrap(take_component(elements, component)) if component else elements
 
 
@@ -418,8 +400,8 @@ def set_flat(x: Array, places: Any, value: Any) -> None:
     """Write at places of x in C order."""
     if x.ndim == 0:
         raise TypeError("a traced 0-d value stands for a NumPy number and cannot be assigned into")
-    if type(places) is Discrete:
+    if type(places) is TracedInteger:
         index = call(np.unravel_index, (places, x.shape), {}) if x.ndim > 1 else places
         return _set_by_values(x, index, value)
     index = np.unravel_index(places, x.shape) if x.ndim > 1 else (places,)
-    return _set_places(x, place_index(part_of(x), list(expand(index, x.ndim))), value)
+    return _set_places(x, place_index(strided_view_of(x), list(expand(index, x.ndim))), value)

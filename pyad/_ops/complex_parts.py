@@ -12,17 +12,19 @@ from typing import Any
 
 import numpy as np
 
-from pyad._binding import engine
-from pyad._binding.engine import DTYPES
+from pyad._binding import dtypes
+from pyad._binding.dtypes import DTYPES
 from pyad._ops import arithmetic as el
 from pyad._ops import reductions
 from pyad._ops._calls import plain
 from pyad._ops._registry import implements
 from pyad._ops.shape import recast
 from pyad._trace import strided_view
-from pyad._trace.array import Array, copy_of, is_complex, is_traced, take_component, view, wrap
-from pyad._trace.discrete import computed
+from pyad._trace.array import Array, copy_of, is_traced, wrap
 from pyad._trace.op import COMPLEX_FORMS, Op, linear
+from pyad._trace.promotion import is_complex
+from pyad._trace.recorded_call import computed
+from pyad._trace.view import take_component, view
 from pyad.errors import DTypeError
 
 __all__ = ["angle", "conjugate", "imag", "real", "real_if_close", "squared_magnitude", "with_component"]
@@ -123,7 +125,7 @@ def squared_magnitude(z: Any) -> Any:
 
 def _part(dtype: np.dtype) -> np.dtype:
     """The dtype of the parts of a complex dtype."""
-    return DTYPES[engine.CODES[dtype] - 2]
+    return DTYPES[dtypes.CODES[dtype] - 2]
 
 
 # ---- what stands for ops where operands are complex ----

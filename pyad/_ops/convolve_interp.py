@@ -11,9 +11,10 @@ from pyad._ops import shape as sh
 from pyad._ops._registry import implements
 from pyad._ops.rearrange import gather
 from pyad._ops.shape import asarray, concatenate
-from pyad._trace.array import common_dtype, is_traced
-from pyad._trace.discrete import computed, detached, may_hold
-from pyad._trace.numpy_op import host_linear
+from pyad._trace.array import is_traced
+from pyad._trace.numpy_op import numpy_op_linear
+from pyad._trace.promotion import common_dtype
+from pyad._trace.recorded_call import computed, detached, may_hold
 from pyad.errors import DTypeError
 
 __all__ = ["convolve", "correlate", "interp", "unwrap"]
@@ -36,13 +37,13 @@ def _full(a: Any, v: Any) -> Any:
     return _full_by_plain(v, v=a) if is_traced(v) else np.convolve(a, v)
 
 
-_sliding_op = host_linear("sliding product", _sliding, lambda s, a, v: (_full(s, v), _sliding(a, s)))
-_sliding_by_plain = host_linear("sliding product by an array", _sliding, lambda s, a, v: (_full(s, v),))
-_plain_under_sliding = host_linear(
+_sliding_op = numpy_op_linear("sliding product", _sliding, lambda s, a, v: (_full(s, v), _sliding(a, s)))
+_sliding_by_plain = numpy_op_linear("sliding product by an array", _sliding, lambda s, a, v: (_full(s, v),))
+_plain_under_sliding = numpy_op_linear(
     "sliding product of an array", lambda v, a: _sliding(a, v), lambda s, v, a: (_sliding(a, s),)
 )
-_full_op = host_linear("convolution", _full, lambda s, a, v: (_sliding(s, v), _sliding(s, a)))
-_full_by_plain = host_linear("convolution with an array", _full, lambda s, a, v: (_sliding(s, v),))
+_full_op = numpy_op_linear("convolution", _full, lambda s, a, v: (_sliding(s, v), _sliding(s, a)))
+_full_by_plain = numpy_op_linear("convolution with an array", _full, lambda s, a, v: (_sliding(s, v),))
 
 
 def _signals(name: str, a: Any, v: Any) -> tuple[Any, Any]:

@@ -14,25 +14,15 @@ import numpy as np
 
 from pyad._ops._calls import binary, operand, unary
 from pyad._ops._registry import implements, refuse_out
-from pyad._ops.arithmetic import (
-    _compare,
-    _eq,
-    _ne,
-    _select,
-    _tie,
-    maximum,
-    minimum,
-    power,
-    sigmoid,
-    sqrt,
-    where,
-)
+from pyad._ops.arithmetic import _compare, _eq, _ne, _select, _tie, maximum, minimum, power, sigmoid, sqrt, where
 from pyad._ops.assignment import assign_all
 from pyad._ops.shape import array, asarray, astype
-from pyad._trace.array import common_dtype, copy_of, dtype_of, is_complex, is_traced
-from pyad._trace.discrete import Discrete, computed, detached, may_hold
-from pyad._trace.numpy_op import host, host_elementwise, host_linear
+from pyad._trace.array import copy_of, is_traced
+from pyad._trace.numpy_op import numpy_op, numpy_op_elementwise, numpy_op_linear
 from pyad._trace.op import elementwise
+from pyad._trace.promotion import common_dtype, dtype_of, is_complex
+from pyad._trace.recorded_call import computed, detached, may_hold
+from pyad._trace.traced_integer import TracedInteger
 
 _ANY = ((-2.0, 2.0),)
 _POSITIVE = ((0.1, 3.0),)
@@ -119,7 +109,7 @@ _copysign = elementwise(
     lambda s, z, x, y: (s * (copysign(1.0, x) * copysign(1.0, y)), None),
     _ANY * 2,
 )
-_logaddexp2 = host_elementwise("logaddexp2", np.logaddexp2, _logaddexp2_partials)
+_logaddexp2 = numpy_op_elementwise("logaddexp2", np.logaddexp2, _logaddexp2_partials)
 
 hypot = binary(_hypot, "sqrt(x * x + y * y) without overflow; its derivative at 0 is 0.")
 logaddexp = binary(_logaddexp, "log(exp(x) + exp(y)) without overflow.")
@@ -190,7 +180,7 @@ def heaviside(x1: Any, x2: Any, /) -> Any:
     return where(np.equal(steps, 0), astype(x2, dtype), flat)
 
 
-_fraction = host_elementwise("modf", lambda x: np.modf(x)[0], lambda s, y, x: (s,))
+_fraction = numpy_op_elementwise("modf", lambda x: np.modf(x)[0], lambda s, y, x: (s,))
 
 
 @implements(np.modf)
@@ -199,7 +189,7 @@ def modf(x: Any, /) -> tuple[Any, Any]:
     return _fraction(asarray(x)), trunc(x)
 
 
-_ldexp = host_linear(
+_ldexp = numpy_op_linear(
     "ldexp", lambda x, exponent: np.ldexp(x, exponent), lambda s, x, exponent: (_ldexp(s, exponent=exponent),)
 )
 
@@ -223,7 +213,7 @@ def frexp(x: Any, /) -> tuple[Any, Any]:
 
 def _scaled(x: Any, exponent: Any) -> Any:
     """x * 2 ** exponent."""
-    if type(exponent) is not Discrete:
+    if type(exponent) is not TracedInteger:
         return _ldexp(x, exponent=exponent)
     # In two steps, each of which is a number even where the whole is none.
     one = x.dtype.type(1.0)
@@ -313,7 +303,7 @@ def _reference_sinc(x: Any, order: int) -> Any:
     return (np.pi**order * np.where(small, series, recurrence)).astype(np.asarray(x).dtype)[()]
 
 
-_sinc = host(
+_sinc = numpy_op(
     "sinc",
     _reference_sinc,
     lambda s, y, x, order: (s * _sinc(x, order=order + 1),),
@@ -348,7 +338,7 @@ def _reference_i0(x: Any, order: int) -> Any:
     return (total / _ANGLES).astype(np.asarray(x).dtype)[()]
 
 
-_i0 = host(
+_i0 = numpy_op(
     "i0",
     _reference_i0,
     lambda s, y, x, order: (s * _i0(x, order=order + 1),),

@@ -17,7 +17,7 @@ from pyad._ops._registry import implements
 from pyad._ops.complex_parts import conjugate, real
 from pyad._ops.rearrange import along
 from pyad._ops.shape import array, asarray, concatenate
-from pyad._trace.numpy_op import host_linear
+from pyad._trace.numpy_op import numpy_op_linear
 
 Norm = str | None
 
@@ -63,10 +63,10 @@ def _irfft_transpose(s: Any, x: Any, n: int, axis: int, norm: Norm) -> tuple[Any
     return (_fit(spectrum, axis, x.shape[axis]),)
 
 
-_fft = host_linear("fft", np.fft.fft, _fft_transpose)
-_ifft = host_linear("ifft", np.fft.ifft, _ifft_transpose)
-_rfft = host_linear("rfft", np.fft.rfft, _rfft_transpose)
-_irfft = host_linear("irfft", np.fft.irfft, _irfft_transpose)
+_fft = numpy_op_linear("fft", np.fft.fft, _fft_transpose)
+_ifft = numpy_op_linear("ifft", np.fft.ifft, _ifft_transpose)
+_rfft = numpy_op_linear("rfft", np.fft.rfft, _rfft_transpose)
+_irfft = numpy_op_linear("irfft", np.fft.irfft, _irfft_transpose)
 
 
 # ---- one dimension ----

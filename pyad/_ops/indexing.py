@@ -10,24 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from pyad._binding.engine import FAILED, INT64, LARGE, error, lib
+from pyad._binding.dtypes import INT64
+from pyad._binding.engine import FAILED, LARGE, error, lib
 from pyad._ops.shape import reshape, transpose
-from pyad._trace import strided_view as parts
-from pyad._trace.array import (
-    Array,
-    View,
-    _new,
-    constant,
-    is_stale,
-    is_traced,
-    part_of,
-    read_part,
-    view,
-    view_of,
-    wrap,
-)
-from pyad._trace.discrete import Discrete, call, detached, peek
+from pyad._trace import strided_view
+from pyad._trace.array import Array, View, is_traced, new_array, wrap
+from pyad._trace.guards import unguarded
 from pyad._trace.op import linear
+from pyad._trace.promotion import constant
+from pyad._trace.recorded_call import call, detached
+from pyad._trace.traced_integer import TracedInteger
+from pyad._trace.view import is_stale, read_strided_view, strided_view_of, view, view_of
 from pyad.errors import ShapeError
 
 __all__ = ["getitem", "slice_axis", "take_rows"]
@@ -109,12 +102,12 @@ def unpick_last(s: Any, index: Any, classes: int) -> Any:
 
 def index_handle(index: Any) -> int:
     """The handle of an int64 array."""
-    return index._h if is_traced(index) or type(index) is Discrete else constant(index, INT64)
+    return index._h if is_traced(index) or type(index) is TracedInteger else constant(index, INT64)
 
 
 def as_places(index: Any) -> Any:
     """Integers as the engine takes them: int64, contiguous."""
-    if type(index) is not Discrete:
+    if type(index) is not TracedInteger:
         return np.asarray(index, np.int64, order="C")
     return index if index.dtype == np.int64 else call(np.asarray, (index, np.int64), {})
 
@@ -157,15 +150,15 @@ def getitem(x: Array, index: Any) -> Any:
     elif kind is slice:
         handle = _slice_first(x, index)
         if handle < FAILED:
-            return view(x, handle, (parts.first_axis, index))
+            return view(x, handle, (strided_view.first_axis, index))
     else:
         handle = FAILED
     if 0 <= handle < LARGE:
-        out = _new(Array)
+        out = new_array(Array)
         out._h = handle
         return out
     if handle < 0:
-        return view(x, ~handle, (parts.rows, place))
+        return view(x, ~handle, (strided_view.rows, place))
     p = simple_index(x.shape, index)
     if p is not None:
         return _sliced(x, p)
@@ -181,10 +174,10 @@ def getitem(x: Array, index: Any) -> Any:
 
 
 def has_values(index: Any) -> bool:
-    """Whether there are Discrete values among the items of an index."""
+    """Whether there are TracedInteger values among the items of an index."""
     if type(index) is tuple:
-        return any(type(item) is Discrete for item in index)
-    return type(index) is Discrete
+        return any(type(item) is TracedInteger for item in index)
+    return type(index) is TracedInteger
 
 
 def _names_a_view(x: Array, index: Any) -> bool:
@@ -193,14 +186,16 @@ def _names_a_view(x: Array, index: Any) -> bool:
     items = index if type(index) is tuple else (index,)
     integers = 0
     for item in items:
-        if isinstance(item, list) or (type(item) in (np.ndarray, Discrete) and (item.ndim or item.dtype == np.bool_)):
+        if isinstance(item, list) or (
+            type(item) in (np.ndarray, TracedInteger) and (item.ndim or item.dtype == np.bool_)
+        ):
             return False
         integers += item is not None and item is not Ellipsis and not isinstance(item, slice)
     return integers < x.ndim
 
 
 def _by_values(x: Array, index: Any) -> Any:
-    if type(index) is Discrete:
+    if type(index) is TracedInteger:
         return _rows_by_values(x, index)
     if _picks(x, index):
         return _pick.record([x._h, as_places(index[1])._h], None)
@@ -208,7 +203,7 @@ def _by_values(x: Array, index: Any) -> Any:
     return take_rows(reshape(x, (-1,)) if x.size else x, places)
 
 
-def _rows_by_values(x: Array, index: Discrete) -> Any:
+def _rows_by_values(x: Array, index: TracedInteger) -> Any:
     if index.dtype == np.bool_:
         if not index.ndim or index.shape != x.shape[: index.ndim]:
             return x[np.asarray(index)]
@@ -221,12 +216,12 @@ def _rows_by_values(x: Array, index: Discrete) -> Any:
 
 def _picks(x: Array, index: tuple[Any, ...]) -> bool:
     """Whether x[index] is x[arange(rows), columns], for columns that need not be counted from the end."""
-    if x.ndim != 2 or len(index) != 2 or type(index[1]) is not Discrete or type(index[0]) is not np.ndarray:
+    if x.ndim != 2 or len(index) != 2 or type(index[1]) is not TracedInteger or type(index[0]) is not np.ndarray:
         return False
     rows, columns = index
     if columns.dtype.kind not in "iu" or rows.dtype.kind != "i" or not rows.shape == columns.shape == x.shape[:1]:
         return False
-    now = peek(columns)
+    now = unguarded(columns)
     return bool(np.array_equal(rows, np.arange(len(x))) and np.all(now >= 0) and np.all(now < x.shape[1]))
 
 
@@ -239,7 +234,7 @@ def places_of(shape: tuple[int, ...], index: Any) -> np.ndarray:
     """The places in C order of the elements that any index names."""
     items = expand(index, len(shape))
     if any(map(is_array_index, items)):
-        return place_index(parts.whole(shape), items)[0]
+        return place_index(strided_view.whole(shape), items)[0]
     return np.asarray(np.arange(math.prod(shape)).reshape(shape)[index], np.int64)
 
 
@@ -269,21 +264,21 @@ def _stale_getitem(x: View, index: Any) -> Any:
     part = select(x, index)
     if part is None:
         return _advanced(x, expand(index, x.ndim))
-    return view_of(x, part) if part.shape else wrap(read_part(x._root, part))
+    return view_of(x, part) if part.shape else wrap(read_strided_view(x._root, part))
 
 
-def select(x: Array, index: Any) -> parts.Part | None:
+def select(x: Array, index: Any) -> strided_view.StridedView | None:
     """Which part of the root of x an index names; None where it takes index arrays."""
     shape = x.shape
     p = simple_index(shape, index)
     if p is not None:
-        return parts.sliced(part_of(x), p)
+        return strided_view.sliced(strided_view_of(x), p)
     items = expand(index, len(shape))
     if any(map(is_array_index, items)):
         return None
     p, new = basic_index(shape, items)
-    part = parts.sliced(part_of(x), p)
-    return part if len(part.shape) == len(new) else parts.reshaped(part, new)
+    part = strided_view.sliced(strided_view_of(x), p)
+    return part if len(part.shape) == len(new) else strided_view.reshaped(part, new)
 
 
 def simple_index(shape: tuple[int, ...], index: Any) -> tuple[int, ...] | None:
@@ -313,7 +308,7 @@ def is_array_index(item: Any) -> bool:
 
 def _check_item(item: Any) -> Any:
     """An index item in one of few forms: int, slice, None, Ellipsis, ndarray of int64 or bool."""
-    if type(item) is Discrete:
+    if type(item) is TracedInteger:
         item = np.asarray(item)
     if is_traced(item):
         raise TypeError(
@@ -398,7 +393,7 @@ def _sliced(x: Array, p: tuple[int, ...]) -> Array:
     handle = lib.pyad_op(_slice.number, 1, (x._h,), len(p), p)
     if handle >= FAILED:
         raise error(handle, (x._h,))
-    return view(x, handle, (parts.sliced, p)) if any(n >= 0 for n in p[2::3]) else wrap(handle)
+    return view(x, handle, (strided_view.sliced, p)) if any(n >= 0 for n in p[2::3]) else wrap(handle)
 
 
 def _advanced(x: Array, items: list[Any]) -> Any:
@@ -505,7 +500,7 @@ def _gather(view: Array, index: list[np.ndarray], axes: list[int], adjacent: boo
 # ---- where the elements that an index with arrays names lie ----
 
 
-def place_index(part: parts.Part, items: list[Any]) -> tuple[np.ndarray, bool]:
+def place_index(part: strided_view.StridedView, items: list[Any]) -> tuple[np.ndarray, bool]:
     """The places (in the root's C order) of the elements that an index with arrays selects from a part, in the shape of
     the result, and whether they are known to be distinct. O(result), but for masks, which are looked through.
     """

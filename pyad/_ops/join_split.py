@@ -15,7 +15,7 @@ from pyad._ops._registry import implements
 from pyad._ops.rearrange import along, atleast_1d, atleast_2d, atleast_3d, one_axis, take_axis
 from pyad._ops.shape import asarray, broadcast_to, moveaxis
 from pyad._trace.array import is_traced
-from pyad._trace.discrete import detached
+from pyad._trace.recorded_call import detached
 
 __all__ = [
     "append",

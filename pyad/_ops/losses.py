@@ -11,9 +11,10 @@ from pyad._ops.arithmetic import multiply
 from pyad._ops.indexing import index_handle, pick_last, unpick_last
 from pyad._ops.reductions import _reference_logsumexp, _softmax, sum
 from pyad._ops.shape import broadcast_to
-from pyad._trace.array import common_dtype, is_traced
-from pyad._trace.discrete import computed
+from pyad._trace.array import is_traced
 from pyad._trace.op import general, handle_of
+from pyad._trace.promotion import common_dtype
+from pyad._trace.recorded_call import computed
 
 __all__ = ["cross_entropy", "sum_squares"]
 

@@ -16,7 +16,7 @@ from pyad._ops.selection import take_along_axis
 from pyad._ops.shape import asarray, broadcast_to, concatenate, moveaxis
 from pyad._ops.triangles_grids import linspace
 from pyad._trace.array import is_traced
-from pyad._trace.discrete import detached
+from pyad._trace.recorded_call import detached
 
 __all__ = ["pad"]
 

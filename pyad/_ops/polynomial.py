@@ -18,8 +18,8 @@ from pyad._ops.linalg.tensordot import outer
 from pyad._ops.rearrange import atleast_1d, trim_zeros
 from pyad._ops.shape import asarray, concatenate
 from pyad._ops.triangles_grids import vander
-from pyad._trace.discrete import computed
-from pyad._trace.numpy_op import host
+from pyad._trace.numpy_op import numpy_op
+from pyad._trace.recorded_call import computed
 
 __all__ = ["poly", "polyadd", "polyder", "polydiv", "polyfit", "polyint", "polymul", "polysub", "polyval", "roots"]
 
@@ -226,7 +226,7 @@ def _roots_vjp(s: Any, r: Any, p: Any) -> tuple[Any]:
     return (matmul(-s / polyval(polyder(p), r), vander(r, p.shape[0])),)
 
 
-_roots = host("roots", np.roots, _roots_vjp, _roots_jvp)
+_roots = numpy_op("roots", np.roots, _roots_vjp, _roots_jvp)
 
 
 @implements(np.roots)

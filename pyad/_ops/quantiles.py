@@ -14,8 +14,9 @@ from pyad._ops.arithmetic import where
 from pyad._ops.rearrange import gather
 from pyad._ops.reductions import Axis, normalize_axes
 from pyad._ops.shape import asarray, astype, moveaxis, ravel, reshape
-from pyad._trace.array import Array, Weak, is_traced
-from pyad._trace.discrete import Discrete, computed, detached, may_hold
+from pyad._trace.array import Array, WeakScalar, is_traced
+from pyad._trace.recorded_call import computed, detached, may_hold
+from pyad._trace.traced_integer import TracedInteger
 
 # How fast the position of a quantile moves with q: count + what stands here. Not in the table: steps, which are flat.
 _SPEED = {
@@ -240,9 +241,9 @@ class _Call:
         if name.endswith("percentile"):
             q = q / 100 if type(q) in (int, float, Array) else np.true_divide(q, 100)
         # A number takes the dtype of the array; what has a dtype has one.
-        if type(q) is Weak:
+        if type(q) is WeakScalar:
             q = astype(q, self.a.dtype)
-        elif not is_traced(q) and type(q) is not Discrete:
+        elif not is_traced(q) and type(q) is not TracedInteger:
             q = np.asarray(q, self.a.dtype) if type(q) in (int, float) else np.asarray(q)
         self.q = q
 

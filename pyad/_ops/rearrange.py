@@ -10,15 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from pyad._binding import engine
+from pyad._binding import memory
 from pyad._ops import shape as sh
 from pyad._ops._registry import implements
 from pyad._ops.indexing import as_places, slice_axis, take_rows
 from pyad._ops.reductions import normalize_axes
 from pyad._ops.shape import asarray, concatenate
 from pyad._trace import strided_view
-from pyad._trace.array import Array, is_traced, part_of, view_of
-from pyad._trace.discrete import Discrete, computed
+from pyad._trace.array import Array, is_traced
+from pyad._trace.recorded_call import computed
+from pyad._trace.traced_integer import TracedInteger
+from pyad._trace.view import strided_view_of, view_of
 
 __all__ = [
     "astype",
@@ -59,7 +61,7 @@ def gather(x: Any, places: Any) -> Any:
     flat = sh.ravel(x)
     if is_traced(flat):
         return take_rows(flat, as_places(places))
-    return computed(lambda places: flat[places], places) if type(places) is Discrete else flat[places]
+    return computed(lambda places: flat[places], places) if type(places) is TracedInteger else flat[places]
 
 
 def moved(move: Callable[[np.ndarray], Any], x: Any) -> Any:
@@ -89,8 +91,8 @@ def layout(x: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Shape and strides (in elements)."""
     if not is_traced(x):
         return x.shape, tuple(s // x.itemsize for s in x.strides)
-    info = engine.look(x._h)
-    return engine.shape_of(info), tuple(info.strides[d] for d in range(info.ndim))
+    info = memory.node_info(x._h)
+    return memory.shape_of(info), tuple(info.strides[d] for d in range(info.ndim))
 
 
 def _is_fortran(x: Any) -> bool:
@@ -415,7 +417,7 @@ def sliding_window_view(
     # NumPy checks the arguments.
     shape = np.lib.stride_tricks.sliding_window_view(np.broadcast_to(0.0, x.shape), window_shape, axis).shape
     axes = range(x.ndim) if axis is None else normalize_axes("sliding_window_view", axis, x.ndim)
-    return view_of(x, strided_view.windows(part_of(x), tuple(zip(axes, shape[x.ndim :], strict=True))))
+    return view_of(x, strided_view.windows(strided_view_of(x), tuple(zip(axes, shape[x.ndim :], strict=True))))
 
 
 @implements(np.trim_zeros)

@@ -15,8 +15,9 @@ from pyad._ops.arithmetic import _compare, _eq, _select, exp, maximum, minimum
 from pyad._ops.arithmetic import where as select
 from pyad._ops.shape import asarray, astype, broadcast_to, moveaxis, reshape
 from pyad._trace.array import Array, is_traced
-from pyad._trace.discrete import Discrete, computed, detached
 from pyad._trace.op import Op, general, linear
+from pyad._trace.recorded_call import computed, detached
+from pyad._trace.traced_integer import TracedInteger
 from pyad.errors import ShapeError
 
 __all__ = ["amax", "amin", "log_softmax", "logsumexp", "max", "mean", "min", "softmax", "sum"]
@@ -189,9 +190,9 @@ def prepared(name: str, a: Any, dtype: Any, out: Any) -> Any:
 
 def booleans(mask: Any) -> Any:
     """A mask, or numbers that stand for one, as an array of booleans."""
-    if type(mask) is Discrete and mask.dtype == np.bool_:
+    if type(mask) is TracedInteger and mask.dtype == np.bool_:
         return mask
-    return computed(_booleans, mask) if is_traced(mask) or type(mask) is Discrete else _booleans(mask)
+    return computed(_booleans, mask) if is_traced(mask) or type(mask) is TracedInteger else _booleans(mask)
 
 
 def _booleans(x: Any) -> np.ndarray:

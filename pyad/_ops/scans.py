@@ -12,9 +12,10 @@ import numpy as np
 from pyad._ops._registry import implements, refuse_out
 from pyad._ops.reductions import normalize_axes
 from pyad._ops.shape import _broadcast, asarray, astype, concatenate, ravel
-from pyad._trace.array import constant, is_traced
-from pyad._trace.discrete import computed
+from pyad._trace.array import is_traced
 from pyad._trace.op import general, linear, run
+from pyad._trace.promotion import constant
+from pyad._trace.recorded_call import computed
 
 __all__ = ["cumprod", "cumsum", "recur"]
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from pyad._ops._registry import implements
 from pyad._ops.shape import asarray, astype
-from pyad._trace.discrete import detached
+from pyad._trace.recorded_call import detached
 
 __all__ = ["logn", "power"]
 

@@ -15,8 +15,10 @@ from pyad._ops._registry import implements, refuse_out
 from pyad._ops.indexing import add_rows, as_places
 from pyad._ops.rearrange import gather, one_axis, take_axis
 from pyad._ops.shape import asarray, broadcast_to
-from pyad._trace.array import dtype_of, is_traced
-from pyad._trace.discrete import Discrete, computed, detached, guarded
+from pyad._trace.array import is_traced, numpy_value
+from pyad._trace.promotion import dtype_of
+from pyad._trace.recorded_call import computed, detached
+from pyad._trace.traced_integer import TracedInteger
 from pyad.errors import DTypeError
 
 __all__ = ["bincount", "choose", "compress", "extract", "piecewise", "select", "take", "take_along_axis", "where"]
@@ -24,7 +26,7 @@ __all__ = ["bincount", "choose", "compress", "extract", "piecewise", "select", "
 
 def _places(name: str, indices: Any) -> Any:
     """Indices as integers."""
-    places = indices if is_traced(indices) or type(indices) is Discrete else np.asarray(indices)
+    places = indices if is_traced(indices) or type(indices) is TracedInteger else np.asarray(indices)
     if places.dtype.kind not in "bui":
         raise TypeError(
             f"{name}: indices must be integers, got {places.dtype} values"
@@ -160,7 +162,7 @@ def _conditions(x: Any, condlist: Any, count: int) -> list[np.ndarray]:
     out."""
     single = np.isscalar(condlist) or (x.ndim != 0 and not isinstance(condlist[0], list | tuple | np.ndarray))
     conditions: Any = [condlist] if single else condlist
-    conditions = np.asarray([np.asarray(guarded(c)) if type(c) is Discrete else c for c in conditions], bool)
+    conditions = np.asarray([np.asarray(numpy_value(c)) if type(c) is TracedInteger else c for c in conditions], bool)
     if len(conditions) == count - 1:
         conditions = np.concatenate([conditions, ~np.any(conditions, axis=0, keepdims=True)])
     if len(conditions) != count:

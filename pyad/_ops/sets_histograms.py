@@ -11,7 +11,7 @@ from pyad._ops._registry import implements
 from pyad._ops.selection import bincount
 from pyad._ops.shape import asarray, astype, concatenate, ravel
 from pyad._ops.sorting import sort, unique
-from pyad._trace.discrete import computed, detached
+from pyad._trace.recorded_call import computed, detached
 
 __all__ = ["histogram", "histogram_bin_edges", "intersect1d", "setdiff1d", "setxor1d", "union1d"]
 

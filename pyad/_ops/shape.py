@@ -10,22 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from pyad._binding.engine import CODES, FAILED, INEXACT, error, ffi, lib
+from pyad._binding.dtypes import CODES, INEXACT
+from pyad._binding.engine import FAILED, error, ffi, lib
 from pyad._ops._calls import operand, plain
-from pyad._trace import strided_view as parts
-from pyad._trace.array import (
-    Array,
-    View,
-    common_dtype,
-    contains_traced,
-    copy_of,
-    is_traced,
-    part_of,
-    view,
-    wrap,
-)
-from pyad._trace.discrete import Discrete, call, computed
+from pyad._ops._nested import nested_array
+from pyad._trace import strided_view
+from pyad._trace.array import Array, View, contains_traced, copy_of, is_traced, wrap
 from pyad._trace.op import handle_of, linear
+from pyad._trace.promotion import common_dtype
+from pyad._trace.recorded_call import call, computed
+from pyad._trace.traced_integer import TracedInteger
+from pyad._trace.view import strided_view_of, view
 from pyad.errors import DTypeError, ShapeError
 
 __all__ = [
@@ -115,9 +110,13 @@ def reshape(x: Any, /, shape: Any) -> Any:
     new = _resolve_shape(x.size, old, shape)
     if not old or not new:
         return _reshape.record([x._h], new)
-    if type(x) is View and not parts.same_but_ones(old, new) and parts.reshaped(part_of(x), new) is None:
+    if (
+        type(x) is View
+        and not strided_view.same_but_ones(old, new)
+        and strided_view.reshaped(strided_view_of(x), new) is None
+    ):
         return copy_of(_reshape.record([x._h], new))
-    return _view(_reshape, x, new, parts.reshaped)
+    return _view(_reshape, x, new, strided_view.reshaped)
 
 
 def _view(op: Any, x: Array, params: tuple[int, ...], how: Any) -> Array:
@@ -145,7 +144,7 @@ def transpose(x: Any, /, axes: Any = None) -> Any:
         order = tuple(a + ndim if -ndim <= a < 0 else a for a in given)
         if sorted(order) != list(range(ndim)):
             raise ValueError(f"transpose: axes {given} are no permutation of the {ndim} axes of shape {x.shape}")
-    return _view(_transpose, x, order, parts.transposed) if ndim else x
+    return _view(_transpose, x, order, strided_view.transposed) if ndim else x
 
 
 def moveaxis(x: Any, /, source: Any, destination: Any) -> Any:
@@ -187,7 +186,7 @@ def broadcast_to(x: Any, /, shape: Any) -> Any:
     shape = _integers("broadcast_to", "the shape", shape)
     if any(n < 0 for n in shape):
         raise ValueError(f"broadcast_to: shape {shape} has a negative length")
-    return _view(_broadcast, x, shape, parts.broadcast) if shape else _broadcast.record([x._h], shape)
+    return _view(_broadcast, x, shape, strided_view.broadcast) if shape else _broadcast.record([x._h], shape)
 
 
 def expand_dims(x: Any, /, axis: Any) -> Any:
@@ -231,7 +230,7 @@ def astype(x: Any, /, dtype: Any) -> Any:
     """x in another dtype. Among float and complex dtypes the derivative passes; integers and booleans are constant."""
     dtype = np.dtype(dtype)
     if not is_traced(x):
-        if type(x) is Discrete:
+        if type(x) is TracedInteger:
             return call(_as_dtype, (x, dtype), {}) if dtype.kind in "bui" else recast(x.as_array(), dtype)
         return np.asarray(x).astype(dtype)
     if dtype.kind in "bui":
@@ -254,7 +253,7 @@ def concatenate(arrays: Any, /, axis: int | None = 0) -> Any:
     arrays = list(arrays)
     if not any(is_traced(x) for x in arrays):
         return np.concatenate([plain("concatenate", x) for x in arrays], axis)
-    arrays = [x.as_array() if type(x) is Discrete else x for x in arrays]
+    arrays = [x.as_array() if type(x) is TracedInteger else x for x in arrays]
     if axis is None:
         arrays = [ravel(x) for x in arrays]
         axis = 0
@@ -301,11 +300,11 @@ def array(x: Any, dtype: Any = None) -> Any:
     """
     if is_traced(x):
         return copy_of(x) if dtype is None else astype(x, dtype)
-    if type(x) is Discrete:
+    if type(x) is TracedInteger:
         return x if dtype is None else astype(x, dtype)
     if not contains_traced(x):
         return np.array(x, dtype)
-    built = stack([array(item) if type(item) in (list, tuple) else item for item in x])
+    built = nested_array(x)
     return built if dtype is None else astype(built, dtype)
 
 
@@ -313,9 +312,9 @@ def asarray(x: Any, dtype: Any = None) -> Any:
     """As `array`, without a copy of what is an array already."""
     if type(x) is np.ndarray and dtype is None:
         return x
-    if (is_traced(x) or type(x) is Discrete) and (dtype is None or x.dtype == dtype):
+    if (is_traced(x) or type(x) is TracedInteger) and (dtype is None or x.dtype == dtype):
         return x
-    if type(x) is Discrete:
+    if type(x) is TracedInteger:
         return astype(x, dtype)
     if is_traced(x) or contains_traced(x):
         return array(x, dtype)

@@ -10,7 +10,7 @@ from pyad._ops._registry import implements
 from pyad._ops.reductions import normalize_axes
 from pyad._ops.selection import take, take_in_order
 from pyad._ops.shape import asarray, astype, ravel
-from pyad._trace.discrete import computed
+from pyad._trace.recorded_call import computed
 
 __all__ = ["partition", "sort", "unique"]
 

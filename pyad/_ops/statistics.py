@@ -17,7 +17,7 @@ from pyad._ops.reductions import Axis, count_of, masked, normalize_axes, prepare
 from pyad._ops.scans import _cumprod, cumprod, cumsum
 from pyad._ops.shape import asarray, astype, broadcast_to, concatenate, reshape, swapaxes, transpose
 from pyad._trace.array import is_traced
-from pyad._trace.discrete import computed, detached, may_hold
+from pyad._trace.recorded_call import computed, detached, may_hold
 from pyad.errors import ShapeError
 
 _NONE = np._NoValue  # type: ignore[attr-defined]

@@ -15,8 +15,10 @@ from pyad._ops.indexing import _unslice
 from pyad._ops.rearrange import one_axis
 from pyad._ops.shape import asarray, broadcast_to, moveaxis
 from pyad._trace import strided_view
-from pyad._trace.array import Array, dtype_of, is_traced, part_of, view_of
-from pyad._trace.discrete import computed, detached
+from pyad._trace.array import Array, is_traced
+from pyad._trace.promotion import dtype_of
+from pyad._trace.recorded_call import computed, detached
+from pyad._trace.view import strided_view_of, view_of
 
 __all__ = [
     "diag",
@@ -63,7 +65,7 @@ def diagonal_view(a: Array, offset: int, axis1: int, axis2: int, writable: bool)
     rows, columns = a.shape[axis1], a.shape[axis2]
     count = _diagonal_steps(rows, columns, offset)[2]
     where = (axis1, axis2, max(-offset, 0), max(offset, 0), count, writable)
-    return view_of(a, strided_view.diagonal(part_of(a), where))
+    return view_of(a, strided_view.diagonal(strided_view_of(a), where))
 
 
 @implements(np.trace)

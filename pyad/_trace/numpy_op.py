@@ -1,6 +1,6 @@
 """Ops that NumPy runs: what the engine has no kernel for.
 
-A host op is called with arrays and keyword parameters of any kind. Where none of the arrays is traced, it is its
+Such an op is called with arrays and keyword parameters of any kind. Where none of the arrays is traced, it is its
 reference and nothing else. Otherwise NumPy computes the value from plain arrays, and a node is recorded that only
 Python can differentiate: the sweep stops there, the rule runs on plain arrays (on traced values where a higher
 derivative is asked for), and the sweep goes on. Rules are written with pyad's own functions, so they can be
@@ -12,28 +12,31 @@ y and of its cotangent. On the tape they are one vector, of which each output is
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from pyad._binding import engine
-from pyad._binding.engine import CODE_F32, CODES, VIEW_BYTES, lib, view
-from pyad._trace.array import CALLS, Array, common_dtype, constant, is_traced, numpy_value, wrap
-from pyad._trace.op import Op, _traced, cast, handle_of, python_op
+from pyad._binding.dtypes import CODE_F32, CODES
+from pyad._binding.engine import lib
+from pyad._binding.memory import VIEW_BYTES, read_view
+from pyad._trace.array import CALLS, Array, bare, is_traced, numpy_value, wrap
+from pyad._trace.op import Op, cast, handle_of, python_op
+from pyad._trace.packing import Packing
+from pyad._trace.promotion import common_dtype, constant
 from pyad.errors import DTypeError
 
-__all__ = ["Packing", "host", "host_elementwise", "host_linear"]
+__all__ = ["numpy_op", "numpy_op_elementwise", "numpy_op_linear"]
 
 _FLOATS = " or ".join(str(dtype) for dtype, code in CODES.items() if code >= CODE_F32)
-HostOp = Callable[..., Any]
+NumpyOp = Callable[..., Any]
 # In the place of many empty dicts.
 _NONE: dict[str, Any] = {}
 _values, _record = CALLS["values"], CALLS["record"]
 
 
-def host(name: str, reference: Callable[..., Any], vjp: Callable[..., Any], jvp: Callable[..., Any]) -> HostOp:
+def numpy_op(name: str, reference: Callable[..., Any], vjp: Callable[..., Any], jvp: Callable[..., Any]) -> NumpyOp:
     """Define an op that NumPy runs; returns the function that records it.
 
     reference(*operands, **params): the value, an array or a tuple of arrays, of one dtype or real ones beside complex
@@ -55,7 +58,7 @@ def host(name: str, reference: Callable[..., Any], vjp: Callable[..., Any], jvp:
         try:
             value = reference(*plain, **params)
         except (ValueError, TypeError) as problem:
-            if engine.staging_threads:
+            if engine.recording_threads:
                 # That it fails may decide what is recorded, if the function catches it.
                 for x in operands:
                     numpy_value(x)
@@ -78,10 +81,12 @@ def host(name: str, reference: Callable[..., Any], vjp: Callable[..., Any], jvp:
     return call
 
 
-def host_linear(name: str, reference: Callable[..., Any], transpose: Callable[..., Any], joint: bool = False) -> HostOp:
+def numpy_op_linear(
+    name: str, reference: Callable[..., Any], transpose: Callable[..., Any], joint: bool = False
+) -> NumpyOp:
     """Define an op that is linear in each operand (`joint`: in all of them together), by its transpose.
 
-    transpose(s, *operands, **params): a tuple of cotangents, as `vjp` of `host`.
+    transpose(s, *operands, **params): a tuple of cotangents, as `vjp` of `numpy_op`.
     """
 
     def jvp(tangents: list[Any], y: Any, *operands: Any, **params: Any) -> Any:
@@ -95,11 +100,11 @@ def host_linear(name: str, reference: Callable[..., Any], transpose: Callable[..
                 total = part if total is None else total + part
         return total
 
-    call = host(name, reference, lambda s, y, *rest, **params: transpose(s, *rest, **params), jvp)
+    call = numpy_op(name, reference, lambda s, y, *rest, **params: transpose(s, *rest, **params), jvp)
     return call
 
 
-def host_elementwise(name: str, reference: Callable[..., Any], partials: Callable[..., Any]) -> HostOp:
+def numpy_op_elementwise(name: str, reference: Callable[..., Any], partials: Callable[..., Any]) -> NumpyOp:
     """Define an element-wise op by its partial derivatives.
 
     partials(s, y, *operands): s times the partial derivative by each operand, as for a native element-wise op.
@@ -113,55 +118,11 @@ def host_elementwise(name: str, reference: Callable[..., Any], partials: Callabl
             total = total + part
         return total
 
-    return host(name, reference, partials, jvp)
+    return numpy_op(name, reference, partials, jvp)
 
 
 def _zeros_like(x: Any) -> np.ndarray:
     return np.zeros(x.shape, x.dtype)
-
-
-class Packing:
-    """How several arrays lie in one vector."""
-
-    __slots__ = ("dtype", "dtypes", "shapes")
-
-    def __init__(self, shapes: Sequence[tuple[int, ...]], dtypes: Sequence[np.dtype]) -> None:
-        self.shapes = shapes
-        self.dtypes = dtypes
-        self.dtype = np.result_type(*dtypes)
-
-    def pack(self, arrays: Sequence[Any]) -> Any:
-        """The vector, traced or plain."""
-        from pyad._ops.shape import concatenate, ravel, recast
-
-        return concatenate([recast(ravel(x), self.dtype) for x in arrays])
-
-    def unpack(self, packed: Any) -> tuple[Any, ...]:
-        """The arrays, each in its shape and dtype."""
-        from pyad._ops.shape import recast
-
-        part_of = _traced_part if is_traced(packed) else _plain_part
-        mixed = len(set(self.dtypes)) > 1
-        parts = []
-        start = 0
-        for shape, dtype in zip(self.shapes, self.dtypes, strict=True):
-            size = math.prod(shape)
-            part = part_of(packed, start, size, shape)
-            parts.append(recast(part, dtype) if mixed else part)
-            start += size
-        return tuple(parts)
-
-
-def _plain_part(packed: np.ndarray, start: int, size: int, shape: tuple[int, ...]) -> np.ndarray:
-    return packed[start : start + size].reshape(shape)
-
-
-def _traced_part(packed: Array, start: int, size: int, shape: tuple[int, ...]) -> Array:
-    from pyad._ops.indexing import _slice
-    from pyad._ops.shape import _reshape
-
-    part = _slice.record([packed._h], (start, 1, size))
-    return part if len(shape) == 1 else _reshape.record([part._h], shape)
 
 
 # What is kept of one call: parameters, outputs, the value as it is on the tape, and the operands where they are small.
@@ -194,7 +155,7 @@ def _define(name: str, reference: Any, vjp: Any, jvp: Any) -> Op:
     def backward_on_kept(s: Any, number: tuple[int, ...], handles: Sequence[int]) -> tuple[Any, ...]:
         params, outputs, y, operands = engine.current().keep[number[0]]
         if operands is None:
-            operands = [view(h) for h in handles]
+            operands = [read_view(h) for h in handles]
         elif y.flags.writeable:
             _freeze(y, operands)
         if outputs is not None:
@@ -204,7 +165,7 @@ def _define(name: str, reference: Any, vjp: Any, jvp: Any) -> Op:
     def forward_on_kept(tangents: list[Any], number: tuple[int, ...], handles: Sequence[int]) -> Any:
         params, outputs, y, operands = engine.current().keep[number[0]]
         if operands is None:
-            operands = [view(h) for h in handles]
+            operands = [read_view(h) for h in handles]
         elif y.flags.writeable:
             _freeze(y, operands)
         if outputs is None:
@@ -224,13 +185,13 @@ def _long_way(op: Op, operands: tuple[Any, ...]) -> tuple[tuple[Array, ...], lis
     dtype = common_dtype(op.name, operands)
     same = [x if is_traced(x) else np.asarray(x, dtype) for x in operands]
     traced = tuple(_in_dtype(x, dtype) for x in same)
-    return traced, [view(t._h) if is_traced(x) else x for x, t in zip(same, traced, strict=True)]
+    return traced, [read_view(t._h) if is_traced(x) else x for x, t in zip(same, traced, strict=True)]
 
 
 def _in_dtype(x: Any, dtype: np.dtype) -> Array:
     """An operand as a traced value, which the engine keeps for as long as there is this Array of it."""
     if not is_traced(x):
-        return _traced(constant(x, dtype))
+        return bare(constant(x, dtype))
     return x if x.dtype == dtype else cast(x, dtype)
 
 

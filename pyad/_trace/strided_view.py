@@ -1,4 +1,4 @@
-"""Parts of an array as NumPy's views see them: an offset, a shape and strides, in elements of the array's C order.
+"""Views of an array as NumPy's views see them: an offset, a shape and strides, in elements of the array's C order.
 
 A view of a traced array is described so, lazily, when it or the array is written into. Nothing here knows of tapes.
 """
@@ -13,7 +13,7 @@ import numpy as np
 __all__ = [
     "IMAG",
     "REAL",
-    "Part",
+    "StridedView",
     "broadcast",
     "component",
     "contiguous_strides",
@@ -34,7 +34,7 @@ Shape = tuple[int, ...]
 REAL, IMAG = 1, 2
 
 
-class Part(NamedTuple):
+class StridedView(NamedTuple):
     offset: int
     shape: Shape
     strides: tuple[int, ...]
@@ -66,21 +66,21 @@ def contiguous_strides(shape: Shape) -> tuple[int, ...]:
 
 
 @lru_cache(maxsize=256)
-def whole(shape: Shape) -> Part:
+def whole(shape: Shape) -> StridedView:
     """All of an array."""
-    return Part(0, shape, contiguous_strides(shape))
+    return StridedView(0, shape, contiguous_strides(shape))
 
 
-def rows(part: Part, index: tuple[int, ...]) -> Part:
+def rows(part: StridedView, index: tuple[int, ...]) -> StridedView:
     """part[i] or part[i, j], for indices that are in range."""
     offset = part.offset
     for i, length, stride in zip(index, part.shape, part.strides, strict=False):
         offset += (i if i >= 0 else i + length) * stride
     n = len(index)
-    return Part(offset, part.shape[n:], part.strides[n:], part.writable, part.component, part.overlapping)
+    return StridedView(offset, part.shape[n:], part.strides[n:], part.writable, part.component, part.overlapping)
 
 
-def sliced(part: Part, p: tuple[int, ...]) -> Part:
+def sliced(part: StridedView, p: tuple[int, ...]) -> StridedView:
     """The part that (start, step, count) for each dimension give; count -1 for a single index."""
     offset = part.offset
     shape = []
@@ -90,37 +90,37 @@ def sliced(part: Part, p: tuple[int, ...]) -> Part:
         if count >= 0:
             shape.append(count)
             strides.append(step * stride)
-    return Part(offset, tuple(shape), tuple(strides), part.writable, part.component, part.overlapping)
+    return StridedView(offset, tuple(shape), tuple(strides), part.writable, part.component, part.overlapping)
 
 
-def first_axis(part: Part, index: slice) -> Part:
+def first_axis(part: StridedView, index: slice) -> StridedView:
     """part[start:stop:step]."""
     start, stop, step = index.indices(part.shape[0])
     count = len(range(start, stop, step))
     offset = part.offset + (start * part.strides[0] if count else 0)
-    return Part(
+    return StridedView(
         offset, (count, *part.shape[1:]), (step * part.strides[0], *part.strides[1:]), part.writable, part.component
     )
 
 
-def transposed(part: Part, order: tuple[int, ...]) -> Part:
+def transposed(part: StridedView, order: tuple[int, ...]) -> StridedView:
     """The axes in another order."""
     shape = tuple(part.shape[d] for d in order)
-    return Part(
+    return StridedView(
         part.offset, shape, tuple(part.strides[d] for d in order), part.writable, part.component, part.overlapping
     )
 
 
-def broadcast(part: Part, shape: Shape) -> Part:
+def broadcast(part: StridedView, shape: Shape) -> StridedView:
     """Repeated to a shape; as in NumPy not to be written into, since one element stands in many places."""
     extra = len(shape) - len(part.shape)
     strides = [0] * extra
     for length, old, stride in zip(shape[extra:], part.shape, part.strides, strict=True):
         strides.append(stride if length == old else 0)
-    return Part(part.offset, shape, tuple(strides), False, part.component, part.overlapping)
+    return StridedView(part.offset, shape, tuple(strides), False, part.component, part.overlapping)
 
 
-def diagonal(part: Part, where: tuple[int, int, int, int, int, bool]) -> Part:
+def diagonal(part: StridedView, where: tuple[int, int, int, int, int, bool]) -> StridedView:
     """The `count` elements on a diagonal of two axes, from [row, column] on, as a new last axis."""
     row_axis, column_axis, row, column, count, writable = where
     rest = [d for d in range(len(part.shape)) if d not in (row_axis, column_axis)]
@@ -128,20 +128,20 @@ def diagonal(part: Part, where: tuple[int, int, int, int, int, bool]) -> Part:
     offset = part.offset + (row * down + column * right if count else 0)
     shape = (*(part.shape[d] for d in rest), count)
     strides = (*(part.strides[d] for d in rest), down + right)
-    return Part(offset, shape, strides, part.writable and writable, part.component, part.overlapping)
+    return StridedView(offset, shape, strides, part.writable and writable, part.component, part.overlapping)
 
 
-def windows(part: Part, sizes: tuple[tuple[int, int], ...]) -> Part:
+def windows(part: StridedView, sizes: tuple[tuple[int, int], ...]) -> StridedView:
     """Windows of (axis, length) each, as new last axes; not to be written into, since windows overlap."""
     shape = list(part.shape)
     for axis, length in sizes:
         shape[axis] -= length - 1
     shape += [length for _, length in sizes]
     strides = (*part.strides, *(part.strides[axis] for axis, _ in sizes))
-    return Part(part.offset, tuple(shape), strides, False, part.component, True)
+    return StridedView(part.offset, tuple(shape), strides, False, part.component, True)
 
 
-def component(part: Part, which: int) -> Part:
+def component(part: StridedView, which: int) -> StridedView:
     """The real or the imaginary parts of complex elements."""
     return part._replace(component=which)
 
@@ -151,10 +151,12 @@ def same_but_ones(old: Shape, new: Shape) -> bool:
     return [n for n in old if n != 1] == [n for n in new if n != 1]
 
 
-def reshaped(part: Part, shape: Shape) -> Part | None:
+def reshaped(part: StridedView, shape: Shape) -> StridedView | None:
     """The same elements in C order in another shape of that size; None where strides cannot say it (NumPy copies)."""
     if 0 in shape:
-        return Part(part.offset, shape, contiguous_strides(shape), part.writable, part.component, part.overlapping)
+        return StridedView(
+            part.offset, shape, contiguous_strides(shape), part.writable, part.component, part.overlapping
+        )
     runs = _runs(part)
     strides = [0] * len(shape)
     length, stride = runs.pop() if runs else (1, 1)
@@ -169,10 +171,10 @@ def reshaped(part: Part, shape: Shape) -> Part | None:
         strides[d] = stride
         stride *= shape[d]
         length //= shape[d]
-    return Part(part.offset, shape, tuple(strides), part.writable, part.component, part.overlapping)
+    return StridedView(part.offset, shape, tuple(strides), part.writable, part.component, part.overlapping)
 
 
-def _runs(part: Part) -> list[tuple[int, int]]:
+def _runs(part: StridedView) -> list[tuple[int, int]]:
     """The dimensions with those merged that follow each other in memory, as pairs of length and stride."""
     runs: list[tuple[int, int]] = []
     for length, stride in zip(part.shape, part.strides, strict=True):

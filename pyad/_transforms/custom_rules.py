@@ -16,14 +16,23 @@ from typing import Any
 import numpy as np
 
 from pyad import tree
-from pyad._binding import engine
-from pyad._binding.engine import F64, ffi, lib
+from pyad._binding import dtypes, engine, memory
+from pyad._binding.engine import lib
 from pyad._ops.shape import reshape
-from pyad._trace.array import constant, is_traced, numpy_value, wrap
-from pyad._trace.discrete import is_staged, peek, without_derivative
-from pyad._trace.numpy_op import Packing
-from pyad._trace.op import Op, python_op
-from pyad.errors import ConcretizationError, DTypeError, ShapeError
+from pyad._trace.array import is_traced, numpy_value
+from pyad._trace.op import python_op
+from pyad._trace.recorded_call import detached
+from pyad._transforms.python_call import (
+    Outputs,
+    PythonCall,
+    check_numbers,
+    find_call,
+    name_of,
+    padded,
+    record_call,
+    zeros_like,
+)
+from pyad.errors import ConcretizationError, ShapeError
 
 __all__ = ["custom_jvp", "custom_vjp"]
 
@@ -31,38 +40,6 @@ _INDEX = (1 << engine.INDEX_BITS) - 1
 
 # Stands for residuals that have not been asked for yet.
 _LATER = object()
-
-
-class _Outputs(Packing):
-    """How the outputs of a function lie in one vector, and in which containers they were; a single one stays itself."""
-
-    __slots__ = ("single", "structure")
-
-    def __init__(self, name: str, leaves: list[Any], structure: Any) -> None:
-        if not leaves:
-            raise TypeError(f"{name}: the function must return an array or a container of arrays, got {structure}")
-        for x in leaves:
-            _check_numbers(name, "returned", x)
-        super().__init__([x.shape if is_traced(x) else np.shape(x) for x in leaves], [_float_dtype(x) for x in leaves])
-        self.single = len(leaves) == 1
-        self.structure = structure
-
-    def pack(self, arrays: Sequence[Any]) -> Any:
-        """One traced or plain array of all outputs."""
-        return arrays[0] if self.single else super().pack(arrays)
-
-    def unpack(self, packed: Any) -> Any:
-        """The outputs in their containers."""
-        return self.structure.unflatten([packed] if self.single else super().unpack(packed))
-
-
-def _check_numbers(name: str, did: str, x: Any) -> None:
-    """Raise where a value that a user's function or rule gave is no number or array of numbers."""
-    if is_traced(x):
-        return
-    dtype = np.asarray(x).dtype
-    if dtype.kind not in "fiubc":
-        raise DTypeError(f"{name}: {did} a value of dtype {dtype}, expected numbers or arrays of numbers")
 
 
 def _check_nondiff(name: str, nondiff: tuple[int, ...], args: tuple[Any, ...]) -> None:
@@ -94,95 +71,7 @@ def _check_rules(name: str, *rules: Any) -> None:
             raise TypeError(f"{name}: a rule must be a function, got {type(rule).__name__}")
 
 
-def _float_dtype(x: Any) -> np.dtype:
-    dtype = x.dtype if is_traced(x) else np.asarray(x).dtype
-    return dtype if dtype in engine.INEXACT else F64
-
-
-class _Call:
-    """One call of a user's function, as the tape keeps it: what the rule is given besides the operands."""
-
-    __slots__ = ("args", "function", "outputs", "places", "residuals", "structure")
-
-    def __init__(self, function: Any, args: tuple[Any, ...], outputs: _Outputs, residuals: Any = None) -> None:
-        self.function = function
-        self.outputs = outputs
-        self.residuals = residuals
-        self.args, self.structure = tree.flatten(args)
-        self.places = [k for k, x in enumerate(self.args) if is_traced(x)]
-
-    @property
-    def operands(self) -> list[int]:
-        return [self.args[k]._h for k in self.places]
-
-    def read_later(self) -> list[int]:
-        """Handles of what the rule will read besides the operands, so that the engine sees to it that it "
-        "stays as it is."""
-        leaves = [x for x in tree.leaves(self.residuals) if is_traced(x) or _can_lend(x)]
-        leaves += [x for k, x in enumerate(self.args) if k not in self.places and _can_lend(x)]
-        return [x._h if is_traced(x) else engine.lend(x, 1) for x in leaves]
-
-    def saved(self, operands: Sequence[Any]) -> Any:
-        """The residuals as a rule is to see them, traced or plain. The node's operands have them after the arguments:
-        a traced residual itself is of no use once the transform that recorded it has ended.
-        """
-        leaves, structure = tree.flatten(self.residuals)
-        read = iter(operands[len(self.places) :])
-        for k, x in enumerate(leaves):
-            if is_traced(x):
-                leaves[k] = next(read)
-            elif _can_lend(x):
-                next(read)
-        return structure.unflatten(leaves)
-
-    @property
-    def count(self) -> int:
-        """How many arguments the function was called with, those in nondiff_argnums aside."""
-        return len(self.structure.unflatten(self.args))
-
-    def zeros(self) -> list[Any]:
-        """No tangent, for each leaf of the arguments that is not traced; None in the places of the others."""
-        places = set(self.places)
-        return [None if k in places else _zeros(x) for k, x in enumerate(self.args)]
-
-    def arguments(self, operands: Sequence[Any]) -> tuple[Any, ...]:
-        """The call's arguments with `operands` in the places of the traced ones."""
-        leaves = list(self.args)
-        for k, x in zip(self.places, operands, strict=True):
-            leaves[k] = x
-        return self.structure.unflatten(leaves)
-
-
-def _can_lend(x: Any) -> bool:
-    return isinstance(x, np.ndarray) and x.dtype in engine.CODES
-
-
-def _record(op: Op, call: _Call, value: Any, reads: bool = True) -> Any:
-    """Put the call on the tape with the (packed) value it gave; answers the outputs. `reads`: the rule reads values."""
-    keep = engine.current().keep
-    index = len(keep)
-    keep.append(call)
-    node = value._h if is_traced(value) else constant(value, _float_dtype(value))
-    operands = call.operands + (call.read_later() if reads else [])
-    handles = ffi.new("int64_t[]", operands)
-    record = lib.pyad_op_traced if is_traced(value) else lib.pyad_op_ran_node
-    return call.outputs.unpack(wrap(record(op.number, len(operands), handles, index, node)))
-
-
-def _find(params: tuple[int, ...]) -> _Call:
-    return engine.current().keep[params[0]]
-
-
-def _plain_values(tree_of: Any) -> Any:
-    value = without_derivative if is_staged() else numpy_value
-    return tree.map(lambda x: value(x) if is_traced(x) else x, tree_of)
-
-
-def _name_of(params: tuple[int, ...]) -> str:
-    return _find(params).function._name()
-
-
-def _check_closure(name: str, outputs: list[Any], operands: list[int], floor: int) -> None:
+def _check_captured(name: str, outputs: list[Any], operands: list[int], floor: int) -> None:
     """Raise where an output depends on a traced value that is no argument: the rule says nothing of its derivative.
 
     Goes through what was recorded since `floor`, from the outputs down to the arguments.
@@ -194,13 +83,13 @@ def _check_closure(name: str, outputs: list[Any], operands: list[int], floor: in
         if handle in known:
             continue
         known.add(handle)
-        info = engine.look(handle)
+        info = memory.node_info(handle)
         if info.is_const:
             continue
         if handle & _INDEX < floor:
             raise ConcretizationError(
-                f"{name} uses a traced value from outside (a {engine.DTYPES[info.dtype]} of shape "
-                f"{engine.shape_of(info)}), and its rule says nothing of that value's derivative; make it an "
+                f"{name} uses a traced value from outside (a {dtypes.DTYPES[info.dtype]} of shape "
+                f"{memory.shape_of(info)}), and its rule says nothing of that value's derivative; make it an "
                 "argument, or "
                 "take pyad.stop_gradient of it"
             )
@@ -258,18 +147,18 @@ class custom_vjp:
         floor = lib.pyad_node_count()
         output, residuals = self._run(args)
         leaves, structure = tree.flatten(output)
-        outputs = _Outputs(self._name(), leaves, structure)
+        outputs = Outputs(self._name(), leaves, structure)
         static = tuple(args[k] for k in self.nondiff)
-        call = _Call(self, diff, outputs, (static, residuals))
-        _check_closure(self._name(), leaves, call.operands, floor)
-        return _record(_VJP, call, outputs.pack(leaves))
+        call = PythonCall(self, diff, outputs, (static, residuals))
+        _check_captured(self._name(), leaves, call.operands, floor)
+        return record_call(_VJP, call, outputs.pack(leaves))
 
     def _run(self, args: tuple[Any, ...]) -> tuple[Any, Any]:
         """Output and residuals. Where fwd itself calls the function, the residuals are left for when bwd needs them."""
         thread = threading.get_ident()
         frame = sys._getframe()
         if thread in self.running and _is_run_by(self.running[thread], frame):
-            return self.function(*_plain_values(args)), _LATER
+            return self.function(*tree.map(detached, args)), _LATER
         try:
             self.running[thread] = frame
             pair = self.fwd(*args)  # type: ignore[misc]
@@ -282,7 +171,7 @@ class custom_vjp:
     def _name(self) -> str:
         return getattr(self, "__name__", "custom_vjp function")
 
-    def pull(self, call: _Call, s: Any, operands: Sequence[Any]) -> tuple[Any, ...]:
+    def pull(self, call: PythonCall, s: Any, operands: Sequence[Any]) -> tuple[Any, ...]:
         static, residuals = call.saved(operands)
         if residuals is _LATER:
             given = list(call.arguments(operands[: len(call.places)]))
@@ -298,7 +187,7 @@ class custom_vjp:
             )
         return self._match(call, tuple(cotangents), operands[: len(call.places)])
 
-    def _match(self, call: _Call, cotangents: tuple[Any, ...], operands: Sequence[Any]) -> tuple[Any, ...]:
+    def _match(self, call: PythonCall, cotangents: tuple[Any, ...], operands: Sequence[Any]) -> tuple[Any, ...]:
         """One cotangent per traced leaf of the arguments, with its shape checked."""
         found: list[Any] = []
         for argument, cotangent in zip(call.structure.unflatten(call.args), cotangents, strict=True):
@@ -313,7 +202,7 @@ class custom_vjp:
         out = [found[k] for k in call.places]
         for ct in out:
             if ct is not None:
-                _check_numbers(self._name(), "bwd returned", ct)
+                check_numbers(self._name(), "bwd returned", ct)
         for x, ct in zip(operands, out, strict=True):
             shape = x.shape if is_traced(x) else np.shape(x)
             given = shape if ct is None else ct.shape if is_traced(ct) else np.shape(ct)
@@ -326,22 +215,17 @@ class custom_vjp:
 
 def _vjp_backward(s: Any, y: Any, *rest: Any) -> tuple[Any, ...]:
     *operands, params = rest
-    call = _find(params)
-    return _padded(call, call.function.pull(call, s, operands), operands)
-
-
-def _padded(call: _Call, cotangents: tuple[Any, ...], operands: list[Any]) -> tuple[Any, ...]:
-    """No cotangents for what is an operand only because the rule reads it."""
-    return (*cotangents, *[None] * (len(operands) - len(call.places)))
+    call = find_call(params)
+    return padded(call, call.function.pull(call, s, operands), operands)
 
 
 def _vjp_forward(tangents: list[Any], y: Any, *rest: Any) -> Any:
     raise TypeError(
-        f"{_name_of(rest[-1])} was defined by custom_vjp, which has no forward mode (jvp, hvp); define it by custom_jvp"
+        f"{name_of(rest[-1])} was defined by custom_vjp, which has no forward mode (jvp, hvp); define it by custom_jvp"
     )
 
 
-_VJP = python_op("custom_vjp", lambda *_: None, _vjp_backward, _vjp_forward, label=_name_of)
+_VJP = python_op("custom_vjp", lambda *_: None, _vjp_backward, _vjp_forward, label=name_of)
 
 
 # ---- custom_jvp ----
@@ -384,16 +268,16 @@ class custom_jvp:
         _check_nondiff(self._name(), self.nondiff, args)
         floor = lib.pyad_node_count()
         leaves, structure = tree.flatten(self.function(*args))
-        outputs = _Outputs(self._name(), leaves, structure)
+        outputs = Outputs(self._name(), leaves, structure)
         static = tuple(args[k] for k in self.nondiff)
-        call = _Call(self, diff, outputs, static)
-        _check_closure(self._name(), leaves, call.operands, floor)
-        return _record(_JVP, call, outputs.pack(leaves))
+        call = PythonCall(self, diff, outputs, static)
+        _check_captured(self._name(), leaves, call.operands, floor)
+        return record_call(_JVP, call, outputs.pack(leaves))
 
     def _name(self) -> str:
         return getattr(self, "__name__", "custom_jvp function")
 
-    def push(self, call: _Call, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
+    def push(self, call: PythonCall, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
         """The (packed) tangent of the outputs for tangents of the traced leaves."""
         dots = call.zeros()
         for k, t in zip(call.places, tangents, strict=True):
@@ -411,7 +295,7 @@ class custom_jvp:
                 f"{self._name()}: the rule gave a tangent of {structure} for an output of {call.outputs.structure}"
             )
         for x, shape in zip(leaves, call.outputs.shapes, strict=True):
-            _check_numbers(self._name(), "the rule gave", x)
+            check_numbers(self._name(), "the rule gave", x)
             given = x.shape if is_traced(x) else np.shape(x)
             if given != shape:
                 raise ShapeError(
@@ -420,16 +304,11 @@ class custom_jvp:
         return call.outputs.pack(leaves)
 
 
-def _zeros(x: Any) -> Any:
-    shape = x.shape if is_traced(x) else np.shape(x)
-    return np.zeros(shape, _float_dtype(x))[()]
-
-
 def _jvp_forward(tangents: list[Any], y: Any, *rest: Any) -> Any:
     *operands, params = rest
-    call = _find(params)
+    call = find_call(params)
     count = len(call.places)
-    full = [_zeros(x) if t is None else t for x, t in zip(operands[:count], tangents[:count], strict=True)]
+    full = [zeros_like(x) if t is None else t for x, t in zip(operands[:count], tangents[:count], strict=True)]
     return call.function.push(call, operands[:count], full)
 
 
@@ -437,9 +316,9 @@ def _jvp_backward(s: Any, y: Any, *rest: Any) -> tuple[Any, ...]:
     from pyad._transforms.grad import vjp
 
     *operands, params = rest
-    call = _find(params)
+    call = find_call(params)
     primals = operands[: len(call.places)]
-    zeros = [_zeros(x) for x in primals]
+    zeros = [zeros_like(x) for x in primals]
     value, pullback = vjp(lambda *t: call.function.push(call, primals, t), *zeros)
     # A linear map takes zero to zero; NaN may stand where a factor is infinite.
     if np.any(np.abs(numpy_value(value)) > 0):
@@ -447,62 +326,7 @@ def _jvp_backward(s: Any, y: Any, *rest: Any) -> tuple[Any, ...]:
             f"{call.function._name()}: the rule's tangent is not linear in the tangents: it is not zero where they are"
         )
     shape = value.shape if is_traced(value) else np.shape(value)
-    return _padded(call, pullback(reshape(s, shape) if is_traced(s) else np.reshape(s, shape)[()]), operands)
+    return padded(call, pullback(reshape(s, shape) if is_traced(s) else np.reshape(s, shape)[()]), operands)
 
 
-_JVP = python_op("custom_jvp", lambda *_: None, _jvp_backward, _jvp_forward, label=_name_of)
-
-
-# ---- a linear map that was recorded on another tape ----
-
-
-class _LinearMap:
-    """A linear map between lists of arrays, with its transpose."""
-
-    __slots__ = ("run", "run_transposed")
-
-    def __init__(self, run: Callable[..., list[Any]], run_transposed: Callable[..., list[Any]]) -> None:
-        self.run = run
-        self.run_transposed = run_transposed
-
-    @property
-    def transposed(self) -> _LinearMap:
-        return _LinearMap(self.run_transposed, self.run)
-
-    def __call__(self, leaves: list[Any]) -> list[Any]:
-        value = peek if is_staged() else numpy_value
-        plain = self.run([value(x) if is_traced(x) else x for x in leaves])
-        if not any(is_traced(x) for x in leaves):
-            return plain
-        outputs = _Outputs("pullback", plain, tree.flatten(plain)[1])
-        return _record(_LINEAR, _Call(self, tuple(leaves), outputs), outputs.pack(plain), reads=False)
-
-
-def _linear_backward(s: Any, y: Any, *rest: Any) -> tuple[Any, ...]:
-    call = _find(rest[-1])
-    found = call.function.transposed(list(call.outputs.unpack(s)))
-    return tuple(found[k] for k in call.places)
-
-
-def _linear_forward(tangents: list[Any], y: Any, *rest: Any) -> Any:
-    *operands, params = rest
-    call = _find(params)
-    leaves = call.zeros()
-    for k, x, t in zip(call.places, operands, tangents, strict=True):
-        leaves[k] = _zeros(x) if t is None else t
-    return call.outputs.pack(list(call.function(leaves)))
-
-
-def _linear_again(call: _Call, operands: list[Any]) -> Any:
-    leaves = list(call.args)
-    for k, x in zip(call.places, operands, strict=True):
-        leaves[k] = x
-    return call.outputs.pack(call.function.run(leaves))
-
-
-_LINEAR = python_op("pullback", lambda *_: None, _linear_backward, _linear_forward, rerun=_linear_again)
-
-
-def apply_linear(pullback: Any, cotangents: list[Any]) -> list[Any]:
-    """A pullback from outside the transforms under way, applied to traced cotangents."""
-    return _LinearMap(pullback.pull, pullback.push)(cotangents)
+_JVP = python_op("custom_jvp", lambda *_: None, _jvp_backward, _jvp_forward, label=name_of)

@@ -11,10 +11,15 @@ import numpy as np
 
 from pyad import tree
 from pyad._binding import engine as _engine
-from pyad._binding.engine import DTYPES, ffi, lib
-from pyad._trace.array import constant, is_traced
+from pyad._binding import memory
+from pyad._binding.dtypes import DTYPES
+from pyad._binding.engine import ffi, lib
+from pyad._trace.array import is_traced
 from pyad._trace.op import handle_of
-from pyad._transforms.scope import FORWARD, RECORDED, RETAIN, Scope, check, input_avals, sweep
+from pyad._trace.promotion import constant
+from pyad._transforms.leaves import input_avals
+from pyad._transforms.scope import TapeScope
+from pyad._transforms.sweep import FORWARD, RECORDED, RETAIN, check, sweep
 from pyad.errors import DTypeError, ShapeError
 
 _cell = ffi.typeof("pyad_saved_tape *[1]")
@@ -25,7 +30,7 @@ class SavedTape:
 
     __slots__ = ("cell", "engine", "keep", "kept")
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, scope: TapeScope) -> None:
         self.engine = scope.engine
         self.keep = scope.keep
         self.kept = len(scope.keep)
@@ -117,7 +122,7 @@ class Pullback:
         if self.saved is None:
             return self._on_tape(leaves)
         if any(is_traced(x) for x in leaves):
-            from pyad._transforms.custom_rules import apply_linear
+            from pyad._transforms.linear_map import apply_linear
 
             return self.structure.unflatten(apply_linear(self, leaves))
         return self.structure.unflatten(self.pull(leaves))
@@ -153,9 +158,9 @@ class Pullback:
 
 def seed_of(name: str, node: int, value: Any) -> int:
     """The handle of a cotangent or tangent for a node, whose shape and dtype it must have."""
-    info = _engine.look(node)
+    info = memory.node_info(node)
     dtype = DTYPES[info.dtype]
-    shape = _engine.shape_of(info)
+    shape = memory.shape_of(info)
     given = value.shape if is_traced(value) else np.shape(value)
     if given != shape:
         raise ShapeError(f"{name}: got a derivative of shape {given} for a value of shape {shape}")

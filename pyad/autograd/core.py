@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from pyad._transforms.grad import jvp, vjp
+from pyad._transforms.grad import vjp
+from pyad._transforms.jvp import jvp
 from pyad.autograd import extend
 from pyad.autograd.extend import *  # noqa: F403
 from pyad.autograd.tracer import getval, isbox

@@ -14,8 +14,10 @@ from pyad._ops.linalg.matmul import matmul
 from pyad._ops.reductions import sum as total
 from pyad._ops.shape import reshape
 from pyad._trace.array import is_traced
-from pyad._transforms import grad as transforms
+from pyad._transforms import derivatives
+from pyad._transforms import grad as reverse
 from pyad._transforms.checkpoint import checkpoint
+from pyad._transforms.jvp import jvp
 from pyad.autograd import core
 from pyad.autograd._vspace import is_complex, vspace
 from pyad.autograd.wrap_util import unary_to_nary
@@ -61,7 +63,7 @@ def _scalar(name: str, y: Any) -> Any:
 @unary_to_nary
 def grad(fun: Any, x: Any) -> Any:
     """The gradient of a function whose value is one real number; it has the structure of the argument."""
-    return transforms.grad(lambda x: _scalar("grad", fun(x)))(x)
+    return reverse.grad(lambda x: _scalar("grad", fun(x)))(x)
 
 
 @unary_to_nary
@@ -72,7 +74,7 @@ def value_and_grad(fun: Any, x: Any) -> Any:
         y = fun(x)
         return _scalar("value_and_grad", y), y
 
-    (_, y), gradient = transforms.value_and_grad(pair, has_aux=True)(x)
+    (_, y), gradient = reverse.value_and_grad(pair, has_aux=True)(x)
     return y, gradient
 
 
@@ -84,7 +86,7 @@ def grad_and_aux(fun: Any, x: Any) -> Any:
         y, aux = fun(x)
         return _scalar("grad_and_aux", y), aux
 
-    return transforms.grad(pair, has_aux=True)(x)
+    return reverse.grad(pair, has_aux=True)(x)
 
 
 @unary_to_nary
@@ -98,25 +100,25 @@ def elementwise_grad(fun: Any, x: Any) -> Any:
         sums = [total(y) for y in leaves]
         return sum(sums[1:], sums[0])
 
-    return transforms.grad(added)(x)
+    return reverse.grad(added)(x)
 
 
 @unary_to_nary
 def deriv(fun: Any, x: Any) -> Any:
     """The derivative of the value along a tangent of ones, in forward mode."""
-    return transforms.jvp(fun, (x,), (vspace(x).ones(),))[1]
+    return jvp(fun, (x,), (vspace(x).ones(),))[1]
 
 
 @unary_to_nary
 def jacobian(fun: Any, x: Any) -> Any:
     """The Jacobian: for a value of shape s and an argument of shape t, an array of shape s + t."""
-    return transforms.jacobian(fun)(x)
+    return derivatives.jacobian(fun)(x)
 
 
 @unary_to_nary
 def hessian(fun: Any, x: Any) -> Any:
     """The Jacobian of the Jacobian."""
-    return transforms.jacobian(transforms.jacobian(fun))(x)
+    return derivatives.jacobian(derivatives.jacobian(fun))(x)
 
 
 @unary_to_nary
@@ -124,8 +126,8 @@ def holomorphic_grad(fun: Any, x: Any) -> Any:
     """The derivative of a holomorphic function of complex numbers."""
     if not vspace(x).iscomplex:
         warnings.warn("Input to holomorphic_grad is not complex", stacklevel=3)
-        return transforms.grad(lambda x: np.real(fun(x)))(x)
-    return transforms.grad(fun, holomorphic=True)(x)  # type: ignore[call-arg]
+        return reverse.grad(lambda x: np.real(fun(x)))(x)
+    return reverse.grad(fun, holomorphic=True)(x)  # type: ignore[call-arg]
 
 
 def grad_named(fun: Callable[..., Any], argname: str) -> Callable[..., Any]:

@@ -6,13 +6,13 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from pyad import extend
+from pyad._transforms import primitive as _rules
+from pyad._transforms.primitive import *  # noqa: F403
 from pyad.autograd._vspace import SparseObject, VSpace, vspace
 from pyad.autograd.tracer import Box, register_notrace
-from pyad.extend import *  # noqa: F403
 
-# All of pyad.extend, but with the `primitive` of this module.
-__all__ = [*extend.__all__, "Box", "JVPNode", "SparseObject", "VJPNode", "VSpace", "register_notrace", "vspace"]
+# All rules of pyad.extend, but with the `primitive` of this module.
+__all__ = [*_rules.__all__, "Box", "JVPNode", "SparseObject", "VJPNode", "VSpace", "register_notrace", "vspace"]
 
 
 class VJPNode:
@@ -31,6 +31,6 @@ def primitive(function: Callable[..., Any]) -> Callable[..., Any]:
         value = function(*args, **keywords)
         return value.dense() if isinstance(value, SparseObject) else value
 
-    made = extend.primitive(dense_function)
+    made = _rules.primitive(dense_function)
     made.fun = function  # type: ignore[attr-defined]
     return made

@@ -6,8 +6,8 @@ from typing import Any
 
 from pyad import tree
 from pyad._trace.array import Array, is_traced
-from pyad._transforms.grad import stop_gradient
-from pyad.extend import notrace_primitive, primitive, rules_of
+from pyad._transforms.primitive import notrace_primitive, primitive, rules_of
+from pyad._transforms.stop_gradient import stop_gradient
 
 __all__ = ["Box", "getval", "isbox", "notrace_primitive", "primitive", "register_notrace"]
 

@@ -9,7 +9,8 @@ import numpy as np
 from pyad._ops import losses, reductions
 from pyad._ops.indexing import as_places
 from pyad._trace.array import is_traced
-from pyad._trace.discrete import computed, is_staged
+from pyad._trace.guards import is_recording_program
+from pyad._trace.recorded_call import computed
 
 __all__ = ["accuracy", "mse", "softmax_cross_entropy", "squared_error"]
 
@@ -130,7 +131,7 @@ def accuracy(logits: Any, labels: Any) -> float:
     >>> nn.accuracy(np.array([[0.1, 0.9], [0.8, 0.2]]), np.array([1, 1]))
     0.5
     """
-    if is_staged():
+    if is_recording_program():
         return computed(_share_of_hits, logits, labels)  # which is another at each run of the program
     return float(_share_of_hits(np.asarray(logits), np.asarray(labels)))
 

@@ -13,7 +13,7 @@ import numpy as np
 from pyad import tree
 from pyad._binding import engine
 from pyad._trace.array import is_traced
-from pyad._trace.discrete import is_staged
+from pyad._trace.guards import is_recording_program
 
 __all__ = ["SGD", "Adam"]
 
@@ -86,7 +86,7 @@ class SGD:
             TypeError, ValueError: A parameter cannot be written, or a gradient does not fit it; `params` are then as
                 they were.
         """
-        if self.momentum == 0 and not is_staged():
+        if self.momentum == 0 and not is_recording_program():
             ps, structure = tree.flatten(params)
             gs = structure.leaves_of(grads, "the tree of gradients")
             if engine.axpy(-self.learning_rate, gs, ps):
@@ -231,7 +231,7 @@ def _weak(x: Any, dtype: np.dtype) -> Any:
 
 def _axpy(a: float, xs: list[np.ndarray], ys: list[np.ndarray]) -> None:
     """Add `a * x` to each `y`, in one pass over memory where all are contiguous."""
-    if is_staged() or not engine.axpy(a, xs, ys):
+    if is_recording_program() or not engine.axpy(a, xs, ys):
         for x, y in zip(xs, ys, strict=True):
             y += a * x
 

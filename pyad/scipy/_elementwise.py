@@ -11,9 +11,10 @@ import numpy as np
 from pyad._ops._calls import operand
 from pyad._ops._registry import implements
 from pyad._ops.shape import astype
-from pyad._trace.array import Array, View, common_dtype, is_traced, numpy_value
-from pyad._trace.discrete import is_staged
-from pyad._trace.numpy_op import host
+from pyad._trace.array import Array, View, is_traced, numpy_value
+from pyad._trace.guards import is_recording_program
+from pyad._trace.numpy_op import numpy_op
+from pyad._trace.promotion import common_dtype
 from pyad.errors import UnsupportedError
 
 __all__ = ["behind", "by_parts", "refuse", "special"]
@@ -79,7 +80,7 @@ def by_parts(name: str, reference: Callable[..., Any], **partials: Partial | Non
                     total = part if total is None else total + part
         return total
 
-    op = host(name, value, vjp, jvp)
+    op = numpy_op(name, value, vjp, jvp)
 
     def function(*given: Any) -> Any:
         # The common cases first: to find the others takes as long as a small operation.
@@ -96,7 +97,7 @@ def by_parts(name: str, reference: Callable[..., Any], **partials: Partial | Non
         if not places:
             return reference(*arguments)
         constants = [k for k in places if rules[k] is None]
-        if constants and not is_staged():
+        if constants and not is_recording_program():
             raise refuse(name, names[constants[0]])
         varied = tuple(x for x, rule in zip(arguments, rules, strict=True) if rule is not None)
         dtype = common_dtype(name, tuple(arguments) if len(constants) == len(places) else varied)
@@ -129,7 +130,7 @@ def _by_one(name: str, reference: Callable[..., Any], argument: str, partial: Pa
     def jvp(tangents: list[Any], y: Any, x: Any) -> Any:
         return vjp(tangents[0], y, x)[0]
 
-    op = host(name, reference if _keeps_dtype(reference) else value, vjp, jvp)
+    op = numpy_op(name, reference if _keeps_dtype(reference) else value, vjp, jvp)
 
     def function(*given: Any) -> Any:
         if len(given) != 1:

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from pyad._ops.linalg._matrices import transposed
-from pyad._trace.numpy_op import host
-from pyad._transforms.grad import jacobian
+from pyad._trace.numpy_op import numpy_op
+from pyad._transforms.derivatives import jacobian
 from pyad.scipy._user_function import pull, push
 from pyad.scipy.linalg._solve import solve
 
@@ -52,7 +52,7 @@ def _jvp(tangents: list[Any], x: Any, *operands: Any, residual: Residual, value:
     return -solve(_matrix(residual, x, operands), moved)
 
 
-_solution = host("implicit", lambda *operands, value, **_: value, _vjp, _jvp)
+_solution = numpy_op("implicit", lambda *operands, value, **_: value, _vjp, _jvp)
 
 
 def columns(f: Callable[[Any], Any], x: Any) -> Any:

@@ -15,7 +15,8 @@ import numpy as np
 from pyad import tree
 from pyad._ops.shape import asarray
 from pyad._trace.array import Array, is_traced, numpy_value
-from pyad._transforms.grad import jvp, value_and_grad
+from pyad._transforms.grad import value_and_grad
+from pyad._transforms.jvp import jvp
 from pyad.errors import ConcretizationError
 
 __all__ = ["Closed", "guarded", "packed", "pull", "push", "split"]

@@ -697,8 +697,8 @@ def test_an_exception_while_recording_leaves_nothing_behind():
                 fast(a)
             same(a, X)
             assert fast.programs == []
-            assert not engine.current().staging
-            assert engine.staging_threads == 0
+            assert not engine.current().is_recording_program
+            assert engine.recording_threads == 0
             assert engine.counters()["nodes"] == 0
         mode.clear()
         a = X.copy()

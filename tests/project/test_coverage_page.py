@@ -15,7 +15,7 @@ import pyad
 from pyad import tree
 from pyad._ops._registry import CONSTANT_FUNCTIONS, CONSTANT_UFUNCS, implementation
 from pyad._trace.array import is_traced
-from pyad._trace.numpy_op import host
+from pyad._trace.numpy_op import numpy_op
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "tools"
 
@@ -103,7 +103,7 @@ def test_a_function_without_a_right_sample_is_told(coverage):
 
 
 def test_wrong_derivatives_are_not_taken_for_right(coverage):
-    wrong = host("test_wrong", np.exp, lambda s, y, x: (2.0 * s * y,), lambda tangents, y, x: y * tangents[0])
+    wrong = numpy_op("test_wrong", np.exp, lambda s, y, x: (2.0 * s * y,), lambda tangents, y, x: y * tangents[0])
     row = coverage.try_function("numpy.exp", lambda x: wrong(x) if is_traced(x) else np.exp(x), np.exp)
     assert (row.value, row.forward, row.reverse, row.second, row.runs_in) == (True, True, False, False, "NumPy")
     assert not coverage.try_function("numpy.exp", np.sin, np.exp).value

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import pyad
-from pyad._trace.array import constant, is_traced
+from pyad._trace.array import is_traced
 from pyad._trace.op import REGISTRY, Op, handle_of
+from pyad._trace.promotion import constant
 
 F32, F64 = np.dtype(np.float32), np.dtype(np.float64)
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import pyad
-from pyad._transforms.checkpoint import checkpoint, fixed_point
+from pyad._transforms.checkpoint import checkpoint
+from pyad._transforms.fixed_point import fixed_point
 from pyad.errors import ConcretizationError, ShapeError
 from pyad.extend import def_linear, defjvp, defvjp, notrace_primitive, primitive
 from pyad.testing import check_grads

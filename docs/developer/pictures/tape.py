@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 import pyad
-from pyad._binding import engine
-from pyad._transforms.scope import sweep_gradient
+from pyad._binding import dtypes, engine, memory
+from pyad._transforms.sweep import sweep_gradient
 
 X = 0.6
 NAMES = ["x", "a = x²", "b = exp(a)", "c = a + b", "d = sqrt(c)", "e = cos(c)", "f = d + e"]
@@ -39,8 +39,8 @@ def read_tape() -> list[dict]:
         last = y._h & ((1 << engine.INDEX_BITS) - 1)
         for index in range(last + 1):
             handle = generation << engine.INDEX_BITS | index
-            info = engine.look(handle)
-            (cotangent,) = sweep_gradient(engine.lib.PYAD_SWEEP_RETAIN, y._h, [handle], [((), engine.F64)])
+            info = memory.node_info(handle)
+            (cotangent,) = sweep_gradient(engine.lib.PYAD_SWEEP_RETAIN, y._h, [handle], [((), dtypes.F64)])
             operands = [engine.lib.pyad_operand(handle, k) for k in range(info.nargs)]
             nodes.append(
                 {

@@ -16,7 +16,8 @@ import numpy as np
 from pyad._ops.arithmetic import where
 from pyad._ops.shape import array, astype, swapaxes, transpose
 from pyad._trace.array import contains_traced, is_traced
-from pyad._trace.discrete import Discrete, detached, may_hold
+from pyad._trace.recorded_call import detached, may_hold
+from pyad._trace.traced_integer import TracedInteger
 from pyad.errors import ShapeError
 
 __all__ = [
@@ -48,7 +49,7 @@ def as_array(x: Any) -> Any:
     """A list that holds traced values as a traced array, other lists as NumPy's, and arrays as they are."""
     if is_traced(x):
         return x
-    if type(x) is Discrete:
+    if type(x) is TracedInteger:
         return astype(x, float)
     return array(x) if type(x) in (list, tuple) and contains_traced(x) else np.asarray(x)
 

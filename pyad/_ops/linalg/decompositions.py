@@ -38,8 +38,8 @@ from pyad._ops.linalg.solve import solve
 from pyad._ops.reductions import sum as total
 from pyad._ops.shape import concatenate
 from pyad._trace.array import is_traced
-from pyad._trace.discrete import computed, detached
-from pyad._trace.numpy_op import host
+from pyad._trace.numpy_op import numpy_op
+from pyad._trace.recorded_call import computed, detached
 from pyad.errors import UnsupportedError
 
 __all__ = ["cholesky", "eig", "eigh", "eigvals", "eigvalsh", "qr", "svd", "svdvals"]
@@ -70,7 +70,7 @@ def _cholesky_jvp(tangents: list[Any], y: Any, a: Any) -> Any:
     return matmul(y, half_lower(adjoint(solve(y, adjoint(half)))))
 
 
-_cholesky = host("cholesky", np.linalg.cholesky, _cholesky_vjp, _cholesky_jvp)
+_cholesky = numpy_op("cholesky", np.linalg.cholesky, _cholesky_vjp, _cholesky_jvp)
 
 
 @implements(np.linalg.cholesky)
@@ -134,7 +134,7 @@ def _qr_jvp(tangents: list[Any], y: Any, a: Any, mode: str) -> tuple[Any, Any]:
     return concatenate([dq, dq2], -1), concatenate([dr, zeros], -2)
 
 
-_qr = host("qr", lambda a, mode: tuple(np.linalg.qr(a, mode)), _qr_vjp, _qr_jvp)
+_qr = numpy_op("qr", lambda a, mode: tuple(np.linalg.qr(a, mode)), _qr_vjp, _qr_jvp)
 
 
 @implements(np.linalg.qr)
@@ -176,7 +176,7 @@ def _eigh_jvp(tangents: list[Any], y: Any, a: Any, UPLO: str) -> tuple[Any, Any]
     return real(diagonal(m)), matmul(v, over_gaps(m, row(w) - column(w)))
 
 
-_eigh = host("eigh", lambda a, UPLO: tuple(np.linalg.eigh(a, UPLO)), _eigh_vjp, _eigh_jvp)
+_eigh = numpy_op("eigh", lambda a, UPLO: tuple(np.linalg.eigh(a, UPLO)), _eigh_vjp, _eigh_jvp)
 
 
 @implements(np.linalg.eigh)
@@ -213,7 +213,7 @@ def _eigvalsh_jvp(tangents: list[Any], y: Any, a: Any, UPLO: str, seen: list[Any
     return real(total(conj(v) * matmul(hermitian_from(tangents[0], UPLO), v), -2))
 
 
-_eigvalsh = host("eigvalsh", _eigvalsh_value, _eigvalsh_vjp, _eigvalsh_jvp)
+_eigvalsh = numpy_op("eigvalsh", _eigvalsh_value, _eigvalsh_vjp, _eigvalsh_jvp)
 
 
 @implements(np.linalg.eigvalsh)
@@ -249,7 +249,7 @@ def _eig_jvp(tangents: list[Any], y: Any, a: Any) -> tuple[Any, Any]:
     return diagonal(m), moved - v * row(real(total(conj(v) * moved, -2)))
 
 
-_eig = host("eig", lambda a: tuple(np.linalg.eig(a)), _eig_vjp, _eig_jvp)
+_eig = numpy_op("eig", lambda a: tuple(np.linalg.eig(a)), _eig_vjp, _eig_jvp)
 
 
 @implements(np.linalg.eig)
@@ -332,7 +332,7 @@ def _svd_jvp(tangents: list[Any], y: Any, a: Any, full_matrices: bool) -> tuple[
     return du, real(diagonal(p)), adjoint(dv)
 
 
-_svd = host("svd", lambda a, full_matrices: tuple(np.linalg.svd(a, full_matrices)), _svd_vjp, _svd_jvp)
+_svd = numpy_op("svd", lambda a, full_matrices: tuple(np.linalg.svd(a, full_matrices)), _svd_vjp, _svd_jvp)
 
 
 def _svdvals_value(a: np.ndarray, seen: list[Any]) -> np.ndarray:
@@ -355,7 +355,7 @@ def _svdvals_jvp(tangents: list[Any], y: Any, a: Any, seen: list[Any]) -> Any:
     return real(total(conj(u) * matmul(tangents[0], adjoint(vh)), -2))
 
 
-_svdvals = host("svdvals", _svdvals_value, _svdvals_vjp, _svdvals_jvp)
+_svdvals = numpy_op("svdvals", _svdvals_value, _svdvals_vjp, _svdvals_jvp)
 
 
 @implements(np.linalg.svd)

@@ -6,13 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from pyad._binding.engine import FAILED, lend, lib
+from pyad._binding.engine import FAILED, lib
+from pyad._binding.memory import lend
 from pyad._ops._calls import operand, plain
 from pyad._ops._registry import product_of
 from pyad._ops.linalg._matrices import transposed
 from pyad._ops.shape import broadcast_to, reshape
-from pyad._trace.array import common_dtype, is_traced, wrap
+from pyad._trace.array import is_traced, wrap
 from pyad._trace.op import general, handle_of, linear
+from pyad._trace.promotion import common_dtype
 from pyad.errors import ShapeError
 
 __all__ = ["affine", "matmul"]

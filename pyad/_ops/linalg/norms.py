@@ -19,7 +19,7 @@ from pyad._ops.linalg._matrices import as_array, conj, is_complex, real
 from pyad._ops.linalg.decompositions import svd
 from pyad._ops.linalg.solve import inv_or_nan
 from pyad._ops.shape import expand_dims, moveaxis, reshape, transpose
-from pyad._trace.discrete import computed, detached, may_hold
+from pyad._trace.recorded_call import computed, detached, may_hold
 
 __all__ = ["cond", "norm"]
 

@@ -31,8 +31,9 @@ from pyad._ops.linalg.matmul import matmul
 from pyad._ops.reductions import sum as total
 from pyad._ops.shape import reshape, transpose
 from pyad._trace.array import is_traced
-from pyad._trace.discrete import computed, is_staged
-from pyad._trace.numpy_op import host
+from pyad._trace.guards import is_recording_program
+from pyad._trace.numpy_op import numpy_op
+from pyad._trace.recorded_call import computed
 
 __all__ = ["det", "inv", "lstsq", "pinv", "slogdet", "solve", "tensorinv", "tensorsolve"]
 
@@ -55,7 +56,7 @@ def _inv_jvp(tangents: list[Any], y: Any, a: Any) -> Any:
     return -matmul(matmul(y, tangents[0]), y)
 
 
-_inv = host("inv", np.linalg.inv, _inv_vjp, _inv_jvp)
+_inv = numpy_op("inv", np.linalg.inv, _inv_vjp, _inv_jvp)
 
 
 @implements(np.linalg.inv)
@@ -81,7 +82,7 @@ def _solve_jvp(tangents: list[Any], y: Any, a: Any, b: Any) -> Any:
     return solve(a, -moved if by_b is None else by_b - moved)
 
 
-_solve = host("solve", np.linalg.solve, _solve_vjp, _solve_jvp)
+_solve = numpy_op("solve", np.linalg.solve, _solve_vjp, _solve_jvp)
 
 
 @implements(np.linalg.solve)
@@ -195,7 +196,7 @@ def _adjugate_move(a: Any, y: Any, x: Any) -> Any:
     return y * total(diagonal(turn), -1)[..., None, None] - matmul(turn, y)
 
 
-_adjugate = host(
+_adjugate = numpy_op(
     "adjugate",
     _adjugate_value,
     lambda s, y, a: (transposed(_adjugate_move(a, y, transposed(s))),),
@@ -207,7 +208,7 @@ def _cofactors(a: Any, d: Any) -> Any:
     return transposed(_adjugate(a) if is_traced(a) else _adjugate_value(a, d))
 
 
-_det = host(
+_det = numpy_op(
     "det",
     np.linalg.det,
     lambda s, y, a: (s[..., None, None] * _cofactors(a, y),),
@@ -231,7 +232,7 @@ def _inv_or_nan_value(a: np.ndarray) -> np.ndarray:
         return np.stack([_inv_or_nan_value(x) for x in a])
 
 
-_nan_inv = host("inv", _inv_or_nan_value, _inv_vjp, _inv_jvp)
+_nan_inv = numpy_op("inv", _inv_or_nan_value, _inv_vjp, _inv_jvp)
 
 
 def inv_or_nan(a: Any) -> Any:
@@ -248,7 +249,7 @@ def _log_of(a: np.ndarray, seen: list[Any]) -> np.ndarray:
     return logarithm
 
 
-_logabsdet = host(
+_logabsdet = numpy_op(
     "slogdet",
     _log_of,
     lambda s, y, a, seen: (s[..., None, None] * transposed(inv_or_nan(a)),),
@@ -269,7 +270,7 @@ def _slogdet_jvp(tangents: list[Any], y: Any, a: Any) -> tuple[Any, Any]:
     return 1j * np.imag(rate) * y[0], np.real(rate)
 
 
-_slogdet = host("slogdet", lambda a: tuple(map(np.asarray, np.linalg.slogdet(a))), _slogdet_vjp, _slogdet_jvp)
+_slogdet = numpy_op("slogdet", lambda a: tuple(map(np.asarray, np.linalg.slogdet(a))), _slogdet_vjp, _slogdet_jvp)
 
 
 @implements(np.linalg.slogdet)
@@ -313,7 +314,7 @@ def _pinv_jvp(tangents: list[Any], y: Any, a: Any, **cutoff: Any) -> Any:
     return out + right - matmul(y, matmul(a, right))
 
 
-_pinv = host("pinv", lambda a, **cutoff: np.linalg.pinv(a, **cutoff), _pinv_vjp, _pinv_jvp)
+_pinv = numpy_op("pinv", lambda a, **cutoff: np.linalg.pinv(a, **cutoff), _pinv_vjp, _pinv_jvp)
 
 
 @implements(np.linalg.pinv)
@@ -382,7 +383,7 @@ def _svd(a: Any) -> Any:
     return svd(a, full_matrices=False)
 
 
-_lstsq = host("lstsq", _lstsq_value, _lstsq_vjp, _lstsq_jvp)
+_lstsq = numpy_op("lstsq", _lstsq_value, _lstsq_vjp, _lstsq_jvp)
 
 
 @implements(np.linalg.lstsq)
@@ -399,7 +400,7 @@ def lstsq(a: Any, b: Any, rcond: Any = None) -> Any:
     seen: list[Any] = []
     x, s = _lstsq(a, b, rcond=rcond, seen=seen)
     residuals, rank = seen
-    if is_staged():
+    if is_recording_program():
         computed(_rank_of, a, rcond)  # which decides what is recorded from here on
     if residuals.size:
         rest = b - matmul(a, x)

@@ -1,5 +1,5 @@
 """Fixed points with implicit derivatives."""
 
-from pyad._transforms.checkpoint import fixed_point
+from pyad._transforms.fixed_point import fixed_point
 
 __all__ = ["fixed_point"]

@@ -20,7 +20,7 @@ import numpy as np
 from pyad import tree
 from pyad._ops.shape import asarray
 from pyad._trace.array import is_traced, numpy_value
-from pyad._trace.numpy_op import host
+from pyad._trace.numpy_op import numpy_op
 from pyad.errors import ShapeError
 from pyad.scipy._namespace import load, refuse
 from pyad.scipy._user_function import Closed, guarded, packed, pull, push, split
@@ -167,7 +167,7 @@ def _backward_again(
     return costate, parts
 
 
-_solution = host("ode", lambda *operands, value, **_: value, _backward, _forward)
+_solution = numpy_op("ode", lambda *operands, value, **_: value, _backward, _forward)
 
 
 class _Field(Closed):

@@ -10,7 +10,7 @@ import numpy as np
 from pyad import tree
 from pyad._ops.shape import asarray
 from pyad._trace.array import is_traced, numpy_value
-from pyad._trace.numpy_op import host
+from pyad._trace.numpy_op import numpy_op
 from pyad.errors import ShapeError
 from pyad.scipy._namespace import load, over, refuse
 from pyad.scipy._user_function import Closed, guarded, packed, pull, push, split
@@ -85,7 +85,7 @@ def _quadrature_jvp(tangents: list[Any], y: Any, a: Any, b: Any, *operands: Any,
     return total + _integral(along, a, b, [*operands, *dots], options)
 
 
-_quadrature = host("quad", lambda *operands, value, **_: value, _quadrature_vjp, _quadrature_jvp)
+_quadrature = numpy_op("quad", lambda *operands, value, **_: value, _quadrature_vjp, _quadrature_jvp)
 
 
 def quad(

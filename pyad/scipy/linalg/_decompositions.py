@@ -13,8 +13,9 @@ import numpy as np
 
 from pyad._ops.linalg._matrices import adjoint, check_square, transposed, tril, triu
 from pyad._ops.shape import asarray
-from pyad._trace.discrete import computed, is_staged
-from pyad._trace.numpy_op import host
+from pyad._trace.guards import is_recording_program
+from pyad._trace.numpy_op import numpy_op
+from pyad._trace.recorded_call import computed
 from pyad.errors import ShapeError
 from pyad.scipy._namespace import load, over, plain, refuse
 from pyad.scipy.linalg._solve import _permutation, _rows, solve_triangular
@@ -70,7 +71,7 @@ def _packed(a: Any, value: Any) -> Any:
     return _theirs.lu_factor(a)[0] if value is None else value
 
 
-_packed_lu = host("lu", _packed, _packed_vjp, _packed_jvp)
+_packed_lu = numpy_op("lu", _packed, _packed_vjp, _packed_jvp)
 
 
 def _factor(name: str, a: Any) -> tuple[Any, np.ndarray]:
@@ -82,7 +83,7 @@ def _factor(name: str, a: Any) -> tuple[Any, np.ndarray]:
     m, n = a.shape[-2:]
     k = min(m, n)
     a = _rows(a, computed(functools.partial(_row_order, m=m), pivots))
-    square = _packed_lu(a[..., :k, :k], value=None if is_staged() else value[..., :k, :k])
+    square = _packed_lu(a[..., :k, :k], value=None if is_recording_program() else value[..., :k, :k])
     if m > n:
         below = transposed(solve_triangular(square, transposed(a[..., k:, :]), trans="T"))
         return np.concatenate([square, below], -2), pivots

@@ -13,7 +13,7 @@ import numpy as np
 from pyad._ops.linalg._matrices import check_square, transposed
 from pyad._ops.shape import asarray
 from pyad._trace.array import is_traced
-from pyad._trace.numpy_op import host
+from pyad._trace.numpy_op import numpy_op
 from pyad.errors import DTypeError
 from pyad.scipy._namespace import Function, load, over, run_by
 from pyad.scipy.linalg._solve import _in_stacks, _solve_sylvester
@@ -37,7 +37,7 @@ def _matrix_function(name: str, theirs: Function, along: Function | None = None)
         n = a.shape[-1]
         return f(_blocks(a, e))[..., :n, n:]
 
-    f = host(
+    f = numpy_op(
         name,
         run_by(_real(name, theirs)),
         lambda s, y, a: (derivative(transposed(a), s),),
@@ -77,7 +77,7 @@ def _logm_reference(a: np.ndarray) -> np.ndarray:
 _logm = _matrix_function("logm", _in_stacks(_logm_reference))
 
 # X = sqrtm(A) solves X X = A, so X dX + dX X = dA.
-_sqrtm = host(
+_sqrtm = numpy_op(
     "sqrtm",
     run_by(_real("sqrtm", _in_stacks(_theirs.sqrtm))),
     lambda s, y, a: (_solve_sylvester(transposed(y), transposed(y), s),),

@@ -10,18 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from pyad._ops.linalg._matrices import (
-    adjoint,
-    check_square,
-    hermitian_part,
-    masked,
-    transposed,
-    tril,
-    triu,
-)
+from pyad._ops.linalg._matrices import adjoint, check_square, hermitian_part, masked, transposed, tril, triu
 from pyad._ops.shape import asarray
-from pyad._trace.discrete import computed
-from pyad._trace.numpy_op import host
+from pyad._trace.numpy_op import numpy_op
+from pyad._trace.recorded_call import computed
 from pyad.errors import ShapeError
 from pyad.scipy._namespace import load, over, run_by
 
@@ -81,7 +73,7 @@ def _right_side(da: Any, db: Any, y: Any) -> Any:
     return -(da @ y) if db is None else db - da @ y
 
 
-_solve = host("solve", run_by(_solve_reference), _solve_vjp, _solve_jvp)
+_solve = numpy_op("solve", run_by(_solve_reference), _solve_vjp, _solve_jvp)
 
 
 def _with_columns(name: str, a: Any, b: Any, solver: Any) -> Any:
@@ -148,7 +140,7 @@ def _triangular_jvp(tangents: list[Any], y: Any, a: Any, b: Any, trans: int, low
     return _solve_triangular(a, right, trans=trans, lower=lower, unit_diagonal=unit_diagonal)
 
 
-_solve_triangular = host("solve_triangular", run_by(_theirs.solve_triangular), _triangular_vjp, _triangular_jvp)
+_solve_triangular = numpy_op("solve_triangular", run_by(_theirs.solve_triangular), _triangular_vjp, _triangular_jvp)
 
 
 @over(_theirs.solve_triangular)
@@ -291,7 +283,7 @@ def _banded_jvp(tangents: list[Any], y: Any, ab: Any, b: Any, lower: int, upper:
     return _solve_banded(ab, _right_side(da, db, y), lower=lower, upper=upper)
 
 
-_solve_banded = host("solve_banded", run_by(_banded_reference), _banded_vjp, _banded_jvp)
+_solve_banded = numpy_op("solve_banded", run_by(_banded_reference), _banded_vjp, _banded_jvp)
 
 
 @over(_theirs.solve_banded)
@@ -347,7 +339,7 @@ def _symmetric_jvp(tangents: list[Any], y: Any, ab: Any, b: Any, lower: bool) ->
     return _solveh_banded(ab, _right_side(da, db, y), lower=lower)
 
 
-_solveh_banded = host("solveh_banded", run_by(_theirs.solveh_banded), _symmetric_vjp, _symmetric_jvp)
+_solveh_banded = numpy_op("solveh_banded", run_by(_theirs.solveh_banded), _symmetric_vjp, _symmetric_jvp)
 
 
 @over(_theirs.solveh_banded)
@@ -411,7 +403,9 @@ def _in_stacks(function: Any) -> Any:
     return run
 
 
-_solve_sylvester = host("solve_sylvester", run_by(_in_stacks(_theirs.solve_sylvester)), _sylvester_vjp, _sylvester_jvp)
+_solve_sylvester = numpy_op(
+    "solve_sylvester", run_by(_in_stacks(_theirs.solve_sylvester)), _sylvester_vjp, _sylvester_jvp
+)
 
 
 @over(_theirs.solve_sylvester)
@@ -473,7 +467,7 @@ def _stein_reference(a: Any, b: Any, q: Any, method: str | None) -> Any:
     return _theirs.solve_discrete_lyapunov(a, q, method=method)
 
 
-_stein = host("solve_discrete_lyapunov", run_by(_stein_reference), _stein_vjp, _stein_jvp)
+_stein = numpy_op("solve_discrete_lyapunov", run_by(_stein_reference), _stein_vjp, _stein_jvp)
 
 
 @over(_theirs.solve_discrete_lyapunov)

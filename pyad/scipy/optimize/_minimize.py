@@ -10,7 +10,8 @@ import numpy as np
 from pyad._ops.linalg._matrices import transposed
 from pyad._ops.shape import asarray
 from pyad._trace.array import numpy_value
-from pyad._transforms.grad import grad, hessian, hvp, value_and_grad
+from pyad._transforms.derivatives import hessian, hvp
+from pyad._transforms.grad import grad, value_and_grad
 from pyad.scipy._implicit import columns
 from pyad.scipy._namespace import load, plain, refuse
 from pyad.scipy._user_function import Closed, guarded

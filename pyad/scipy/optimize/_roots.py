@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from pyad._trace.array import is_complex, is_traced, numpy_value
-from pyad._transforms.grad import grad, jacobian
+from pyad._trace.array import is_traced, numpy_value
+from pyad._trace.promotion import is_complex
+from pyad._transforms.derivatives import jacobian
+from pyad._transforms.grad import grad
 from pyad.scipy._implicit import implicit
 from pyad.scipy._namespace import load, plain, refuse
 from pyad.scipy._user_function import Closed

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from pyad._ops.shape import asarray
-from pyad._trace.numpy_op import host_linear
+from pyad._trace.numpy_op import numpy_op_linear
 from pyad.errors import ShapeError
 from pyad.scipy._namespace import load, over, refuse, run_by
 
@@ -40,7 +40,7 @@ def _transpose(s: Any, x: Any, h: Any, mode: str, axes: tuple[int, ...], how: st
     )
 
 
-_convolve = host_linear("convolve", run_by(_reference), _transpose)
+_convolve = numpy_op_linear("convolve", run_by(_reference), _transpose)
 
 
 def _reversed(x: Any, axes: tuple[int, ...]) -> Any:

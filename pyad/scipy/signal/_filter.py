@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pyad._ops.shape import asarray
-from pyad._trace.numpy_op import host
+from pyad._trace.numpy_op import numpy_op
 from pyad.errors import ShapeError
 from pyad.scipy._namespace import load, over, run_by
 from pyad.scipy.signal._convolve import convolve
@@ -42,7 +42,7 @@ def _recursion_reference(a: Any, u: Any) -> Any:
     return _theirs.lfilter(np.ones(1, a.dtype), a, u)
 
 
-_recursion = host("lfilter", run_by(_recursion_reference), _recursion_vjp, _recursion_jvp)
+_recursion = numpy_op("lfilter", run_by(_recursion_reference), _recursion_vjp, _recursion_jvp)
 
 
 def _tail(b: Any, x: Any) -> Any:

@@ -9,13 +9,13 @@ import numpy as np
 
 from pyad._ops.shape import asarray
 from pyad._trace.array import is_traced
-from pyad._trace.numpy_op import host_linear
+from pyad._trace.numpy_op import numpy_op_linear
 from pyad.errors import DTypeError, ShapeError
 from pyad.scipy._namespace import load
 
 _theirs = load("scipy.sparse")
 
-_product = host_linear(
+_product = numpy_op_linear(
     "sparse_matmul", lambda x, matrix: matrix @ x, lambda s, x, matrix: (_product(s, matrix=matrix.T),)
 )
 
@@ -85,7 +85,7 @@ def _coo_transpose(
     return entries_product(s, x, coords), coo_product(data, s, coords=coords[::-1], shape=shape[::-1])
 
 
-coo_product = host_linear("coo_matmul", _coo_reference, _coo_transpose)
+coo_product = numpy_op_linear("coo_matmul", _coo_reference, _coo_transpose)
 
 
 def checked_coords(name: str, data: Any, coords: Any, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from pyad._ops.shape import asarray
 from pyad._trace.array import is_traced, numpy_value
-from pyad._trace.numpy_op import host, host_linear
+from pyad._trace.numpy_op import numpy_op, numpy_op_linear
 from pyad.errors import ShapeError
 from pyad.scipy._namespace import load, over, refuse
 from pyad.scipy.sparse._products import check_matrix, checked_coords, coo_product, entries_product
@@ -21,7 +21,7 @@ _theirs = load("scipy.sparse.linalg")
 
 _FLIPPED = {"N": "T", "T": "N"}
 
-_factor_solve = host_linear(
+_factor_solve = numpy_op_linear(
     "sparse_solve",
     lambda b, lu, trans: lu.solve(b, trans),
     lambda s, b, lu, trans: (_factor_solve(s, lu=lu, trans=_FLIPPED[trans]),),
@@ -131,7 +131,9 @@ def _coo_solve_jvp(tangents: list[Any], x: Any, data: Any, b: Any, coords: Any, 
     return _coo_solve(data, right, coords=coords, lu=lu, trans=trans)
 
 
-_coo_solve = host("coo_solve", lambda data, b, coords, lu, trans: lu.solve(b, trans), _coo_solve_vjp, _coo_solve_jvp)
+_coo_solve = numpy_op(
+    "coo_solve", lambda data, b, coords, lu, trans: lu.solve(b, trans), _coo_solve_vjp, _coo_solve_jvp
+)
 
 
 def coo_solve(data: Any, coords: Any, b: Any) -> Any:
@@ -176,7 +178,7 @@ def _triangular_reference(b: Any, matrix: Any, lower: bool, unit_diagonal: bool)
     return _theirs.spsolve_triangular(matrix, b, lower, unit_diagonal=unit_diagonal)
 
 
-_triangular = host_linear("spsolve_triangular", _triangular_reference, _triangular_transpose)
+_triangular = numpy_op_linear("spsolve_triangular", _triangular_reference, _triangular_transpose)
 
 
 @over(_theirs.spsolve_triangular)
@@ -230,7 +232,7 @@ def _iteration_jvp(tangents: list[Any], x: Any, b: Any, value: Any, matrix: Any,
     return _again(tangents[0], matrix, method, options)
 
 
-_iteration = host("sparse_iteration", lambda b, value, **_: value, _iteration_vjp, _iteration_jvp)
+_iteration = numpy_op("sparse_iteration", lambda b, value, **_: value, _iteration_vjp, _iteration_jvp)
 
 
 def _iterative(name: str, text: str) -> Callable[..., Any]:
@@ -275,7 +277,7 @@ minres = _iterative("minres", "minimal residuals, for a symmetric matrix")
 
 # ---- the exponential ----
 
-_exponential = host_linear(
+_exponential = numpy_op_linear(
     "expm_multiply",
     lambda x, matrix, trace: _theirs.expm_multiply(matrix, x, traceA=trace),
     lambda s, x, matrix, trace: (_exponential(s, matrix=matrix.T, trace=trace),),

@@ -15,7 +15,8 @@ import scipy.special as sp
 from pyad._ops import arithmetic as el
 from pyad._ops._registry import implements
 from pyad._ops.complex_parts import imag, real
-from pyad._trace.array import is_complex, is_traced
+from pyad._trace.array import is_traced
+from pyad._trace.promotion import is_complex
 from pyad.scipy._elementwise import behind, by_parts, refuse, special
 
 # ---- of any order ----

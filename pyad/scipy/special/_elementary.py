@@ -10,9 +10,10 @@ import scipy.special as sp
 
 from pyad._ops import arithmetic as el
 from pyad._ops._registry import implements
-from pyad._trace.array import is_complex, is_traced
-from pyad._trace.discrete import computed, detached
+from pyad._trace.array import is_traced
 from pyad._trace.op import COMPLEX_FORMS
+from pyad._trace.promotion import is_complex
+from pyad._trace.recorded_call import computed, detached
 from pyad.scipy._elementwise import behind, by_parts, refuse, special
 
 # ---- what the engine has a kernel for ----

@@ -12,7 +12,7 @@ from pyad._ops import arithmetic as el
 from pyad._ops._calls import operand
 from pyad._ops._registry import implements
 from pyad._trace.array import is_constant, is_traced
-from pyad._trace.discrete import detached
+from pyad._trace.recorded_call import detached
 from pyad.scipy._elementwise import by_parts, refuse, special
 from pyad.scipy.special import _incomplete_parameters
 from pyad.scipy.special._elementary import xlog1py, xlogy

@@ -12,7 +12,7 @@ import scipy.special as sp
 
 from pyad._ops import arithmetic as el
 from pyad._ops._registry import implements
-from pyad._trace.discrete import detached
+from pyad._trace.recorded_call import detached
 from pyad.scipy._elementwise import by_parts, special
 
 expi = special(sp.expi, x=lambda y, x: el.exp(x) / x)

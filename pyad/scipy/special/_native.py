@@ -11,8 +11,9 @@ from pyad._ops import reductions
 from pyad._ops._calls import plain
 from pyad._ops.arithmetic import erf
 from pyad._ops.arithmetic import sigmoid as expit
-from pyad._trace.array import is_complex, is_traced
-from pyad._trace.discrete import detached
+from pyad._trace.array import is_traced
+from pyad._trace.promotion import is_complex
+from pyad._trace.recorded_call import detached
 
 __all__ = ["erf", "expit", "log_softmax", "logsumexp", "softmax"]
 

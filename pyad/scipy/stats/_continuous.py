@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from pyad._ops import arithmetic as el
-from pyad._trace.discrete import detached, may_hold
+from pyad._trace.recorded_call import detached, may_hold
 from pyad.scipy import special as sp
 from pyad.scipy.stats._distribution import Continuous
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from pyad._ops import arithmetic as el
-from pyad._trace.discrete import detached
+from pyad._trace.recorded_call import detached
 from pyad.scipy import special as sp
 from pyad.scipy.stats._distribution import Discrete
 

@@ -16,8 +16,8 @@ from pyad._ops import arithmetic as el
 from pyad._ops._calls import operand
 from pyad._ops.shape import asarray
 from pyad._trace.array import is_traced
-from pyad._trace.discrete import Discrete as Staged
-from pyad._trace.discrete import detached, may_hold
+from pyad._trace.recorded_call import detached, may_hold
+from pyad._trace.traced_integer import TracedInteger
 from pyad.errors import UnsupportedError
 
 __all__ = ["Continuous", "Discrete", "Distribution", "Frozen", "positive"]
@@ -162,7 +162,7 @@ _not = np.logical_not
 
 def _chosen(mask: Any, x: Any, other: Any) -> Any:
     """where(), which is skipped where nothing is to be replaced."""
-    return el.where(mask, x, other) if type(mask) is Staged or not np.all(mask) else x
+    return el.where(mask, x, other) if type(mask) is TracedInteger or not np.all(mask) else x
 
 
 def _replaced(out: Any, *cases: tuple[Any, float]) -> Any:

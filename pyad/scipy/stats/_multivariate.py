@@ -13,8 +13,8 @@ from pyad._ops._calls import operand
 from pyad._ops.linalg.matmul import matmul
 from pyad._ops.shape import concatenate, reshape
 from pyad._trace.array import is_traced
-from pyad._trace.discrete import computed
-from pyad._trace.numpy_op import host
+from pyad._trace.numpy_op import numpy_op
+from pyad._trace.recorded_call import computed
 from pyad.errors import ShapeError
 from pyad.scipy import special as sp
 from pyad.scipy.stats._distribution import Frozen
@@ -58,7 +58,7 @@ def _inverse_slope(p: Any, cov: Any, change: Any, singular: bool) -> Any:
     return out
 
 
-_spectral = host(
+_spectral = numpy_op(
     "multivariate_normal",
     _inverse_and_log_determinant,
     lambda s, y, cov, singular: (_inverse_slope(y[0], cov, s[0], singular) + s[1] * y[0],),
