@@ -25,6 +25,16 @@ enum { PYAD_BRIDGE_OPERANDS = 16 };
 static const int64_t pyad_large_handle = (int64_t)1 << 62;
 static const int64_t pyad_failed_handle = (int64_t)3 << 61;
 
+/* Has the list `keep` hold an array, and the array's memory where it is: NumPy resizes no array that has a weak
+ * reference. Not 0 with an exception set where that fails. */
+static int pyad_hold_array(PyObject *keep, PyObject *array)
+{
+    PyObject *lock = PyWeakref_NewRef(array, NULL);
+    int status = lock == NULL || PyList_Append(keep, array) != 0 || PyList_Append(keep, lock) != 0;
+    Py_XDECREF(lock);
+    return status;
+}
+
 static PyObject *pyad_none(void)
 {
     Py_INCREF(Py_None);
@@ -237,7 +247,7 @@ static int pyad_constant_of(PyObject *context, PyObject *operand, PyObject *keep
     pyad_plain plain;
     if (!pyad_is_kind(operand, context, PYAD_CTX_NDARRAY) || pyad_plain_read(operand, 0, &plain) != 0)
         return 0;
-    if (PyList_Append(keep, operand) != 0)
+    if (pyad_hold_array(keep, operand) != 0)
         return -1;
     *handle = pyad_lend(PYAD_LEND_CONST, plain.dtype, plain.ndim, plain.shape, NULL, plain.data);
     return *handle < pyad_failed_handle;
@@ -354,7 +364,7 @@ static PyObject *pyad_record_given(PyObject *context, const pyad_native *native,
         if (pyad_dtype_of(native->handles[k]) < 0)
             return pyad_none();
     }
-    if (PyList_Append(keep, value) != 0)
+    if (pyad_hold_array(keep, value) != 0)
         return NULL;
     int64_t handle = pyad_lend(PYAD_LEND_CONST, plain.dtype, plain.ndim, plain.shape, NULL, plain.data);
     if (handle < pyad_failed_handle)
@@ -508,7 +518,7 @@ static PyObject *pyad_py_give(PyObject *context, PyObject *const *args, Py_ssize
     pyad_plain plain;
     if (pyad_plain_read(args[1], 0, &plain) != 0 || plain.ndim == 0 || plain.dtype != pyad_dtype_of(node))
         return pyad_none();
-    if (PyList_Append(args[2], args[1]) != 0)
+    if (pyad_hold_array(args[2], args[1]) != 0)
         return NULL;
     int64_t part = pyad_lend(PYAD_LEND_CONST, plain.dtype, plain.ndim, plain.shape, NULL, plain.data);
     /* A value that the engine refuses is refused again on the long way, with words. */

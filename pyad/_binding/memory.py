@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from typing import Any
+from weakref import ref
 
 import numpy as np
 
@@ -39,25 +40,22 @@ def _is_outside_program(array: np.ndarray) -> bool:
 
 def lend(array: np.ndarray, flags: int) -> int:
     """A leaf over the memory of `array`; the engine's keep list holds the array."""
+    if type(array) is not np.ndarray:
+        array = np.asarray(array)  # a class of its own may say anything of its shape
     dtype = array.dtype
     code = CODE_F64 if dtype is F64 else CODE_F32 if dtype is F32 else CODES.get(dtype)
     if code is None or not dtype.isnative:
         raise DTypeError(f"arrays of dtype {dtype} are not supported; convert to float32 or float64")
     most = 32 if code <= CODE_F64 else 31
-    if (
-        engine.recording_threads
-        and flags
-        and current().is_recording_program
-        and id(owner_of(array)) not in _local.engine.outside
-    ):  # type: ignore[union-attr]
-        array = array.copy()  # the function may go on to change it, but the program needs what it is now
+    if engine.recording_threads and flags and _is_outside_program(array):
+        array = array.copy("K")  # the function may go on to change it, but the program needs what it is now
     if array.ndim > most:
         raise ShapeError(f"arrays of {array.ndim} dimensions are not supported, at most {most}")
     try:
         data = ffi.from_buffer(array)
     except ValueError:  # not C-contiguous
         return _lend_strided(array, flags, code)
-    _local.engine.keep.append(array)  # type: ignore[union-attr]
+    _hold(array)
     handle = lib.pyad_lend(flags, code, array.ndim, array.shape, NULL, data)
     if handle >= FAILED:
         if not array.flags.aligned:
@@ -66,10 +64,19 @@ def lend(array: np.ndarray, flags: int) -> int:
     return handle
 
 
+def _hold(array: np.ndarray) -> None:
+    """Keep an array, and its memory where it is: NumPy resizes no array that has a weak reference."""
+    keep = _local.engine.keep  # type: ignore[union-attr]
+    keep.append(array)
+    keep.append(ref(array))
+
+
 def lend_all(arrays: list[np.ndarray]) -> list[int] | None:
     """Leaves over arrays in one call; None where one of them is not an aligned C-contiguous float array."""
     handles = ffi.new("int64_t[]", len(arrays))
-    _local.engine.keep.extend(arrays)  # type: ignore[union-attr]
+    keep = _local.engine.keep  # type: ignore[union-attr]
+    keep.extend(arrays)
+    keep.extend(map(ref, arrays))
     status = lib.pyad_lend_list(id(arrays), handles)
     if status == 1:
         raise error(status)
@@ -81,9 +88,9 @@ def lend_all(arrays: list[np.ndarray]) -> list[int] | None:
 def _lend_strided(array: np.ndarray, flags: int, code: int) -> int:
     item = array.dtype.itemsize
     if not array.flags.aligned or any(s % item for s in array.strides):
-        return lend(array.copy(), flags)
+        return lend(array.copy("K"), flags)
     data = ffi.cast("void *", array.__array_interface__["data"][0])
-    current().keep.append(array)
+    _hold(array)
     handle = lib.pyad_lend(flags, code, array.ndim, array.shape, [s // item for s in array.strides], data)
     if handle >= FAILED:
         raise error(handle)

@@ -9,6 +9,7 @@ other path is recorded too.
 from __future__ import annotations
 
 import functools
+import os
 import sys
 import threading
 import types
@@ -26,6 +27,13 @@ from pyad._trace.array import is_traced
 from pyad._trace.traced_integer import TracedInteger
 
 __all__ = ["CompileWarning", "Compiled", "compile"]
+
+
+# Held for moments, while the programs of a function are put in another order. A thread that has it may come here again:
+# keys compare themselves, with code of the user's. A fork waits until nobody has it, so that the child has no lock that
+# a thread has taken which it does not have.
+_lock = threading.RLock()
+os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
 
 
 class CompileWarning(UserWarning):
@@ -93,7 +101,6 @@ class Compiled:
         self._last: Program | None = None
         # The program that ran last, by its short way.
         self._fast: tuple[Callable[[Any], Any], Program] | None = None
-        self._lock = threading.Lock()
         functools.update_wrapper(self, function, updated=())
 
     def __repr__(self) -> str:
@@ -105,7 +112,7 @@ class Compiled:
     @property
     def programs(self) -> list[Program]:
         """The programs there are, the most recently used last."""
-        with self._lock:
+        with _lock:
             return [program for paths in self._programs.values() for program in reversed(paths)]
 
     @property
@@ -121,7 +128,7 @@ class Compiled:
 
     def clear(self) -> None:
         """Forget all programs."""
-        with self._lock:
+        with _lock:
             self._programs.clear()
             self._last = self._fast = None
 
@@ -172,7 +179,7 @@ class Compiled:
 
     def _use(self, key: Any, program: Program, new: bool = False) -> None:
         """Bring a program to the front of its paths, and these to the end of all."""
-        with self._lock:
+        with _lock:
             self._last = program
             paths = self._programs.pop(key, [])
             if new or program in paths:

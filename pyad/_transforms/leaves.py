@@ -31,6 +31,9 @@ def make_leaf(name: str, x: Any) -> Array:
             f"{name}: an input of type {kind.__name__} cannot be differentiated; expected floats, float arrays, or "
             "tuples, lists and dicts of them"
         )
+    if isinstance(x, np.ma.MaskedArray | np.matrix):
+        raise DTypeError(f"{name}: a {kind.__name__} is not supported; pass a plain ndarray")
+    x = x if isinstance(x, np.generic) else np.asarray(x)
     code = CODES.get(x.dtype, -1)
     if code < dtypes.CODE_F32:
         raise _not_float(name, str(x.dtype))
@@ -38,10 +41,6 @@ def make_leaf(name: str, x: Any) -> Array:
         if code > dtypes.CODE_F64:
             return wrap(memory.lend(np.array(x), 0))
         return wrap(lib.pyad_leaf_number(0, float(x), code))
-    if type(x) is not np.ndarray:
-        if isinstance(x, np.ma.MaskedArray | np.matrix):
-            raise DTypeError(f"{name}: a {type(x).__name__} is not supported; pass a plain ndarray")
-        x = x.view(np.ndarray)
     return wrap(memory.lend(x, 0))
 
 
@@ -75,7 +74,13 @@ _NUMBERS: dict[Any, tuple[tuple[int, ...], np.dtype]] = {float: ((), F64), compl
 
 
 def input_avals(leaves: list[Any]) -> list[tuple[tuple[int, ...], np.dtype]]:
-    return [_NUMBERS.get(type(x)) or (x.shape, x.dtype) for x in leaves]
+    return [(x.shape, x.dtype) if type(x) is np.ndarray else _NUMBERS.get(type(x)) or _aval(x) for x in leaves]
+
+
+def _aval(x: Any) -> tuple[tuple[int, ...], np.dtype]:
+    """Shape and dtype; those of the memory for a class of array that may say anything of itself."""
+    plain = np.asarray(x) if isinstance(x, np.ndarray) else x
+    return plain.shape, plain.dtype
 
 
 def checked_avals(name: str, leaves: list[Any]) -> list[tuple[tuple[int, ...], np.dtype]]:

@@ -32,6 +32,10 @@ class TapeScope:
     def __init__(self) -> None:
         self.engine = _engine.current()
         self.generation = _engine.next_generation()
+        # As `close` needs them where an interrupt comes before `open` is over.
+        self.nested = False
+        self.keep = self.engine.keep
+        self.kept = len(self.keep)
 
     def is_nested(self, frame: Any) -> bool:
         """Whether another transform is under way where `frame` is run."""
@@ -50,8 +54,7 @@ class TapeScope:
             if engine.dead:
                 engine.bury()
             if keep:
-                keep = engine.keep = []
-        self.keep = keep
+                self.keep = keep = engine.keep = []
         self.kept = len(keep)
         status = lib.pyad_mark_open(self.generation, keep_all)
         if status:
