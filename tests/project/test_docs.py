@@ -1,11 +1,14 @@
 """What the docstrings and the pages say is run: every session and every block of Python.
 
-In a page, blocks of one file share a namespace, in the order they stand. A block with `>>>` is a session whose output
-must be right; any other is run. A block fenced as `text` or `c` or `sh` is not Python and is left alone.
+The blocks of a page run in the order they stand, in one session of IPython, as if they were pasted there. What a block
+prints must stand in the block after it, which is fenced as `output`. Blocks of other languages are left alone.
 """
 
+import contextlib
 import doctest
 import importlib
+import io
+import itertools
 import os
 import pkgutil
 import re
@@ -15,13 +18,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
 
 import pyad
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```\s*$", re.DOTALL | re.MULTILINE)
+FENCE = re.compile(r"^```([\w{}]*)[^\n]*\n(.*?)^```\s*$", re.DOTALL | re.MULTILINE)
 
 
 @pytest.fixture(autouse=True)
@@ -66,29 +70,37 @@ def test_there_are_docstrings_with_examples():
 # ---- pages ----
 
 
-def blocks(page: Path) -> list[tuple[int, str]]:
-    """The Python blocks of a page, with the number of the line each begins on."""
+def blocks(page: Path) -> list[tuple[int, str, str]]:
+    """The blocks of a page: the number of the line each begins on, its language and its text."""
     text = page.read_text(encoding="utf-8")
-    return [
-        (text.count("\n", 0, match.start(2)) + 1, match[2]) for match in FENCE.finditer(text) if match[1] == "python"
-    ]
+    return [(text.count("\n", 0, match.start(2)) + 1, match[1], match[2]) for match in FENCE.finditer(text)]
 
 
-def run_page(page: Path, namespace: dict) -> None:
-    for line, source in blocks(page):
-        if ">>> " in source:
-            test = doctest.DocTestParser().get_doctest(source, namespace, page.name, str(page), line - 1)
-            run_examples(test)
-            namespace.update(test.globs)
-        else:
+def run_page(page: Path) -> None:
+    """Run the blocks of a page in a new session of IPython."""
+    shell = InteractiveShell(user_ns={"__name__": "__page__"})
+    shell.ast_node_interactivity = "none"
+    checker = doctest.OutputChecker()
+    held = blocks(page)
+    for (line, language, source), (_, next_language, expected) in itertools.pairwise([*held, (0, "", "")]):
+        if language != "python":
+            continue
+        assert ">>> " not in source, f"{page.name}:{line} has prompts, which cannot be pasted with what is printed"
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
             # As many empty lines before it as make the numbers in a traceback those of the page.
-            exec(compile("\n" * (line - 1) + source, str(page), "exec"), namespace)
+            result = shell.run_cell("\n" * (line - 1) + source, store_history=False)
+        result.raise_error()
+        expected = expected if next_language == "output" else ""
+        if not checker.check_output(expected, printed.getvalue(), FLAGS):
+            pytest.fail(f"{page.name}:{line} prints\n{printed.getvalue()}and the page says\n{expected}")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
 def test_pages(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    run_page(page, {"__name__": "__page__"})
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+    run_page(page)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
@@ -104,17 +116,24 @@ def test_links_lead_somewhere(page):
 def test_every_fence_says_what_it_holds(page):
     opening = [match[1] for match in FENCE.finditer(page.read_text(encoding="utf-8"))]
     assert all(opening), f"{page.name} has a block without a language"
-    assert page.read_text(encoding="utf-8").count("\n```") == 2 * len(opening)
+    assert len(re.findall("^```", page.read_text(encoding="utf-8"), re.MULTILINE)) == 2 * len(opening)
 
 
-def test_pages_that_are_wrong_are_found(tmp_path):
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("```python\nprint(1 + 1)\n```\n\n```output\n3\n```\n", "the page says\n3"),
+        ("```python\nprint(1 + 1)\n```\n", "prints\n2"),
+        ("```python\n>>> 1 + 1\n2\n```\n", "has prompts"),
+        ("text\n\n```python\nx = 1\n```\n\n```python\nassert x == 2\n```\n", "^$"),
+        ("```python\nif True:\nx = 1\n```\n", "expected an indented block"),
+    ],
+)
+def test_pages_that_are_wrong_are_found(text, problem, tmp_path):
     wrong = tmp_path / "wrong.md"
-    wrong.write_text("```python\n>>> 1 + 1\n3\n```\n", encoding="utf-8")
-    with pytest.raises(AssertionError, match="Expected"):
-        run_page(wrong, {})
-    wrong.write_text("text\n\n```python\nx = 1\n```\n\n```python\nassert x == 2\n```\n", encoding="utf-8")
-    with pytest.raises(AssertionError):
-        run_page(wrong, {})
+    wrong.write_text(text, encoding="utf-8")
+    with pytest.raises((AssertionError, SyntaxError, pytest.fail.Exception), match=problem):
+        run_page(wrong)
 
 
 def test_readme_has_its_two_commands():
@@ -125,7 +144,7 @@ def test_readme_has_its_two_commands():
 
 
 def test_the_tour_is_short():
-    source = blocks(ROOT / "README.md")[0][1]
+    source = next(source for _, language, source in blocks(ROOT / "README.md") if language == "python")
     assert len([line for line in source.splitlines() if line.strip()]) <= 22
 
 
