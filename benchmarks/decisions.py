@@ -3,6 +3,7 @@ by its title: `python benchmarks/decisions.py "NumPy ops"`."""
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.util
 import sys
@@ -14,8 +15,7 @@ from typing import Any
 import numpy as np
 
 import pyad
-from pyad._binding import engine as _engine
-from pyad._binding import memory
+from pyad._binding import engine, memory
 from pyad._binding.engine import ffi, lib
 
 
@@ -87,12 +87,12 @@ def buffers() -> None:
 def lists() -> None:
     """Six parameters lent one by one, and in one call."""
     arrays = [np.ones((16, 16), np.float32) for _ in range(6)]
-    engine = _engine.current()
+    here = engine.current()
 
     def scoped(lend: Callable[[], object]) -> None:
-        opened = engine.open()
+        opened = here.open()
         lend()
-        engine.close(opened)
+        here.close(opened)
 
     single = cost(lambda: scoped(lambda: [memory.lend(a, 0) for a in arrays]))
     joint = cost(lambda: scoped(lambda: memory.lend_all(arrays)))
@@ -262,6 +262,62 @@ def threads() -> None:
     pyad.set_num_threads(before)
 
 
+CHAIN = 64
+
+
+def in_turn(functions: list[Callable[[], object]], rounds: int = 60) -> list[float]:
+    """Least seconds of one call of each, measured in turn."""
+    samples: list[list[float]] = [[] for _ in functions]
+    for _ in range(rounds):
+        for function, times in zip(functions, samples, strict=True):
+            times.append(least(function, 3))
+    return [min(times) for times in samples]
+
+
+def tanh_chain(x: Any) -> Any:
+    for _ in range(CHAIN):
+        x = np.tanh(x)
+    return np.sum(x)
+
+
+def horner_chain(x: Any) -> Any:
+    y = x
+    for _ in range(CHAIN // 2):
+        y = y * x + x
+    return np.sum(y)
+
+
+def add_chain(x: Any) -> Any:
+    for _ in range(4 * CHAIN):
+        x = x + 1.0
+    return x
+
+
+def executors() -> None:
+    """The executors of element-wise steps, per step: rules and eager calls by size, and replays.
+
+    A rule on few elements is applied by csrc/autodiff/apply_small.c. What it saves shows in the figures of a build in
+    which pyad_apply_values does not ask pyad_apply_is_small.
+    """
+    for name, function in (("tanh", tanh_chain), ("y * x + x", horner_chain)):
+        for x in (0.5, np.full(3, 0.5), np.full(16, 0.5), np.full(100, 0.5), np.full(1000, 0.5)):
+            pullback = pyad.vjp(function, x)[1]
+            (seconds,) = in_turn([functools.partial(pullback, 1.0)])
+            print(f"  the rules of {name:9s} {np.size(x):4d} elements {seconds / CHAIN * 1e9:6.0f} ns")
+    for n in (1, 2, 16, 1000):
+        forward, _ = forward_cost(lambda a: a + 1.0, np.full(n, 0.5), 100)
+        print(f"  an eager call,         {n:4d} elements {forward * 1e9:6.0f} ns")
+    calls: list[Callable[[], object]] = []
+    for x in (0.5, np.full(2, 0.5), np.full(16, 0.5), np.full(1000, 0.5)):
+        pair = [pyad.compile(add_chain), pyad.compile(lambda x: x + 1.0)]
+        for program in pair:
+            program(x)
+            calls.append(functools.partial(program, x))
+    times = in_turn(calls, 200)
+    for k, name in enumerate(("1 number, scalars", "2, fused loop", "16, fused loop", "1000, fused loop")):
+        print(f"  a replay, {name:18s} {(times[2 * k] - times[2 * k + 1]) / (4 * CHAIN - 1) * 1e9:8.2f} ns")
+
+
 def main() -> None:
     """Print all."""
     print(f"NumPy {np.__version__}, kernels {ffi.string(lib.pyad_isa_name()).decode()}")
@@ -274,6 +330,7 @@ def main() -> None:
         ("NumPy ops", host_ops),
         ("the BLAS", blas),
         ("threads", threads),
+        ("executors", executors),
     )
     for title, run in sections:
         if not sys.argv[1:] or title in sys.argv[1:]:

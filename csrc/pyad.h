@@ -20,18 +20,65 @@
  *     pyad_sweep_stop();
  *     pyad_mark_cut();                                          everything since the mark is gone
  *
- * Calls that return a handle return a number of at least 2^62 when there is something to look at: an error (2^62 + 2^61 +
- * status), or a value with a buffer of its own (2^62 + handle), whose holder should call pyad_drop when it lets go. Calls that
- * return an int return a status: 0 for success, else see pyad_last_message.
+ * Calls that return a handle return at least PYAD_HANDLE_LARGE when there is something to look at: a failure (PYAD_FAILED +
+ * status), or a value with a buffer of its own (PYAD_HANDLE_LARGE + handle), whose holder should call pyad_drop when it lets
+ * go. Calls that return an int return a pyad_status, unless it is said otherwise; see pyad_last_message.
  *
  * Operations are named by numbers below pyad_kernel_count(); numbers from there on are the caller's own operations, which
- * only the caller can run. Static parameters are described in exec.h. Dtypes: 0 bool, 1-4 int8-int64, 5-8
- * uint8-uint64, 9 float32, 10 float64, 11 complex64, 12 complex128. Shapes and strides count elements. */
+ * only the caller can run. Static parameters are described in csrc/primitives/list.h. Shapes and strides count elements. */
 #ifndef PYAD_H
 #define PYAD_H
 
 #include <stddef.h>
 #include <stdint.h>
+
+/* ---- numbers that the engine and its callers share ---- */
+
+typedef enum pyad_status {
+    PYAD_OK = 0,
+    PYAD_ERR_MEMORY = 1,   /* the allocation hook returned NULL, or a size does not fit */
+    PYAD_ERR_SHAPE = 2,    /* shapes that do not broadcast, contract or reshape */
+    PYAD_ERR_DTYPE = 3,    /* a dtype that the operation has no kernel for */
+    PYAD_ERR_VALUE = 4,    /* an axis, index or count out of range */
+    PYAD_ERR_STALE = 5,    /* a handle that is not on this thread's tape (any more) */
+    PYAD_ERR_MUTATED = 6,  /* memory lent by the user changed since it was recorded */
+    PYAD_ERR_STATE = 7,    /* a call out of order, such as a sweep without outputs */
+    PYAD_CALL_PYTHON = 32, /* not a failure: a sweep or a replay stopped for something only Python can do */
+    PYAD_GUARD_FAILED = 33 /* a replay stopped, since a value decides otherwise than when it was recorded */
+} pyad_status;
+
+typedef enum pyad_dtype {
+    PYAD_BOOL = 0,
+    PYAD_I8,
+    PYAD_I16,
+    PYAD_I32,
+    PYAD_I64,
+    PYAD_U8,
+    PYAD_U16,
+    PYAD_U32,
+    PYAD_U64,
+    PYAD_F32, /* from here on: what can be differentiated */
+    PYAD_F64,
+    PYAD_C64,
+    PYAD_C128,
+    PYAD_DTYPE_COUNT
+} pyad_dtype;
+
+/* NumPy's name of a dtype. */
+const char *pyad_dtype_name(int dtype);
+
+enum {
+    PYAD_MAX_NDIM = 32,
+    /* Values up to this many bytes live in the tape's arena until a mark is cut; larger ones are buffers, freed when
+     * neither the program nor a rule can need them. */
+    PYAD_SMALL_BYTES = 1024,
+    /* A handle is the index of a node in its lowest bits, and above them a generation. */
+    PYAD_INDEX_BITS = 28
+};
+/* Set in a returned handle whose node owns much memory: the holder is asked to say when it drops the handle. */
+static const int64_t PYAD_HANDLE_LARGE = 0x4000000000000000;
+/* What is returned in the place of a handle for a failure: this and the status. */
+static const int64_t PYAD_FAILED = 0x6000000000000000;
 
 typedef struct pyad_engine pyad_engine;
 typedef struct pyad_saved_tape pyad_saved_tape;
@@ -47,9 +94,12 @@ void pyad_engine_enter(pyad_engine *engine);
 /* The words of the last failure on this thread. */
 const char *pyad_last_message(void);
 int pyad_kernel_count(void);
-const char *pyad_kernel_label(int kernel);
+/* The kernel's name; NULL outside the range. */
+const char *pyad_kernel_name(int kernel);
 /* The number of a kernel by name, or -1. */
 int pyad_kernel_find(const char *name);
+/* 1 where the kernel only moves elements. */
+int pyad_kernel_is_move(int kernel);
 
 typedef struct pyad_blas_info {
     const char *function;  /* the name of sgemm there, or "" for the engine's own loops */
@@ -58,13 +108,11 @@ typedef struct pyad_blas_info {
 } pyad_blas_info;
 
 /* Takes matrix products from the cblas of a shared library from now on, on all threads; from the engine's own loops for
- * NULL. Without `load`, only a library that is loaded already is taken. Where it cannot be loaded (status 7), or has no
- * cblas or one that gives wrong numbers (4), nothing changes, and `words`, of `size` bytes, say why. */
+ * NULL. Without `load`, only a library that is loaded already is taken. Where it cannot be loaded (PYAD_ERR_STATE), or has
+ * no cblas or one that gives wrong numbers (PYAD_ERR_VALUE), nothing changes, and `words`, of `size` bytes, say why. */
 int pyad_blas_set(const char *library, int load, char *words, size_t size);
 /* What takes them now. */
 void pyad_blas_get(pyad_blas_info *out);
-/* "base", "v3" or "v4". */
-const char *pyad_isa_name(void);
 
 /* ---- threads, of which all engines share a pool ---- */
 
@@ -155,7 +203,7 @@ int64_t pyad_slice(int64_t handle, int64_t start, int64_t stop, int64_t step);
  * without words where it is not as said here. */
 int64_t pyad_set_item(int64_t old, int count, int64_t i, int64_t j, int64_t x);
 int64_t pyad_set_number(int64_t old, int count, int64_t i, int64_t j, double number);
-/* The array `old` with a strided view (static parameters of ASSIGN, see exec.h) replaced by x. Where nobody needs the old value,
+/* The array `old` with a strided view (static parameters of ASSIGN, see csrc/primitives/list.h) replaced by x. Where nobody needs the old value,
  * its memory is written and the handle `old` is stale afterwards. */
 int64_t pyad_assign(int64_t old, int64_t x, int param_count, const int64_t *params);
 /* The same for single elements: `index` is an int64 array of their places in C order. */
@@ -227,8 +275,27 @@ void pyad_compiled_count(const pyad_compiled *compiled, pyad_compiled_info *info
 /* A pass: its name, and the nodes that were left after it. */
 const char *pyad_compiled_pass(const pyad_compiled *compiled, int pass, int64_t *nodes);
 
+/* What a node of a program is. */
+typedef enum pyad_gkind {
+    PYAD_G_INPUT, /* memory of the caller's: an argument, or an array of captured state */
+    PYAD_G_CONST, /* a value that the graph holds */
+    PYAD_G_RUN,   /* a kernel */
+    PYAD_G_CALL   /* an operation that only Python can run */
+} pyad_gkind;
+
+/* Where the value of a node lies. */
+typedef enum pyad_base {
+    PYAD_BASE_FIXED, /* a constant: the offset is the address */
+    PYAD_BASE_ARENA,
+    PYAD_BASE_NONE,    /* between the steps of one action only */
+    PYAD_BASE_OUTSIDE /* and from here on: the arguments, then the results */
+} pyad_base;
+
+/* What a node is for. */
+typedef enum pyad_goutput_kind { PYAD_G_RESULT, PYAD_G_STORE, PYAD_G_GUARD } pyad_goutput_kind;
+
 typedef struct pyad_node_info {
-    int kind; /* 0 input, 1 constant, 2 kernel, 3 Python's */
+    int kind;         /* a pyad_gkind */
     int op;
     int number;
     int nargs;
@@ -239,21 +306,21 @@ typedef struct pyad_node_info {
     const int64_t *shape;
     const void *data; /* of a constant, or of memory outside that is no argument */
     int64_t action;   /* which runs it, -1 for none */
-    int base;         /* where it lies: 0 a constant, 1 the arena, 2 nowhere, from 3 on inputs and then results */
+    int base;         /* a pyad_base */
     int64_t offset;
     int64_t root;     /* the node whose memory it is */
 } pyad_node_info;
 
 /* Node `node` of the program as it was recorded (optimised = 0) or as it runs; 0 where there is none. */
 int pyad_compiled_node(const pyad_compiled *compiled, int optimised, int64_t node, pyad_node_info *info);
-/* What the program puts out: 0 a result, 1 a store, 2 a guard. 0 where there is no output of that number. */
+/* What the program puts out, by its number. 0 where there is no output of that number. */
 int pyad_compiled_output(const pyad_compiled *compiled, int output, int64_t *node, int *kind, int *number);
 
 /* A program with memory to run in. NULL when out of memory. */
 pyad_instance *pyad_instance_new(pyad_compiled *compiled);
 void pyad_instance_free(pyad_instance *instance);
 /* Runs the program: an address for each input that pyad_compile was told of, and each result. 0 when done;
- * PYAD_CALL_PYTHON (32) where Python has to run a node, after which pyad_instance_go goes on; PYAD_GUARD_FAILED (33)
+ * PYAD_CALL_PYTHON where Python has to run a node, after which pyad_instance_go goes on; PYAD_GUARD_FAILED
  * where another path has to be recorded. Nothing has been written into inputs before a 0. */
 int pyad_instance_run(pyad_instance *instance, void *const *outside);
 int pyad_instance_go(pyad_instance *instance);
@@ -265,11 +332,23 @@ int pyad_instance_relax_guard(pyad_instance *instance);
 int64_t pyad_instance_stopped(const pyad_instance *instance);
 /* The memory of a node's value. */
 void *pyad_instance_data(const pyad_instance *instance, int64_t node, pyad_info *info);
-const char *pyad_instance_message(const pyad_instance *instance);
 
 /* What csrc/python/compiled_call.h needs of a program to call it. Filled in by Python, which holds all memory in it. */
+/* What a leaf is: an array; a scalar of NumPy's; a Python float; anything that has to be equal to what it was. */
+typedef enum pyad_leaf_kind { PYAD_LEAF_ARRAY, PYAD_LEAF_SCALAR, PYAD_LEAF_FLOAT, PYAD_LEAF_STATIC } pyad_leaf_kind;
+/* The tokens of containers, parents before their children; each is followed by its number of children. */
+typedef enum pyad_token {
+    PYAD_TOKEN_LEAF,
+    PYAD_TOKEN_NONE,
+    PYAD_TOKEN_TUPLE,
+    PYAD_TOKEN_LIST,
+    PYAD_TOKEN_DICT
+} pyad_token;
+/* The most leaves of a call, and the most results. */
+enum { PYAD_CALL_LEAVES = 256 };
+
 typedef struct pyad_leaf {
-    int kind;
+    int kind; /* a pyad_leaf_kind */
     int dtype;
     int ndim;
     int stored; /* the program writes into it */
@@ -324,11 +403,17 @@ int pyad_sweep_start(int flags, int output_count, const int64_t *outputs, int in
 /* Seeds: the cotangent of an output (the tangent of an input); ones for a 0-d one. */
 int pyad_sweep_seed(int64_t handle, int64_t value);
 int pyad_sweep_seed_ones(int64_t handle);
-/* 0 when done; PYAD_CALL_PYTHON (32) to be called again after what pyad_sweep_wants says has been done. */
+/* 0 when done; PYAD_CALL_PYTHON to be called again after what pyad_sweep_wants says has been done. */
 int pyad_sweep_go(void);
 /* Start, ones for a 0-d output, and go, in one call. On a failure the sweep has been stopped. */
 int pyad_sweep_gradient(int flags, int64_t output, int input_count, const int64_t *inputs);
-/* 1: record the rule of *node. 2: give cotangents to its operands. 3: give it a tangent. */
+typedef enum pyad_call {
+    PYAD_CALL_NONE = 0,
+    PYAD_CALL_RULE = 1,     /* record the rule of the node */
+    PYAD_CALL_BACKWARD = 2, /* run its rule: give cotangents to its operands */
+    PYAD_CALL_FORWARD = 3   /* run its rule: give it a tangent */
+} pyad_call;
+/* What Python is called for, and at which node. */
 int pyad_sweep_wants(int64_t *node);
 /* During a call: the cotangent or tangent that has arrived at a node, as a handle, or 0 where there is none. */
 int64_t pyad_sweep_value(int64_t node);
@@ -345,8 +430,6 @@ int pyad_sweep_copy(int64_t node, void *to);
 double pyad_sweep_number(int64_t node);
 /* ... or the buffer itself, into a cell, where nobody else holds it (else 0). */
 int pyad_sweep_share(int64_t node, pyad_buffer **cell);
-/* Nodes whose rule was applied so far. */
-int64_t pyad_sweep_visited(void);
 /* Ends the innermost sweep. */
 void pyad_sweep_stop(void);
 /* The number of the innermost sweep, from 1 for the outermost; 0 where none is under way. */
@@ -363,9 +446,15 @@ int pyad_rule_begin(int64_t generation);
 int64_t pyad_rule_input(int dtype, int ndim, const int64_t *shape);
 /* Ends one recording: 0 the backward program, 1 + k the forward one from operand k (of at most three). An output is -1
  * where there is no derivative. */
-int pyad_rule_program(int which, int64_t generation, int input_count, int output_count, const int64_t *outputs);
-/* Gives the rule to the node that the sweep asked about. forward: 0 same program, 1 the operation itself, 2 the same with all tangents
- * at once, 3 the programs recorded. */
+int pyad_rule_finish_program(int which, int64_t generation, int input_count, int output_count, const int64_t *outputs);
+/* How the forward direction of an operation follows. */
+typedef enum pyad_forward {
+    PYAD_FORWARD_SAME,    /* element-wise: the same program, seeded with a tangent */
+    PYAD_FORWARD_LINEAR,  /* linear in each operand: the operation itself, with the tangent in its place */
+    PYAD_FORWARD_JOINT,   /* linear in all operands together: the operation itself on all tangents */
+    PYAD_FORWARD_OWN      /* a program of its own */
+} pyad_forward;
+/* Gives the rule to the node that the sweep asked about. forward: a pyad_forward. */
 int pyad_rule_commit(int forward);
 /* The rule of the node the sweep asked about is one that only Python can run. */
 int pyad_rule_python(void);
@@ -373,7 +462,7 @@ void pyad_rule_abort(void);
 /* Whether a rule is being recorded. */
 int pyad_in_rule(void);
 
-/* ---- memory, plain kernels, tests ---- */
+/* ---- memory, plain kernels ---- */
 
 typedef struct pyad_counters {
     int64_t nodes;
@@ -386,13 +475,23 @@ typedef struct pyad_counters {
 } pyad_counters;
 
 void pyad_count(pyad_counters *counters);
-void pyad_reset_peak(void);
 /* Gives cached memory back to the system. */
 void pyad_trim(void);
-/* The next `after` allocations of this engine succeed, the one after them fails; -1 for never. For tests. */
-void pyad_fail_after(int64_t after);
-/* Adds one to times[0] to times[count - 1], each as a task of its own of the pool of threads. For tests. */
-int pyad_count_tasks(int64_t count, int64_t *times);
-/* y[k] += a * x[k] for `count` pairs of arrays of n[k] elements and dtype[k] (9 or 10). */
+
+/* ---- without a tape ---- */
+
+/* An array that is not on the tape. Strides count elements. */
+typedef struct pyad_array {
+    int dtype;
+    int ndim;
+    int64_t shape[PYAD_MAX_NDIM];
+    int64_t strides[PYAD_MAX_NDIM];
+    void *data;
+} pyad_array;
+
+/* One instruction on such arrays: nothing is recorded. `params`: their count, then they; NULL for none. Where out->data is
+ * NULL it says the dtype and the shape of the result, else it computes it into that memory, which is contiguous. */
+int pyad_evaluate(int kernel, const int64_t *params, int nargs, const pyad_array *in, pyad_array *out);
+/* y[k] += a * x[k] for `count` pairs of arrays of n[k] elements and dtype[k] (float32 or float64). */
 void pyad_axpy(int count, const int *dtype, const int64_t *n, double a, const void *const *x, void *const *y);
 #endif

@@ -59,12 +59,17 @@ def check_grads(
         rng: Generator, or its seed, for the random directions; by default always the same.
 
     Raises:
-        AssertionError: If a derivative is wrong. The message names mode, order and the worst entry, with its
-            numerical and computed values.
-        TypeError, ValueError: If there is nothing that could be checked.
+        AssertionError: A derivative is wrong. The message names mode, order and the worst entry, with its numerical and
+            computed values.
+        TypeError: `args` is no tuple.
+        ValueError: There is nothing that could be checked, or an unknown order or mode.
 
     >>> import numpy as np
+    >>> from pyad.testing import check_grads
     >>> check_grads(np.tanh, (np.linspace(-1.0, 1.0, 3),), order=2)
+    >>> check_grads(np.abs, (0.0,))
+    Traceback (most recent call last):
+    AssertionError: check_grads: mode fwd, order 1 is wrong in 1 of 1 entries; ... numerical 0, computed 1, ...
     """
     if not isinstance(args, tuple):
         raise TypeError(f"args must be a tuple of arguments, got {type(args).__name__}; did you mean (args,)?")

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from pyad._binding.dtypes import F64
+from pyad._binding.engine import lib
 from pyad._ops.shape import astype, concatenate, reshape
 from pyad._trace.array import is_traced
 from pyad._tree_codegen import DICT, LEAF, NONE, SEQUENCE, make_functions
@@ -39,25 +40,38 @@ class _Kinds(dict):
         return kind
 
 
+# What the engine calls the containers that it can take apart.
+_TOKENS = {tuple: lib.PYAD_TOKEN_TUPLE, list: lib.PYAD_TOKEN_LIST, dict: lib.PYAD_TOKEN_DICT}
+
 _KINDS = _Kinds({tuple: SEQUENCE, list: SEQUENCE, dict: DICT, type(None): NONE})
 
 
 class TreeError(ValueError):
-    """Two containers that had to have the same structure differ; the message says where and how."""
+    """Two containers that had to have the same structure differ; the message says where and how.
+
+    >>> from pyad import tree
+    >>> tree.map(lambda x, y: x + y, [1], [1, 2])
+    Traceback (most recent call last):
+    pyad.tree.TreeError: tree 2 does not have the expected structure: at its top level there must be a list of length 1,
+    ...
+    """
 
 
 class Structure:
     """The containers of a tree without its leaves, as `flatten` gives them.
 
     Structures compare and hash by container types, lengths, keys and the order of the keys, so that equal structures
-    list their leaves in the same order.
+    list their leaves in the same order. `num_leaves` is the number of leaves.
 
-    >>> leaves, structure = flatten([{"w": 1.0, "b": 2.0}])
+    >>> from pyad import tree
+    >>> leaves, structure = tree.flatten([{"w": 1.0, "b": 2.0}])
+    >>> structure
+    Structure([{'w': *, 'b': *}])
     >>> structure.unflatten([10.0, 20.0])
     [{'w': 10.0, 'b': 20.0}]
     """
 
-    __slots__ = ("_build", "_take", "_tokens", "num_leaves")
+    __slots__ = ("_build", "_take", "_tokens", "_unusual", "num_leaves")
 
     def __init__(self, tokens: tuple, num_leaves: int) -> None:
         self._tokens = tokens
@@ -65,11 +79,14 @@ class Structure:
         # Functions made for this one structure, see below; None as long as there are none.
         self._take: Callable[[Any], list | None] | None = None
         self._build: Callable[[Sequence], Any] | None = None
+        self._unusual: list[Any] | None = None
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Structure):
             return NotImplemented
-        return self is other or self._tokens == other._tokens
+        if self is other:
+            return True
+        return self._tokens == other._tokens and _types(self.unusual_keys()) == _types(other.unusual_keys())
 
     def __hash__(self) -> int:
         return hash(self._tokens)
@@ -80,7 +97,17 @@ class Structure:
         return f"Structure({self.unflatten([_Star()] * self.num_leaves)!r})"
 
     def unflatten(self, leaves: Sequence) -> Any:
-        """Build the containers around `leaves`, of which there must be `num_leaves`, in the order of `flatten`."""
+        """Build the containers around `leaves`.
+
+        Args:
+            leaves: Sequence of anything, of length `num_leaves`, in the order of `flatten`.
+
+        Returns:
+            The tree.
+
+        Raises:
+            TreeError: Another number of leaves.
+        """
         if len(leaves) != self.num_leaves:
             raise TreeError(f"this structure has {self.num_leaves} leaves, but {len(leaves)} were given")
         if self._build is not None:
@@ -112,11 +139,20 @@ class Structure:
         return built[0]
 
     def leaves_of(self, tree: Any, what: str = "the tree") -> list:
-        """The leaves of `tree` in this structure's order; `TreeError` names the first place where `tree` differs.
+        """The leaves of `tree` in this structure's order; the keys of a dict may be in another.
 
-        The keys of a dict may be in another order. `what` is how the message calls `tree`.
+        Args:
+            tree: A tree of the same structure.
+            what: How the message calls `tree`.
 
-        >>> flatten({"a": 1, "b": 2})[1].leaves_of({"b": 20, "a": 10})
+        Returns:
+            A list of `num_leaves` leaves.
+
+        Raises:
+            TreeError: The structure differs; the message names the first place where it does.
+
+        >>> from pyad import tree
+        >>> tree.flatten({"a": 1, "b": 2})[1].leaves_of({"b": 20, "a": 10})
         [10, 20]
         """
         if self._take is not None:
@@ -145,26 +181,45 @@ class Structure:
         return found
 
     def tokens(self) -> tuple[list[int], tuple[tuple[Any, ...], ...]] | None:
-        """The structure as numbers (see csrc/python/compiled_call.h), and the keys of its dicts; None where it has
-        other containers than tuples, lists, dicts and None."""
+        """The structure as numbers, and the keys of its dicts.
+
+        Returns:
+            (numbers, keys): a pyad_token of the engine and a number of children each; None where it has other
+            containers than tuples, lists, dicts and None.
+        """
         numbers: list[int] = []
         keys = []
         for token in self._tokens:
             if token is LEAF or token is NONE:
-                numbers += (token, 0)
+                numbers += (lib.PYAD_TOKEN_LEAF if token is LEAF else lib.PYAD_TOKEN_NONE, 0)
                 continue
             cls, names, arity, flat = token
-            if cls is not tuple and cls is not list and cls is not dict:
+            if cls not in _TOKENS:
                 return None
-            numbers += (2 if cls is tuple else 3 if cls is list else 4, arity)
+            numbers += (_TOKENS[cls], arity)
             if cls is dict:
                 keys.append(tuple(names))
             if flat:
-                numbers += (LEAF, 0) * arity
+                numbers += (lib.PYAD_TOKEN_LEAF, 0) * arity
         return numbers, tuple(keys)
 
+    def unusual_keys(self) -> list[Any]:
+        """The keys of dicts that are no strings: two that are equal may still be told apart.
+
+        Returns:
+            A list of keys, in the order of the dicts.
+        """
+        if self._unusual is None:
+            names = [key for token in self._tokens if type(token) is tuple and token[0] is dict for key in token[1]]
+            self._unusual = [key for key in names if type(key) is not str]
+        return self._unusual
+
     def paths(self) -> list[str]:
-        """How each leaf is reached, as one would write it in Python, e.g. `[0]['w']`; a bare leaf's path is empty."""
+        """How each leaf is reached, as one would write it in Python, e.g. `[0]['w']`.
+
+        Returns:
+            A list of `num_leaves` strings; the path of a bare leaf is empty.
+        """
         return [_join(link) for token, link in self._places() if token is LEAF]
 
     def _places(self) -> Iterator[tuple]:
@@ -183,6 +238,10 @@ class Structure:
                 stack.extend(reversed(links))
 
 
+def _types(keys: list[Any]) -> list[type]:
+    return [type(key) for key in keys]
+
+
 class _Star:
     """Stands for a leaf in the printed form of a structure."""
 
@@ -196,8 +255,18 @@ def flatten(tree: Any) -> tuple[list, Structure]:
     Leaves come in the order of the containers; those of a dict in the dict's own order of insertion. None has no
     leaves. `structure.unflatten(leaves)` puts the same tree together.
 
-    >>> flatten(({"w": 1.0, "b": 2.0}, None, 3.0))[0]
-    [1.0, 2.0, 3.0]
+    Args:
+        tree: Tuples, lists, dicts, named tuples and None, nested; anything else is a leaf.
+
+    Returns:
+        (leaves, structure).
+
+    Raises:
+        TreeError: A container contains itself.
+
+    >>> from pyad import tree
+    >>> tree.flatten(({"w": 1.0, "b": 2.0}, None, 3.0))
+    ([1.0, 2.0, 3.0], Structure(({'w': *, 'b': *}, None, *)))
     """
     cls = type(tree)
     if _KINDS[cls] is LEAF:
@@ -276,7 +345,18 @@ def _walk(tree: Any) -> tuple[list, tuple]:
 def unflatten(structure: Structure, leaves: Sequence) -> Any:
     """Build the tree of `structure` around `leaves`; the same as `structure.unflatten(leaves)`.
 
-    >>> unflatten(flatten((0, [0]))[1], [1, 2])
+    Args:
+        structure: What `flatten` returned.
+        leaves: Sequence of `structure.num_leaves` leaves.
+
+    Returns:
+        The tree.
+
+    Raises:
+        TreeError: Another number of leaves.
+
+    >>> from pyad import tree
+    >>> tree.unflatten(tree.flatten((0, [0]))[1], [1, 2])
     (1, [2])
     """
     return structure.unflatten(leaves)
@@ -285,16 +365,36 @@ def unflatten(structure: Structure, leaves: Sequence) -> Any:
 def leaves(tree: Any) -> list:
     """The leaves of `tree`, in the order of `flatten`.
 
-    >>> leaves({"a": [1, 2], "b": None})
+    Args:
+        tree: A tree, as in `flatten`.
+
+    Returns:
+        A new list.
+
+    Raises:
+        TreeError: A container contains itself.
+
+    >>> from pyad import tree
+    >>> tree.leaves({"a": [1, 2], "b": None})
     [1, 2]
     """
     return flatten(tree)[0]
 
 
 def paths(tree: Any) -> list[str]:
-    """How each leaf of `tree` is reached, in the order of `flatten`, for use in messages.
+    """How each leaf of `tree` is reached, as one would write it in Python, for use in messages.
 
-    >>> paths([{"w": 1.0, "b": 2.0}])
+    Args:
+        tree: A tree, as in `flatten`.
+
+    Returns:
+        A list of strings in the order of `flatten`; the path of a bare leaf is empty.
+
+    Raises:
+        TreeError: A container contains itself.
+
+    >>> from pyad import tree
+    >>> tree.paths([{"w": 1.0, "b": 2.0}])
     ["[0]['w']", "[0]['b']"]
     """
     return flatten(tree)[1].paths()
@@ -308,10 +408,19 @@ def any_traced(*args: Any) -> bool:
 def map(f: Callable, tree: Any, *rest: Any) -> Any:
     """Apply `f` leaf by leaf: to the leaves of `tree` and, as further arguments, those of the same place in `rest`.
 
-    Each tree of `rest` must have the structure of `tree` (a dict's keys may be in another order), or `TreeError` says
-    where it differs. The result has the containers of `tree`.
+    Args:
+        f: A function of as many leaves as there are trees.
+        tree: A tree, as in `flatten`.
+        *rest: Trees of the same structure (a dict's keys may be in another order).
 
-    >>> map(lambda x, y: x + y, {"a": 1, "b": [2]}, {"b": [20], "a": 10})
+    Returns:
+        The results in the containers of `tree`.
+
+    Raises:
+        TreeError: A tree of `rest` has another structure; the message says where.
+
+    >>> from pyad import tree
+    >>> tree.map(lambda x, y: x + y, {"a": 1, "b": [2]}, {"b": [20], "a": 10})
     {'a': 11, 'b': [22]}
     """
     first, structure = flatten(tree)
@@ -322,9 +431,22 @@ def map(f: Callable, tree: Any, *rest: Any) -> Any:
 def ravel(value: Any) -> tuple[Any, Callable[[Any], Any]]:
     """All numbers of a tree of numbers and arrays in one vector, and the function that makes the tree of such a vector.
 
-    The vector has the common dtype of the leaves; in the tree each has its own again. Both are differentiable.
+    Both are differentiable.
 
-    >>> vector, unravel = ravel({"w": np.array([[1.0, 2.0]]), "b": 3.0})
+    Args:
+        value: A tree of numbers and arrays of any shapes.
+
+    Returns:
+        (vector, unravel). The vector, (total size,), has the common dtype of the leaves, float64 for integers;
+        `unravel(vector)` is a tree whose leaves have the shapes and floating dtypes that they had.
+
+    Raises:
+        TreeError: A container contains itself.
+        ValueError: A leaf is no array of numbers; (by `unravel`) the vector has another length.
+
+    >>> import numpy as np
+    >>> from pyad import tree
+    >>> vector, unravel = tree.ravel({"w": np.array([[1.0, 2.0]]), "b": 3.0})
     >>> vector
     array([1., 2., 3.])
     >>> unravel(2 * vector)
@@ -420,11 +542,14 @@ def _known(tokens: tuple, num_leaves: int) -> Structure:
     if len(tokens) > _MAX_TOKENS or num_leaves > _MAX_LEAVES:
         return Structure(tokens, num_leaves)
     structure = _SEEN.get(tokens)
-    if structure is None:
+    if structure is None or structure.unusual_keys():
+        structure = Structure(tokens, num_leaves)
+        if structure.unusual_keys():  # of which others are equal that are not the same: 1, True and 1.0
+            return structure
         if len(_SEEN) >= _MAX_SEEN:
             _SEEN.clear()
             _GUESSES.clear()
-        structure = _SEEN[tokens] = Structure(tokens, num_leaves)
+        _SEEN[tokens] = structure
         return structure
     if structure._take is None:
         structure._take, structure._build = make_functions(structure._tokens, _KINDS)

@@ -7,9 +7,11 @@
                                             UndefinedBehaviorSanitizer: the suites of compiled functions, of writes
                                             in place and of threads, or what the arguments for pytest say
     python tests/run.py --only tsan         the C tests that start threads under ThreadSanitizer
+    python tests/run.py --only coverage     the C tests and pytest, counting the lines of C and Python that run; the
+                                            reports are in build/coverage
 
-pytest tests the installed package, never the folder of the checkout; `--only asan` builds one of its own in
-build/python-sanitized and installs nothing. Exits with 0 only when everything passed.
+pytest tests the installed package, never the folder of the checkout; `--only asan` and `--only coverage` build one of
+their own in build/ and install nothing. Exits with 0 only when everything passed.
 """
 
 import argparse
@@ -56,7 +58,9 @@ CMOCKA_PACKAGES = {
 def main() -> int:
     """Run the parts asked for and return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", choices=["c", "python", "asan", "tsan"], help="run this part and no other")
+    parser.add_argument(
+        "--only", choices=["c", "python", "asan", "tsan", "coverage"], help="run this part and no other"
+    )
     options, pytest_arguments = parser.parse_known_args()
     add_scripts_to_path()
     failed = []
@@ -64,15 +68,18 @@ def main() -> int:
         require_c_tools()
         if not shutil.which("valgrind"):
             say("valgrind is not installed: the C tests run without it")
-        failed += run_c_tests("plain", "")
-        failed += run_c_tests("sanitized", SANITIZERS)
+        failed += run_c_tests("plain")
+        failed += run_c_tests("sanitized", {"PYAD_SANITIZE": SANITIZERS})
     if options.only in (None, "python"):
         failed += run_pytest(pytest_arguments)
     if options.only == "asan":
         failed += run_sanitized_pytest(pytest_arguments)
     if options.only == "tsan":
         require_c_tools()
-        failed += run_c_tests("tsan", "thread", THREADED_C_TESTS)
+        failed += run_c_tests("tsan", {"PYAD_SANITIZE": "thread"}, THREADED_C_TESTS)
+    if options.only == "coverage":
+        require_c_tools()
+        failed += run_coverage(pytest_arguments)
     say("failed: " + ", ".join(failed) if failed else "all tests passed")
     return 1 if failed else 0
 
@@ -82,12 +89,13 @@ def add_scripts_to_path() -> None:
     os.environ["PATH"] = os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", "")])
 
 
-def run_c_tests(name: str, sanitize: str, only: str = "") -> list[str]:
-    """Build the C tests in build/c-<name> and run them, or those whose names match `only`. Return what failed."""
+def run_c_tests(name: str, options: dict[str, str] | None = None, only: str = "") -> list[str]:
+    """Build the C tests in build/c-<name> with options of CMakeLists.txt, and run them, or those whose names match
+    `only`. Return what failed."""
     folder = BUILD / f"c-{name}"
     # --fresh forgets tools of an environment that is gone; what was compiled stays.
     configure = ["cmake", "--fresh", "-S", str(ROOT), "-B", str(folder), "-DPYAD_TESTS=ON", "-DPYAD_WERROR=ON"]
-    configure += ["-DCMAKE_BUILD_TYPE=RelWithDebInfo", f"-DPYAD_SANITIZE={sanitize}"]
+    configure += ["-DCMAKE_BUILD_TYPE=RelWithDebInfo", *(f"-D{key}={value}" for key, value in (options or {}).items())]
     if shutil.which("ninja"):
         configure += ["-G", "Ninja"]
     say(f"C tests, {name}: building in {folder.relative_to(ROOT)}")
@@ -97,7 +105,7 @@ def run_c_tests(name: str, sanitize: str, only: str = "") -> list[str]:
     ctest = ["ctest", "--test-dir", str(folder), "--output-on-failure", "--parallel", JOBS, "--no-tests=error"]
     if only:
         ctest += ["--tests-regex", only]
-    if sanitize == "thread":
+    if options == {"PYAD_SANITIZE": "thread"}:
         ctest = [*without_random_addresses(), *ctest]
     say(f"C tests, {name}: running")
     return [] if run(ctest, env=SANITIZER_SETTINGS) == 0 else [f"C tests ({name})"]
@@ -133,14 +141,8 @@ def run_sanitized_pytest(arguments: list[str]) -> list[str]:
     if sys.platform != "linux":
         say("the extension module is tested with sanitizers on Linux only")
         return ["asan"]
-    folder = BUILD / "python-sanitized"
-    say(f"extension module with sanitizers: building in {folder.relative_to(ROOT)}")
-    settings = ["cmake.build-type=RelWithDebInfo", f"cmake.define.PYAD_SANITIZE={SANITIZERS}", "install.strip=false"]
-    build = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--upgrade", "--target", str(folder)]
-    build += [part for setting in settings for part in ("--config-settings", setting)]
-    if importlib.util.find_spec("scikit_build_core"):
-        build.append("--no-build-isolation")
-    if run([*build, "."], quiet=True) != 0:
+    folder = build_package("sanitized", {"PYAD_SANITIZE": SANITIZERS})
+    if folder is None:
         return ["building the extension module (sanitized)"]
     # The runtime has to be the first library, and the one of C++ present, for what it replaces there.
     libraries = [library_of_compiler("libasan.so"), library_of_compiler("libstdc++.so")]
@@ -150,6 +152,49 @@ def run_sanitized_pytest(arguments: list[str]) -> list[str]:
     say("pytest with sanitizers: " + " ".join(arguments))
     command = [sys.executable, "-P", "-m", "pytest", "-p", "no:cacheprovider", *arguments]
     return [] if run(command, env=env | {"OPENBLAS_NUM_THREADS": "1"}) == 0 else ["pytest (sanitized)"]
+
+
+def build_package(name: str, options: dict[str, str]) -> Path | None:
+    """Build the package with options of CMakeLists.txt in build/python-<name>. Return the folder, None on failure."""
+    folder = BUILD / f"python-{name}"
+    say(f"extension module, {name}: building in {folder.relative_to(ROOT)}")
+    settings = ["cmake.build-type=RelWithDebInfo", "install.strip=false", f"build-dir={folder}-objects"]
+    settings += [f"cmake.define.{key}={value}" for key, value in options.items()]
+    build = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--upgrade", "--target", str(folder)]
+    build += [part for setting in settings for part in ("--config-settings", setting)]
+    if importlib.util.find_spec("scikit_build_core"):
+        build.append("--no-build-isolation")
+    return folder if run([*build, "."], quiet=True) == 0 else None
+
+
+def run_coverage(arguments: list[str]) -> list[str]:
+    """Run the C tests and pytest on a build that counts lines, and report on both. Return what failed."""
+    missing = [name for name in ("gcovr", "pytest_cov") if not importlib.util.find_spec(name)]
+    if missing:
+        sys.exit(f'{" and ".join(missing)} missing: pip install ".[coverage]"')
+    for counters in BUILD.rglob("*.gcda"):
+        counters.unlink()
+    reports = BUILD / "coverage"
+    reports.mkdir(parents=True, exist_ok=True)
+    failed = run_c_tests("coverage", {"PYAD_COVERAGE": "ON"})
+    folder = build_package("coverage", {"PYAD_COVERAGE": "ON"})
+    if folder is None:
+        return [*failed, "building the extension module (coverage)"]
+    say("pytest, counting lines")
+    command = [sys.executable, "-P", "-m", "pytest", "--numprocesses", JOBS, "--dist", "worksteal", "--cov=pyad"]
+    command += ["--cov-report=", "--cov-report", f"html:{reports / 'python'}", *arguments]
+    env = {"PYTHONPATH": str(folder), "OPENBLAS_NUM_THREADS": "1", "COVERAGE_FILE": str(reports / ".coverage")}
+    failed += [] if run(command, env=env) == 0 else ["pytest (coverage)"]
+    coverage = [sys.executable, "-m", "coverage", "report", "--sort=cover", "--skip-covered"]
+    gcovr = [sys.executable, "-m", "gcovr", "--root", str(ROOT), "--filter", "csrc/"]
+    gcovr += ["--merge-mode-functions", "separate", "--txt", "-", "--html-details", str(reports / "c.html")]
+    gcovr += ["--markdown", str(reports / "c.md"), str(BUILD / "c-coverage"), f"{folder}-objects"]
+    for language, report in (("Python", coverage), ("C", gcovr)):
+        say(f"coverage of {language}")
+        failed += [] if run(report, env=env) == 0 else [f"report on {language}"]
+    with open(reports / "python.md", "w", encoding="utf-8") as file:
+        subprocess.run([*coverage, "--format=markdown"], stdout=file, cwd=ROOT, env=os.environ | env)
+    return failed
 
 
 def library_of_compiler(name: str) -> str:

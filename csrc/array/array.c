@@ -214,6 +214,18 @@ bool pyad_broadcast_shapes(int count, const pyad_layout *const *layouts, int64_t
     return true;
 }
 
+bool pyad_broadcasts_to(const pyad_layout *small, const pyad_layout *large)
+{
+    if (small->ndim > large->ndim)
+        return false;
+    for (int d = 1; d <= small->ndim; d++) {
+        int64_t length = pyad_shape(small)[small->ndim - d];
+        if (length != 1 && length != pyad_shape(large)[large->ndim - d])
+            return false;
+    }
+    return true;
+}
+
 void pyad_broadcast_strides(const pyad_layout *layout, int ndim, const int64_t *shape, int64_t *strides)
 {
     int added = ndim - layout->ndim;

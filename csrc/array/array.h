@@ -1,5 +1,8 @@
 /* Arrays: dtype, layout (shape and strides), and a value that has memory.
  *
+ * The folder array knows layouts, how one iterates over them, and views into them. It must not know any operation on
+ * elements but the copy.
+ *
  * A layout says nothing of memory, so nodes of the same shape share one: an element-wise result points at the layout of
  * its operand. Strides count elements. A view is a layout and a pointer; a value is a view that also holds the buffer
  * its memory lives in (NULL when an arena or the user holds it). */
@@ -8,25 +11,6 @@
 
 #include "base/memory.h"
 #include "base/status.h"
-
-enum { PYAD_MAX_NDIM = 32 };
-
-typedef enum pyad_dtype {
-    PYAD_BOOL = 0,
-    PYAD_I8,
-    PYAD_I16,
-    PYAD_I32,
-    PYAD_I64,
-    PYAD_U8,
-    PYAD_U16,
-    PYAD_U32,
-    PYAD_U64,
-    PYAD_F32,
-    PYAD_F64,
-    PYAD_C64,
-    PYAD_C128,
-    PYAD_DTYPE_COUNT
-} pyad_dtype;
 
 typedef struct pyad_layout {
     int64_t size;        /* number of elements */
@@ -61,12 +45,7 @@ typedef struct pyad_env {
     pyad_message *message;
 } pyad_env;
 
-/* Values up to this many bytes live in an arena until a mark is cut; larger ones are buffers, freed when neither the
- * program nor a rule can need them. */
-enum { PYAD_SMALL_BYTES = 1024 };
-
 size_t pyad_dtype_size(int dtype);
-const char *pyad_dtype_name(int dtype);
 
 /* float32 or float64: what the floating kernels take. */
 static inline bool pyad_dtype_is_float(int dtype)
@@ -143,6 +122,8 @@ bool pyad_same_layout(const pyad_layout *a, const pyad_layout *b);
 
 /* NumPy's broadcasting of shapes into `shape` and `*ndim`. false when they do not broadcast. */
 bool pyad_broadcast_shapes(int count, const pyad_layout *const *layouts, int64_t *shape, int *ndim);
+/* Whether the shape broadcasts to the other one as it is. */
+bool pyad_broadcasts_to(const pyad_layout *small, const pyad_layout *large);
 /* Strides that make `layout` look like `shape` (0 along broadcast axes). `shape` must be a result of broadcasting it. */
 void pyad_broadcast_strides(const pyad_layout *layout, int ndim, const int64_t *shape, int64_t *strides);
 

@@ -1,4 +1,4 @@
-/* Applying one rule inside a sweep: on plain values, or recorded. */
+/* Applying the rule of one node inside a sweep: to plain values, or on the tape. */
 #ifndef PYAD_APPLY_H
 #define PYAD_APPLY_H
 
@@ -7,7 +7,7 @@
 /* One application of a rule's program: its inputs are the operands and the result of `node` and then a seed; wanted
  * output k is added to target[k]. */
 typedef struct pyad_application {
-    const pyad_program *program;
+    const pyad_rule_program *program;
     uint32_t node;
     const pyad_slot *seed;
     uint64_t want;
@@ -33,20 +33,20 @@ static inline bool pyad_apply_wants(pyad_sweep *sweep, const pyad_application *a
     return (a->want & pyad_output_bit(output)) && pyad_sweep_slot(sweep, a->targets[output]) != NULL;
 }
 
-/* Few elements with nothing to broadcast or to sum: all in registers on the stack. */
+/* Applies a rule to few elements with nothing to broadcast or to sum: all registers are on the stack. */
 bool pyad_apply_is_small(const pyad_sweep *sweep, const pyad_application *a);
 pyad_status pyad_apply_small(pyad_sweep *sweep, const pyad_application *a);
 
-/* On values. */
+/* Applies a rule to plain values. */
 pyad_status pyad_apply_values(pyad_sweep *sweep, const pyad_application *application);
-/* On the tape. */
+/* Puts the instructions of a rule on the tape. */
 pyad_status pyad_apply_recorded(pyad_sweep *sweep, const pyad_application *application);
 /* Going forward through an operation that is linear in the operands [from, to): the operation itself, with their tangents
  * (zeros where there is none) in their places. */
-pyad_status pyad_apply_self(pyad_sweep *sweep, uint32_t node, int from, int to);
-/* A read of or a write into a part of an array (apply_assign.c): no program, the slot itself is read and written. Both in
- * O(part) on plain values; a write hands the slot on from the array after it to the array before it (or the other way). */
-pyad_status pyad_apply_part_backward(pyad_sweep *sweep, uint32_t node, pyad_slot *slot);
-pyad_status pyad_apply_part_forward(pyad_sweep *sweep, uint32_t node);
+pyad_status pyad_apply_linear_jvp(pyad_sweep *sweep, uint32_t node, int from, int to);
+/* Indexing, reads and writes of a strided view (apply_assign.c): there is no program, the slot itself is read and written.
+ * Both take O(view) on plain values; a write hands the slot on from the array after it to the array before it (or the other way). */
+pyad_status pyad_apply_indexing_backward(pyad_sweep *sweep, uint32_t node, pyad_slot *slot);
+pyad_status pyad_apply_indexing_forward(pyad_sweep *sweep, uint32_t node);
 
 #endif

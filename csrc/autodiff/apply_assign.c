@@ -1,20 +1,22 @@
-/* Reads of and writes into parts of arrays, in a sweep.
+/* Indexing in sweeps: reads and writes of strided views of arrays.
  *
- * Their rules are built in. With s for what has arrived at y = assign(old, x), where the part P of old became x: backward,
- * x gets the part P of s, and old gets s with P cleared; forward, y gets the tangent of old with P replaced by the tangent
+ * Its rules are built in. With s for what has arrived at y = assign(old, x), where the view P of old became x: backward,
+ * x gets the view P of s, and old gets s with P cleared; forward, y gets the tangent of old with P replaced by the tangent
  * of x. On plain values s is not copied: it is changed in place and moves from one state of the array to the other. */
 #include <string.h>
 
+#include "array/subview.h"
 #include "autodiff/apply.h"
 #include "kernels/kernels.h"
+#include "primitives/values.h"
 
-/* A part of a slot's memory, with what its layout needs. */
-typedef struct part {
+/* A subview of a slot's memory, with what its layout needs. */
+typedef struct subview {
     pyad_layout_any layout;
     pyad_view view;
-} part;
+} subview;
 
-static pyad_status find_part(const pyad_sweep *sweep, uint32_t node, const pyad_value *whole, part *out)
+static pyad_status find_subview(const pyad_sweep *sweep, uint32_t node, const pyad_value *whole, subview *out)
 {
     const pyad_tape *tape = sweep->recorder.tape;
     const int64_t *params = tape->params[node] + 1;
@@ -28,7 +30,7 @@ static pyad_status find_part(const pyad_sweep *sweep, uint32_t node, const pyad_
     return PYAD_OK;
 }
 
-static pyad_value as_value(const part *p)
+static pyad_value as_value(const subview *p)
 {
     return (pyad_value){p->view.layout, p->view.data, NULL};
 }
@@ -49,7 +51,7 @@ static pyad_status find_places(pyad_sweep *sweep, uint32_t node, pyad_value *pla
     if (value->layout->contiguous)
         return PYAD_OK;
     const pyad_env env = {tape->mem, &sweep->scratch, sweep->recorder.message};
-    return pyad_exec_copy(&env, value, places);
+    return pyad_value_copy(&env, value, places);
 }
 
 static void release_places(pyad_sweep *sweep, const pyad_value *places)
@@ -77,11 +79,11 @@ static pyad_status read_backward(pyad_sweep *sweep, uint32_t node, const pyad_sl
 {
     uint32_t target = pyad_tape_args(sweep->recorder.tape, node)[0];
     pyad_slot *to = pyad_sweep_slot(sweep, target);
-    part p;
+    subview p;
     if (to == NULL)
         return PYAD_OK;
     PYAD_TRY(pyad_accum_own(&sweep->accum, to, pyad_sweep_layout(sweep, target)));
-    PYAD_TRY(find_part(sweep, node, &to->value, &p));
+    PYAD_TRY(find_subview(sweep, node, &to->value, &p));
     if (p.view.layout->size == 1 && p.view.layout->dtype == PYAD_F64) {
         *(double *)p.view.data += *(const double *)slot->value.data;
         return PYAD_OK;
@@ -105,12 +107,12 @@ static pyad_status hand_back(pyad_sweep *sweep, uint32_t old, pyad_slot *slot)
     return PYAD_OK;
 }
 
-static pyad_status write_part_backward(pyad_sweep *sweep, uint32_t node, pyad_slot *slot)
+static pyad_status write_subview_backward(pyad_sweep *sweep, uint32_t node, pyad_slot *slot)
 {
     uint32_t written = pyad_tape_args(sweep->recorder.tape, node)[1];
     pyad_slot *to = pyad_sweep_slot(sweep, written);
-    part p;
-    PYAD_TRY(find_part(sweep, node, &slot->value, &p));
+    subview p;
+    PYAD_TRY(find_subview(sweep, node, &slot->value, &p));
     if (to != NULL)
         PYAD_TRY(pyad_accum_add(&sweep->accum, to, pyad_sweep_layout(sweep, written), as_value(&p), false));
     pyad_zero(p.view);
@@ -154,14 +156,14 @@ static pyad_status read_forward(pyad_sweep *sweep, uint32_t node)
     pyad_tape *tape = sweep->recorder.tape;
     uint32_t source = pyad_tape_args(tape, node)[0];
     pyad_slot *from = pyad_sweep_slot(sweep, source);
-    part p;
+    subview p;
     if (!is_filled(from))
         return PYAD_OK;
     if (tape->op[node] == PYAD_KERNEL_STRIDED_VIEW && !from->value.layout->contiguous)
         PYAD_TRY(pyad_accum_own(&sweep->accum, from, pyad_sweep_layout(sweep, source)));
-    PYAD_TRY(find_part(sweep, node, &from->value, &p));
+    PYAD_TRY(find_subview(sweep, node, &from->value, &p));
     pyad_value value = as_value(&p);
-    /* A small part is copied, so that the next write can change the slot in place. */
+    /* A small subview is copied, so that the next write can change the slot in place. */
     if (2 * value.layout->size > from->value.layout->size)
         value.buffer = from->value.buffer;
     return pyad_accum_add(&sweep->accum, pyad_sweep_slot(sweep, node), pyad_sweep_layout(sweep, node), value, false);
@@ -184,10 +186,10 @@ static pyad_status hand_on(pyad_sweep *sweep, uint32_t node, pyad_slot *from, py
     return pyad_accum_own(&sweep->accum, slot, layout);
 }
 
-static pyad_status write_part_forward(pyad_sweep *sweep, uint32_t node, pyad_slot *slot, const pyad_slot *x)
+static pyad_status write_subview_forward(pyad_sweep *sweep, uint32_t node, pyad_slot *slot, const pyad_slot *x)
 {
-    part p;
-    PYAD_TRY(find_part(sweep, node, &slot->value, &p));
+    subview p;
+    PYAD_TRY(find_subview(sweep, node, &slot->value, &p));
     if (is_filled(x))
         pyad_copy(p.view, pyad_value_view(&x->value));
     else
@@ -219,21 +221,11 @@ static pyad_status write_forward(pyad_sweep *sweep, uint32_t node)
     if (!is_filled(old) && !is_filled(x))
         return PYAD_OK;
     PYAD_TRY(hand_on(sweep, node, old, slot));
-    return tape->op[node] == PYAD_KERNEL_ASSIGN ? write_part_forward(sweep, node, slot, x)
+    return tape->op[node] == PYAD_KERNEL_ASSIGN ? write_subview_forward(sweep, node, slot, x)
                                                 : write_places_forward(sweep, node, slot, x);
 }
 
 /* ---- on the tape ---- */
-
-static pyad_status zeros_like(pyad_sweep *sweep, uint32_t like, uint32_t *node)
-{
-    pyad_tape *tape = sweep->recorder.tape;
-    const pyad_layout *layout = tape->value[like].layout;
-    int64_t shape[1 + PYAD_MAX_NDIM] = {layout->ndim};
-    memcpy(shape + 1, pyad_shape(layout), (size_t)layout->ndim * sizeof *shape);
-    PYAD_TRY(pyad_tape_number(tape, 0.0, layout->dtype, node));
-    return pyad_record(&sweep->recorder, PYAD_KERNEL_BROADCAST, 1, node, shape, node);
-}
 
 /* What has arrived at a read, in the place it was read from and zeros elsewhere. */
 static pyad_status read_backward_recorded(pyad_sweep *sweep, uint32_t node, uint32_t s)
@@ -264,13 +256,13 @@ static pyad_status read_backward_recorded(pyad_sweep *sweep, uint32_t node, uint
     if (repeats[1] != 0)
         PYAD_TRY(pyad_record(&sweep->recorder, PYAD_KERNEL_SUM, 1, &s, repeats, &s));
     uint32_t both[2] = {0, s};
-    PYAD_TRY(zeros_like(sweep, target, &both[0]));
+    PYAD_TRY(pyad_sweep_zeros_node(sweep, target, &both[0]));
     PYAD_TRY(pyad_record(&sweep->recorder, PYAD_KERNEL_ASSIGN, 2, both, params, &s));
     return pyad_sweep_add_node(sweep, target, s);
 }
 
-/* The written part of `s`, in the shape of operand 1 or of one that broadcasting it gives. */
-static pyad_status record_part(pyad_sweep *sweep, uint32_t node, uint32_t s, uint32_t *out)
+/* The written subview of `s`, in the shape of operand 1 or of one that broadcasting it gives. */
+static pyad_status record_subview(pyad_sweep *sweep, uint32_t node, uint32_t s, uint32_t *out)
 {
     pyad_tape *tape = sweep->recorder.tape;
     if (tape->op[node] == PYAD_KERNEL_ASSIGN)
@@ -282,7 +274,7 @@ static pyad_status record_part(pyad_sweep *sweep, uint32_t node, uint32_t s, uin
     return pyad_record(&sweep->recorder, PYAD_KERNEL_TAKE, 2, both, none, out);
 }
 
-/* `into` with the part that `node` wrote replaced by `x`. */
+/* `into` with the subview that `node` wrote replaced by `x`. */
 static pyad_status record_replaced(pyad_sweep *sweep, uint32_t node, uint32_t into, uint32_t x, uint32_t *out)
 {
     pyad_tape *tape = sweep->recorder.tape;
@@ -299,7 +291,7 @@ static pyad_status write_backward_recorded(pyad_sweep *sweep, uint32_t node, uin
     uint32_t found;
     uint32_t zero;
     if (pyad_sweep_slot(sweep, written) != NULL) {
-        PYAD_TRY(record_part(sweep, node, s, &found));
+        PYAD_TRY(record_subview(sweep, node, s, &found));
         PYAD_TRY(pyad_sweep_add_node(sweep, written, found));
     }
     if (pyad_sweep_slot(sweep, old) == NULL)
@@ -330,7 +322,7 @@ static pyad_status forward_recorded(pyad_sweep *sweep, uint32_t node)
     if (is_filled(from))
         into = from->node;
     else
-        PYAD_TRY(zeros_like(sweep, first, &into));
+        PYAD_TRY(pyad_sweep_zeros_node(sweep, first, &into));
     if (is_filled(x))
         given = x->node;
     else
@@ -341,7 +333,7 @@ static pyad_status forward_recorded(pyad_sweep *sweep, uint32_t node)
 
 /* ---- both ---- */
 
-pyad_status pyad_apply_part_backward(pyad_sweep *sweep, uint32_t node, pyad_slot *slot)
+pyad_status pyad_apply_indexing_backward(pyad_sweep *sweep, uint32_t node, pyad_slot *slot)
 {
     const pyad_tape *tape = sweep->recorder.tape;
     int op = tape->op[node];
@@ -352,12 +344,12 @@ pyad_status pyad_apply_part_backward(pyad_sweep *sweep, uint32_t node, pyad_slot
     if (read)
         return read_backward(sweep, node, slot);
     PYAD_TRY(pyad_accum_own(&sweep->accum, slot, pyad_sweep_layout(sweep, node)));
-    PYAD_TRY(op == PYAD_KERNEL_ASSIGN ? write_part_backward(sweep, node, slot)
+    PYAD_TRY(op == PYAD_KERNEL_ASSIGN ? write_subview_backward(sweep, node, slot)
                                       : write_places_backward(sweep, node, slot));
     return hand_back(sweep, pyad_tape_args(tape, node)[0], slot);
 }
 
-pyad_status pyad_apply_part_forward(pyad_sweep *sweep, uint32_t node)
+pyad_status pyad_apply_indexing_forward(pyad_sweep *sweep, uint32_t node)
 {
     if (sweep->recorded)
         return forward_recorded(sweep, node);

@@ -1,7 +1,6 @@
 /* Going forward through a linear operation: the operation itself on tangents. */
-#include <string.h>
-
 #include "autodiff/apply.h"
+#include "primitives/exec.h"
 
 /* Zeros of the layout's shape: one element that stands for all. */
 static pyad_status make_zeros(pyad_sweep *sweep, const pyad_layout *like, pyad_value *out)
@@ -16,7 +15,7 @@ static pyad_status make_zeros(pyad_sweep *sweep, const pyad_layout *like, pyad_v
     return out->layout != NULL ? PYAD_OK : PYAD_ERR_MEMORY;
 }
 
-static pyad_status self_values(pyad_sweep *sweep, uint32_t node, int from, int to, pyad_value *in)
+static pyad_status jvp_values(pyad_sweep *sweep, uint32_t node, int from, int to, pyad_value *in)
 {
     pyad_tape *tape = sweep->recorder.tape;
     int nargs = tape->nargs[node];
@@ -44,7 +43,7 @@ static pyad_status self_values(pyad_sweep *sweep, uint32_t node, int from, int t
     return status;
 }
 
-static pyad_status self_recorded(pyad_sweep *sweep, uint32_t node, int from, int to, uint32_t *in)
+static pyad_status jvp_recorded(pyad_sweep *sweep, uint32_t node, int from, int to, uint32_t *in)
 {
     pyad_tape *tape = sweep->recorder.tape;
     int nargs = tape->nargs[node];
@@ -57,11 +56,7 @@ static pyad_status self_recorded(pyad_sweep *sweep, uint32_t node, int from, int
         } else if (slot != NULL && slot->state != PYAD_SLOT_EMPTY) {
             in[k] = slot->node;
         } else {
-            const pyad_layout *layout = tape->value[arg].layout;
-            int64_t shape[1 + PYAD_MAX_NDIM] = {layout->ndim};
-            memcpy(shape + 1, pyad_shape(layout), layout->ndim * sizeof *shape);
-            PYAD_TRY(pyad_tape_number(tape, 0.0, layout->dtype, &in[k]));
-            PYAD_TRY(pyad_record(&sweep->recorder, PYAD_KERNEL_BROADCAST, 1, &in[k], shape, &in[k]));
+            PYAD_TRY(pyad_sweep_zeros_node(sweep, arg, &in[k]));
         }
     }
     uint32_t tangent;
@@ -69,17 +64,17 @@ static pyad_status self_recorded(pyad_sweep *sweep, uint32_t node, int from, int
     return pyad_sweep_add_node(sweep, node, tangent);
 }
 
-pyad_status pyad_apply_self(pyad_sweep *sweep, uint32_t node, int from, int to)
+pyad_status pyad_apply_linear_jvp(pyad_sweep *sweep, uint32_t node, int from, int to)
 {
     pyad_mem *mem = sweep->accum.env.mem;
     size_t nargs = sweep->recorder.tape->nargs[node];
     if (sweep->recorded) {
         PYAD_TRY(pyad_mem_grow(mem, (void **)&sweep->nodes, &sweep->node_capacity, nargs, sizeof *sweep->nodes));
-        return self_recorded(sweep, node, from, to, sweep->nodes);
+        return jvp_recorded(sweep, node, from, to, sweep->nodes);
     }
     PYAD_TRY(pyad_mem_grow(mem, (void **)&sweep->regs, &sweep->reg_capacity, nargs, sizeof *sweep->regs));
     pyad_arena_mark mark = pyad_arena_position(&sweep->scratch);
-    pyad_status status = self_values(sweep, node, from, to, sweep->regs);
+    pyad_status status = jvp_values(sweep, node, from, to, sweep->regs);
     pyad_arena_cut(&sweep->scratch, mark);
     return status;
 }

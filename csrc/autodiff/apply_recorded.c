@@ -4,9 +4,9 @@
 #include "autodiff/apply.h"
 
 /* Puts the program's instructions on the tape. Registers hold nodes. */
-static pyad_status record_line(pyad_sweep *sweep, const pyad_application *a, uint32_t *nodes)
+static pyad_status record_instrs(pyad_sweep *sweep, const pyad_application *a, uint32_t *nodes)
 {
-    const pyad_program *p = a->program;
+    const pyad_rule_program *p = a->program;
     pyad_tape *tape = sweep->recorder.tape;
     int fixed = p->input_count + p->const_count;
     for (int k = 0; k < p->input_count; k++)
@@ -35,7 +35,7 @@ static pyad_status record_line(pyad_sweep *sweep, const pyad_application *a, uin
 
 pyad_status pyad_apply_recorded(pyad_sweep *sweep, const pyad_application *a)
 {
-    const pyad_program *p = a->program;
+    const pyad_rule_program *p = a->program;
     size_t widest = 0;
     for (int i = 0; i < p->instr_count; i++)
         widest = p->instrs[i].nargs > widest ? p->instrs[i].nargs : widest;
@@ -47,5 +47,5 @@ pyad_status pyad_apply_recorded(pyad_sweep *sweep, const pyad_application *a)
     size_t count = (size_t)(p->input_count + p->const_count + p->instr_count) + widest;
     PYAD_TRY(pyad_mem_grow(sweep->accum.env.mem, (void **)&sweep->nodes, &sweep->node_capacity, count,
                            sizeof *sweep->nodes));
-    return record_line(sweep, a, sweep->nodes);
+    return record_instrs(sweep, a, sweep->nodes);
 }

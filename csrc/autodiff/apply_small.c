@@ -1,4 +1,4 @@
-/* Applying a rule to few elements: no broadcasting, no sums, no blocks. */
+/* Applying rules to few elements: nothing is broadcast, summed or cut into blocks. */
 #include <string.h>
 
 #include "autodiff/apply.h"
@@ -19,7 +19,7 @@ static bool fits(const pyad_layout *layout, const pyad_layout *shape)
 
 bool pyad_apply_is_small(const pyad_sweep *sweep, const pyad_application *a)
 {
-    const pyad_program *p = a->program;
+    const pyad_rule_program *p = a->program;
     const pyad_layout *shape = pyad_sweep_layout(sweep, a->node);
     if (pyad_dtype_is_complex(shape->dtype) || (p->steps == NULL && p->instr_count > 0) || !shape->contiguous ||
         shape->size == 0)
@@ -41,7 +41,7 @@ bool pyad_apply_is_small(const pyad_sweep *sweep, const pyad_application *a)
 /* Where the inputs that are read stand in memory. */
 static pyad_status point_at_inputs(pyad_sweep *sweep, const pyad_application *a, small_run *run)
 {
-    const pyad_program *p = a->program;
+    const pyad_rule_program *p = a->program;
     const pyad_tape *tape = sweep->recorder.tape;
     int last = p->input_count - 1;
     for (int k = 0; k < last; k++) {
@@ -69,8 +69,8 @@ static pyad_status land_small(pyad_sweep *sweep, uint32_t target, const void *fr
     const pyad_layout *layout = pyad_sweep_layout(sweep, target);
     bool wide = layout->dtype == PYAD_F64;
     if (slot->state == PYAD_SLOT_BORROWED || (one && layout->size > 1)) {
-        const pyad_layout *part = one ? pyad_layout_scalar(layout->dtype) : layout;
-        return pyad_accum_add(&sweep->accum, slot, layout, (pyad_value){part, (void *)(uintptr_t)from, NULL}, false);
+        const pyad_layout *element = one ? pyad_layout_scalar(layout->dtype) : layout;
+        return pyad_accum_add(&sweep->accum, slot, layout, (pyad_value){element, (void *)(uintptr_t)from, NULL}, false);
     }
     if (slot->state == PYAD_SLOT_EMPTY) {
         PYAD_TRY(pyad_accum_alloc(&sweep->accum, layout, &slot->value));
@@ -88,7 +88,7 @@ static pyad_status land_small(pyad_sweep *sweep, uint32_t target, const void *fr
 
 pyad_status pyad_apply_small(pyad_sweep *sweep, const pyad_application *a)
 {
-    const pyad_program *p = a->program;
+    const pyad_rule_program *p = a->program;
     const pyad_isa_table *isa = pyad_isa();
     _Alignas(64) int64_t cells[SMALL_CELLS];
     small_run run;

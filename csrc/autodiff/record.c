@@ -1,7 +1,12 @@
-/* Recording. */
+/* Recording: instructions are put on the tape and run. */
 #include "autodiff/record.h"
 
 #include <string.h>
+
+#include "primitives/exec.h"
+#include "primitives/infer.h"
+#include "primitives/info.h"
+#include "primitives/values.h"
 
 enum { FEW = 8 };
 
@@ -106,16 +111,16 @@ static pyad_status push(const pyad_recorder *r, int op, uint16_t flags, int narg
     return PYAD_OK;
 }
 
-/* A view over memory that is written again and again: a small part is copied, or the next write would have to copy the
+/* A view over memory that is written again and again: a small view is copied, or the next write would have to copy the
  * whole. One that is most of the array stays a view, and the copy costs no more than it. */
-static pyad_status settle_view(const pyad_env *env, pyad_tape *tape, int op, uint32_t of, pyad_value *value,
-                               uint16_t *flags)
+static pyad_status copy_small_view(const pyad_env *env, pyad_tape *tape, int op, uint32_t of, pyad_value *value,
+                                   uint16_t *flags)
 {
-    bool part = op == PYAD_KERNEL_SLICE || op == PYAD_KERNEL_STRIDED_VIEW;
+    bool is_view = op == PYAD_KERNEL_SLICE || op == PYAD_KERNEL_STRIDED_VIEW;
     bool written = tape->flags[of] & PYAD_NODE_MUTABLE;
-    if (part && (written ? 2 * value->layout->size <= tape->value[of].layout->size : value->layout->ndim == 0)) {
+    if (is_view && (written ? 2 * value->layout->size <= tape->value[of].layout->size : value->layout->ndim == 0)) {
         pyad_value view = *value;
-        pyad_status status = pyad_exec_copy(env, &view, value);
+        pyad_status status = pyad_value_copy(env, &view, value);
         if (view.buffer != NULL)
             pyad_buffer_release(tape->mem, view.buffer);
         return status;
@@ -139,7 +144,7 @@ static pyad_status record_gathered(const pyad_recorder *r, int op, int nargs, co
         const pyad_env env = {tape->mem, &tape->arena, r->message};
         PYAD_TRY(pyad_exec(&env, op, kept, nargs, g->values, &value));
         if (pyad_kernel_is_view(op) && pyad_shares_memory(op, g->values[0].layout, value.layout))
-            PYAD_TRY(settle_view(&env, tape, op, args[0], &value, &flags));
+            PYAD_TRY(copy_small_view(&env, tape, op, args[0], &value, &flags));
     }
     pyad_status status = push(r, op, flags, nargs, args, kept, value, g->ptrs, node);
     if (status != PYAD_OK && value.buffer != NULL)
@@ -192,7 +197,7 @@ static pyad_status record_simple(const pyad_recorder *r, int op, int nargs, cons
     pyad_tape *tape = r->tape;
     const pyad_env env = {tape->mem, &tape->arena, r->message};
     pyad_value value;
-    PYAD_TRY(pyad_exec_alloc(&env, layout, &value));
+    PYAD_TRY(pyad_value_alloc(&env, layout, &value));
     int wide = layout->dtype == PYAD_F64;
     const void *in[2] = {tape->value[args[0]].data, nargs > 1 ? tape->value[args[1]].data : NULL};
     if (layout->size > 0)

@@ -1,9 +1,9 @@
-/* Recording: an instruction is run as it is put on the tape. */
+/* Recording: an instruction is put on the tape and run at once. */
 #ifndef PYAD_RECORD_H
 #define PYAD_RECORD_H
 
 #include "autodiff/rule.h"
-#include "primitives/exec.h"
+#include "primitives/list.h"
 
 typedef struct pyad_recorder {
     pyad_tape *tape;
@@ -25,7 +25,7 @@ pyad_status pyad_record_same(const pyad_recorder *recorder, uint32_t of, uint32_
 
 /* A copy of static parameters (or NULL) in the tape's arena. */
 pyad_status pyad_record_params(pyad_tape *tape, const int64_t *params, const int64_t **kept);
-/* A write (ASSIGN or ASSIGN_AT; record_write.c): as pyad_record, but done in the memory of operand 0 where nobody else
+/* A write (ASSIGN or ASSIGN_AT; record_assign.c): as pyad_record, but done in the memory of operand 0 where nobody else
  * needs what is there. That operand's handles are stale then. */
 pyad_status pyad_record_write(const pyad_recorder *recorder, int op, int nargs, const uint32_t *args,
                               const int64_t *params, uint32_t *node);

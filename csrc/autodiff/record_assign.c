@@ -3,6 +3,10 @@
 
 #include "autodiff/record.h"
 #include "kernels/kernels.h"
+#include "primitives/exec_assign.h"
+#include "primitives/infer.h"
+#include "primitives/info.h"
+#include "primitives/values.h"
 
 /* Whether the value of operand 0 may be written over. Only what a write has made is: it is known to have memory of its
  * own, and the first write of an array costs no more than making the array did. */
@@ -37,13 +41,13 @@ static pyad_status check_write(const pyad_env *env, int op, const int64_t *param
     return *out != NULL ? PYAD_OK : PYAD_ERR_MEMORY;
 }
 
-/* A copy of operand 0 with the part replaced. */
+/* Makes a copy of operand 0 in which the strided view is replaced. */
 static pyad_status write_to_copy(const pyad_env *env, int op, const int64_t *params, const pyad_value *in,
                                  const pyad_layout *layout, pyad_value *out)
 {
-    PYAD_TRY(pyad_exec_alloc(env, layout, out));
+    PYAD_TRY(pyad_value_alloc(env, layout, out));
     pyad_copy(pyad_value_view(out), pyad_value_view(&in[0]));
-    pyad_status status = pyad_exec_write(env, op, params != NULL ? params + 1 : NULL, in, pyad_value_view(out));
+    pyad_status status = pyad_exec_assign(env, op, params != NULL ? params + 1 : NULL, in, pyad_value_view(out));
     if (status != PYAD_OK && out->buffer != NULL)
         pyad_buffer_release(env->mem, out->buffer);
     return status;
@@ -71,7 +75,7 @@ pyad_status pyad_record_write(const pyad_recorder *recorder, int op, int nargs, 
     PYAD_TRY(check_write(&env, op, params, nargs, in, &layout));
     uint16_t flags = PYAD_NODE_MUTABLE | (constant ? PYAD_NODE_CONST : 0);
     if (may_overwrite(tape, nargs, args)) {
-        PYAD_TRY(pyad_exec_write(&env, op, params != NULL ? params + 1 : NULL, in, pyad_value_view(&in[0])));
+        PYAD_TRY(pyad_exec_assign(&env, op, params != NULL ? params + 1 : NULL, in, pyad_value_view(&in[0])));
         value = pyad_tape_take_value(tape, args[0]);
         flags |= PYAD_NODE_MOVED;
     } else {
@@ -112,7 +116,7 @@ pyad_status pyad_record_item(const pyad_recorder *recorder, uint32_t of, int cou
     size_t item = pyad_dtype_size(layout->dtype);
     PYAD_TRY(pyad_tape_reserve(tape, 1));
     PYAD_TRY(pyad_record_params(tape, params, &kept));
-    PYAD_TRY(pyad_exec_alloc(&env, pyad_layout_scalar(layout->dtype), &value));
+    PYAD_TRY(pyad_value_alloc(&env, pyad_layout_scalar(layout->dtype), &value));
     memcpy(value.data, (const char *)tape->value[of].data + at * (int64_t)item, item);
     uint16_t flags = tape->flags[of] & PYAD_NODE_CONST;
     *node = pyad_tape_push(tape, PYAD_KERNEL_SLICE, flags, 1, &of, kept, value);

@@ -1,12 +1,12 @@
-/* Programs and rules: derivative rules as data.
+/* Rules: derivatives as data, which are rule programs.
  *
  * A rule is written in Python with pyad's own operations. It is recorded once, on placeholders, on a tape that keeps
- * layouts only; that tape becomes a program: a straight line of instructions over registers. Registers are the inputs,
+ * layouts only; that tape becomes a rule program: a sequence of instructions over registers. Registers are the inputs,
  * then the constants, then one per instruction. The inputs of a rule's program are the operation's operands, its
  * result, and the seed: the cotangent of the result (or, going forward, the tangent of one operand). Output k is the
  * contribution to operand k (or of it). What the wanted outputs read is all that the tape must keep. */
-#ifndef PYAD_PROGRAM_H
-#define PYAD_PROGRAM_H
+#ifndef PYAD_RULE_H
+#define PYAD_RULE_H
 
 #include "kernels/elementwise.h"
 #include "tape/tape.h"
@@ -21,7 +21,7 @@ typedef struct pyad_instr {
     const int64_t *params;
 } pyad_instr;
 
-typedef struct pyad_program {
+typedef struct pyad_rule_program {
     int input_count;
     int const_count;
     int instr_count;
@@ -32,26 +32,19 @@ typedef struct pyad_program {
     const int32_t *outputs;  /* register, or -1 where there is no derivative */
     const uint64_t *reads;   /* per input: the outputs that read its value */
     const pyad_elementwise_step *steps;  /* for an element-wise program, else NULL */
-} pyad_program;
+} pyad_rule_program;
 
 static inline uint64_t pyad_output_bit(int output)
 {
     return (uint64_t)1 << (output < 63 ? output : 63);
 }
 
-/* How the forward direction of an operation follows. */
-typedef enum pyad_forward {
-    PYAD_FORWARD_SAME,    /* element-wise: the same program, seeded with a tangent */
-    PYAD_FORWARD_LINEAR,  /* linear in each operand: the operation itself, with the tangent in its place */
-    PYAD_FORWARD_JOINT,   /* linear in all operands together: the operation itself on all tangents */
-    PYAD_FORWARD_OWN      /* a program of its own */
-} pyad_forward;
-
 enum { PYAD_OWN_FORWARD_MOST = 3 };
 
 typedef struct pyad_rule {
-    const pyad_program *backward;  /* NULL: only Python can run this rule */
-    const pyad_program *own_forward[PYAD_OWN_FORWARD_MOST]; /* one per operand, whose output of that number it gives */
+    const pyad_rule_program *backward;  /* NULL: only Python can run this rule */
+    const pyad_rule_program
+        *own_forward[PYAD_OWN_FORWARD_MOST]; /* one per operand, whose output of that number it gives */
     pyad_forward forward;
     const int64_t *key; /* NULL for an element-wise rule */
     uint64_t hash;
@@ -88,15 +81,16 @@ static inline const pyad_rule *pyad_rules_get(const pyad_rules *rules, uint32_t 
 }
 
 /* What a recording gave: nodes of an abstract tape. */
-typedef struct pyad_recording {
+typedef struct pyad_rule_recording {
     const pyad_tape *tape;
     int input_count; /* the first nodes of the tape */
     int output_count;
     const int64_t *outputs; /* node, or -1 */
-} pyad_recording;
+} pyad_rule_recording;
 
 /* The program of a recording, in the rules' arena. *out is NULL when the recording holds a node only Python can run. */
-pyad_status pyad_program_build(pyad_rules *rules, const pyad_recording *recording, const pyad_program **out);
+pyad_status pyad_rule_program_build(pyad_rules *rules, const pyad_rule_recording *recording,
+                                    const pyad_rule_program **out);
 
 /* Notes on the tape what the rule of `node`, if it is known, can read in a sweep; everything if it is not. */
 void pyad_rules_save(const pyad_rules *rules, pyad_tape *tape, uint32_t node);

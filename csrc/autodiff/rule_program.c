@@ -1,19 +1,19 @@
-/* Building programs from recordings. */
+/* Building rule programs from recordings. */
 #include "autodiff/rule.h"
 
 #include <string.h>
 
 #include "kernels/kernels.h"
-#include "primitives/exec.h"
+#include "primitives/info.h"
 
 /* What building needs while it goes: a register per node, and for each node which outputs want it. */
 typedef struct builder {
-    const pyad_recording *recording;
+    const pyad_rule_recording *recording;
     const pyad_tape *tape;
     pyad_arena *arena;
     uint64_t *wanted;   /* per node */
     uint32_t *reg;      /* per node */
-    pyad_program *program;
+    pyad_rule_program *program;
     uint32_t arg_count;
 } builder;
 
@@ -25,7 +25,7 @@ static bool is_const_leaf(const pyad_tape *tape, uint32_t node)
 /* Marks, from the outputs back, what each of them needs. */
 static void mark_wanted(builder *b)
 {
-    const pyad_recording *r = b->recording;
+    const pyad_rule_recording *r = b->recording;
     for (int k = 0; k < r->output_count; k++) {
         if (r->outputs[k] >= 0)
             b->wanted[r->outputs[k]] |= pyad_output_bit(k);
@@ -39,7 +39,7 @@ static void mark_wanted(builder *b)
 /* Gives every wanted node its register, and counts. */
 static void number_registers(builder *b)
 {
-    pyad_program *p = b->program;
+    pyad_rule_program *p = b->program;
     uint32_t inputs = (uint32_t)p->input_count;
     for (uint32_t node = 0; node < inputs; node++)
         b->reg[node] = node;
@@ -133,7 +133,7 @@ static void fill_outputs(builder *b, int32_t *outputs, uint64_t *reads, pyad_ins
 /* The steps of a program of loops only, or NULL where an instruction is something else or there are too many. */
 static const pyad_elementwise_step *make_steps(const builder *b)
 {
-    const pyad_program *p = b->program;
+    const pyad_rule_program *p = b->program;
     int registers = p->input_count + p->const_count + p->instr_count;
     if (p->instr_count == 0 || registers > PYAD_ELEMENTWISE_REGISTERS)
         return NULL;
@@ -171,7 +171,7 @@ static bool needs_python(const builder *b)
 
 static pyad_status fill_program(builder *b)
 {
-    pyad_program *p = b->program;
+    pyad_rule_program *p = b->program;
     number_registers(b);
     pyad_instr *instrs = pyad_arena_alloc(b->arena, (size_t)p->instr_count * sizeof *instrs);
     uint32_t *args = pyad_arena_alloc(b->arena, b->arg_count * sizeof *args);
@@ -191,7 +191,8 @@ static pyad_status fill_program(builder *b)
     return PYAD_OK;
 }
 
-pyad_status pyad_program_build(pyad_rules *rules, const pyad_recording *recording, const pyad_program **out)
+pyad_status pyad_rule_program_build(pyad_rules *rules, const pyad_rule_recording *recording,
+                                    const pyad_rule_program **out)
 {
     const pyad_tape *tape = recording->tape;
     size_t wanted_bytes = (size_t)tape->count * sizeof(uint64_t);
@@ -203,7 +204,7 @@ pyad_status pyad_program_build(pyad_rules *rules, const pyad_recording *recordin
     b.reg = pyad_mem_calloc(rules->mem, reg_bytes);
     b.program = pyad_arena_alloc(b.arena, sizeof *b.program);
     if (b.wanted != NULL && b.reg != NULL && b.program != NULL) {
-        *b.program = (pyad_program){
+        *b.program = (pyad_rule_program){
             .input_count = recording->input_count,
             .output_count = recording->output_count,
         };

@@ -1,8 +1,8 @@
-/* The table of rules, and what a rule makes the tape keep. */
+/* The table in which rules are found, and what a rule makes the tape keep. */
 #include <string.h>
 
 #include "autodiff/rule.h"
-#include "primitives/exec.h"
+#include "primitives/info.h"
 
 void pyad_rules_init(pyad_rules *rules, pyad_mem *mem)
 {
@@ -192,7 +192,7 @@ static uint64_t wanted_bits(const pyad_tape *tape, uint32_t node)
     return wanted;
 }
 
-static void save_reads(pyad_tape *tape, uint32_t node, const pyad_program *program, uint64_t wanted)
+static void save_reads(pyad_tape *tape, uint32_t node, const pyad_rule_program *program, uint64_t wanted)
 {
     int nargs = tape->nargs[node];
     const uint32_t *args = pyad_tape_args(tape, node);
@@ -228,7 +228,7 @@ void pyad_rules_save(const pyad_rules *rules, pyad_tape *tape, uint32_t node)
     if (id == PYAD_RULE_NONE || tape->op[node] == PYAD_KERNEL_ALIAS)
         return;
     if (pyad_kernel_is_indexing(tape->op[node])) {
-        /* Where single elements were written is all that the rules of parts read. */
+        /* Where single elements were written is all that the rules of indexing read. */
         if (tape->op[node] == PYAD_KERNEL_ASSIGN_AT)
             pyad_tape_save(tape, pyad_tape_args(tape, node)[2], node);
         return;

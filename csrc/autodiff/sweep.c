@@ -1,10 +1,11 @@
-/* Sweeps. */
+/* The driver of sweeps: it goes through the nodes in their order and has the rule of each applied. */
 #include "autodiff/sweep.h"
 
 #include <string.h>
 
 #include "autodiff/apply.h"
 #include "kernels/kernels.h"
+#include "primitives/info.h"
 
 static void start_accum(pyad_sweep *sweep)
 {
@@ -52,6 +53,20 @@ static pyad_status ask_python(pyad_sweep *sweep, pyad_call call, uint32_t node)
     return PYAD_CALL_PYTHON;
 }
 
+/* The number of the rule of a node, for which Python is asked where it is not known. */
+static pyad_status find_rule(pyad_sweep *sweep, uint32_t node, uint32_t *id)
+{
+    pyad_tape *tape = sweep->recorder.tape;
+    if (tape->rule[node] == PYAD_RULE_UNRESOLVED) {
+        /* It may have become known after the node was recorded. */
+        PYAD_TRY(pyad_rules_resolve(sweep->recorder.rules, tape, node));
+        if (tape->rule[node] == PYAD_RULE_UNRESOLVED)
+            return ask_python(sweep, PYAD_CALL_RULE, node);
+    }
+    *id = tape->rule[node];
+    return PYAD_OK;
+}
+
 /* The operands of `node` that this sweep is about (and, going forward, that have a tangent), as output bits. */
 static uint64_t wanted_operands(pyad_sweep *sweep, uint32_t node)
 {
@@ -88,21 +103,16 @@ static pyad_status apply_alias(pyad_sweep *sweep, uint32_t from, uint32_t to)
 static pyad_status backward_node(pyad_sweep *sweep, uint32_t node, pyad_slot *slot)
 {
     pyad_tape *tape = sweep->recorder.tape;
-    uint32_t id = tape->rule[node];
+    uint32_t id;
     if (tape->op[node] == PYAD_KERNEL_ALIAS)
         return apply_alias(sweep, node, pyad_tape_args(tape, node)[0]);
     if (pyad_kernel_is_indexing(tape->op[node]))
-        return pyad_apply_part_backward(sweep, node, slot);
-    if (id == PYAD_RULE_NONE)
+        return pyad_apply_indexing_backward(sweep, node, slot);
+    if (tape->rule[node] == PYAD_RULE_NONE)
         return PYAD_OK;
-    if (id == PYAD_RULE_UNRESOLVED) {
-        /* The rule may have become known after the node was recorded. */
-        PYAD_TRY(pyad_rules_resolve(sweep->recorder.rules, tape, node));
-        id = tape->rule[node];
-        if (id == PYAD_RULE_UNRESOLVED)
-            return ask_python(sweep, PYAD_CALL_RULE, node);
-    }
-    const pyad_program *program = id == PYAD_RULE_PYTHON ? NULL : pyad_rules_get(sweep->recorder.rules, id)->backward;
+    PYAD_TRY(find_rule(sweep, node, &id));
+    const pyad_rule_program *program =
+        id == PYAD_RULE_PYTHON ? NULL : pyad_rules_get(sweep->recorder.rules, id)->backward;
     if (program == NULL)
         return ask_python(sweep, PYAD_CALL_BACKWARD, node);
     const uint32_t *targets = pyad_tape_args(tape, node);
@@ -137,7 +147,7 @@ static void leave_backward(pyad_sweep *sweep, uint32_t node, pyad_slot *slot)
 
 /* ---- forward ---- */
 
-static pyad_status forward_program(pyad_sweep *sweep, uint32_t node, const pyad_program *program, int operand)
+static pyad_status forward_program(pyad_sweep *sweep, uint32_t node, const pyad_rule_program *program, int operand)
 {
     pyad_tape *tape = sweep->recorder.tape;
     int nargs = tape->nargs[node];
@@ -165,7 +175,7 @@ static pyad_status forward_each(pyad_sweep *sweep, uint32_t node, const pyad_rul
         if (!(want & pyad_output_bit(k)))
             continue;
         if (rule->forward == PYAD_FORWARD_LINEAR)
-            PYAD_TRY(pyad_apply_self(sweep, node, k, k + 1));
+            PYAD_TRY(pyad_apply_linear_jvp(sweep, node, k, k + 1));
         else
             PYAD_TRY(forward_program(sweep, node,
                                      rule->forward == PYAD_FORWARD_OWN ? rule->own_forward[k] : rule->backward, k));
@@ -176,25 +186,19 @@ static pyad_status forward_each(pyad_sweep *sweep, uint32_t node, const pyad_rul
 static pyad_status forward_node(pyad_sweep *sweep, uint32_t node)
 {
     pyad_tape *tape = sweep->recorder.tape;
-    uint32_t id = tape->rule[node];
+    uint32_t id;
     if (tape->op[node] == PYAD_KERNEL_ALIAS)
         return apply_alias(sweep, pyad_tape_args(tape, node)[0], node);
     if (pyad_kernel_is_indexing(tape->op[node]))
-        return pyad_apply_part_forward(sweep, node);
-    if (id == PYAD_RULE_NONE || wanted_operands(sweep, node) == 0)
+        return pyad_apply_indexing_forward(sweep, node);
+    if (tape->rule[node] == PYAD_RULE_NONE || wanted_operands(sweep, node) == 0)
         return PYAD_OK;
-    if (id == PYAD_RULE_UNRESOLVED) {
-        /* The rule may have become known after the node was recorded. */
-        PYAD_TRY(pyad_rules_resolve(sweep->recorder.rules, tape, node));
-        id = tape->rule[node];
-        if (id == PYAD_RULE_UNRESOLVED)
-            return ask_python(sweep, PYAD_CALL_RULE, node);
-    }
+    PYAD_TRY(find_rule(sweep, node, &id));
     const pyad_rule *rule = id == PYAD_RULE_PYTHON ? NULL : pyad_rules_get(sweep->recorder.rules, id);
     if (rule == NULL || rule->backward == NULL)
         return ask_python(sweep, PYAD_CALL_FORWARD, node);
     if (rule->forward == PYAD_FORWARD_JOINT)
-        return pyad_apply_self(sweep, node, 0, tape->nargs[node]);
+        return pyad_apply_linear_jvp(sweep, node, 0, tape->nargs[node]);
     return forward_each(sweep, node, rule);
 }
 

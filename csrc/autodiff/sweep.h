@@ -1,9 +1,12 @@
 /* Sweeps: backward and forward over a tape.
  *
+ * The folder autodiff knows the tape: it records instructions on it, keeps the rules of their derivatives, and applies these
+ * in sweeps. It must not know graphs and compiled programs, which lie beside it, nor the calls of pyad.h.
+ *
  * A sweep goes through what lies between outputs and inputs, in order, and applies each node's rule. Where no higher
  * derivative is asked for, the rules' programs run on plain values and their intermediate results are gone at once.
  * Where one is asked for (`recorded`), the same programs are put on the tape instruction by instruction, so that they can
- * be differentiated in turn. When something only Python can do comes up, the sweep answers PYAD_CALL_PYTHON and says
+ * be differentiated in turn. When something only Python can do comes up, the sweep returns PYAD_CALL_PYTHON and says
  * what; it goes on from there when it is run again. */
 #ifndef PYAD_SWEEP_H
 #define PYAD_SWEEP_H

@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "kernels/kernels.h"
+#include "primitives/info.h"
+#include "primitives/values.h"
 
 void pyad_sweep_init(pyad_sweep *sweep, pyad_mem *mem)
 {
@@ -81,68 +83,68 @@ pyad_status pyad_sweep_check_read(pyad_sweep *sweep, uint32_t node, uint32_t rea
 
 /* ---- adding to slots ---- */
 
-/* The axes (as bits) along which `part` has to be summed to get the shape of `target`. */
-static uint32_t summed_axes(const pyad_layout *target, const pyad_layout *part)
+/* The axes (as bits) along which `addend` has to be summed to get the shape of `target`. */
+static uint32_t summed_axes(const pyad_layout *target, const pyad_layout *addend)
 {
     uint32_t axes = 0;
-    int extra = part->ndim - target->ndim;
-    for (int d = 0; d < part->ndim; d++) {
-        bool kept = d >= extra && pyad_shape(target)[d - extra] == pyad_shape(part)[d];
+    int extra = addend->ndim - target->ndim;
+    for (int d = 0; d < addend->ndim; d++) {
+        bool kept = d >= extra && pyad_shape(target)[d - extra] == pyad_shape(addend)[d];
         axes |= kept ? 0 : (uint32_t)1 << d;
     }
     return axes;
 }
 
-static bool is_wider(const pyad_layout *target, const pyad_layout *part)
+static bool is_wider(const pyad_layout *target, const pyad_layout *addend)
 {
     int64_t shape[PYAD_MAX_NDIM] = {0};
     int ndim;
-    const pyad_layout *both[2] = {target, part};
-    return target->ndim > part->ndim || (pyad_broadcast_shapes(2, both, shape, &ndim) && ndim == target->ndim &&
-                                         memcmp(shape, pyad_shape(target), (size_t)ndim * sizeof *shape) == 0);
+    const pyad_layout *both[2] = {target, addend};
+    return target->ndim > addend->ndim || (pyad_broadcast_shapes(2, both, shape, &ndim) && ndim == target->ndim &&
+                                           memcmp(shape, pyad_shape(target), (size_t)ndim * sizeof *shape) == 0);
 }
 
 /* The node with the target's shape: as it is, summed, or broadcast. */
-static pyad_status fit_node(pyad_sweep *sweep, uint32_t target, uint32_t *part)
+static pyad_status fit_node(pyad_sweep *sweep, uint32_t target, uint32_t *addend)
 {
     const pyad_layout *want = pyad_sweep_layout(sweep, target);
-    const pyad_layout *have = pyad_sweep_layout(sweep, *part);
+    const pyad_layout *have = pyad_sweep_layout(sweep, *addend);
     if (pyad_same_shape(want, have))
         return PYAD_OK;
     int64_t shape[1 + PYAD_MAX_NDIM] = {want->ndim};
     memcpy(shape + 1, pyad_shape(want), (size_t)want->ndim * sizeof *shape);
     if (is_wider(want, have))
-        return pyad_record(&sweep->recorder, PYAD_KERNEL_BROADCAST, 1, part, shape, part);
+        return pyad_record(&sweep->recorder, PYAD_KERNEL_BROADCAST, 1, addend, shape, addend);
     int64_t reduction[3] = {2, summed_axes(want, have), 0};
-    PYAD_TRY(pyad_record(&sweep->recorder, PYAD_KERNEL_SUM, 1, part, reduction, part));
+    PYAD_TRY(pyad_record(&sweep->recorder, PYAD_KERNEL_SUM, 1, addend, reduction, addend));
     want = pyad_sweep_layout(sweep, target);
-    if (pyad_same_shape(want, pyad_sweep_layout(sweep, *part)))
+    if (pyad_same_shape(want, pyad_sweep_layout(sweep, *addend)))
         return PYAD_OK;
-    return pyad_record(&sweep->recorder, PYAD_KERNEL_RESHAPE, 1, part, shape, part);
+    return pyad_record(&sweep->recorder, PYAD_KERNEL_RESHAPE, 1, addend, shape, addend);
 }
 
-pyad_status pyad_sweep_add_node(pyad_sweep *sweep, uint32_t target, uint32_t part)
+pyad_status pyad_sweep_add_node(pyad_sweep *sweep, uint32_t target, uint32_t addend)
 {
     pyad_slot *slot = pyad_sweep_slot(sweep, target);
-    PYAD_TRY(fit_node(sweep, target, &part));
+    PYAD_TRY(fit_node(sweep, target, &addend));
     if (slot->state == PYAD_SLOT_EMPTY) {
         slot->state = PYAD_SLOT_BORROWED;
-        slot->node = part;
+        slot->node = addend;
         return PYAD_OK;
     }
-    uint32_t both[2] = {slot->node, part};
+    uint32_t both[2] = {slot->node, addend};
     return pyad_record(&sweep->recorder, PYAD_LOOP_ADD, 2, both, NULL, &slot->node);
 }
 
-pyad_status pyad_sweep_add(pyad_sweep *sweep, uint32_t node, uint32_t part)
+pyad_status pyad_sweep_add(pyad_sweep *sweep, uint32_t node, uint32_t addend)
 {
     pyad_tape *tape = sweep->recorder.tape;
     pyad_slot *slot = pyad_sweep_slot(sweep, node);
     if (slot == NULL)
         return PYAD_OK;
     if (sweep->recorded)
-        return pyad_sweep_add_node(sweep, node, part);
-    return pyad_accum_add(&sweep->accum, slot, tape->value[node].layout, tape->value[part], false);
+        return pyad_sweep_add_node(sweep, node, addend);
+    return pyad_accum_add(&sweep->accum, slot, tape->value[node].layout, tape->value[addend], false);
 }
 
 pyad_status pyad_sweep_node(pyad_sweep *sweep, uint32_t node, bool *there, uint32_t *value)
@@ -158,7 +160,7 @@ pyad_status pyad_sweep_node(pyad_sweep *sweep, uint32_t node, bool *there, uint3
     pyad_value copy = slot->value;
     const pyad_env env = {tape->mem, &tape->arena, sweep->recorder.message};
     if (copy.buffer == NULL) {
-        PYAD_TRY(pyad_exec_copy(&env, &slot->value, &copy));
+        PYAD_TRY(pyad_value_copy(&env, &slot->value, &copy));
     } else {
         /* From now on the tape holds it too. */
         pyad_buffer_retain(copy.buffer);
@@ -171,4 +173,14 @@ pyad_status pyad_sweep_node(pyad_sweep *sweep, uint32_t node, bool *there, uint3
     }
     return pyad_record_value(&sweep->recorder, PYAD_KERNEL_ALIAS, PYAD_NODE_CONST | PYAD_NODE_LEAF, 0, NULL, NULL, copy,
                              value);
+}
+
+pyad_status pyad_sweep_zeros_node(pyad_sweep *sweep, uint32_t like, uint32_t *node)
+{
+    pyad_tape *tape = sweep->recorder.tape;
+    const pyad_layout *layout = tape->value[like].layout;
+    int64_t shape[1 + PYAD_MAX_NDIM] = {layout->ndim};
+    memcpy(shape + 1, pyad_shape(layout), (size_t)layout->ndim * sizeof *shape);
+    PYAD_TRY(pyad_tape_number(tape, 0.0, layout->dtype, node));
+    return pyad_record(&sweep->recorder, PYAD_KERNEL_BROADCAST, 1, node, shape, node);
 }

@@ -7,13 +7,6 @@
 #include "tape/accumulate.h"
 #include "tape/toposort.h"
 
-typedef enum pyad_call {
-    PYAD_CALL_NONE = 0,
-    PYAD_CALL_RULE = 1, /* record the rule of `call_node` */
-    PYAD_CALL_BACKWARD = 2, /* run the rule of `call_node`: give cotangents to its operands */
-    PYAD_CALL_FORWARD = 3 /* run the rule of `call_node`: give a tangent to it */
-} pyad_call;
-
 typedef struct pyad_sweep pyad_sweep;
 
 struct pyad_sweep {
@@ -52,14 +45,16 @@ void pyad_sweep_end(pyad_sweep *sweep);
 void pyad_sweep_renew_positions(pyad_sweep *sweep);
 /* The slot of a node of the sweep, or NULL. */
 pyad_slot *pyad_sweep_slot(pyad_sweep *sweep, uint32_t node);
-/* Adds the value of `part` (a node) to the slot of `node`: seeds before the sweep, and what Python gives during it.
+/* Adds the value of `addend` (a node) to the slot of `node`: seeds before the sweep, and what Python gives during it.
  * Nothing happens where the node is not in the sweep. */
-pyad_status pyad_sweep_add(pyad_sweep *sweep, uint32_t node, uint32_t part);
+pyad_status pyad_sweep_add(pyad_sweep *sweep, uint32_t node, uint32_t addend);
 /* Adds a node to the slot of `target` on the tape, summing or widening broadcast axes; for recorded sweeps. */
-pyad_status pyad_sweep_add_node(pyad_sweep *sweep, uint32_t target, uint32_t part);
+pyad_status pyad_sweep_add_node(pyad_sweep *sweep, uint32_t target, uint32_t addend);
 /* Whether the slot of `node` holds something, and the node that is its value (recorded sweeps have one; for others a
  * constant is put on the tape). */
 pyad_status pyad_sweep_node(pyad_sweep *sweep, uint32_t node, bool *there, uint32_t *value);
+/* Puts zeros of the shape and dtype of a node on the tape. */
+pyad_status pyad_sweep_zeros_node(pyad_sweep *sweep, uint32_t like, uint32_t *node);
 /* Whether the value of `read`, which the rule of `node` needs, is still there (PYAD_ERR_STATE) and unchanged
  * (PYAD_ERR_MUTATED). */
 pyad_status pyad_sweep_check_read(pyad_sweep *sweep, uint32_t node, uint32_t read);

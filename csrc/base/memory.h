@@ -1,5 +1,7 @@
 /* Memory: the one place that allocates, through one hook.
  *
+ * The folder base knows memory, threads, and how a failure is passed on. It must not know arrays.
+ *
  * A pyad_mem belongs to one thread. It hands out plain blocks (for columns and tables), reference-counted buffers (for
  * arrays, cached by size when they are freed, since fresh pages cost more than the arithmetic done on them) and arenas
  * (for what lives until a mark is cut). A buffer may outlive its pyad_mem and be released on any thread. */

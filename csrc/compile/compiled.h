@@ -1,5 +1,7 @@
-/* Compiled programs: the way from a tape to what runs, lift, passes, plan, replay, in one place. Files above this one need
- * only know that a program is made of a tape and that instances of it run. */
+/* Compiled programs: the way from a tape to what runs, which is lift, passes, plan and replay, in one place.
+ *
+ * The folder compile knows the four folders in it. It must not know the engine: a program is made of a tape, and instances of
+ * it run without one. */
 #ifndef PYAD_COMPILED_H
 #define PYAD_COMPILED_H
 

@@ -1,4 +1,4 @@
-/* Compiled programs, as the binding sees them. */
+/* Compiled programs as the caller drives them: recording, compiling, inspecting and running. */
 #include "compile/compiled.h"
 #include "engine/engine.h"
 #include "kernels/kernels.h"
@@ -10,7 +10,7 @@ int pyad_record_program(int on)
     pyad_engine *engine = pyad_engine_here();
     if (engine == NULL)
         return PYAD_ERR_STALE;
-    engine->tape.staging = on != 0;
+    engine->tape.recording_program = on != 0;
     engine->guard_count = 0;
     return PYAD_OK;
 }
@@ -18,7 +18,7 @@ int pyad_record_program(int on)
 int pyad_is_recording_program(void)
 {
     pyad_engine *engine = pyad_engine_here();
-    return engine != NULL && engine->tape.staging;
+    return engine != NULL && engine->tape.recording_program;
 }
 
 int pyad_is_symbolic(int64_t handle)
@@ -43,7 +43,7 @@ int pyad_guard(int64_t handle)
     pyad_copy((pyad_view){&flat.layout, copy}, pyad_value_view(value));
     PYAD_TRY(pyad_mem_grow(&engine->mem, (void **)&engine->guards, &engine->guard_capacity, engine->guard_count + 1,
                            sizeof *engine->guards));
-    engine->guards[engine->guard_count++] = (pyad_gsink){.kind = PYAD_G_GUARD, .node = node, .expected = copy};
+    engine->guards[engine->guard_count++] = (pyad_goutput){.kind = PYAD_G_GUARD, .node = node, .expected = copy};
     return PYAD_OK;
 }
 
@@ -56,7 +56,7 @@ int64_t pyad_without_derivative(int64_t of)
         status = pyad_record_same(&engine->recorder, node, &node);
     if (status == PYAD_OK)
         engine->tape.flags[node] |= PYAD_NODE_CONST;
-    return pyad_engine_answer(engine, status, node);
+    return pyad_engine_handle(engine, status, node);
 }
 
 /* ---- making a program ---- */
@@ -64,23 +64,23 @@ int64_t pyad_without_derivative(int64_t of)
 typedef struct taking {
     pyad_engine *engine;
     uint32_t *inputs;
-    pyad_gsink *sinks;
-    int sink_count;
+    pyad_goutput *outputs;
+    int output_count;
 } taking;
 
-static pyad_status take_sinks(taking *t, const pyad_interface *what)
+static pyad_status take_outputs(taking *t, const pyad_interface *what)
 {
     for (size_t k = 0; k < t->engine->guard_count; k++)
-        t->sinks[t->sink_count++] = t->engine->guards[k];
+        t->outputs[t->output_count++] = t->engine->guards[k];
     for (int k = 0; k < what->result_count; k++) {
-        pyad_gsink *sink = &t->sinks[t->sink_count++];
-        *sink = (pyad_gsink){.kind = PYAD_G_RESULT, .number = (uint32_t)k};
-        PYAD_TRY(pyad_engine_node(t->engine, what->results[k], &sink->node));
+        pyad_goutput *output = &t->outputs[t->output_count++];
+        *output = (pyad_goutput){.kind = PYAD_G_RESULT, .number = (uint32_t)k};
+        PYAD_TRY(pyad_engine_node(t->engine, what->results[k], &output->node));
     }
     for (int k = 0; k < what->store_count; k++) {
-        pyad_gsink *sink = &t->sinks[t->sink_count++];
-        *sink = (pyad_gsink){.kind = PYAD_G_STORE, .number = (uint32_t)what->stored[k]};
-        PYAD_TRY(pyad_engine_node(t->engine, what->stores[k], &sink->node));
+        pyad_goutput *output = &t->outputs[t->output_count++];
+        *output = (pyad_goutput){.kind = PYAD_G_STORE, .number = (uint32_t)what->stored[k]};
+        PYAD_TRY(pyad_engine_node(t->engine, what->stores[k], &output->node));
     }
     for (int k = 0; k < what->input_count; k++)
         PYAD_TRY(pyad_engine_node(t->engine, what->inputs[k], &t->inputs[k]));
@@ -105,17 +105,17 @@ pyad_compiled *pyad_compile(const pyad_interface *what)
     if (engine == NULL)
         return NULL;
     taking t = {.engine = engine};
-    size_t sinks = engine->guard_count + (size_t)what->result_count + (size_t)what->store_count;
-    size_t sink_bytes = (sinks + 1) * sizeof *t.sinks;
+    size_t outputs = engine->guard_count + (size_t)what->result_count + (size_t)what->store_count;
+    size_t output_bytes = (outputs + 1) * sizeof *t.outputs;
     size_t input_bytes = ((size_t)what->input_count + 1) * sizeof *t.inputs;
-    t.sinks = pyad_mem_calloc(&engine->mem, sink_bytes);
+    t.outputs = pyad_mem_calloc(&engine->mem, output_bytes);
     t.inputs = pyad_mem_calloc(&engine->mem, input_bytes);
     pyad_compiled *compiled = NULL;
-    if (t.sinks == NULL || t.inputs == NULL)
+    if (t.outputs == NULL || t.inputs == NULL)
         pyad_fail(&engine->message, PYAD_ERR_MEMORY, "out of memory while compiling a program");
-    else if (take_sinks(&t, what) == PYAD_OK)
-        compiled = make(engine, &(pyad_lift){what->input_count, t.inputs, t.sink_count, t.sinks});
-    pyad_mem_free(&engine->mem, t.sinks, sink_bytes);
+    else if (take_outputs(&t, what) == PYAD_OK)
+        compiled = make(engine, &(pyad_lift){what->input_count, t.inputs, t.output_count, t.outputs});
+    pyad_mem_free(&engine->mem, t.outputs, output_bytes);
     pyad_mem_free(&engine->mem, t.inputs, input_bytes);
     return compiled;
 }
@@ -133,10 +133,10 @@ void pyad_compiled_count(const pyad_compiled *c, pyad_compiled_info *info)
         .reused = c->plan.reused,
         .passes = pyad_passes_count(),
     };
-    for (size_t k = 0; k < c->graph.sink_count; k++) {
-        bool is_guard = c->graph.sinks[k].kind == PYAD_G_GUARD;
+    for (size_t k = 0; k < c->graph.output_count; k++) {
+        bool is_guard = c->graph.outputs[k].kind == PYAD_G_GUARD;
         info->guards += is_guard;
-        info->float_guards += is_guard && c->graph.nodes[c->graph.sinks[k].node].layout->dtype >= PYAD_F32;
+        info->float_guards += is_guard && c->graph.nodes[c->graph.outputs[k].node].layout->dtype >= PYAD_F32;
     }
     for (size_t k = 0; k < c->graph.count; k++)
         info->calls += c->graph.nodes[k].kind == PYAD_G_CALL;
@@ -177,13 +177,13 @@ int pyad_compiled_node(const pyad_compiled *c, int optimised, int64_t node, pyad
     return 1;
 }
 
-int pyad_compiled_output(const pyad_compiled *c, int sink, int64_t *node, int *kind, int *number)
+int pyad_compiled_output(const pyad_compiled *c, int output, int64_t *node, int *kind, int *number)
 {
-    if (sink < 0 || sink >= (int)c->graph.sink_count)
+    if (output < 0 || output >= (int)c->graph.output_count)
         return 0;
-    *node = c->graph.sinks[sink].node;
-    *kind = c->graph.sinks[sink].kind;
-    *number = (int)c->graph.sinks[sink].number;
+    *node = c->graph.outputs[output].node;
+    *kind = c->graph.outputs[output].kind;
+    *number = (int)c->graph.outputs[output].number;
     return 1;
 }
 
@@ -202,7 +202,7 @@ int pyad_instance_go(pyad_instance *instance)
 
 int pyad_instance_relax_guard(pyad_instance *instance)
 {
-    return pyad_replay_settle(&instance->replay);
+    return pyad_replay_relax_guard(&instance->replay);
 }
 
 int64_t pyad_instance_stopped(const pyad_instance *instance)
@@ -212,20 +212,6 @@ int64_t pyad_instance_stopped(const pyad_instance *instance)
 
 void *pyad_instance_data(const pyad_instance *instance, int64_t node, pyad_info *info)
 {
-    const pyad_value *value = &instance->replay.values[node];
-    *info = (pyad_info){
-        .dtype = value->layout->dtype,
-        .ndim = value->layout->ndim,
-        .shape = pyad_shape(value->layout),
-        .strides = pyad_strides(value->layout),
-        .data = value->data,
-        .size = value->layout->size,
-        .is_contiguous = value->layout->contiguous,
-    };
-    return value->data;
-}
-
-const char *pyad_instance_message(const pyad_instance *instance)
-{
-    return instance->replay.message.text;
+    *info = pyad_value_info(&instance->replay.values[node]);
+    return info->data;
 }

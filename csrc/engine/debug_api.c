@@ -1,4 +1,6 @@
 /* Counters, and what tests need to make the engine fail. */
+#include "engine/debug_api.h"
+
 #include <string.h>
 
 #include "base/thread_pool.h"
@@ -71,4 +73,15 @@ static pyad_status add_one(void *times, int64_t k)
 int pyad_count_tasks(int64_t count, int64_t *times)
 {
     return pyad_thread_pool_run(add_one, times, count);
+}
+
+const char *pyad_isa_name(void)
+{
+    return pyad_isa()->name;
+}
+
+int64_t pyad_sweep_visited(void)
+{
+    pyad_engine *engine = pyad_engine_here();
+    return engine != NULL && engine->sweep != NULL ? engine->sweep->visited : 0;
 }

@@ -8,6 +8,7 @@
 #include "compile/graph/graph.h"
 #include "kernels/gemm.h"
 #include "kernels/kernels.h"
+#include "primitives/info.h"
 
 static _Thread_local pyad_engine *here;
 
@@ -81,11 +82,6 @@ int pyad_kernel_count(void)
     return PYAD_KERNEL_COUNT;
 }
 
-const char *pyad_kernel_label(int kernel)
-{
-    return pyad_kernel_name(kernel);
-}
-
 int pyad_kernel_find(const char *name)
 {
     for (int kernel = 0; kernel < PYAD_KERNEL_COUNT; kernel++) {
@@ -107,11 +103,6 @@ void pyad_blas_get(pyad_blas_info *out)
 {
     pyad_blas_name name = pyad_blas_in_use();
     *out = (pyad_blas_info){name.function, name.file, name.bits};
-}
-
-const char *pyad_isa_name(void)
-{
-    return pyad_isa()->name;
 }
 
 int pyad_set_num_threads(int64_t count)
@@ -182,7 +173,7 @@ int64_t pyad_engine_failed(pyad_status status)
     return PYAD_FAILED + (int64_t)status;
 }
 
-int64_t pyad_engine_answer(const pyad_engine *engine, pyad_status status, uint32_t node)
+int64_t pyad_engine_handle(const pyad_engine *engine, pyad_status status, uint32_t node)
 {
     if (status != PYAD_OK)
         return pyad_engine_failed(status);
@@ -198,7 +189,7 @@ pyad_status pyad_engine_out_of_memory(pyad_engine *engine)
 }
 
 /* Gives the words to a failure that has none of its own. */
-int pyad_engine_told(pyad_engine *engine, pyad_status status)
+int pyad_engine_explained(pyad_engine *engine, pyad_status status)
 {
     if (status == PYAD_ERR_MEMORY)
         return (int)pyad_engine_out_of_memory(engine);

@@ -1,12 +1,12 @@
-/* The engine: one thread's memory, tape, rules and sweeps, behind the functions of pyad.h. */
+/* The engine: one thread's memory, tape, rules and sweeps.
+ *
+ * The folder engine knows all folders below and implements the functions of pyad.h with them: it turns handles into nodes and
+ * gives failures their words. It must not know Python. */
 #ifndef PYAD_ENGINE_H
 #define PYAD_ENGINE_H
 
 #include "autodiff/sweep.h"
 #include "pyad.h"
-
-/* What a call that answers handles answers on failure, plus the status. */
-#define PYAD_FAILED (PYAD_HANDLE_LARGE + ((int64_t)1 << 61))
 
 struct pyad_engine {
     int64_t fail_after;  /* allocations until one fails; -1 for never */
@@ -17,12 +17,12 @@ struct pyad_engine {
     pyad_tape rule_tape;  /* for recording rules; exchanged with `tape` meanwhile */
     bool in_rule;
     int rule_level;       /* sweeps under way when the recording of the rule began */
-    const pyad_program *pending[1 + PYAD_OWN_FORWARD_MOST];
+    const pyad_rule_program *pending[1 + PYAD_OWN_FORWARD_MOST];
     pyad_recorder recorder;
     pyad_sweep *sweep;  /* the innermost one under way */
     int sweep_count;
     pyad_sweep *spare;  /* one that is over, with its memory */
-    struct pyad_gsink *guards; /* of the program that is being recorded */
+    struct pyad_goutput *guards; /* of the program that is being recorded */
     size_t guard_count;
     size_t guard_capacity;
     pyad_saved_tape *entered;  /* the last saved tape that is in the place of `tape` */
@@ -54,14 +54,16 @@ pyad_status pyad_engine_node(pyad_engine *engine, int64_t handle, uint32_t *node
 /* The innermost sweep, if it is one of the tape in place: one that was entered since knows nothing of its nodes. */
 pyad_sweep *pyad_engine_sweep_here(const pyad_engine *engine);
 
-/* What a call that answers a handle answers: the handle of a node, or the failure. */
-int64_t pyad_engine_answer(const pyad_engine *engine, pyad_status status, uint32_t node);
+/* What a call that gives a handle returns: the handle of a node, or the failure. */
+int64_t pyad_engine_handle(const pyad_engine *engine, pyad_status status, uint32_t node);
 int64_t pyad_engine_failed(pyad_status status);
 /* The status, with words for a failure that has none of its own. */
-int pyad_engine_told(pyad_engine *engine, pyad_status status);
+int pyad_engine_explained(pyad_engine *engine, pyad_status status);
 pyad_status pyad_engine_out_of_memory(pyad_engine *engine);
 pyad_status pyad_engine_no_sweep(pyad_engine *engine);
 
+/* What there is to say of a value; what only a node has is left 0. */
+pyad_info pyad_value_info(const pyad_value *value);
 /* The only element of a value as a double; NaN where there is none. */
 double pyad_value_number(const pyad_value *value);
 

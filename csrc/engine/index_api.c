@@ -1,4 +1,4 @@
-/* Parts of arrays, as the caller reads and writes them. */
+/* Indexing as the caller drives it: reads and writes of elements, slices and views. */
 #include <string.h>
 
 #include "engine/engine.h"
@@ -43,10 +43,10 @@ int64_t pyad_item(int64_t handle, int count, int64_t i, int64_t j)
         return pyad_engine_failed(PYAD_ERR_VALUE);
     if (layout->ndim == count) {
         status = pyad_record_item(&engine->recorder, node, count, index, &node);
-        return pyad_engine_answer(engine, status, node);
+        return pyad_engine_handle(engine, status, node);
     }
     status = record_row(engine, node, count, index, &node);
-    return status != PYAD_OK ? pyad_engine_failed(status) : ~pyad_engine_answer(engine, status, node);
+    return status != PYAD_OK ? pyad_engine_failed(status) : ~pyad_engine_handle(engine, status, node);
 }
 
 /* A bound of a slice as a place in [low, high]. */
@@ -87,7 +87,7 @@ int64_t pyad_slice(int64_t handle, int64_t start, int64_t stop, int64_t step)
     params[1] = params[3] > 0 ? from : 0;
     params[2] = step;
     status = pyad_record(&engine->recorder, PYAD_KERNEL_SLICE, 1, &node, params, &node);
-    return pyad_engine_answer(engine, status, node);
+    return pyad_engine_handle(engine, status, node);
 }
 
 /* Replaces one element by the value of a node, or by a number where `x` is NULL. */
@@ -114,7 +114,7 @@ static int64_t set_element(int64_t old, int count, int64_t *index, const int64_t
     const int64_t params[3] = {2, place, 0};
     uint32_t node = 0;
     status = pyad_record_write(&engine->recorder, PYAD_KERNEL_ASSIGN, 2, args, params, &node);
-    return pyad_engine_answer(engine, status, node);
+    return pyad_engine_handle(engine, status, node);
 }
 
 int64_t pyad_set_item(int64_t old, int count, int64_t i, int64_t j, int64_t x)
@@ -129,39 +129,37 @@ int64_t pyad_set_number(int64_t old, int count, int64_t i, int64_t j, double num
     return set_element(old, count, index, NULL, number);
 }
 
-int64_t pyad_assign(int64_t old, int64_t x, int param_count, const int64_t *params)
-{
-    pyad_engine *engine = pyad_engine_here();
-    int64_t counted[3 + 2 * PYAD_MAX_NDIM];
-    uint32_t args[2];
-    uint32_t node = 0;
-    pyad_status status = pyad_engine_node(engine, old, &args[0]);
-    if (status == PYAD_OK)
-        status = pyad_engine_node(engine, x, &args[1]);
-    if (status == PYAD_OK && (param_count < 0 || param_count > 2 + 2 * PYAD_MAX_NDIM))
-        status = pyad_fail(&engine->message, PYAD_ERR_VALUE, "%d static parameters, at most %d", param_count,
-                           2 + 2 * PYAD_MAX_NDIM);
-    if (status != PYAD_OK)
-        return pyad_engine_failed(status);
-    counted[0] = param_count;
-    memcpy(counted + 1, params, (size_t)param_count * sizeof *params);
-    status = pyad_record_write(&engine->recorder, PYAD_KERNEL_ASSIGN, 2, args, counted, &node);
-    return pyad_engine_answer(engine, status, node);
-}
-
-int64_t pyad_assign_at(int64_t old, int64_t x, int64_t index)
+static int64_t record_write(int op, int nargs, const int64_t *handles, const int64_t *params)
 {
     pyad_engine *engine = pyad_engine_here();
     uint32_t args[3];
     uint32_t node = 0;
-    pyad_status status = pyad_engine_node(engine, old, &args[0]);
+    pyad_status status = PYAD_OK;
+    for (int k = 0; k < nargs && status == PYAD_OK; k++)
+        status = pyad_engine_node(engine, handles[k], &args[k]);
     if (status == PYAD_OK)
-        status = pyad_engine_node(engine, x, &args[1]);
-    if (status == PYAD_OK)
-        status = pyad_engine_node(engine, index, &args[2]);
-    if (status == PYAD_OK)
-        status = pyad_record_write(&engine->recorder, PYAD_KERNEL_ASSIGN_AT, 3, args, NULL, &node);
-    return pyad_engine_answer(engine, status, node);
+        status = pyad_record_write(&engine->recorder, op, nargs, args, params, &node);
+    return pyad_engine_handle(engine, status, node);
+}
+
+int64_t pyad_assign(int64_t old, int64_t x, int param_count, const int64_t *params)
+{
+    enum { MOST = 2 + 2 * PYAD_MAX_NDIM };
+    pyad_engine *engine = pyad_engine_here();
+    const int64_t handles[] = {old, x};
+    int64_t counted[1 + MOST] = {param_count};
+    if (engine != NULL && (param_count < 0 || param_count > MOST))
+        return pyad_engine_failed(
+            pyad_fail(&engine->message, PYAD_ERR_VALUE, "%d static parameters, at most %d", param_count, (int)MOST));
+    if (engine != NULL)
+        memcpy(counted + 1, params, (size_t)param_count * sizeof *params);
+    return record_write(PYAD_KERNEL_ASSIGN, 2, handles, counted);
+}
+
+int64_t pyad_assign_at(int64_t old, int64_t x, int64_t index)
+{
+    const int64_t handles[] = {old, x, index};
+    return record_write(PYAD_KERNEL_ASSIGN_AT, 3, handles, NULL);
 }
 
 int pyad_is_const(int64_t handle)

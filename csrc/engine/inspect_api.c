@@ -1,8 +1,21 @@
-/* Looking at nodes: shapes, values, and memory that leaves. */
+/* Inspecting nodes: shapes, values, and memory that leaves the engine. */
 #include <math.h>
 
 #include "engine/engine.h"
 #include "kernels/kernels.h"
+
+pyad_info pyad_value_info(const pyad_value *value)
+{
+    return (pyad_info){
+        .dtype = value->layout->dtype,
+        .ndim = value->layout->ndim,
+        .shape = pyad_shape(value->layout),
+        .strides = pyad_strides(value->layout),
+        .data = value->data,
+        .size = value->layout->size,
+        .is_contiguous = value->layout->contiguous,
+    };
+}
 
 int pyad_look(int64_t handle, pyad_info *info)
 {
@@ -10,20 +23,11 @@ int pyad_look(int64_t handle, pyad_info *info)
     uint32_t node = 0;
     PYAD_TRY(pyad_engine_node(here, handle, &node));
     const pyad_tape *tape = &here->tape;
-    const pyad_value *value = &tape->value[node];
-    *info = (pyad_info){
-        .dtype = value->layout->dtype,
-        .ndim = value->layout->ndim,
-        .shape = pyad_shape(value->layout),
-        .strides = pyad_strides(value->layout),
-        .data = value->data,
-        .size = value->layout->size,
-        .op = tape->op[node],
-        .nargs = tape->nargs[node],
-        .is_const = (tape->flags[node] & PYAD_NODE_CONST) != 0,
-        .is_contiguous = value->layout->contiguous,
-        .params = tape->params[node],
-    };
+    *info = pyad_value_info(&tape->value[node]);
+    info->op = tape->op[node];
+    info->nargs = tape->nargs[node];
+    info->is_const = (tape->flags[node] & PYAD_NODE_CONST) != 0;
+    info->params = tape->params[node];
     return PYAD_OK;
 }
 

@@ -3,6 +3,7 @@
 
 #include "engine/engine.h"
 #include "kernels/kernels.h"
+#include "primitives/info.h"
 
 int64_t pyad_lend(int flags, int dtype, int ndim, const int64_t *shape, const int64_t *strides, void *data)
 {
@@ -17,7 +18,7 @@ int64_t pyad_lend(int flags, int dtype, int ndim, const int64_t *shape, const in
         status = pyad_fail(&engine->message, PYAD_ERR_VALUE, "memory is not aligned to its dtype");
     if (status == PYAD_OK)
         status = pyad_tape_lend(&engine->tape, kind, &any.layout, data, &node);
-    return pyad_engine_answer(engine, status, node);
+    return pyad_engine_handle(engine, status, node);
 }
 
 int64_t pyad_leaf_number(int flags, double number, int dtype)
@@ -40,7 +41,7 @@ int64_t pyad_leaf_number(int flags, double number, int dtype)
     pyad_status status = pyad_tape_reserve(&engine->tape, 0);
     if (status == PYAD_OK)
         node = pyad_tape_push(&engine->tape, PYAD_KERNEL_ALIAS, kind | PYAD_NODE_LEAF, 0, NULL, NULL, value);
-    return pyad_engine_answer(engine, status, node);
+    return pyad_engine_handle(engine, status, node);
 }
 
 int64_t pyad_const_number(double number, int dtype)
@@ -53,27 +54,28 @@ int64_t pyad_const_number(double number, int dtype)
     pyad_status status = pyad_engine_layout(engine, dtype, 0, NULL, NULL, &any);
     if (status == PYAD_OK)
         status = pyad_tape_number(&engine->tape, number, dtype, &node);
-    return pyad_engine_answer(engine, status, node);
+    return pyad_engine_handle(engine, status, node);
+}
+
+/* Records the value of a node once more, in one of two ways. */
+static int64_t record_again(int64_t of, pyad_status (*record)(const pyad_recorder *, uint32_t, uint32_t *))
+{
+    pyad_engine *engine = pyad_engine_here();
+    uint32_t node = 0;
+    pyad_status status = pyad_engine_node(engine, of, &node);
+    if (status == PYAD_OK)
+        status = record(&engine->recorder, node, &node);
+    return pyad_engine_handle(engine, status, node);
 }
 
 int64_t pyad_alias(int64_t of)
 {
-    pyad_engine *engine = pyad_engine_here();
-    uint32_t node = 0;
-    pyad_status status = pyad_engine_node(engine, of, &node);
-    if (status == PYAD_OK)
-        status = pyad_record_alias(&engine->recorder, node, &node);
-    return pyad_engine_answer(engine, status, node);
+    return record_again(of, pyad_record_alias);
 }
 
 int64_t pyad_same(int64_t of)
 {
-    pyad_engine *engine = pyad_engine_here();
-    uint32_t node = 0;
-    pyad_status status = pyad_engine_node(engine, of, &node);
-    if (status == PYAD_OK)
-        status = pyad_record_same(&engine->recorder, node, &node);
-    return pyad_engine_answer(engine, status, node);
+    return record_again(of, pyad_record_same);
 }
 
 int pyad_is_long(int64_t handle)
@@ -95,42 +97,36 @@ int pyad_any_is_long(int count, const int64_t *handles)
     return 0;
 }
 
+/* Records a kernel that has no static parameters. */
+static inline int64_t record_kernel(int op, int nargs, const int64_t *handles)
+{
+    enum { MOST = 3 };
+    pyad_engine *engine = pyad_engine_here();
+    uint32_t args[MOST];
+    uint32_t node = 0;
+    pyad_status status = PYAD_OK;
+    for (int k = 0; k < nargs && status == PYAD_OK; k++)
+        status = pyad_engine_node(engine, handles[k], &args[k]);
+    if (status == PYAD_OK)
+        status = pyad_record(&engine->recorder, op, nargs, args, NULL, &node);
+    return pyad_engine_handle(engine, status, node);
+}
+
 int64_t pyad_op1(int op, int64_t a)
 {
-    pyad_engine *engine = pyad_engine_here();
-    uint32_t node = 0;
-    pyad_status status = pyad_engine_node(engine, a, &node);
-    if (status == PYAD_OK)
-        status = pyad_record(&engine->recorder, op, 1, &node, NULL, &node);
-    return pyad_engine_answer(engine, status, node);
+    return record_kernel(op, 1, &a);
 }
 
 int64_t pyad_op2(int op, int64_t a, int64_t b)
 {
-    pyad_engine *engine = pyad_engine_here();
-    uint32_t args[2];
-    uint32_t node = 0;
-    pyad_status status = pyad_engine_node(engine, a, &args[0]);
-    if (status == PYAD_OK)
-        status = pyad_engine_node(engine, b, &args[1]);
-    if (status == PYAD_OK)
-        status = pyad_record(&engine->recorder, op, 2, args, NULL, &node);
-    return pyad_engine_answer(engine, status, node);
+    const int64_t handles[] = {a, b};
+    return record_kernel(op, 2, handles);
 }
 
 int64_t pyad_op3(int op, int64_t a, int64_t b, int64_t c)
 {
-    pyad_engine *engine = pyad_engine_here();
-    uint32_t args[3];
-    uint32_t node = 0;
-    pyad_status status = pyad_engine_node(engine, a, &args[0]);
-    if (status == PYAD_OK)
-        status = pyad_engine_node(engine, b, &args[1]);
-    if (status == PYAD_OK)
-        status = pyad_engine_node(engine, c, &args[2]);
-    if (status == PYAD_OK)
-        status = pyad_record(&engine->recorder, op, 3, args, NULL, &node);
-    return pyad_engine_answer(engine, status, node);
+    const int64_t handles[] = {a, b, c};
+    return record_kernel(op, 3, handles);
 }
 
 static int64_t op_with_number(int op, int64_t traced, double number, int place)
@@ -144,7 +140,7 @@ static int64_t op_with_number(int op, int64_t traced, double number, int place)
             pyad_tape_number(&engine->tape, number, engine->tape.value[args[1 - place]].layout->dtype, &args[place]);
     if (status == PYAD_OK)
         status = pyad_record(&engine->recorder, op, 2, args, NULL, &node);
-    return pyad_engine_answer(engine, status, node);
+    return pyad_engine_handle(engine, status, node);
 }
 
 int64_t pyad_op2n(int op, int64_t a, double b)
@@ -187,7 +183,7 @@ int64_t pyad_op2z(int op, int64_t a, double re, double im, int swapped)
         status = complex_number(&engine->tape, re, im, dtype, &args[1 - traced]);
     if (status == PYAD_OK)
         status = pyad_record(&engine->recorder, op, 2, args, NULL, &node);
-    return pyad_engine_answer(engine, status, node);
+    return pyad_engine_handle(engine, status, node);
 }
 
 int64_t pyad_op(int op, int nargs, const int64_t *args, int param_count, const int64_t *params)
@@ -206,7 +202,7 @@ int64_t pyad_op(int op, int nargs, const int64_t *args, int param_count, const i
     if (param_count > 0)
         memcpy(counted + 1, params, (size_t)param_count * sizeof *params);
     status = pyad_record(&engine->recorder, op, nargs, nodes, param_count >= 0 ? counted : NULL, &node);
-    return pyad_engine_answer(engine, status, node);
+    return pyad_engine_handle(engine, status, node);
 }
 
 /* The numbers of kernels are not the caller's to use, and a node has room for so many operands. */
@@ -239,7 +235,7 @@ int64_t pyad_op_ran(int op, int nargs, const int64_t *args, int64_t param, int d
     status = check_ran(op, nargs);
     if (status == PYAD_OK)
         status = pyad_record_value(&engine->recorder, op, PYAD_NODE_PYTHON, nargs, nodes, params, value, &node);
-    return pyad_engine_answer(engine, status, node);
+    return pyad_engine_handle(engine, status, node);
 }
 
 static int64_t ran_node(int op, int nargs, const int64_t *args, int64_t param, int64_t value, bool traced)
@@ -256,7 +252,7 @@ static int64_t ran_node(int op, int nargs, const int64_t *args, int64_t param, i
         status = check_ran(op, nargs);
     if (status != PYAD_OK)
         return pyad_engine_failed(status);
-    if (traced && engine->tape.staging) {
+    if (traced && engine->tape.recording_program) {
         params[0] = 2;
         params[2] = source;
     }
@@ -265,7 +261,7 @@ static int64_t ran_node(int op, int nargs, const int64_t *args, int64_t param, i
     if (same.buffer != NULL)
         pyad_buffer_retain(same.buffer);
     status = pyad_record_value(&engine->recorder, op, PYAD_NODE_PYTHON, nargs, nodes, params, same, &node);
-    return pyad_engine_answer(engine, status, node);
+    return pyad_engine_handle(engine, status, node);
 }
 
 int64_t pyad_op_ran_node(int op, int nargs, const int64_t *args, int64_t param, int64_t value)
@@ -304,7 +300,7 @@ int64_t pyad_op_given(int op, int nargs, const int64_t *args, int param_count, c
         pyad_buffer_retain(same.buffer);
     status = pyad_record_value(&engine->recorder, op, PYAD_NODE_PYTHON, nargs, nodes, param_count >= 0 ? counted : NULL,
                                same, &node);
-    return pyad_engine_answer(engine, status, node);
+    return pyad_engine_handle(engine, status, node);
 }
 
 void pyad_drop(int64_t handle)

@@ -18,7 +18,7 @@ int pyad_rule_begin(int64_t generation)
     pyad_status status = pyad_tape_mark(&engine->tape, generation, false);
     if (status != PYAD_OK)
         pyad_engine_exchange_tapes(engine);
-    return pyad_engine_told(engine, status);
+    return pyad_engine_explained(engine, status);
 }
 
 int64_t pyad_rule_input(int dtype, int ndim, const int64_t *shape)
@@ -34,14 +34,14 @@ int64_t pyad_rule_input(int dtype, int ndim, const int64_t *shape)
     if (status == PYAD_OK && layout == NULL)
         status = PYAD_ERR_MEMORY;
     if (status != PYAD_OK)
-        return PYAD_FAILED + pyad_engine_told(engine, status);
+        return PYAD_FAILED + pyad_engine_explained(engine, status);
     uint32_t node = pyad_tape_push(&engine->tape, PYAD_KERNEL_ALIAS, PYAD_NODE_LEAF, 0, NULL, NULL,
                                    (pyad_value){layout, NULL, NULL});
     return pyad_tape_handle(&engine->tape, node);
 }
 
 static pyad_status build_program(pyad_engine *engine, int input_count, int output_count, const int64_t *handles,
-                                 const pyad_program **program)
+                                 const pyad_rule_program **program)
 {
     size_t bytes = (size_t)output_count * sizeof(int64_t);
     int64_t *outputs = pyad_mem_calloc(&engine->mem, bytes);
@@ -54,14 +54,14 @@ static pyad_status build_program(pyad_engine *engine, int input_count, int outpu
             status = pyad_engine_node(engine, handles[k], &node);
         outputs[k] = handles[k] >= 0 ? (int64_t)node : -1;
     }
-    pyad_recording recording = {&engine->tape, input_count, output_count, outputs};
+    pyad_rule_recording recording = {&engine->tape, input_count, output_count, outputs};
     if (status == PYAD_OK)
-        status = pyad_program_build(&engine->rules, &recording, program);
+        status = pyad_rule_program_build(&engine->rules, &recording, program);
     pyad_mem_free(&engine->mem, outputs, bytes);
     return status;
 }
 
-int pyad_rule_program(int which, int64_t generation, int input_count, int output_count, const int64_t *outputs)
+int pyad_rule_finish_program(int which, int64_t generation, int input_count, int output_count, const int64_t *outputs)
 {
     pyad_engine *engine = pyad_engine_here();
     if (engine == NULL || !engine->in_rule)
@@ -73,9 +73,9 @@ int pyad_rule_program(int which, int64_t generation, int input_count, int output
                               input_count, engine->tape.count);
     pyad_status status = build_program(engine, input_count, output_count, outputs, &engine->pending[which]);
     if (status != PYAD_OK)
-        return pyad_engine_told(engine, status);
+        return pyad_engine_explained(engine, status);
     pyad_engine_clear_rule_tape(engine);
-    return pyad_engine_told(engine, pyad_tape_mark(&engine->tape, generation, false));
+    return pyad_engine_explained(engine, pyad_tape_mark(&engine->tape, generation, false));
 }
 
 int pyad_in_rule(void)
@@ -92,7 +92,7 @@ void pyad_rule_abort(void)
 }
 
 /* Whether a program (or none) has the inputs and outputs of a rule for so many operands. */
-static bool is_for(const pyad_program *program, int nargs)
+static bool is_for(const pyad_rule_program *program, int nargs)
 {
     return program == NULL || (program->input_count == nargs + 2 && program->output_count == nargs);
 }
@@ -111,7 +111,7 @@ static int commit(pyad_engine *engine, pyad_rule rule)
                               "a rule for %d operands has %d inputs and %d outputs, each forward and backward", nargs,
                               nargs + 2, nargs);
     /* A rule that cannot be a program is kept too, so that it is asked for once. */
-    return pyad_engine_told(engine, pyad_rules_add(&engine->rules, &engine->tape, engine->sweep->call_node, rule));
+    return pyad_engine_explained(engine, pyad_rules_add(&engine->rules, &engine->tape, engine->sweep->call_node, rule));
 }
 
 int pyad_rule_commit(int forward)

@@ -44,7 +44,7 @@ int pyad_sweep_start(int flags, int output_count, const int64_t *outputs, int in
     pyad_status status = pyad_sweep_begin(sweep, &engine->recorder, &plan);
     if (status != PYAD_OK) {
         pyad_engine_give_sweep(engine, sweep);
-        return pyad_engine_told(engine, status);
+        return pyad_engine_explained(engine, status);
     }
     sweep->outer = engine->sweep;
     engine->sweep = sweep;
@@ -80,25 +80,25 @@ int pyad_sweep_give(int64_t node, int64_t value)
 {
     pyad_engine *engine;
     uint32_t target = 0;
-    uint32_t part = 0;
+    uint32_t given = 0;
     PYAD_TRY(find(node, &engine, &target));
-    PYAD_TRY(pyad_engine_node(engine, value, &part));
+    PYAD_TRY(pyad_engine_node(engine, value, &given));
     const pyad_layout *want = engine->tape.value[target].layout;
-    const pyad_layout *have = engine->tape.value[part].layout;
+    const pyad_layout *have = engine->tape.value[given].layout;
     if (want->dtype != have->dtype)
         return (int)pyad_fail(&engine->message, PYAD_ERR_DTYPE, "a derivative has dtype %s, expected %s",
                               pyad_dtype_name(have->dtype), pyad_dtype_name(want->dtype));
     if (!shapes_fit(want, have)) {
-        char expected[160];
-        char given[160];
+        char want_text[160];
+        char have_text[160];
         return (int)pyad_fail(&engine->message, PYAD_ERR_SHAPE, "a derivative has shape %s, expected %s",
-                              pyad_shape_text(have, given, sizeof given),
-                              pyad_shape_text(want, expected, sizeof expected));
+                              pyad_shape_text(have, have_text, sizeof have_text),
+                              pyad_shape_text(want, want_text, sizeof want_text));
     }
     /* A recorded sweep goes on with the node itself, whose holder may drop it before. */
-    if (engine->sweep->recorded && engine->tape.value[part].buffer != NULL)
-        engine->tape.flags[part] |= PYAD_NODE_SAVED;
-    return pyad_engine_told(engine, pyad_sweep_add(engine->sweep, target, part));
+    if (engine->sweep->recorded && engine->tape.value[given].buffer != NULL)
+        engine->tape.flags[given] |= PYAD_NODE_SAVED;
+    return pyad_engine_explained(engine, pyad_sweep_add(engine->sweep, target, given));
 }
 
 int pyad_sweep_seed(int64_t handle, int64_t value)
@@ -115,7 +115,7 @@ int pyad_sweep_seed_ones(int64_t handle)
     pyad_status status = pyad_tape_number(&engine->tape, 1.0, engine->tape.value[node].layout->dtype, &one);
     if (status == PYAD_OK)
         status = pyad_sweep_add(engine->sweep, node, one);
-    return pyad_engine_told(engine, status);
+    return pyad_engine_explained(engine, status);
 }
 
 int pyad_sweep_go(void)
@@ -125,7 +125,7 @@ int pyad_sweep_go(void)
         return PYAD_ERR_STALE;
     if (pyad_engine_sweep_here(engine) == NULL)
         return (int)pyad_engine_no_sweep(engine);
-    return pyad_engine_told(engine, pyad_sweep_run(engine->sweep));
+    return pyad_engine_explained(engine, pyad_sweep_run(engine->sweep));
 }
 
 /* ---- ending sweeps ---- */
@@ -189,7 +189,7 @@ int64_t pyad_sweep_value(int64_t node)
     if (status == PYAD_OK)
         status = pyad_sweep_node(engine->sweep, index, &there, &value);
     if (status != PYAD_OK)
-        return PYAD_FAILED + pyad_engine_told(engine, status);
+        return PYAD_FAILED + pyad_engine_explained(engine, status);
     return there ? pyad_tape_handle(&engine->tape, value) : 0;
 }
 
@@ -243,7 +243,7 @@ int pyad_sweep_copy(int64_t node, void *to)
     pyad_engine *engine;
     uint32_t index = 0;
     PYAD_TRY(find(node, &engine, &index));
-    return pyad_engine_told(engine, copy_slot(engine, index, to));
+    return pyad_engine_explained(engine, copy_slot(engine, index, to));
 }
 
 double pyad_sweep_number(int64_t node)
@@ -268,10 +268,4 @@ int pyad_sweep_share(int64_t node, pyad_buffer **cell)
     if (slot == NULL || slot->state != PYAD_SLOT_OWNED)
         return 0;
     return pyad_share_value(&slot->value, cell);
-}
-
-int64_t pyad_sweep_visited(void)
-{
-    pyad_engine *engine = pyad_engine_here();
-    return engine != NULL && engine->sweep != NULL ? engine->sweep->visited : 0;
 }

@@ -2,66 +2,22 @@
 #include "base/thread_pool.h"
 #include "kernels/fused_loop.h"
 
-/* In picoseconds. Measured in float64, in the first cache, with AVX-512; docs/developer/measurements.md says why just so much work. */
+/* In picoseconds. docs/developer/measurements.md says why just so much work. */
 enum {
-    CHEAP = 80,
-    DIVISION = 300,
-    SERIES = 1000, /* vectorised: exp and its kin */
-    SCALAR = 4000, /* one by one, by the C library */
     MEMORY = 100, /* an operand or a result outside of registers */
     COPIED = 500, /* an operand that is copied first */
     LEAST_WORK = 100 * 1000 * 1000,
     CHUNK_WORK = 20 * 1000 * 1000
 };
 
-static int cost_in_float64(int loop)
-{
-    switch (loop) {
-    case PYAD_LOOP_DIV:
-    case PYAD_LOOP_RECIPROCAL:
-    case PYAD_LOOP_SQRT:
-        return DIVISION;
-    case PYAD_LOOP_EXP:
-    case PYAD_LOOP_EXPM1:
-    case PYAD_LOOP_EXP2:
-    case PYAD_LOOP_LOG:
-    case PYAD_LOOP_LOG1P:
-    case PYAD_LOOP_SIN:
-    case PYAD_LOOP_COS:
-    case PYAD_LOOP_TANH:
-    case PYAD_LOOP_SIGMOID:
-    case PYAD_LOOP_SOFTPLUS:
-    case PYAD_LOOP_ERF:
-    case PYAD_LOOP_LOGADDEXP:
-        return SERIES;
-    case PYAD_LOOP_POW:
-    case PYAD_LOOP_ARCTAN2:
-    case PYAD_LOOP_TAN:
-    case PYAD_LOOP_SINH:
-    case PYAD_LOOP_COSH:
-    case PYAD_LOOP_ARCSIN:
-    case PYAD_LOOP_ARCCOS:
-    case PYAD_LOOP_ARCTAN:
-    case PYAD_LOOP_HYPOT:
-    case PYAD_LOOP_FMOD:
-    case PYAD_LOOP_MOD:
-    case PYAD_LOOP_FLOOR_DIVIDE:
-    case PYAD_LOOP_LOG2:
-    case PYAD_LOOP_LOG10:
-    case PYAD_LOOP_CBRT:
-    case PYAD_LOOP_ARCSINH:
-    case PYAD_LOOP_ARCCOSH:
-    case PYAD_LOOP_ARCTANH:
-        return SCALAR;
-    default:
-        return CHEAP;
-    }
-}
+/* Of one element in float64, in the first cache, with AVX-512. */
+static const uint16_t costs[] = {
+    [PYAD_COST_CHEAP] = 80, [PYAD_COST_DIVISION] = 300, [PYAD_COST_SERIES] = 1000, [PYAD_COST_LIBM] = 4000};
 
 uint16_t pyad_fused_loop_step_cost(int loop, bool wide)
 {
-    int cost = cost_in_float64(loop);
-    return (uint16_t)(wide || cost == SCALAR ? cost : cost / 2);
+    pyad_loop_cost cost = loop < PYAD_LOOP_COUNT ? pyad_loops[loop].cost : PYAD_COST_CHEAP;
+    return wide || cost == PYAD_COST_LIBM ? costs[cost] : costs[cost] / 2;
 }
 
 /* Of one element, through all steps. 0 where a step does not know. */

@@ -323,3 +323,32 @@ void pyad_unpick(pyad_view dst, pyad_view src, pyad_view index)
     else
         entries_set_128(n, classes, dst.data, src.data, index.data);
 }
+
+void pyad_gather_places(pyad_view to, const void *from, pyad_view index)
+{
+    const int64_t *at = index.data;
+    if (to.layout->dtype == PYAD_F64) {
+        for (int64_t k = 0; k < index.layout->size; k++)
+            ((double *)to.data)[k] = ((const double *)from)[at[k]];
+        return;
+    }
+    size_t item = pyad_dtype_size(to.layout->dtype);
+    for (int64_t k = 0; k < index.layout->size; k++)
+        memcpy((char *)to.data + (size_t)k * item, (const char *)from + (size_t)at[k] * item, item);
+}
+
+void pyad_scatter_places(pyad_view to, const void *from, bool one, pyad_view index)
+{
+    static const double nothing = 0.0;
+    const int64_t *at = index.data;
+    const char *source = from != NULL ? from : &nothing;
+    size_t item = pyad_dtype_size(to.layout->dtype);
+    size_t step = one || from == NULL ? 0 : item;
+    if (to.layout->dtype == PYAD_F64) {
+        for (int64_t k = 0; k < index.layout->size; k++)
+            memcpy((double *)to.data + at[k], source + (size_t)k * step, sizeof(double));
+        return;
+    }
+    for (int64_t k = 0; k < index.layout->size; k++)
+        memcpy((char *)to.data + (size_t)at[k] * item, source + (size_t)k * step, item);
+}

@@ -1,6 +1,9 @@
-/* Kernels over whole arrays: copies, reductions, indexing, products. Loops over layouts only; nothing of tapes.
+/* Kernels over whole arrays: copies, reductions, indexing, products.
  *
- * Shapes are checked by the caller (csrc/primitives/exec.c) and are right here. Floating kernels take PYAD_F32 or PYAD_F64, the same
+ * The folder kernels knows arrays, the BLAS and the pool of threads. It must not know the numbers and static parameters of
+ * kernels, which instructions have, nor who calls.
+ *
+ * Shapes are checked by the caller and are right here. Floating kernels take PYAD_F32 or PYAD_F64, the same
  * for all operands. An output has memory of its own unless a comment says otherwise. Empty arrays and 0-d arrays are
  * legal everywhere. Functions that need scratch memory take a pyad_mem and can fail with PYAD_ERR_MEMORY, in which case
  * the output is undefined but valid memory. */
@@ -70,5 +73,9 @@ pyad_status pyad_sum_squares(pyad_mem *mem, pyad_view dst, pyad_view a, pyad_vie
  * the last two axes are used in place, others are copied. A b without batch dimensions under contiguous a becomes one
  * product. matmul.c */
 pyad_status pyad_matmul(pyad_mem *mem, pyad_view dst, pyad_view a, pyad_view b, int accumulate);
+
+/* to[k] = from[index[k]], and to[index[k]] = from[k] (from[0] where `one`; zero where from is NULL). All contiguous, of one dtype. gather_scatter.c */
+void pyad_gather_places(pyad_view to, const void *from, pyad_view index);
+void pyad_scatter_places(pyad_view to, const void *from, bool one, pyad_view index);
 
 #endif

@@ -1,24 +1,13 @@
 /* Running one instruction. */
 #include "primitives/exec.h"
 
-#include <string.h>
-
+#include "array/subview.h"
 #include "kernels/elementwise.h"
 #include "kernels/kernels.h"
-
-pyad_status pyad_exec_alloc(const pyad_env *env, const pyad_layout *layout, pyad_value *out)
-{
-    size_t bytes = pyad_layout_bytes(layout);
-    out->layout = layout;
-    out->buffer = NULL;
-    if (bytes <= PYAD_SMALL_BYTES) {
-        out->data = pyad_arena_alloc(env->arena, bytes);
-        return out->data != NULL ? PYAD_OK : PYAD_ERR_MEMORY;
-    }
-    PYAD_TRY(pyad_buffer_new(env->mem, bytes, &out->buffer));
-    out->data = out->buffer->data;
-    return PYAD_OK;
-}
+#include "primitives/exec_assign.h"
+#include "primitives/infer.h"
+#include "primitives/info.h"
+#include "primitives/values.h"
 
 /* One operand of a complex loop as contiguous memory of the result's shape, or one element for all. The caller releases
  * the buffer of a copy. */
@@ -32,7 +21,7 @@ static pyad_status spread(const pyad_env *env, const pyad_layout *shape, const p
     const pyad_layout *layout = pyad_layout_keep(env->arena, &any.layout);
     if (layout == NULL)
         return PYAD_ERR_MEMORY;
-    PYAD_TRY(pyad_exec_alloc(env, layout, out));
+    PYAD_TRY(pyad_value_alloc(env, layout, out));
     pyad_copy(pyad_value_view(out), pyad_value_view(in));
     return PYAD_OK;
 }
@@ -52,8 +41,7 @@ static pyad_status run_complex(const pyad_env *env, int loop, int nargs, const p
     if (status == PYAD_OK && out->layout->size > 0)
         pyad_complex_loop(loop, in[nargs - 1].layout->dtype)(out->layout->size, out->data, data, scalars);
     for (int k = 0; k < nargs; k++) {
-        if (full[k].buffer != NULL)
-            pyad_buffer_release(env->mem, full[k].buffer);
+        pyad_value_release(env, &full[k]);
     }
     return status;
 }
@@ -89,30 +77,11 @@ static pyad_status exec_loop(const pyad_env *env, int loop, int nargs, const pya
 {
     const pyad_layout *layout;
     PYAD_TRY(pyad_infer_loop(env, loop, nargs, in, &layout));
-    PYAD_TRY(pyad_exec_alloc(env, layout, out));
+    PYAD_TRY(pyad_value_alloc(env, layout, out));
     pyad_status status = run_loop(env, loop, nargs, in, out);
-    if (status != PYAD_OK && out->buffer != NULL)
-        pyad_buffer_release(env->mem, out->buffer);
+    if (status != PYAD_OK)
+        pyad_value_release(env, out);
     return status;
-}
-
-pyad_status pyad_exec_copy(const pyad_env *env, const pyad_value *in, pyad_value *out)
-{
-    pyad_layout_any flat;
-    PYAD_TRY(pyad_layout_fill(&flat, in->layout->dtype, in->layout->ndim, pyad_shape(in->layout)));
-    const pyad_layout *layout = pyad_layout_keep(env->arena, &flat.layout);
-    if (layout == NULL)
-        return PYAD_ERR_MEMORY;
-    PYAD_TRY(pyad_exec_alloc(env, layout, out));
-    pyad_copy(pyad_value_view(out), pyad_value_view(in));
-    return PYAD_OK;
-}
-
-bool pyad_shares_memory(int kernel, const pyad_layout *in, const pyad_layout *out)
-{
-    if (kernel == PYAD_KERNEL_STRIDED_VIEW)
-        return in->contiguous;
-    return kernel != PYAD_KERNEL_RESHAPE || in->contiguous || !out->contiguous || out->size == 0;
 }
 
 /* A part of what is not in C order: of a copy that is. */
@@ -121,14 +90,13 @@ static pyad_status window_of_copy(const pyad_env *env, const int64_t *params, co
     pyad_value flat;
     pyad_layout_any window;
     int64_t offset;
-    PYAD_TRY(pyad_exec_copy(env, in, &flat));
+    PYAD_TRY(pyad_value_copy(env, in, &flat));
     pyad_status status = pyad_strided_view_layout(flat.layout, params + 1, &window, &offset);
     if (status == PYAD_OK) {
         char *at = (char *)flat.data + offset * (int64_t)pyad_dtype_size(flat.layout->dtype);
-        status = pyad_exec_copy(env, &(pyad_value){&window.layout, at, NULL}, out);
+        status = pyad_value_copy(env, &(pyad_value){&window.layout, at, NULL}, out);
     }
-    if (flat.buffer != NULL)
-        pyad_buffer_release(env->mem, flat.buffer);
+    pyad_value_release(env, &flat);
     return status;
 }
 
@@ -143,7 +111,7 @@ static pyad_status exec_view(const pyad_env *env, int kernel, const pyad_value *
             pyad_buffer_retain(out->buffer);
         return PYAD_OK;
     }
-    PYAD_TRY(pyad_exec_alloc(env, layout, out));
+    PYAD_TRY(pyad_value_alloc(env, layout, out));
     /* The copy has the operand's shape and the result's memory. */
     pyad_layout_any flat;
     PYAD_TRY(pyad_layout_fill(&flat, in->layout->dtype, in->layout->ndim, pyad_shape(in->layout)));
@@ -173,13 +141,6 @@ static pyad_status run_put(const pyad_env *env, const int64_t *values, const pya
     return PYAD_OK;
 }
 
-/* The operand as it is where it is contiguous, else copied; the caller releases the buffer of a copy. */
-static pyad_status contiguous(const pyad_env *env, const pyad_value *in, pyad_value *out)
-{
-    *out = (pyad_value){in->layout, in->data, NULL};
-    return in->layout->contiguous ? PYAD_OK : pyad_exec_copy(env, in, out);
-}
-
 static pyad_status run_pick(const pyad_env *env, int kernel, const pyad_value *in, const pyad_value *out)
 {
     int64_t bad;
@@ -190,18 +151,16 @@ static pyad_status run_pick(const pyad_env *env, int kernel, const pyad_value *i
                          pyad_kernel_name(kernel), (long long)bad, (long long)classes);
     pyad_value source;
     pyad_value index = {NULL, NULL, NULL};
-    PYAD_TRY(contiguous(env, &in[0], &source));
-    pyad_status status = contiguous(env, &in[1], &index);
+    PYAD_TRY(pyad_value_contiguous(env, &in[0], &source));
+    pyad_status status = pyad_value_contiguous(env, &in[1], &index);
     if (status == PYAD_OK && kernel == PYAD_KERNEL_PICK)
         pyad_pick(pyad_value_view(out), pyad_value_view(&source), pyad_value_view(&index));
     else if (status == PYAD_OK && kernel == PYAD_KERNEL_CROSS_ENTROPY)
         status = pyad_cross_entropy(env->mem, pyad_value_view(out), pyad_value_view(&source), pyad_value_view(&index));
     else if (status == PYAD_OK)
         pyad_unpick(pyad_value_view(out), pyad_value_view(&source), pyad_value_view(&index));
-    if (source.buffer != NULL)
-        pyad_buffer_release(env->mem, source.buffer);
-    if (index.buffer != NULL)
-        pyad_buffer_release(env->mem, index.buffer);
+    pyad_value_release(env, &source);
+    pyad_value_release(env, &index);
     return status;
 }
 
@@ -263,7 +222,7 @@ static pyad_status run_fresh(const pyad_env *env, int kernel, const int64_t *par
     case PYAD_KERNEL_ADD_ROWS:
         if (src.data != dst.data)
             pyad_copy(dst, src);
-        return pyad_exec_write(env, kernel, values, in, dst);
+        return pyad_exec_assign(env, kernel, values, in, dst);
     case PYAD_KERNEL_CAST:
         pyad_copy(dst, src);
         return PYAD_OK;
@@ -348,10 +307,10 @@ pyad_status pyad_exec(const pyad_env *env, int kernel, const int64_t *params, in
         return window_of_copy(env, params, &in[0], out);
     if (pyad_kernel_is_view(kernel))
         return exec_view(env, kernel, &in[0], layout, offset, out);
-    PYAD_TRY(pyad_exec_alloc(env, layout, out));
+    PYAD_TRY(pyad_value_alloc(env, layout, out));
     status = run_fresh(env, kernel, params, nargs, in, out);
-    if (status != PYAD_OK && out->buffer != NULL)
-        pyad_buffer_release(env->mem, out->buffer);
+    if (status != PYAD_OK)
+        pyad_value_release(env, out);
     return status;
 }
 
@@ -368,8 +327,7 @@ static pyad_status copy_view(const pyad_env *env, int kernel, const int64_t *par
     pyad_value made;
     PYAD_TRY(pyad_exec(env, kernel, params, 1, in, &made));
     pyad_copy(pyad_value_view(out), pyad_value_view(&made));
-    if (made.buffer != NULL)
-        pyad_buffer_release(env->mem, made.buffer);
+    pyad_value_release(env, &made);
     return PYAD_OK;
 }
 

@@ -1,37 +1,10 @@
 /* Writing into parts of arrays. */
-#include <string.h>
+#include "primitives/exec_assign.h"
 
+#include "array/subview.h"
 #include "kernels/kernels.h"
-#include "primitives/exec.h"
-
-void pyad_gather_places(pyad_view to, const void *from, pyad_view index)
-{
-    const int64_t *at = index.data;
-    if (to.layout->dtype == PYAD_F64) {
-        for (int64_t k = 0; k < index.layout->size; k++)
-            ((double *)to.data)[k] = ((const double *)from)[at[k]];
-        return;
-    }
-    size_t item = pyad_dtype_size(to.layout->dtype);
-    for (int64_t k = 0; k < index.layout->size; k++)
-        memcpy((char *)to.data + (size_t)k * item, (const char *)from + (size_t)at[k] * item, item);
-}
-
-void pyad_scatter_places(pyad_view to, const void *from, bool one, pyad_view index)
-{
-    static const double nothing = 0.0;
-    const int64_t *at = index.data;
-    const char *source = from != NULL ? from : &nothing;
-    size_t item = pyad_dtype_size(to.layout->dtype);
-    size_t step = one || from == NULL ? 0 : item;
-    if (to.layout->dtype == PYAD_F64) {
-        for (int64_t k = 0; k < index.layout->size; k++)
-            memcpy((double *)to.data + at[k], source + (size_t)k * step, sizeof(double));
-        return;
-    }
-    for (int64_t k = 0; k < index.layout->size; k++)
-        memcpy((char *)to.data + (size_t)at[k] * item, source + (size_t)k * step, item);
-}
+#include "primitives/list.h"
+#include "primitives/values.h"
 
 static pyad_status write_window(const int64_t *values, const pyad_value *in, pyad_view whole)
 {
@@ -43,13 +16,6 @@ static pyad_status write_window(const int64_t *values, const pyad_value *in, pya
     return PYAD_OK;
 }
 
-/* A contiguous value as it is, else a copy. */
-static pyad_status flat_value(const pyad_env *env, const pyad_value *in, pyad_value *out)
-{
-    *out = (pyad_value){in->layout, in->data, NULL};
-    return in->layout->contiguous ? PYAD_OK : pyad_exec_copy(env, in, out);
-}
-
 static pyad_status write_places(const pyad_env *env, const pyad_value *in, pyad_view whole)
 {
     int64_t bad;
@@ -58,14 +24,12 @@ static pyad_status write_places(const pyad_env *env, const pyad_value *in, pyad_
                          (long long)bad, (long long)whole.layout->size);
     pyad_value source;
     pyad_value index = {NULL, NULL, NULL};
-    PYAD_TRY(flat_value(env, &in[1], &source));
-    pyad_status status = flat_value(env, &in[2], &index);
+    PYAD_TRY(pyad_value_contiguous(env, &in[1], &source));
+    pyad_status status = pyad_value_contiguous(env, &in[2], &index);
     if (status == PYAD_OK)
         pyad_scatter_places(whole, source.data, in[1].layout->ndim == 0, pyad_value_view(&index));
-    if (source.buffer != NULL)
-        pyad_buffer_release(env->mem, source.buffer);
-    if (index.buffer != NULL)
-        pyad_buffer_release(env->mem, index.buffer);
+    pyad_value_release(env, &source);
+    pyad_value_release(env, &index);
     return status;
 }
 
@@ -95,8 +59,8 @@ static pyad_status add_rows(const pyad_env *env, const pyad_value *in, pyad_view
     return PYAD_OK;
 }
 
-pyad_status pyad_exec_write(const pyad_env *env, int kernel, const int64_t *values, const pyad_value *in,
-                            pyad_view whole)
+pyad_status pyad_exec_assign(const pyad_env *env, int kernel, const int64_t *values, const pyad_value *in,
+                             pyad_view whole)
 {
     switch (kernel) {
     case PYAD_KERNEL_ASSIGN:

@@ -1,9 +1,12 @@
 /* What layout an instruction's result has, and which operands it refuses. */
-#include <stdio.h>
+#include "primitives/infer.h"
+
 #include <string.h>
 
+#include "array/subview.h"
 #include "kernels/kernels.h"
-#include "primitives/exec.h"
+#include "primitives/infer_assign.h"
+#include "primitives/info.h"
 
 enum { TEXT = 160 };
 
@@ -174,59 +177,6 @@ static pyad_status infer_scan(pyad_message *message, int kernel, const int64_t *
     return pyad_layout_fill(out, in[0]->dtype, in[0]->ndim, pyad_shape(in[0]));
 }
 
-/* Strides of `in` seen with another shape of the same size, without moving anything. false when it takes a copy. */
-static bool reshape_strides(const pyad_layout *in, int ndim, const int64_t *shape, int64_t *strides)
-{
-    const int64_t *from = pyad_shape(in);
-    const int64_t *from_strides = pyad_strides(in);
-    int i = 0;
-    int j = 0;
-    while (j < ndim) {
-        /* The smallest group of old and new dimensions with the same number of elements. */
-        int64_t want = shape[j];
-        int j_end = j + 1;
-        while (i < in->ndim && from[i] == 1)
-            i++;
-        int64_t have = i < in->ndim ? from[i] : 1;
-        int i_end = i + 1;
-        while (have != want) {
-            if (have < want) {
-                if (i_end >= in->ndim)
-                    return false;
-                /* The dimensions that merge must follow each other in memory. */
-                if (from[i_end] != 1) {
-                    int before = i_end - 1;
-                    while (from[before] == 1)
-                        before--;
-                    if (from_strides[before] != from_strides[i_end] * from[i_end])
-                        return false;
-                }
-                have *= from[i_end++];
-            } else {
-                if (j_end >= ndim)
-                    return false;
-                want *= shape[j_end++];
-            }
-        }
-        int last = i_end - 1;
-        while (last > i && last < in->ndim && from[last] == 1)
-            last--;
-        int64_t stride = i < in->ndim ? from_strides[last] : 1;
-        if (shape[j] == 1 && j_end == j + 1) {
-            strides[j] = 1; /* a length of 1 needs no memory of its own */
-            j = j_end;
-            continue;
-        }
-        for (int d = j_end - 1; d >= j; d--) {
-            strides[d] = stride;
-            stride *= shape[d];
-        }
-        i = i_end;
-        j = j_end;
-    }
-    return true;
-}
-
 static pyad_status infer_reshape(pyad_message *message, const int64_t *params, const pyad_layout *in,
                                  pyad_layout_any *out)
 {
@@ -241,7 +191,7 @@ static pyad_status infer_reshape(pyad_message *message, const int64_t *params, c
     if (in->contiguous || in->size == 0)
         return PYAD_OK;
     int64_t strides[PYAD_MAX_NDIM];
-    if (reshape_strides(in, ndim, params, strides))
+    if (pyad_reshape_strides(in, ndim, params, strides))
         return pyad_layout_fill_strided(out, in->dtype, ndim, params, strides);
     return PYAD_OK;
 }
@@ -268,49 +218,15 @@ static pyad_status infer_broadcast_to(pyad_message *message, const int64_t *para
 {
     int ndim = (int)params[-1];
     PYAD_TRY(fill_result(message, PYAD_KERNEL_BROADCAST, in->dtype, params[-1], params, out));
-    const pyad_layout *both[2] = {in, &out->layout};
-    int64_t shape[PYAD_MAX_NDIM] = {0};
-    int joint;
-    bool fits = pyad_broadcast_shapes(2, both, shape, &joint) && joint == ndim &&
-                memcmp(shape, params, (size_t)ndim * sizeof *shape) == 0;
-    if (!fits) {
+    if (!pyad_broadcasts_to(in, &out->layout)) {
         char old[TEXT];
         char new[TEXT];
         return pyad_fail(message, PYAD_ERR_SHAPE, "broadcast_to: shape %s does not broadcast to %s",
                          pyad_shape_text(in, old, TEXT), pyad_shape_text(&out->layout, new, TEXT));
     }
     int64_t strides[PYAD_MAX_NDIM];
-    pyad_broadcast_strides(in, ndim, shape, strides);
-    return pyad_layout_fill_strided(out, in->dtype, ndim, shape, strides);
-}
-
-pyad_status pyad_slice_layout(const pyad_layout *in, const int64_t *params, pyad_layout_any *out, int64_t *offset)
-{
-    int64_t shape[PYAD_MAX_NDIM] = {0};
-    int64_t strides[PYAD_MAX_NDIM];
-    int ndim = 0;
-    *offset = 0;
-    for (int d = 0; d < in->ndim; d++) {
-        int64_t start = params[3 * d];
-        int64_t step = params[3 * d + 1];
-        int64_t count = params[3 * d + 2];
-        int64_t length = pyad_shape(in)[d];
-        int64_t last = count > 0 ? start + (count - 1) * step : start;
-        bool inside = count == 0 || (start >= 0 && start < length && last >= 0 && last < length);
-        if (!inside || count < -1)
-            return PYAD_ERR_VALUE;
-        if (count != 0)
-            *offset += start * pyad_strides(in)[d];
-        if (count == -1)
-            continue;
-        shape[ndim] = count;
-        strides[ndim] = step * pyad_strides(in)[d];
-        ndim++;
-    }
-    PYAD_TRY(pyad_layout_fill_strided(out, in->dtype, ndim, shape, strides));
-    if (out->layout.size == 0)
-        *offset = 0;
-    return PYAD_OK;
+    pyad_broadcast_strides(in, ndim, params, strides);
+    return pyad_layout_fill_strided(out, in->dtype, ndim, params, strides);
 }
 
 static pyad_status infer_slice(pyad_message *message, const int64_t *params, const pyad_layout *in,
@@ -474,17 +390,19 @@ static pyad_status infer_affine(pyad_message *message, const pyad_layout *const 
         return matmul_failure(message, PYAD_KERNEL_AFFINE, in[0], in[1], "must both have two dimensions");
     PYAD_TRY(infer_matmul(message, PYAD_KERNEL_AFFINE, in, out));
     const pyad_layout *bias = in[2];
-    const pyad_layout *both[2] = {bias, &out->layout};
-    int64_t shape[PYAD_MAX_NDIM] = {0};
-    int ndim;
-    bool fits = pyad_broadcast_shapes(2, both, shape, &ndim) && ndim == out->layout.ndim &&
-                memcmp(shape, pyad_shape(&out->layout), (size_t)ndim * sizeof *shape) == 0;
-    if (!fits)
+    if (!pyad_broadcasts_to(bias, &out->layout))
         return matmul_failure(message, PYAD_KERNEL_AFFINE, bias, &out->layout, "(bias and product) do not broadcast");
     if (bias->dtype != out->layout.dtype)
         return pyad_fail(message, PYAD_ERR_DTYPE, "affine: bias has dtype %s, product %s", pyad_dtype_name(bias->dtype),
                          pyad_dtype_name(out->layout.dtype));
     return PYAD_OK;
+}
+
+bool pyad_shares_memory(int kernel, const pyad_layout *in, const pyad_layout *out)
+{
+    if (kernel == PYAD_KERNEL_STRIDED_VIEW)
+        return in->contiguous;
+    return kernel != PYAD_KERNEL_RESHAPE || in->contiguous || !out->contiguous || out->size == 0;
 }
 
 pyad_status pyad_infer(pyad_message *message, int kernel, const int64_t *params, int nargs,

@@ -1,43 +1,12 @@
 /* The layouts of parts of arrays, and of what writing into them gives. */
+#include "primitives/infer_assign.h"
+
 #include <string.h>
 
-#include "primitives/exec.h"
+#include "array/subview.h"
+#include "primitives/list.h"
 
 enum { TEXT = 160 };
-
-/* The lowest and the highest place of the part; false where they do not fit into 64 bits. */
-static bool window_reach(int64_t offset, int ndim, const int64_t *shape, const int64_t *strides, int64_t *low,
-                         int64_t *high)
-{
-    *low = offset;
-    *high = offset;
-    for (int d = 0; d < ndim; d++) {
-        int64_t reach;
-        if (__builtin_mul_overflow(shape[d] - 1, strides[d], &reach))
-            return false;
-        if (__builtin_add_overflow(reach < 0 ? *low : *high, reach, reach < 0 ? low : high))
-            return false;
-    }
-    return true;
-}
-
-pyad_status pyad_strided_view_layout(const pyad_layout *in, const int64_t *params, pyad_layout_any *out,
-                                     int64_t *offset)
-{
-    int ndim = (int)params[1];
-    const int64_t *shape = params + 2;
-    const int64_t *strides = shape + ndim;
-    int64_t low;
-    int64_t high;
-    *offset = 0;
-    PYAD_TRY(pyad_layout_fill_strided(out, in->dtype, ndim, shape, strides));
-    if (out->layout.size == 0)
-        return PYAD_OK;
-    if (!window_reach(params[0], ndim, shape, strides, &low, &high) || low < 0 || high >= in->size)
-        return PYAD_ERR_VALUE;
-    *offset = params[0];
-    return PYAD_OK;
-}
 
 static pyad_status infer_window(pyad_message *message, const int64_t *params, const pyad_layout *in,
                                 pyad_layout_any *out, int64_t *offset)
@@ -55,15 +24,6 @@ static pyad_status infer_window(pyad_message *message, const int64_t *params, co
     memcpy(shape, pyad_shape(&out->layout), (size_t)ndim * sizeof *shape);
     *offset = 0;
     return pyad_layout_fill(out, in->dtype, ndim, shape);
-}
-
-static bool broadcasts_to(const pyad_layout *small, const pyad_layout *large)
-{
-    const pyad_layout *both[2] = {small, large};
-    int64_t shape[PYAD_MAX_NDIM] = {0};
-    int ndim;
-    return pyad_broadcast_shapes(2, both, shape, &ndim) && ndim == large->ndim &&
-           memcmp(shape, pyad_shape(large), (size_t)ndim * sizeof *shape) == 0;
 }
 
 static pyad_status part_failure(pyad_message *message, int kernel, int dtype, const pyad_layout *part,
@@ -97,7 +57,7 @@ static pyad_status infer_assign(pyad_message *message, int kernel, const int64_t
     PYAD_TRY(infer_window(message, params, in[0], out, &offset));
     if (kernel == PYAD_KERNEL_ADD_SLICE && has_zero_stride(params))
         return pyad_fail(message, PYAD_ERR_VALUE, "add_slice: the part has a stride of 0, expected distinct places");
-    if (in[0]->dtype != in[1]->dtype || !broadcasts_to(in[1], &out->layout))
+    if (in[0]->dtype != in[1]->dtype || !pyad_broadcasts_to(in[1], &out->layout))
         return part_failure(message, kernel, in[0]->dtype, &out->layout, in[1]);
     return pyad_layout_fill(out, in[0]->dtype, in[0]->ndim, pyad_shape(in[0]));
 }

@@ -1,14 +1,18 @@
 /* The kernels by number: names, operands, parameters, and what kind each is. */
-#include "primitives/exec.h"
+#include "primitives/info.h"
+
+#include "array/array.h"
+
+typedef enum shaped_kind { VIEW, MOVE, COMPUTE } shaped_kind;
+enum { NONE = -1 };
 
 static const struct {
     const char *name;
     int nargs;
-    bool view;
+    int params;
+    shaped_kind kind;
 } shaped[] = {
-#define PYAD_SHAPED_INFO(NAME, name, nargs, kind) {#name, nargs, PYAD_SHAPED_##kind},
-#define PYAD_SHAPED_VIEW true
-#define PYAD_SHAPED_FRESH false
+#define PYAD_SHAPED_INFO(NAME, name, nargs, params, kind) {#name, nargs, params, kind},
     PYAD_SHAPED_LIST(PYAD_SHAPED_INFO)};
 
 const char *pyad_kernel_name(int kernel)
@@ -23,9 +27,19 @@ int pyad_kernel_nargs(int kernel)
     return kernel < PYAD_LOOP_COUNT ? pyad_loops[kernel].arity : shaped[kernel - PYAD_LOOP_COUNT].nargs;
 }
 
+static bool is_shaped(int kernel)
+{
+    return kernel >= PYAD_LOOP_COUNT && kernel < PYAD_KERNEL_COUNT;
+}
+
 bool pyad_kernel_is_view(int kernel)
 {
-    return kernel >= PYAD_LOOP_COUNT && kernel < PYAD_KERNEL_COUNT && shaped[kernel - PYAD_LOOP_COUNT].view;
+    return is_shaped(kernel) && shaped[kernel - PYAD_LOOP_COUNT].kind == VIEW;
+}
+
+int pyad_kernel_is_move(int kernel)
+{
+    return is_shaped(kernel) && shaped[kernel - PYAD_LOOP_COUNT].kind != COMPUTE;
 }
 
 bool pyad_kernel_is_constant(int kernel)
@@ -36,43 +50,12 @@ bool pyad_kernel_is_constant(int kernel)
     return kind == PYAD_KIND_COMPARE || kind == PYAD_KIND_LOGIC;
 }
 
-/* Static parameters that a kernel reads whatever its operands are. */
-static int64_t least_params(int kernel)
-{
-    switch (kernel) {
-    case PYAD_KERNEL_SUM:
-    case PYAD_KERNEL_MAX:
-    case PYAD_KERNEL_MIN:
-    case PYAD_KERNEL_LOGSUMEXP:
-    case PYAD_KERNEL_CUMSUM:
-    case PYAD_KERNEL_CUMPROD:
-    case PYAD_KERNEL_RECUR:
-        return 2;
-    case PYAD_KERNEL_STRIDED_VIEW:
-    case PYAD_KERNEL_ASSIGN:
-    case PYAD_KERNEL_ADD_SLICE:
-        return 2;
-    case PYAD_KERNEL_UNSLICE:
-    case PYAD_KERNEL_CAST:
-    case PYAD_KERNEL_SOFTMAX:
-    case PYAD_KERNEL_LOG_SOFTMAX:
-    case PYAD_KERNEL_PUT:
-    case PYAD_KERNEL_UNPICK:
-    case PYAD_KERNEL_SUM_SQUARES:
-    case PYAD_KERNEL_CONCATENATE:
-        return 1;
-    default:
-        return 0;
-    }
-}
-
 static bool takes_params(int kernel, const int64_t *params)
 {
+    int least = shaped[kernel - PYAD_LOOP_COUNT].params;
     if (params == NULL)
-        return kernel == PYAD_KERNEL_ALIAS || kernel == PYAD_KERNEL_TAKE || kernel == PYAD_KERNEL_PICK ||
-               kernel == PYAD_KERNEL_CROSS_ENTROPY || kernel == PYAD_KERNEL_ASSIGN_AT ||
-               kernel == PYAD_KERNEL_ADD_ROWS || kernel >= PYAD_KERNEL_MATMUL;
-    if (params[0] < least_params(kernel))
+        return least == NONE;
+    if (params[0] < least)
         return false;
     if (kernel == PYAD_KERNEL_STRIDED_VIEW || kernel == PYAD_KERNEL_ASSIGN || kernel == PYAD_KERNEL_ADD_SLICE)
         return params[2] >= 0 && params[2] <= PYAD_MAX_NDIM && params[0] == 2 + 2 * params[2];

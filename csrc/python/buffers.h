@@ -1,18 +1,20 @@
-/* The only C that looks at Python objects: here lists of NumPy arrays, through the buffer protocol; bridge_ops.h has what
- * single operations call.
+/* Lists of NumPy arrays, through the buffer protocol; op_calls.h has what single operations call, compiled_call.h what the
+ * calls of compiled programs do.
+ *
+ * The folder python is the only C that knows Python objects. It must not know anything of the engine but pyad.h.
  *
  * It is compiled into the extension module, not into the engine. Reading six arrays here costs as much as one array costs
  * through cffi. A list is passed as its address (Python's id), which its holder keeps valid for the call. Each function
- * answers 0, a pyad status, or PYAD_NOT_PLAIN when an item is not what it expects; nothing has been changed then, and the
+ * returns 0, a pyad_status, or PYAD_NOT_PLAIN when an item is not what it expects; nothing has been changed then, and the
  * caller goes the long way, which finds the words. */
-#ifndef PYAD_BRIDGE_H
-#define PYAD_BRIDGE_H
+#ifndef PYAD_BUFFERS_H
+#define PYAD_BUFFERS_H
 
 #include <Python.h>
 
 #include "pyad.h"
 
-enum { PYAD_NOT_PLAIN = -1, PYAD_BRIDGE_MOST = 256 };
+enum { PYAD_NOT_PLAIN = -1, PYAD_LIST_MOST = 256 };
 
 /* What is needed of one array: float or complex, C-contiguous and aligned. */
 typedef struct pyad_plain {
@@ -20,7 +22,7 @@ typedef struct pyad_plain {
     int64_t size;
     int dtype;
     int ndim;
-    int64_t shape[32];
+    int64_t shape[PYAD_MAX_NDIM];
 } pyad_plain;
 
 static int pyad_plain_read(PyObject *object, int writable, pyad_plain *out)
@@ -34,12 +36,12 @@ static int pyad_plain_read(PyObject *object, int writable, pyad_plain *out)
     int complex_parts = format[0] == 'Z';
     format += complex_parts;
     int known = (format[0] == 'f' || format[0] == 'd') && format[1] == '\0';
-    size_t part = (size_t)view.itemsize / (complex_parts ? 2 : 1);
-    int plain = known && view.ndim <= 32 - complex_parts && (uintptr_t)view.buf % part == 0;
+    size_t real = (size_t)view.itemsize / (complex_parts ? 2 : 1);
+    int plain = known && view.ndim <= PYAD_MAX_NDIM - complex_parts && (uintptr_t)view.buf % real == 0;
     if (plain) {
         out->data = view.buf;
         out->size = view.len / view.itemsize;
-        out->dtype = (format[0] == 'f' ? 9 : 10) + 2 * complex_parts;
+        out->dtype = (format[0] == 'f' ? PYAD_F32 : PYAD_F64) + (complex_parts ? PYAD_C64 - PYAD_F32 : 0);
         out->ndim = view.ndim;
         for (int d = 0; d < view.ndim; d++)
             out->shape[d] = view.shape[d];
@@ -102,19 +104,19 @@ static int pyad_axpy_lists(double a, uintptr_t x_list, uintptr_t y_list)
     PyObject *xs = (PyObject *)x_list;
     PyObject *ys = (PyObject *)y_list;
     Py_ssize_t count = PyList_Size(ys);
-    int dtypes[PYAD_BRIDGE_MOST];
-    int64_t sizes[PYAD_BRIDGE_MOST];
-    const void *x_data[PYAD_BRIDGE_MOST];
-    void *y_data[PYAD_BRIDGE_MOST];
+    int dtypes[PYAD_LIST_MOST];
+    int64_t sizes[PYAD_LIST_MOST];
+    const void *x_data[PYAD_LIST_MOST];
+    void *y_data[PYAD_LIST_MOST];
     int64_t total = 0;
-    if (count > PYAD_BRIDGE_MOST || PyList_Size(xs) != count)
+    if (count > PYAD_LIST_MOST || PyList_Size(xs) != count)
         return PYAD_NOT_PLAIN;
     for (Py_ssize_t k = 0; k < count; k++) {
         pyad_plain x;
         pyad_plain y;
         int plain = pyad_plain_read(PyList_GetItem(xs, k), 0, &x) == 0 &&
                     pyad_plain_read(PyList_GetItem(ys, k), 1, &y) == 0 && pyad_same_plain(&x, &y) && y.ndim > 0 &&
-                    y.dtype <= 10;
+                    y.dtype <= PYAD_F64;
         if (!plain)
             return PYAD_NOT_PLAIN;
         dtypes[k] = y.dtype;

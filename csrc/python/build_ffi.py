@@ -1,10 +1,10 @@
-"""Writes the C source of the extension module pyad._ext from the public header.
+"""Writes the C source of the extension module pyad._ext from the headers of the engine.
 
-    python build_ffi.py pyad.h _ext.c
+    python build_ffi.py csrc _ext.c
 
-The header is the only declaration there is: the engine includes it, and cffi reads it here. So it keeps to what cffi
-understands, which is plain declarations. Its include guard and its includes are taken out before cffi sees them; any
-other preprocessor line is an error.
+The headers are the only declarations there are: the engine includes them, and cffi reads them here. So they keep to
+what cffi understands, which is plain declarations. Include guards and includes are taken out before cffi sees them;
+any other preprocessor line is an error.
 
 cffi gives up Python's global lock around every call, which costs more than most of ours do. So calls that are always
 short keep it, calls that record an operation give it up when an operand is large, and the others always do.
@@ -18,6 +18,9 @@ import cffi
 
 PREPROCESSOR_TAKEN_OUT = re.compile(r"#\s*(include\s+[<\"].*|ifndef \w+_H|define \w+_H|endif)\s*")
 
+
+# Below csrc/: what the binding calls, and what tests do.
+HEADERS = ("pyad.h", "engine/debug_api.h")
 
 # Calls that may run for long.
 RELEASING = {
@@ -66,8 +69,9 @@ BRIDGE = """
 int pyad_lend_list(uintptr_t list, int64_t *handles);
 int pyad_sweep_copy_list(const int64_t *handles, uintptr_t list);
 int pyad_axpy_lists(double a, uintptr_t x_list, uintptr_t y_list);
-int pyad_bridge_ops(uintptr_t context, uintptr_t functions);
-int pyad_bridge_call(uintptr_t context, uintptr_t list);
+int pyad_make_op_calls(uintptr_t context, uintptr_t functions);
+int pyad_make_compiled_call(uintptr_t context, uintptr_t list);
+int pyad_make_watch(uintptr_t context, uintptr_t list);
 """
 
 
@@ -106,11 +110,16 @@ def declarations(header: str) -> str:
 
 
 def main() -> None:
-    """Read the header named first and write the C source named second."""
-    header, output = (Path(argument) for argument in sys.argv[1:])
+    """Read the headers below the folder named first and write the C source named second."""
+    folder, output = (Path(argument) for argument in sys.argv[1:])
     ffi = cffi.FFI()
-    ffi.cdef(declarations(header.read_text(encoding="utf-8")) + BRIDGE)
-    ffi.set_source("pyad._ext", f'#include "{header.name}"\n#include "python/compiled_call.h"\n', py_limited_api=True)
+    for header in HEADERS:
+        ffi.cdef(declarations((folder / header).read_text(encoding="utf-8")))
+    ffi.cdef(BRIDGE)
+    includes = "".join(
+        f'#include "{header}"\n' for header in (*HEADERS, "python/compiled_call.h", "python/captured_state.h")
+    )
+    ffi.set_source("pyad._ext", includes, py_limited_api=True)
     ffi.emit_c_code(str(output))
     output.write_text(hold_lock(output.read_text(encoding="utf-8")), encoding="utf-8")
 

@@ -1,23 +1,18 @@
 /* One call of a compiled program, from Python's arguments to its results.
  *
  * A caller is what is known of one signature: the containers of the arguments, what each leaf has to be, and the shapes
- * and dtypes of the results. A call takes the arguments apart, runs the program and answers its results; it answers None
+ * and dtypes of the results. A call takes the arguments apart, runs the program and returns its results; it returns None
  * where an argument is otherwise, another call is under way, or a guard does not hold, and then nothing has been
  * changed: the caller in Python goes the long way. */
-#ifndef PYAD_BRIDGE_CALL_H
-#define PYAD_BRIDGE_CALL_H
+#ifndef PYAD_COMPILED_CALL_H
+#define PYAD_COMPILED_CALL_H
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "python/op_calls.h"
 
-/* The tokens of containers, parents before their children; each is followed by its number of children. */
-enum { PYAD_TOKEN_LEAF, PYAD_TOKEN_NONE, PYAD_TOKEN_TUPLE, PYAD_TOKEN_LIST, PYAD_TOKEN_DICT };
-/* What a leaf is: an array; a scalar of NumPy's; a Python float; anything that has to be equal to what it was. */
-enum { PYAD_LEAF_ARRAY, PYAD_LEAF_SCALAR, PYAD_LEAF_FLOAT, PYAD_LEAF_STATIC };
-enum { PYAD_CALL_LEAVES = 256, PYAD_CALL_RESULTS = 256, PYAD_CALL_DEPTH = 64 };
-enum { PYAD_CALL_LONG = 1 << 15, PYAD_CALL_STOPPED = 32 };
+enum { PYAD_CALL_DEPTH = 64, PYAD_CALL_LONG = 1 << 15 };
 
 /* The items of a caller's context: the keys of dicts in the order of their tokens, what leaves are compared with (static
  * ones with a value, scalars of NumPy's with their class), shapes of the results, their dtypes, their scalar types,
@@ -37,7 +32,7 @@ enum {
     PYAD_CALL_ITEMS
 };
 
-/* Where a walk through containers stands: at which child of which container. */
+/* Where the traversal of containers stands: at which child of which container. */
 typedef struct pyad_frame {
     PyObject *container;
     PyObject *keys; /* of a dict */
@@ -60,6 +55,22 @@ static PyObject *pyad_child(const pyad_frame *frame)
     return child;
 }
 
+/* Whether a dict has these keys, in this order: a function sees it when it goes through them. */
+static int pyad_has_keys(PyObject *dict, PyObject *keys)
+{
+    PyObject *key;
+    PyObject *value;
+    Py_ssize_t at = 0;
+    for (Py_ssize_t k = 0; PyDict_Next(dict, &at, &key, &value); k++) {
+        PyObject *expected = PyTuple_GetItem(keys, k);
+        int same = key == expected || (PyUnicode_CheckExact(key) && PyUnicode_CheckExact(expected) &&
+                                       PyUnicode_Compare(key, expected) == 0);
+        if (!same)
+            return 0;
+    }
+    return 1;
+}
+
 /* Whether an object is the container of a token, which is then entered. */
 static int pyad_enter(PyObject *object, int64_t token, int64_t count, PyObject *keys, pyad_frame *frame)
 {
@@ -69,7 +80,7 @@ static int pyad_enter(PyObject *object, int64_t token, int64_t count, PyObject *
     if (token == PYAD_TOKEN_LIST)
         return PyList_CheckExact(object) && PyList_Size(object) == count;
     frame->keys = keys;
-    return PyDict_CheckExact(object) && PyDict_Size(object) == count;
+    return PyDict_CheckExact(object) && PyDict_Size(object) == count && pyad_has_keys(object, keys);
 }
 
 /* What a call holds of its arguments. All of it is owned: keys and static arguments that compare themselves may run
@@ -157,28 +168,28 @@ static int pyad_format_dtype(const Py_buffer *view)
     const char *format = view->format != NULL ? view->format : "B";
     int size = view->itemsize == 1 ? 0 : view->itemsize == 2 ? 1 : view->itemsize == 4 ? 2 : 3;
     if (format[0] == 'Z')
-        return format[1] == 'f' ? PYAD_CODE_C64 : format[1] == 'd' ? PYAD_CODE_C128 : -1;
+        return format[1] == 'f' ? PYAD_C64 : format[1] == 'd' ? PYAD_C128 : -1;
     if (format[0] == '\0' || format[1] != '\0')
         return -1;
     switch (format[0]) {
     case '?':
-        return 0;
+        return PYAD_BOOL;
     case 'f':
-        return PYAD_CODE_F32;
+        return PYAD_F32;
     case 'd':
-        return PYAD_CODE_F32 + 1;
+        return PYAD_F64;
     case 'b':
     case 'h':
     case 'i':
     case 'l':
     case 'q':
-        return 1 + size;
+        return PYAD_I8 + size;
     case 'B':
     case 'H':
     case 'I':
     case 'L':
     case 'Q':
-        return 5 + size;
+        return PYAD_U8 + size;
     default:
         return -1;
     }
@@ -207,18 +218,12 @@ static PyObject *pyad_compared_with(PyObject *context, int64_t leaf)
     return PyTuple_GetItem(PyTuple_GetItem(context, PYAD_CALL_COMPARED), (Py_ssize_t)leaf);
 }
 
-/* 0 where the static arguments equal those that were recorded. Comparing may run any code. */
-static int pyad_compare_statics(const pyad_caller *caller, PyObject *context, PyObject *const *leaves)
+/* Whether two objects are the same number or text, so that nothing can tell them apart. Of any other kind this is for
+ * Python to say, as of a signature. */
+static int pyad_is_same_constant(PyObject *a, PyObject *b)
 {
-    for (int64_t k = 0; k < caller->leaf_count; k++) {
-        if (caller->leaves[k].kind != PYAD_LEAF_STATIC)
-            continue;
-        PyObject *value = pyad_compared_with(context, k);
-        if (leaves[k] != value &&
-            (Py_TYPE(leaves[k]) != Py_TYPE(value) || PyObject_RichCompareBool(leaves[k], value, Py_EQ) != 1))
-            return -1;
-    }
-    return 0;
+    int is_constant = PyLong_CheckExact(a) || PyUnicode_CheckExact(a) || PyBool_Check(a) || PyBytes_CheckExact(a);
+    return is_constant && Py_TYPE(a) == Py_TYPE(b) && PyObject_RichCompareBool(a, b, Py_EQ) == 1;
 }
 
 /* Addresses of the arguments into caller->outside. 0 where all are as they have to be. Runs no code of Python's, so
@@ -227,8 +232,12 @@ static int pyad_take_arguments(pyad_caller *caller, PyObject *context, PyObject 
 {
     for (int64_t k = 0; k < caller->leaf_count; k++) {
         const pyad_leaf *leaf = &caller->leaves[k];
-        if (leaf->kind == PYAD_LEAF_STATIC)
+        if (leaf->kind == PYAD_LEAF_STATIC) {
+            PyObject *value = pyad_compared_with(context, k);
+            if (leaves[k] != value && !pyad_is_same_constant(leaves[k], value))
+                return -1;
             continue;
+        }
         if (leaf->kind == PYAD_LEAF_FLOAT) {
             if (!PyFloat_CheckExact(leaves[k]))
                 return -1;
@@ -276,7 +285,7 @@ static int pyad_fresh_results(pyad_caller *caller, PyObject *context, PyObject *
     for (Py_ssize_t k = 0; k < caller->result_count; k++) {
         const pyad_leaf *leaf = &caller->results[k];
         void **place = &caller->outside[caller->input_count + k];
-        if (leaf->ndim == 0 && (leaf->dtype == PYAD_CODE_F32 || leaf->dtype == PYAD_CODE_F32 + 1)) {
+        if (leaf->ndim == 0 && (leaf->dtype == PYAD_F32 || leaf->dtype == PYAD_F64)) {
             *place = &caller->numbers[caller->input_count + k];
             continue;
         }
@@ -300,7 +309,7 @@ static int pyad_finish_results(const pyad_caller *caller, PyObject *context, PyO
         const double *cell = &caller->numbers[caller->input_count + k];
         float single;
         memcpy(&single, cell, sizeof single);
-        PyObject *number = PyFloat_FromDouble(leaf->dtype == PYAD_CODE_F32 ? (double)single : *cell);
+        PyObject *number = PyFloat_FromDouble(leaf->dtype == PYAD_F32 ? (double)single : *cell);
         PyObject *type = PyTuple_GetItem(PyTuple_GetItem(context, PYAD_CALL_SCALARS), k);
         results[k] = number != NULL ? PyObject_CallFunctionObjArgs(type, number, NULL) : NULL;
         Py_XDECREF(number);
@@ -336,9 +345,7 @@ static int pyad_run_node(PyObject *context)
 static int pyad_run_whole(pyad_caller *caller, PyObject *context, pyad_held *held, PyObject **results)
 {
     /* The arguments come last: whatever runs before may run code of Python's, which may move what an array has. */
-    int status = pyad_compare_statics(caller, context, held->leaves);
-    if (status == 0)
-        status = pyad_fresh_results(caller, context, results);
+    int status = pyad_fresh_results(caller, context, results);
     if (status == 0 && caller->work >= PYAD_CALL_LONG)
         status = pyad_lock(caller, held);
     if (status == 0)
@@ -346,7 +353,7 @@ static int pyad_run_whole(pyad_caller *caller, PyObject *context, pyad_held *hel
     if (status != 0 || pyad_overlaps(caller))
         return -1;
     status = pyad_run_on(caller, 1);
-    while (status == PYAD_CALL_STOPPED && pyad_lock(caller, held) == 0 && pyad_run_node(context) == 0)
+    while (status == PYAD_CALL_PYTHON && pyad_lock(caller, held) == 0 && pyad_run_node(context) == 0)
         status = pyad_run_on(caller, 0);
     return status == 0 ? pyad_finish_results(caller, context, results) : status;
 }
@@ -361,7 +368,7 @@ static PyObject *pyad_py_call(PyObject *context, PyObject *arguments)
         return pyad_none();
     pyad_held held;
     held.count = held.locked = held.depth = 0;
-    PyObject *fresh[PYAD_CALL_RESULTS] = {NULL};
+    PyObject *fresh[PYAD_CALL_LEAVES] = {NULL};
     PyObject *results = NULL;
     caller->busy = 1;
     if (pyad_hold_leaves(caller, PyTuple_GetItem(context, PYAD_CALL_KEYS), arguments, &held) == 0 &&
@@ -379,7 +386,7 @@ static PyObject *pyad_py_call(PyObject *context, PyObject *arguments)
 static const PyMethodDef pyad_call_method = {"call", (PyCFunction)pyad_py_call, METH_O, NULL};
 
 /* Puts the function that calls a program into a list. */
-static int pyad_bridge_call(uintptr_t context, uintptr_t list)
+static int pyad_make_compiled_call(uintptr_t context, uintptr_t list)
 {
     PyObject *tuple = (PyObject *)context;
     if (!PyTuple_Check(tuple) || PyTuple_Size(tuple) != PYAD_CALL_ITEMS)

@@ -1,55 +1,17 @@
 /* Functions over Python objects that operations run by NumPy call once each: values out of the tape, results into it.
  *
- * Unlike what cffi declares they take and answer objects, so one call does what would be ten through cffi. They know
- * only the common case (arrays of one float or complex dtype, values that are small) and answer None for any other:
+ * Unlike what cffi declares they take and return objects, so one call does what would be ten through cffi. They know
+ * only the common case (arrays of one float or complex dtype, values that are small) and return None for any other:
  * nothing has been changed then that the long way would not do again, and the caller goes it. An exception is raised
  * only where Python itself failed.
  *
  * Each is a method of one tuple, the context, that Python makes once; it holds what they need of Python and NumPy. */
-#ifndef PYAD_BRIDGE_OPS_H
-#define PYAD_BRIDGE_OPS_H
+#ifndef PYAD_OP_CALLS_H
+#define PYAD_OP_CALLS_H
 
-#include "python/buffers.h"
+#include "python/evaluate.h"
 
-/* The items of the context: the classes of traced arrays and of their views, the name of the handle of both,
- * numpy.ndarray, numpy.empty, and by dtype from float32 on: NumPy's dtypes, then their scalar types. */
-enum { PYAD_CTX_ARRAY, PYAD_CTX_VIEW, PYAD_CTX_HANDLE, PYAD_CTX_NDARRAY, PYAD_CTX_EMPTY, PYAD_CTX_DTYPES };
-enum { PYAD_CTX_SCALARS = PYAD_CTX_DTYPES + 4, PYAD_CTX_SIZE = PYAD_CTX_SCALARS + 4 };
-
-enum { PYAD_CODE_F32 = 9, PYAD_CODE_C64 = 11, PYAD_CODE_C128 = 12 };
-
-/* Larger values are not copied, which is the caller's part. */
-enum { PYAD_BRIDGE_BYTES = 1 << 10 };
-enum { PYAD_BRIDGE_OPERANDS = 16 };
-
-static const int64_t pyad_large_handle = (int64_t)1 << 62;
-static const int64_t pyad_failed_handle = (int64_t)3 << 61;
-
-/* Has the list `keep` hold an array, and the array's memory where it is: NumPy resizes no array that has a weak
- * reference. Not 0 with an exception set where that fails. */
-static int pyad_hold_array(PyObject *keep, PyObject *array)
-{
-    PyObject *lock = PyWeakref_NewRef(array, NULL);
-    int status = lock == NULL || PyList_Append(keep, array) != 0 || PyList_Append(keep, lock) != 0;
-    Py_XDECREF(lock);
-    return status;
-}
-
-static PyObject *pyad_none(void)
-{
-    Py_INCREF(Py_None);
-    return Py_None;
-}
-
-static int64_t pyad_item_size(int dtype)
-{
-    return dtype == PYAD_CODE_F32 ? 4 : dtype == PYAD_CODE_C128 ? 16 : 8;
-}
-
-static int pyad_is_kind(PyObject *object, PyObject *context, int kind)
-{
-    return (PyObject *)Py_TYPE(object) == PyTuple_GetItem(context, kind);
-}
+enum { PYAD_OP_CALL_OPERANDS = 16 };
 
 static int pyad_is_traced(PyObject *object, PyObject *context)
 {
@@ -79,64 +41,15 @@ static int pyad_handle_in(PyObject *context, PyObject *array, int64_t *handle)
     return *handle == -1 && PyErr_Occurred() != NULL;
 }
 
-static void pyad_drop_all(Py_ssize_t count, PyObject **items)
-{
-    for (Py_ssize_t k = 0; k < count; k++)
-        Py_CLEAR(items[k]);
-}
-
-/* A tuple of items, whose references it takes, also where it fails; NULL where one of them is NULL. The collector shows
- * a tuple to others (gc.get_objects) from when it is made, and one that others hold cannot be filled any more. So it is
- * made last, and nothing can come between that and filling it. */
-static PyObject *pyad_tuple_of(Py_ssize_t count, PyObject **items)
-{
-    Py_ssize_t found = 0;
-    while (found < count && items[found] != NULL)
-        found++;
-    PyObject *tuple = found == count ? PyTuple_New(count) : NULL;
-    if (tuple == NULL) {
-        pyad_drop_all(count, items);
-        return NULL;
-    }
-    for (Py_ssize_t k = 0; k < count; k++) {
-        if (PyTuple_SetItem(tuple, k, items[k]) != 0)
-            Py_CLEAR(tuple);
-    }
-    return tuple;
-}
-
-/* Integers are no concern of the collector, so nothing comes between making this tuple and filling it either. */
-static PyObject *pyad_integers(int64_t count, const int64_t *numbers)
-{
-    PyObject *tuple = PyTuple_New((Py_ssize_t)count);
-    for (Py_ssize_t k = 0; tuple != NULL && k < count; k++) {
-        PyObject *number = PyLong_FromLongLong(numbers[k]);
-        if (number == NULL || PyTuple_SetItem(tuple, k, number) != 0)
-            Py_CLEAR(tuple);
-    }
-    return tuple;
-}
-
 static PyObject *pyad_scalar_of(PyObject *context, int64_t handle, int dtype)
 {
-    PyObject *number;
-    if (dtype < PYAD_CODE_C64) {
-        number = PyFloat_FromDouble(pyad_read_number(handle));
-    } else {
-        float single[2];
-        double pair[2];
-        int status = pyad_copy_out(handle, dtype == PYAD_CODE_C64 ? (void *)single : (void *)pair);
-        if (status != 0)
-            return pyad_none();
-        number = dtype == PYAD_CODE_C64 ? PyComplex_FromDoubles((double)single[0], (double)single[1])
-                                        : PyComplex_FromDoubles(pair[0], pair[1]);
+    double pair[2];
+    if (dtype < PYAD_C64) {
+        double number = pyad_read_number(handle);
+        float single = (float)number;
+        return pyad_scalar_from(context, dtype, dtype == PYAD_F32 ? (const void *)&single : (const void *)&number);
     }
-    if (number == NULL)
-        return NULL;
-    PyObject *type = PyTuple_GetItem(context, PYAD_CTX_SCALARS + dtype - PYAD_CODE_F32);
-    PyObject *scalar = PyObject_CallFunctionObjArgs(type, number, NULL);
-    Py_DECREF(number);
-    return scalar;
+    return pyad_copy_out(handle, pair) != 0 ? pyad_none() : pyad_scalar_from(context, dtype, pair);
 }
 
 /* The value of a node as a fresh array, or as a scalar where it is 0-d; None where the node is not on the tape, has no
@@ -144,10 +57,10 @@ static PyObject *pyad_scalar_of(PyObject *context, int64_t handle, int dtype)
 static PyObject *pyad_value_of(PyObject *context, int64_t handle, int *dtype)
 {
     pyad_info info;
-    if (pyad_look(handle, &info) != 0 || info.data == NULL || info.dtype < PYAD_CODE_F32 || info.size == 0)
+    if (pyad_look(handle, &info) != 0 || info.data == NULL || info.dtype < PYAD_F32 || info.size == 0)
         return pyad_none();
     int64_t item = pyad_item_size(info.dtype);
-    if (info.size * item > PYAD_BRIDGE_BYTES)
+    if (info.size * item > PYAD_SMALL_BYTES)
         return pyad_none();
     *dtype = info.dtype;
     if (info.ndim == 0)
@@ -155,7 +68,7 @@ static PyObject *pyad_value_of(PyObject *context, int64_t handle, int *dtype)
     PyObject *shape = pyad_integers(info.ndim, info.shape);
     if (shape == NULL)
         return NULL;
-    PyObject *kind = PyTuple_GetItem(context, PYAD_CTX_DTYPES + info.dtype - PYAD_CODE_F32);
+    PyObject *kind = PyTuple_GetItem(context, PYAD_CTX_DTYPES + info.dtype - PYAD_F32);
     PyObject *array = PyObject_CallFunctionObjArgs(PyTuple_GetItem(context, PYAD_CTX_EMPTY), shape, kind, NULL);
     Py_DECREF(shape);
     Py_buffer view;
@@ -201,7 +114,7 @@ static PyObject *pyad_operand_value(PyObject *context, PyObject *operand, int *d
     }
     pyad_plain plain;
     if (!pyad_is_kind(operand, context, PYAD_CTX_NDARRAY) || pyad_plain_read(operand, 0, &plain) != 0 ||
-        plain.ndim == 0 || plain.size * pyad_item_size(plain.dtype) > PYAD_BRIDGE_BYTES)
+        plain.ndim == 0 || plain.size * pyad_item_size(plain.dtype) > PYAD_SMALL_BYTES)
         return pyad_none();
     *dtype = plain.dtype;
     Py_INCREF(operand);
@@ -215,14 +128,14 @@ static PyObject *pyad_py_values(PyObject *context, PyObject *const *args, Py_ssi
     if (count != 1 || !PyTuple_Check(args[0]))
         return pyad_none();
     Py_ssize_t operands = PyTuple_Size(args[0]);
-    if (operands == 0 || operands > PYAD_BRIDGE_OPERANDS)
+    if (operands == 0 || operands > PYAD_OP_CALL_OPERANDS)
         return pyad_none();
     int traced = 0;
     for (Py_ssize_t k = 0; !traced && k < operands; k++)
         traced = pyad_is_traced(PyTuple_GetItem(args[0], k), context);
     if (!traced)
         return pyad_none();
-    PyObject *values[PYAD_BRIDGE_OPERANDS];
+    PyObject *values[PYAD_OP_CALL_OPERANDS];
     int common = 0;
     for (Py_ssize_t k = 0; k < operands; k++) {
         int dtype = 0;
@@ -250,10 +163,10 @@ static int pyad_constant_of(PyObject *context, PyObject *operand, PyObject *keep
     if (pyad_hold_array(keep, operand) != 0)
         return -1;
     *handle = pyad_lend(PYAD_LEND_CONST, plain.dtype, plain.ndim, plain.shape, NULL, plain.data);
-    return *handle < pyad_failed_handle;
+    return *handle < PYAD_FAILED;
 }
 
-/* The handles of operands, plain ones as constants; answers as pyad_constant_of. Traced ones are looked at first: nothing
+/* The handles of operands, plain ones as constants; returns what pyad_constant_of does. Traced ones are looked at first: nothing
  * would drop what is lent after their transform has ended. */
 static int pyad_handles_of(PyObject *context, PyObject *operands, PyObject *keep, int64_t *handles)
 {
@@ -279,8 +192,8 @@ static int pyad_handles_of(PyObject *context, PyObject *operands, PyObject *keep
 static PyObject *pyad_traced(PyObject *context, int64_t handle)
 {
     PyObject *number = PyLong_FromLongLong(handle);
-    /* A failed handle is answered as a number, which is not a traced array. */
-    if (number == NULL || handle >= pyad_large_handle)
+    /* A failed handle is returned as a number, which is not a traced array. */
+    if (number == NULL || handle >= PYAD_HANDLE_LARGE)
         return number;
     /* What calling the class would come to: it has no constructor of its own. */
     PyObject *array = PyType_GenericAlloc((PyTypeObject *)PyTuple_GetItem(context, PYAD_CTX_ARRAY), 0);
@@ -302,9 +215,9 @@ static PyObject *pyad_py_record(PyObject *context, PyObject *const *args, Py_ssi
     if (pyad_read_op(args[0], &op) != 0)
         return NULL;
     Py_ssize_t operands = PyTuple_Size(args[1]);
-    int64_t handles[PYAD_BRIDGE_OPERANDS];
+    int64_t handles[PYAD_OP_CALL_OPERANDS];
     pyad_plain plain;
-    if (op < 0 || operands > PYAD_BRIDGE_OPERANDS || pyad_plain_read(args[2], 0, &plain) != 0)
+    if (op < 0 || operands > PYAD_OP_CALL_OPERANDS || pyad_plain_read(args[2], 0, &plain) != 0)
         return pyad_none();
     int found = pyad_handles_of(context, args[1], args[3], handles);
     if (found <= 0)
@@ -338,17 +251,17 @@ typedef struct pyad_native {
     int64_t op;
     Py_ssize_t operands;
     Py_ssize_t param_count;
-    int64_t handles[PYAD_BRIDGE_OPERANDS];
-    int64_t params[PYAD_BRIDGE_MOST];
+    int64_t handles[PYAD_OP_CALL_OPERANDS];
+    int64_t params[PYAD_LIST_MOST];
 } pyad_native;
 
-/* Answers as pyad_constant_of. */
+/* Returns what pyad_constant_of does. */
 static int pyad_read_native(PyObject *op, PyObject *handles, PyObject *params, pyad_native *out)
 {
     out->operands = -2;
     if (pyad_read_op(op, &out->op) == 0)
-        out->operands = pyad_read_integers(handles, PYAD_BRIDGE_OPERANDS, out->handles);
-    out->param_count = params == Py_None ? -1 : pyad_read_integers(params, PYAD_BRIDGE_MOST, out->params);
+        out->operands = pyad_read_integers(handles, PYAD_OP_CALL_OPERANDS, out->handles);
+    out->param_count = params == Py_None ? -1 : pyad_read_integers(params, PYAD_LIST_MOST, out->params);
     if (PyErr_Occurred() != NULL)
         return -1;
     return out->op >= 0 && out->operands >= 0 && out->param_count != -2;
@@ -367,7 +280,7 @@ static PyObject *pyad_record_given(PyObject *context, const pyad_native *native,
     if (pyad_hold_array(keep, value) != 0)
         return NULL;
     int64_t handle = pyad_lend(PYAD_LEND_CONST, plain.dtype, plain.ndim, plain.shape, NULL, plain.data);
-    if (handle < pyad_failed_handle)
+    if (handle < PYAD_FAILED)
         handle = pyad_op_given((int)native->op, (int)native->operands, native->handles, (int)native->param_count,
                                native->params, handle);
     return pyad_traced(context, handle);
@@ -390,7 +303,7 @@ static PyObject *pyad_py_given(PyObject *context, PyObject *const *args, Py_ssiz
  * that pyad_value_of knows. */
 static PyObject *pyad_call_on_values(PyObject *context, const pyad_native *native, PyObject *function)
 {
-    PyObject *values[PYAD_BRIDGE_OPERANDS + PYAD_BRIDGE_MOST];
+    PyObject *values[PYAD_OP_CALL_OPERANDS + PYAD_LIST_MOST];
     Py_ssize_t params = native->param_count > 0 ? native->param_count : 0;
     for (Py_ssize_t k = 0; k < native->operands; k++) {
         int dtype;
@@ -439,9 +352,9 @@ static PyObject *pyad_arrived(PyObject *context, int64_t node)
     int64_t handle = pyad_sweep_value(node);
     if (handle == 0)
         return pyad_none();
-    if (handle >= pyad_failed_handle)
+    if (handle >= PYAD_FAILED)
         return PyLong_FromLongLong(handle);
-    handle &= pyad_large_handle - 1;
+    handle &= PYAD_HANDLE_LARGE - 1;
     PyObject *value = pyad_value_of(context, handle, &dtype);
     if (value != Py_None)
         return value;
@@ -520,16 +433,16 @@ static PyObject *pyad_py_give(PyObject *context, PyObject *const *args, Py_ssize
         return pyad_none();
     if (pyad_hold_array(args[2], args[1]) != 0)
         return NULL;
-    int64_t part = pyad_lend(PYAD_LEND_CONST, plain.dtype, plain.ndim, plain.shape, NULL, plain.data);
+    int64_t given = pyad_lend(PYAD_LEND_CONST, plain.dtype, plain.ndim, plain.shape, NULL, plain.data);
     /* A value that the engine refuses is refused again on the long way, with words. */
-    if (part >= pyad_failed_handle || pyad_sweep_give(node, part) != 0)
+    if (given >= PYAD_FAILED || pyad_sweep_give(node, given) != 0)
         return pyad_none();
     Py_INCREF(Py_True);
     return Py_True;
 }
 
 /* Puts the functions into a dict, as methods of the context. */
-static int pyad_bridge_ops(uintptr_t context, uintptr_t functions)
+static int pyad_make_op_calls(uintptr_t context, uintptr_t functions)
 {
     static const PyMethodDef table[] = {
         {"value", (PyCFunction)(void (*)(void))pyad_py_value, METH_FASTCALL, NULL},
@@ -540,6 +453,7 @@ static int pyad_bridge_ops(uintptr_t context, uintptr_t functions)
         {"compute", (PyCFunction)(void (*)(void))pyad_py_compute, METH_FASTCALL, NULL},
         {"visit", (PyCFunction)(void (*)(void))pyad_py_visit, METH_FASTCALL, NULL},
         {"give", (PyCFunction)(void (*)(void))pyad_py_give, METH_FASTCALL, NULL},
+        {"evaluate", (PyCFunction)(void (*)(void))pyad_py_evaluate, METH_FASTCALL, NULL},
     };
     PyObject *tuple = (PyObject *)context;
     if (!PyTuple_Check(tuple) || PyTuple_Size(tuple) != PYAD_CTX_SIZE)

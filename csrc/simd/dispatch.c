@@ -46,7 +46,8 @@ const pyad_isa_table *pyad_isa_level(const char *name)
     return NULL;
 }
 
-#define PYAD_LOOP_INFO(NAME, name, arity, kind) [PYAD_LOOP_##NAME] = {#name, arity, PYAD_KIND_##kind},
+#define PYAD_LOOP_INFO(NAME, name, arity, kind, cost, ...) \
+    [PYAD_LOOP_##NAME] = {#name, arity, PYAD_KIND_##kind, PYAD_COST_##cost},
 
 const pyad_loop_info pyad_loops[PYAD_LOOP_COUNT] = {PYAD_LOOP_LIST(PYAD_LOOP_INFO)};
 

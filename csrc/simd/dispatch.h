@@ -1,8 +1,9 @@
 /* The kernels that depend on the instruction set: inner loops over contiguous memory.
  *
+ * The folder simd knows runs of numbers and instruction sets. It must not know layouts, allocation and threads.
+ *
  * csrc/simd/simd_body.c is compiled once per level (base, x86-64-v3, x86-64-v4) with PYAD_ISA set to the level's
- * name; each compilation exports one table, and pyad_isa() picks the best one the processor runs. Nothing here knows of
- * layouts, tapes or allocation. Numerics: at most 2 ulp from the exact result; NaN, infinities, signed zeros and
+ * name; each compilation exports one table, and pyad_isa() picks the best one the processor runs. Numerics: at most 2 ulp from the exact result; NaN, infinities, signed zeros and
  * denormals as NumPy has them. */
 #ifndef PYAD_SIMD_DISPATCH_H
 #define PYAD_SIMD_DISPATCH_H
@@ -13,7 +14,7 @@
 #include "simd/loop_list.h"
 
 typedef enum pyad_loop_id {
-#define PYAD_LOOP_ENUM(NAME, name, arity, kind) PYAD_LOOP_##NAME,
+#define PYAD_LOOP_ENUM(NAME, ...) PYAD_LOOP_##NAME,
     PYAD_LOOP_LIST(PYAD_LOOP_ENUM)
 #undef PYAD_LOOP_ENUM
         PYAD_LOOP_COUNT
@@ -22,7 +23,7 @@ typedef enum pyad_loop_id {
 /* Counted on from the loops. */
 typedef enum pyad_super_id {
     PYAD_SUPER_BEFORE = PYAD_LOOP_COUNT - 1,
-#define PYAD_SUPER_ENUM(NAME, name, arity, first, second, side, scalars, result) PYAD_SUPER_##NAME,
+#define PYAD_SUPER_ENUM(NAME, ...) PYAD_SUPER_##NAME,
     PYAD_SUPER_LIST(PYAD_SUPER_ENUM)
 #undef PYAD_SUPER_ENUM
         PYAD_SUPER_END
@@ -97,12 +98,14 @@ const pyad_isa_table *pyad_isa(void);
 /* The table of one level by name for tests and benchmarks, or NULL when it is not built or the processor lacks it. */
 const pyad_isa_table *pyad_isa_level(const char *name);
 
-/* Name, arity and kind of a loop. */
+/* A row of PYAD_LOOP_LIST. */
 typedef enum pyad_loop_kind { PYAD_KIND_FLOAT, PYAD_KIND_COMPARE, PYAD_KIND_LOGIC, PYAD_KIND_SELECT } pyad_loop_kind;
+typedef enum pyad_loop_cost { PYAD_COST_CHEAP, PYAD_COST_DIVISION, PYAD_COST_SERIES, PYAD_COST_LIBM } pyad_loop_cost;
 typedef struct pyad_loop_info {
     const char *name;
     int arity;
     pyad_loop_kind kind;
+    pyad_loop_cost cost;
 } pyad_loop_info;
 extern const pyad_loop_info pyad_loops[PYAD_LOOP_COUNT];
 

@@ -28,10 +28,9 @@
 #define PYAD_TEXT_(a) #a
 #define PYAD_TEXT(a) PYAD_TEXT_(a)
 
-#define PYAD_LOOP_ROW(NAME, name, arity, kind) [PYAD_LOOP_##NAME] = {loop_##name##_f32, loop_##name##_f64},
+#define PYAD_LOOP_ROW(NAME, name, ...) [PYAD_LOOP_##NAME] = {loop_##name##_f32, loop_##name##_f64},
 
-#define PYAD_SUPER_ROW(NAME, name, arity, first, second, side, scalars, result) \
-    {super_##name##_f32, super_##name##_f64},
+#define PYAD_SUPER_ROW(NAME, name, ...) {super_##name##_f32, super_##name##_f64},
 
 extern const pyad_isa_table PYAD_PASTE(pyad_isa_table_, PYAD_ISA);
 const pyad_isa_table PYAD_PASTE(pyad_isa_table_, PYAD_ISA) = {

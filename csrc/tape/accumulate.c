@@ -201,18 +201,6 @@ static pyad_status widen(pyad_accum *accum, const pyad_layout *layout, pyad_valu
     return given->layout != NULL ? PYAD_OK : PYAD_ERR_MEMORY;
 }
 
-static bool broadcasts_to(const pyad_layout *small, const pyad_layout *large)
-{
-    if (small->ndim > large->ndim)
-        return false;
-    for (int d = 1; d <= small->ndim; d++) {
-        int64_t length = pyad_shape(small)[small->ndim - d];
-        if (length != 1 && length != pyad_shape(large)[large->ndim - d])
-            return false;
-    }
-    return true;
-}
-
 static pyad_status add_same_shape(pyad_accum *accum, pyad_slot *slot, const pyad_layout *layout, pyad_value given,
                                   bool fresh)
 {
@@ -232,7 +220,7 @@ pyad_status pyad_accum_add(pyad_accum *accum, pyad_slot *slot, const pyad_layout
 {
     if (given.layout == layout || pyad_same_shape(given.layout, layout))
         return add_same_shape(accum, slot, layout, given, fresh);
-    if (broadcasts_to(layout, given.layout)) {
+    if (pyad_broadcasts_to(layout, given.layout)) {
         PYAD_TRY(pyad_accum_own(accum, slot, layout));
         pyad_reduce_add(pyad_value_view(&slot->value), pyad_value_view(&given));
         if (fresh)

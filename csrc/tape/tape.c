@@ -277,7 +277,7 @@ pyad_status pyad_tape_lend(pyad_tape *tape, uint16_t flags, const pyad_layout *l
     const pyad_layout *kept = pyad_layout_keep(&tape->arena, layout);
     if (kept == NULL)
         return PYAD_ERR_MEMORY;
-    flags |= PYAD_NODE_LENT | PYAD_NODE_LEAF | (tape->staging ? PYAD_NODE_SYMBOLIC : 0);
+    flags |= PYAD_NODE_LENT | PYAD_NODE_LEAF | (tape->recording_program ? PYAD_NODE_SYMBOLIC : 0);
     *node = pyad_tape_push(tape, PYAD_KERNEL_ALIAS, flags, 0, NULL, NULL, (pyad_value){kept, data, NULL});
     tape->rule[*node] = (uint32_t)tape->lent_count;
     tape->lent[tape->lent_count++] = (pyad_lent){.node = *node};

@@ -1,5 +1,8 @@
 /* The tape: what has been recorded, as parallel arrays addressed by index.
  *
+ * The folder tape knows nodes, in which order they depend on each other, and how what arrives at one is summed up. It must
+ * not know derivative rules: which node reads what, and what is summed, is said from above.
+ *
  * A node is an instruction and its value: operation, operands, static parameters, layout, memory. Operands always stand
  * before the node that uses them, so the index order is a topological order. A mark notes where every column ends; cutting back to
  * it drops everything recorded since, in one step and without a destructor per node.
@@ -15,12 +18,9 @@
 
 typedef int64_t pyad_handle;
 
-enum { PYAD_INDEX_BITS = 28 };
 #define PYAD_MAX_NODES ((uint32_t)1 << PYAD_INDEX_BITS)
 /* The generation of nodes that a sealed mark left behind. Only the engine makes handles of it. */
 #define PYAD_GENERATION_SEALED (((int64_t)1 << (62 - PYAD_INDEX_BITS)) - 1)
-/* Set in a returned handle whose node owns much memory: the holder is asked to say when it drops the handle. */
-#define PYAD_HANDLE_LARGE ((int64_t)1 << 62)
 #define PYAD_HANDLE_MASK (PYAD_HANDLE_LARGE - 1)
 
 enum pyad_node_flag {
@@ -100,7 +100,7 @@ typedef struct pyad_tape {
     pyad_const_entry constants[PYAD_CONST_CACHE];
     int64_t copied;   /* bytes that writes copied since they could not be done in place */
     uint32_t epochs;  /* sweeps begun */
-    bool staging;     /* a program is being recorded: what is lent may be something else when it runs */
+    bool recording_program;     /* a program is being recorded: what is lent may be something else when it runs */
     bool abstract;    /* records layouts only: a rule is being recorded on placeholders */
 } pyad_tape;
 

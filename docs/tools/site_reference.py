@@ -42,7 +42,7 @@ MODULES = [
 TABLES = ("pyad.numpy", "pyad.scipy.special", "pyad.autograd")
 
 # What stands for a function of NumPy or SciPy has their words beneath its own.
-THEIR_WORDS = re.compile(r"^`\w+` in its own words::$")
+THEIR_WORDS = re.compile(r"^`\w+` in its own words:$")
 MARKUP = re.compile(r"(?<!\\)([*|]|(?<=\w)_(?=\W|$))")
 
 
@@ -128,21 +128,27 @@ def write_pages(app: Sphinx, config: object) -> None:
             path.write_text(text, encoding="utf-8")
 
 
-def plain_markup(app: Sphinx, what: str, name: str, thing: object, options: object, lines: list[str]) -> None:
-    """Make markup of a docstring that is written for a terminal, and leave out what NumPy or SciPy say in it."""
+def without_their_words(app: Sphinx, what: str, name: str, thing: object, options: object, lines: list[str]) -> None:
+    """Put a link in the place of what NumPy or SciPy say in a docstring."""
     for number, line in enumerate(lines):
         if THEIR_WORDS.match(line):
             module, _, last = name.rpartition(".")
             theirs = f"{module.removeprefix('pyad.')}.{last}"
             lines[number:] = [f"The arguments are those of `{theirs} <{elsewhere(module, last)}>`__.", ""]
             return
-        if not line.lstrip().startswith((">>>", "...", ".. ", ":")):
+
+
+def plain_markup(app: Sphinx, what: str, name: str, thing: object, options: object, lines: list[str]) -> None:
+    """Escape what is no markup in a docstring, since it is written to be read in a terminal."""
+    for number, line in enumerate(lines):
+        if not line.lstrip().startswith((">>>", "...", ".. ", ":")) and "`__" not in line:
             lines[number] = escaped(line)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Enter it into Sphinx."""
     app.connect("config-inited", write_pages)
-    # After Napoleon, which makes fields of the sections.
+    # Before Napoleon, which makes fields of the sections, and after it.
+    app.connect("autodoc-process-docstring", without_their_words, priority=400)
     app.connect("autodoc-process-docstring", plain_markup, priority=600)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -18,7 +18,6 @@ __all__ = ["Blas", "get_blas", "set_blas"]
 
 VARIABLE = "PYAD_BLAS"
 _EXPECTED = 'expected "numpy", "mkl" or the path of a shared library that exports cblas_sgemm and cblas_dgemm'
-_NOT_LOADED = 7
 
 
 class Blas(NamedTuple):
@@ -40,8 +39,11 @@ class Blas(NamedTuple):
 def get_blas() -> Blas:
     """What matrix products are taken from at present.
 
+    Returns:
+        A named tuple: `library` (the path), `function` (the symbol), `integers` (32 or 64 bits).
+
     >>> import pyad
-    >>> isinstance(pyad.get_blas().library, str)
+    >>> pyad.get_blas().integers in (32, 64)
     True
     """
     info = ffi.new("pyad_blas_info *")
@@ -53,22 +55,27 @@ def get_blas() -> Blas:
 def set_blas(which: str | os.PathLike[str]) -> Blas:
     """Take matrix products from another BLAS from now on, on all threads.
 
-    `which` is "numpy" for the library that NumPy has loaded, as at the start; "mkl" for Intel's, from the package index
-    (`pip install "pyad-autodiff[mkl]"`) or a conda environment; or the path of any shared library that exports the C
-    interface of BLAS, with 32- or 64-bit integers. The library is tried out on small products first. Products that are
-    running finish where they began. Only pyad's products are concerned, not NumPy's. The environment variable PYAD_BLAS
-    does the same when pyad is imported.
+    The library is tried out on small products first. Products that are running finish where they began. Only pyad's
+    products are concerned, not NumPy's. The environment variable PYAD_BLAS does the same when pyad is imported.
 
-    >>> import pyad
-    >>> pyad.set_blas("numpy") == pyad.get_blas()
-    True
+    Args:
+        which: "numpy" for the library that NumPy has loaded, as at the start; "mkl" for Intel's, from the package index
+            (`pip install "pyad-autodiff[mkl]"`) or a conda environment; or the path of any shared library that exports
+            the C interface of BLAS, with 32- or 64-bit integers.
+
+    Returns:
+        What `get_blas` says from now on.
 
     Raises:
         TypeError: `which` is neither a string nor a path.
         ImportError: "mkl" is asked for and not installed.
-        FileNotFoundError: there is no such file.
-        OSError: the file is not a library that can be loaded.
-        ValueError: the library has no cblas, or one that gives wrong numbers.
+        FileNotFoundError: There is no such file.
+        OSError: The file is not a library that can be loaded.
+        ValueError: The library has no cblas, or one that gives wrong numbers.
+
+    >>> import pyad
+    >>> pyad.set_blas("numpy") == pyad.get_blas()
+    True
     """
     if not isinstance(which, str | os.PathLike):
         raise TypeError(f"set_blas: {which!r} is a {type(which).__name__}; {_EXPECTED}")
@@ -116,10 +123,10 @@ def _load(path: str) -> None:
     if _RUNTIME.fullmatch(os.path.basename(path)):
         _choose_threads(path)
     status, words = _set(os.fsencode(path), True)
-    if status == _NOT_LOADED and not os.path.dirname(path):
+    if status == lib.PYAD_ERR_STATE and not os.path.dirname(path):
         raise FileNotFoundError(f"set_blas: {words}; {_EXPECTED}")
     if status:
-        raise (OSError if status == _NOT_LOADED else ValueError)(f"set_blas: {words}")
+        raise (OSError if status == lib.PYAD_ERR_STATE else ValueError)(f"set_blas: {words}")
 
 
 # ---- MKL ----

@@ -17,22 +17,21 @@ from pyad._ext import ffi, lib
 NULL = ffi.NULL
 
 # Handles from here on are errors or values with a buffer; see csrc/pyad.h.
-LARGE = 1 << 62
-FAILED = LARGE + (1 << 61)
-INDEX_BITS = 28
-CALL_PYTHON = 32
-ERR_DTYPE = 3
+LARGE = lib.PYAD_HANDLE_LARGE
+FAILED = lib.PYAD_FAILED
+INDEX_BITS = lib.PYAD_INDEX_BITS
+CALL_PYTHON = lib.PYAD_CALL_PYTHON
 
 KERNEL_COUNT = lib.pyad_kernel_count()
 
 _ERRORS = {
-    1: MemoryError,
-    2: errors.ShapeError,
-    3: errors.DTypeError,
-    4: ValueError,
-    5: errors.LeakError,
-    6: errors.MutationError,
-    7: errors.EngineError,
+    lib.PYAD_ERR_MEMORY: MemoryError,
+    lib.PYAD_ERR_SHAPE: errors.ShapeError,
+    lib.PYAD_ERR_DTYPE: errors.DTypeError,
+    lib.PYAD_ERR_VALUE: ValueError,
+    lib.PYAD_ERR_STALE: errors.LeakError,
+    lib.PYAD_ERR_MUTATED: errors.MutationError,
+    lib.PYAD_ERR_STATE: errors.EngineError,
 }
 
 # Threads that are recording a program: none nearly always, and then nobody need look further.
@@ -60,8 +59,14 @@ def error(status: int, handles: tuple[int, ...] = ()) -> Exception:
         status -= FAILED
     cls = _ERRORS.get(status, errors.EngineError)
     if cls is errors.LeakError:
-        return errors.LeakError(_leak_words(handles))
+        return errors.LeakError(_leak_words(handles) + describe_leak(handles))
     return cls(ffi.string(lib.pyad_last_message()).decode() or f"status {status}")
+
+
+def describe_leak(handles: tuple[int, ...]) -> str:
+    """Where the values of handles were left, as the end of a sentence; `_trace.left_behind`, which knows the objects
+    that have them, puts its function in the place of this one."""
+    return ""
 
 
 def _leak_words(handles: tuple[int, ...]) -> str:
@@ -115,8 +120,9 @@ class Engine:
         # What is needed as long as the tape has the nodes. Always put here before the engine is told of it.
         self.keep: Any = []
         self.info = ffi.new("pyad_info *")
-        # What owns the memory of arrays outside a function that is being recorded, by id: programs read them in place.
-        self.outside: set[int] = set()
+        # While a program is being recorded: copies of the arrays that it reads, and who looks for random draws.
+        self.copies: dict[Any, np.ndarray] = {}
+        self.draws: Any = None
         self.abstract = False  # a rule is being recorded on placeholders, which have no values
         self.dead: list[Any] = []  # cells of saved tapes whose owner is gone, freed by this thread
 

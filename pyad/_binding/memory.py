@@ -17,25 +17,16 @@ from pyad.errors import DTypeError, NeedsPython, ShapeError
 # Gradients from this size on leave without a copy; below it, copying is cheaper than sharing.
 SHARE_BYTES = 1 << 17
 
-# Values up to this size may lie in the tape's arena (csrc/array/array.h), which keeps nothing alive.
-VIEW_BYTES = 1 << 10
+# Values up to this size may lie in the tape's arena, which keeps nothing alive.
+VIEW_BYTES = lib.PYAD_SMALL_BYTES
 _WIDEST = max(dtype.itemsize for dtype in DTYPES)
 
 
 # ---- memory in ----
 
 
-def owner_of(array: Any) -> Any:
-    """What owns an array's memory."""
-    while isinstance(array, np.ndarray) and array.base is not None:
-        array = array.base
-    return array
-
-
-def _is_outside_program(array: np.ndarray) -> bool:
-    """Whether a program is being recorded that does not read this array in place."""
-    here = current()
-    return here.is_recording_program and id(owner_of(array)) not in here.outside
+# A flag of `lend`: an argument of the program that is being recorded.
+ARGUMENT = -2
 
 
 def lend(array: np.ndarray, flags: int) -> int:
@@ -47,8 +38,9 @@ def lend(array: np.ndarray, flags: int) -> int:
     if code is None or not dtype.isnative:
         raise DTypeError(f"arrays of dtype {dtype} are not supported; convert to float32 or float64")
     most = 32 if code <= CODE_F64 else 31
-    if engine.recording_threads and flags and _is_outside_program(array):
-        array = array.copy("K")  # the function may go on to change it, but the program needs what it is now
+    if engine.recording_threads and flags >= 0:
+        array = as_it_is(array)
+    flags &= 1
     if array.ndim > most:
         raise ShapeError(f"arrays of {array.ndim} dimensions are not supported, at most {most}")
     try:
@@ -71,8 +63,23 @@ def _hold(array: np.ndarray) -> None:
     keep.append(ref(array))
 
 
+def as_it_is(array: Any) -> Any:
+    """While a program is being recorded: what the program reads in the place of a plain array, a copy, since the array
+    may change later. One copy serves for as long as the array does not change."""
+    if not isinstance(array, np.ndarray) or not current().is_recording_program:
+        return array
+    copies = _local.engine.copies  # type: ignore[union-attr]
+    place = (array.__array_interface__["data"][0], array.shape, array.strides, array.dtype)
+    copy = copies.get(place)
+    if copy is None or copy.tobytes() != array.tobytes():
+        copy = copies[place] = array.copy()
+    return copy
+
+
 def lend_all(arrays: list[np.ndarray]) -> list[int] | None:
     """Leaves over arrays in one call; None where one of them is not an aligned C-contiguous float array."""
+    if engine.recording_threads:
+        arrays = [as_it_is(array) for array in arrays]
     handles = ffi.new("int64_t[]", len(arrays))
     keep = _local.engine.keep  # type: ignore[union-attr]
     keep.extend(arrays)
@@ -279,6 +286,6 @@ def object_calls(array_type: type, view_type: type) -> dict[str, Any]:
     floats = [dtype for dtype in DTYPES if dtype in INEXACT]
     context = (array_type, view_type, "_h", np.ndarray, np.empty, *floats, *(dtype.type for dtype in floats))
     functions: dict[str, Any] = {}
-    if lib.pyad_bridge_ops(id(context), id(functions)):
+    if lib.pyad_make_op_calls(id(context), id(functions)):
         raise MemoryError("out of memory while binding the engine")
     return functions

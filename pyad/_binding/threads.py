@@ -27,6 +27,9 @@ def set_num_threads(n: int) -> None:
     to each core the process may use, or what the environment variable `PYAD_NUM_THREADS` says, or else at most what
     `OMP_NUM_THREADS` says.
 
+    Args:
+        n: An integer of at least 1.
+
     Raises:
         TypeError: `n` is not an integer.
         ValueError: `n` is less than 1.
@@ -48,7 +51,10 @@ def set_num_threads(n: int) -> None:
 
 
 def get_num_threads() -> int:
-    """Return how many threads, the calling one among them, may work on one operation on large arrays.
+    """How many threads, the calling one among them, may work on one operation on large arrays.
+
+    Returns:
+        An integer of at least 1.
 
     >>> import pyad
     >>> pyad.get_num_threads() >= 1

@@ -1,344 +1,214 @@
-"""What a compiled function finds outside its arguments, and whether that is still as it was when it was recorded.
+"""What a recording has found outside its arguments, and whether that is still as it was.
 
-A recording has the values of closures, globals and attributes in it. They are looked up where the function's code, and
-that of the Python functions it uses, mentions them: numbers, strings and other constants are compared by value,
-functions and other objects by identity, lists and dicts entry by entry. An array that the recording reads in place has
-to be the same array; of any other, what is in it must be the same too.
+Each thing that is watched is one entry of one of a few lists, by how it is read again: an entry of a namespace, an
+attribute, the items of a list or dict, the bytes of an array, or anything else by a function. Objects are compared by
+identity, numbers and strings by type and value. One function of C looks at all of them before a program runs; only
+where it finds another object is it looked here whether that has the same value, and what is to be said of it.
+
+`pyad._compile.discovery` finds what there is to watch.
 """
 
 from __future__ import annotations
 
-import dis
-import functools
-import sys
-import types
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from pyad._binding.memory import owner_of
+from pyad._binding.engine import lib
 
-__all__ = ["CapturedState", "random_states"]
+__all__ = ["GONE", "CapturedState", "same"]
 
-# Bounds on how far it is looked, for functions that reach half a library.
-_MOST_NAMES = 2000
-_MOST_ENTRIES = 1000
-_DEPTH = 8
-# Arrays up to this size are kept to compare with, larger ones as a hash of 64 bits.
-_SMALL_BYTES = 1 << 12
+# In the place of what is not there.
+GONE = type("Gone", (), {"__repr__": lambda _: "nothing"})()
 
-# What computes the same always, and has its state nowhere a user changes it.
-_LIBRARIES = {"pyad", "numpy", "scipy", "jax", "jaxlib", *sys.stdlib_module_names} - {"__main__"}
-_CONSTANTS = (
-    int,
-    float,
-    complex,
-    str,
-    bytes,
-    type(None),
-    np.generic,
-    np.dtype,
-    type(Ellipsis),
-    slice,
-    range,
-    frozenset,
-)
-_GONE = object()
+_BY_VALUE = {int, bool, str, bytes, type(None), type(Ellipsis), type(NotImplemented)}
+
+
+def same(now: Any, old: Any) -> bool:
+    """Whether nothing can tell two values apart: they are one object, or constants of one type and value."""
+    waiting = [(now, old)]
+    while waiting:
+        a, b = waiting.pop()
+        if a is b:
+            continue
+        kind = type(a)
+        if kind is not type(b):
+            return False
+        if kind in _BY_VALUE:
+            if a != b:
+                return False
+        elif kind is float or kind is complex:
+            if repr(a) != repr(b):  # NaN, and zeros of either sign
+                return False
+        elif kind is tuple or kind is frozenset:
+            if len(a) != len(b):
+                return False
+            waiting.extend(zip(a, b, strict=True))
+        elif kind is range or kind is slice:
+            waiting.append(((a.start, a.stop, a.step), (b.start, b.stop, b.step)))
+        elif issubclass(kind, np.generic):
+            if a.dtype != b.dtype or a.dtype.hasobject or a.tobytes() != b.tobytes():
+                return False
+        elif issubclass(kind, np.dtype):
+            if a != b:
+                return False
+        else:
+            return False
+    return True
 
 
 class CapturedState:
-    """The state that a function (and, as `arguments`, objects that it is called with) reaches."""
+    """What is watched, and how it was before the recording could read it."""
 
-    __slots__ = ("arrays", "cells", "containers", "generators", "in_place", "names")
+    __slots__ = ("arrays", "attributes", "check", "dicts", "lists", "names", "others")
 
-    def __init__(self, function: Callable[..., Any], arguments: list[Any]) -> None:
-        walk = _walked(function, arguments)
-        self.names = list(walk.names.values())
-        self.cells = list(walk.cells.values())
-        self.containers = list(walk.containers.values())
-        self.arrays = [(array, _content(array)) for array in walk.arrays.values()]
-        self.in_place: list[np.ndarray] = []
-        self.generators = list(walk.generators.values())
+    def __init__(self) -> None:
+        # Each entry ends with what it is called in messages.
+        self.names: list[tuple[dict[Any, Any], Any, Any, str]] = []  # a dict, a key and the value
+        self.attributes: list[tuple[Any, str, Any, str]] = []  # an object, a name and the value
+        self.lists: list[tuple[list[Any], tuple[Any, ...], str]] = []  # a list and its items
+        self.dicts: list[tuple[dict[Any, Any], tuple[Any, ...], tuple[Any, ...], str]] = []  # keys and values
+        self.arrays: list[tuple[np.ndarray, Any, bytes, str]] = []  # an array, its form, and its content
+        self.others: list[tuple[Callable[[Any], tuple[Any, ...]], Any, tuple[Any, ...], str]] = []
+        # A function of C without arguments, which says whether all is as it was; None where nothing is watched.
+        self.check: Callable[[], bool] | None = None
 
-    def forget_arrays(self, kept: list[Any], addresses: set[int]) -> None:
-        """Leave out the arrays that a recording reads in place: what is in them may change. These are arrays that are
-        kept, or share memory with such, whose address the recording has."""
-        roots: dict[int, list[np.ndarray]] = {}
-        for x in kept:
-            if isinstance(x, np.ndarray) and x.ctypes.data in addresses:
-                roots.setdefault(id(owner_of(x)), []).append(x)
+    # ---- adding ----
 
-        def is_lent(array: np.ndarray) -> bool:
-            return any(np.may_share_memory(x, array) for x in roots.get(id(owner_of(array)), ()))
+    def add_array(self, array: np.ndarray, path: str) -> None:
+        plain = _plain(array)
+        self.arrays.append((array, form_of(plain), plain.tobytes(), path))
 
-        # An array that the function itself has changed is not the same at the next call, and that is to be noticed.
-        same = {id(array) for array, content in self.arrays if is_lent(array) and _is_content(array, content)}
-        self.in_place = [array for array, _ in self.arrays if id(array) in same]
-        self.arrays = [(array, content) for array, content in self.arrays if id(array) not in same]
+    def finish(self) -> None:
+        """All is there: make the function that looks at it."""
+        if not self.count():
+            return
+        context = (
+            GONE,
+            tuple(x for *entry, _ in self.names for x in entry),
+            tuple(x for *entry, _ in self.attributes for x in entry),
+            tuple(x for *entry, _ in self.lists for x in entry),
+            tuple(x for *entry, _ in self.dicts for x in entry),
+            tuple(x for array, form, data, _ in self.arrays if _is_plain(array) for x in (array, *form[:3], data)),
+            self._rest_holds if self.others or not all(_is_plain(array) for array, *_ in self.arrays) else None,
+        )
+        made: list[Any] = []
+        if lib.pyad_make_watch(id(context), id(made)):
+            raise MemoryError("out of memory while a function was compiled")
+        self.check = made[0]
 
-    def owners(self) -> set[int]:
-        """What owns the memory of the arrays, by id."""
-        return {id(owner_of(array)) for array, _ in self.arrays}
+    # ---- comparing ----
 
-    def is_trivial(self) -> bool:
-        return not (self.names or self.cells or self.containers or self.arrays)
+    def count(self) -> int:
+        """How many things are watched."""
+        entries = (self.names, self.attributes, self.lists, self.dicts, self.arrays, self.others)
+        return sum(map(len, entries))
 
     def holds(self) -> bool:
         """Whether everything is as it was."""
-        for mapping, name, value in self.names:
-            now = mapping.get(name, _GONE)
-            if now is not value and not _is_same(now, value):
-                return False
-        for cell, value in self.cells:
-            now = _inside(cell)
-            if now is not value and not _is_same(now, value):
-                return False
-        for container, entries in self.containers:
-            if not _has_entries(container, entries):
-                return False
-        return all(_is_content(array, content) for array, content in self.arrays)
+        return self.check is None or self.check() or self.changed() is None
 
+    def changed(self) -> str | None:
+        """The name of what is not as it was, or None."""
+        path = self._changed()
+        if path is None and self.check is not None:
+            self._renew()
+        return path
 
-def _inside(cell: Any) -> Any:
-    try:
-        return cell.cell_contents
-    except ValueError:
-        return _GONE
-
-
-def _is_same(now: Any, value: Any) -> bool:
-    """Whether two constants are of the same value and type, also inside tuples."""
-    if type(now) is not type(value):
-        return False
-    if type(now) is tuple:
-        return len(now) == len(value) and all(map(_is_same, now, value))
-    if isinstance(now, float | complex | np.inexact):
-        return repr(now) == repr(value)  # of NaN and of zeros of either sign too
-    return now is value or (isinstance(now, _CONSTANTS) and bool(now == value))
-
-
-def _entries(container: Any) -> Iterator[Any]:
-    """What a list or dict holds, with the keys of a dict."""
-    if isinstance(container, dict):
-        for key, value in container.items():
-            yield key
-            yield value
-    else:
-        yield from container
-
-
-def _has_entries(container: Any, entries: list[Any]) -> bool:
-    if len(container) * (1 + isinstance(container, dict)) != len(entries):
-        return False
-    try:
-        return all(now is old or _is_same(now, old) for now, old in zip(_entries(container), entries, strict=True))
-    except (RuntimeError, ValueError):  # another thread is changing it
-        return False
-
-
-def _content(array: np.ndarray) -> Any:
-    """What is compared of an array, small or not."""
-    if array.dtype.hasobject:
+    def _changed(self) -> str | None:
+        for mapping, key, value, path in self.names:
+            if not same(mapping.get(key, GONE), value):
+                return path
+        for of, name, value, path in self.attributes:
+            if not same(attribute(of, name), value):
+                return path
+        for items, before, path in self.lists:
+            if not same(tuple(items), before):
+                return path
+        for mapping, keys, values, path in self.dicts:
+            if not same((_keys(mapping), _values(mapping)), (keys, values)):
+                return path
+        for array, form, data, path in self.arrays:
+            if not _is_unchanged(array, form, data):
+                return path
+        for read, of, before, path in self.others:
+            if not _is_as_before(read, of, before):
+                return path
         return None
-    data = array.tobytes()
-    return data if array.nbytes <= _SMALL_BYTES else hash(data)
+
+    def _renew(self) -> None:
+        """Everything has the same value, some of it in other objects: these are compared with from now on."""
+        self.names = [(mapping, key, mapping.get(key, GONE), path) for mapping, key, _, path in self.names]
+        self.attributes = [(of, name, attribute(of, name), path) for of, name, _, path in self.attributes]
+        self.lists = [(items, tuple(items), path) for items, _, path in self.lists]
+        self.dicts = [(mapping, _keys(mapping), _values(mapping), path) for mapping, *_, path in self.dicts]
+        self.finish()
+
+    def _rest_holds(self) -> bool:
+        """Whether those are as they were which the function of C leaves to this one."""
+        return all(
+            _is_plain(array) or _is_unchanged(array, form, data) for array, form, data, _ in self.arrays
+        ) and all(_is_as_before(read, of, before) for read, of, before, _ in self.others)
+
+    # ---- looking at it ----
+
+    def report(self) -> dict[str, Any]:
+        """How much is watched, and what that costs a call."""
+        seconds = []
+        for _ in range(5 if self.check is not None else 0):
+            start = time.perf_counter()
+            self.holds()
+            seconds.append(time.perf_counter() - start)
+        return {
+            "watched": self.count(),
+            "watched_bytes": sum(len(data) for _, _, data, _ in self.arrays),
+            "watching_seconds": min(seconds, default=0.0),
+        }
 
 
-def _is_content(array: np.ndarray, content: Any) -> bool:
-    return content is None or _content(array) == content
+def attribute(of: Any, name: str) -> Any:
+    try:
+        return getattr(of, name)
+    except (AttributeError, ValueError):  # the latter of a cell that is empty
+        return GONE
 
 
-class _Slots:
-    """The attributes of an object that has no __dict__, as a mapping."""
-
-    __slots__ = ("of",)
-
-    def __init__(self, of: Any) -> None:
-        self.of = of
-
-    def __contains__(self, name: str) -> bool:
-        return hasattr(self.of, name)
-
-    def __getitem__(self, name: str) -> Any:
-        return getattr(self.of, name)
-
-    def get(self, name: str, default: Any) -> Any:
-        return getattr(self.of, name, default)
+def _keys(mapping: dict[Any, Any]) -> tuple[Any, ...]:
+    return tuple(dict.keys(mapping))
 
 
-def _walked(function: Callable[..., Any], arguments: list[Any]) -> _Walk:
-    """A walk from a function. Attributes are looked at where any code that has been found mentions their names, so it
-    is repeated until no more names turn up."""
-    mentioned: frozenset[str] = frozenset()
-    while True:
-        walk = _Walk(mentioned)
-        walk.value(function, 0)
-        for x in arguments:
-            walk.value(x, 1)
-        if walk.found <= mentioned:
-            return walk
-        mentioned |= walk.found
+def _values(mapping: dict[Any, Any]) -> tuple[Any, ...]:
+    return tuple(dict.values(mapping))
 
 
-class _Walk:
-    """Looks for state, from a function down."""
-
-    def __init__(self, mentioned: frozenset[str]) -> None:
-        self.mentioned = mentioned
-        self.found: set[str] = set()
-        self.names: dict[Any, Any] = {}
-        self.cells: dict[int, Any] = {}
-        self.containers: dict[int, Any] = {}
-        self.arrays: dict[int, np.ndarray] = {}
-        self.generators: dict[int, Any] = {}
-        self.seen: dict[int, Any] = {}
-
-    def name(self, owner: Any, mapping: Any, name: str, depth: int) -> None:
-        """A variable of a module, or an attribute of an object or class."""
-        key = (id(owner), name)
-        if key in self.names:
-            return
-        value = mapping[name]
-        if not _is_library(value):
-            self.names[key] = (mapping, name, value)
-            self.value(value, depth)
-
-    def value(self, x: Any, depth: int) -> None:
-        """What a variable holds."""
-        if isinstance(x, _CONSTANTS) or depth > _DEPTH:
-            return
-        if isinstance(x, np.ndarray):
-            self.arrays[id(x)] = x
-        elif isinstance(x, _generator_types()):
-            self.generators[id(x)] = x
-        elif isinstance(x, types.FunctionType):
-            self.function(x, depth)
-        elif isinstance(x, list | tuple | dict):
-            self.container(x, depth)
-        elif isinstance(x, types.ModuleType):
-            if not _is_library(x):
-                self.attributes(x, vars(x), depth)
-        elif not isinstance(x, type | types.BuiltinFunctionType | np.ufunc) and self.once(x):
-            self.object(x, depth)
-
-    def once(self, x: Any) -> bool:
-        if id(x) in self.seen or len(self.names) >= _MOST_NAMES:
-            return False
-        # It is held, so that its address is not taken by anything else meanwhile.
-        self.seen[id(x)] = x
-        return True
-
-    def container(self, x: Any, depth: int) -> None:
-        if len(x) > _MOST_ENTRIES or not self.once(x):
-            return
-        entries = list(_entries(x))
-        # A tuple has the same entries always, but what is in them can change.
-        if not isinstance(x, tuple):
-            self.containers[id(x)] = (x, entries)
-        for item in entries:
-            self.value(item, depth + 1)
-
-    def object(self, x: Any, depth: int) -> None:
-        """A bound method, a partial function, a wrapper, or an object with attributes and methods of its own."""
-        if isinstance(x, types.MethodType):
-            parts = [x.__func__, x.__self__]
-        elif isinstance(x, functools.partial):
-            parts = [x.func, x.args, x.keywords]
-        elif type(x).__module__.partition(".")[0] == "pyad":
-            parts = list(getattr(x, "__dict__", {}).values())  # a function that pyad has wrapped
-            parts = [part for part in parts if callable(part)]
-        else:
-            parts = [x.__wrapped__] if hasattr(x, "__wrapped__") else []
-        for part in parts:
-            self.value(part, depth + 1)
-        if not parts and type(x).__module__.partition(".")[0] not in _LIBRARIES:
-            self.attributes(x, getattr(x, "__dict__", None), depth)
-
-    def attributes(self, of: Any, own: dict[str, Any] | None, depth: int) -> None:
-        """The attributes that some code mentions, which lie in the object or in its class."""
-        classes = [] if isinstance(of, types.ModuleType) else type(of).__mro__
-        for name in (*self.mentioned, "__call__"):
-            if own is not None and name in own:
-                self.name(of, own, name, depth + 1)
-                continue
-            owner = next((c for c in classes if name in vars(c)), None)
-            if owner in (None, object):
-                continue
-            if own is not None:
-                self.names[id(of), name] = (own, name, _GONE)  # an attribute of its own would come first
-            value = vars(owner)[name]
-            if isinstance(value, types.MemberDescriptorType):
-                if hasattr(of, name):
-                    self.name(of, _Slots(of), name, depth + 1)
-            elif isinstance(value, property):
-                self.value(value.fget, depth + 1)
-            elif isinstance(value, staticmethod | classmethod):
-                self.value(value.__func__, depth + 1)
-            else:
-                self.name(owner, vars(owner), name, depth + 1)
-
-    def function(self, x: types.FunctionType, depth: int) -> None:
-        if not self.once(x):
-            return
-        variables, attributes = _names_in(x.__code__)
-        self.found |= attributes
-        for cell in x.__closure__ or ():
-            held = _inside(cell)
-            self.cells[id(cell)] = (cell, held)
-            self.value(held, depth + 1)
-        for default in (*(x.__defaults__ or ()), *(x.__kwdefaults__ or {}).values()):
-            self.value(default, depth + 1)
-        # Functions of libraries are followed to what was given to them only, as in `pyad.grad(f)`.
-        if str(x.__globals__.get("__name__", "")).partition(".")[0] not in _LIBRARIES:
-            for name in variables:
-                if name in x.__globals__:
-                    self.name(x.__globals__, x.__globals__, name, depth + 1)
+def form_of(array: np.ndarray) -> Any:
+    """What besides the content of an array a function can tell apart."""
+    try:
+        code: Any = memoryview(array).format
+    except (ValueError, BufferError, NotImplementedError):
+        code = None
+    return code, array.shape, array.strides, array.dtype
 
 
-def _is_library(x: Any) -> bool:
-    return isinstance(x, types.ModuleType) and x.__name__.partition(".")[0] in _LIBRARIES
+def _plain(array: np.ndarray) -> np.ndarray:
+    """The array without what a subclass makes of it."""
+    return array if type(array) is np.ndarray else np.ndarray.view(array, np.ndarray)
 
 
-@functools.lru_cache(maxsize=4096)
-def _names_in(code: types.CodeType) -> tuple[frozenset[str], frozenset[str]]:
-    """The names of globals, and those of attributes, in a function's code and in that of the functions inside it."""
-    variables: set[str] = set()
-    attributes: set[str] = set()
-    waiting = [code]
-    while waiting:
-        code = waiting.pop()
-        # Of what is in co_names, attributes are most, and a global may have the same name as one.
-        loaded = {x.argval for x in dis.get_instructions(code) if x.opname in ("LOAD_GLOBAL", "LOAD_NAME")}
-        variables |= loaded
-        attributes.update(code.co_names)
-        waiting += [x for x in code.co_consts if isinstance(x, types.CodeType)]
-    return frozenset(variables), frozenset(attributes)
+def _is_plain(array: np.ndarray) -> bool:
+    """Whether the function of C can look at it: it is contiguous, and its dtype has a name in the buffer protocol."""
+    return type(array) is np.ndarray and array.flags.c_contiguous and array.dtype.kind in "biufc" and array.nbytes > 0
 
 
-@functools.cache
-def _generator_types() -> tuple[type, ...]:
-    import random  # only now: whoever imports pyad need not wait for it, nor for NumPy's
-
-    return (np.random.Generator, np.random.RandomState, random.Random)
+def _is_unchanged(array: np.ndarray, form: Any, data: bytes) -> bool:
+    array = _plain(array)
+    return (array.shape, array.strides, array.dtype) == form[1:] and array.tobytes() == data
 
 
-def random_states(generators: list[Any]) -> list[Any]:
-    """The states of generators, and of those that belong to NumPy and to Python."""
-    import random
-
-    return [random.getstate(), *map(_state_of, [np.random.mtrand._rand, *generators])]
-
-
-def _state_of(generator: Any) -> Any:
-    if isinstance(generator, np.random.Generator):
-        return _comparable(generator.bit_generator.state)
-    if isinstance(generator, np.random.RandomState):
-        return _comparable(generator.get_state(legacy=False))
-    return generator.getstate()
-
-
-def _comparable(state: Any) -> Any:
-    if isinstance(state, dict):
-        return {name: _comparable(part) for name, part in state.items()}
-    return state.tobytes() if isinstance(state, np.ndarray) else state
+def _is_as_before(read: Callable[[Any], tuple[Any, ...]], of: Any, before: tuple[Any, ...]) -> bool:
+    try:
+        return same(read(of), before)
+    except (RuntimeError, ValueError, LookupError, TypeError):  # another thread is changing it
+        return False

@@ -14,17 +14,16 @@ import sys
 import threading
 import types
 import warnings
-from collections.abc import Callable
-from typing import Any
-
-import numpy as np
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
 
 from pyad import tree
-from pyad._binding import engine as _engine
+from pyad._binding import engine
+from pyad._compile.discovery import Discovery, namespace_of
 from pyad._compile.program import DONE, OVERLAP, Program
 from pyad._compile.recording import Recording
-from pyad._trace.array import is_traced
-from pyad._trace.traced_integer import TracedInteger
+from pyad._compile.signature import signature_of
+from pyad._transforms.transformed import name_in_module
 
 __all__ = ["CompileWarning", "Compiled", "compile"]
 
@@ -37,37 +36,56 @@ os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_i
 
 
 class CompileWarning(UserWarning):
-    """A compiled function is recorded again and again, or not compiled at all."""
+    """A compiled function is recorded again and again, or not compiled at all.
+
+    >>> import warnings
+    >>> import pyad
+    >>> fast = pyad.compile(lambda x, n: x * n, max_programs=1)
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
+    ...     _ = [fast(1.0, n) for n in range(4)]
+    ...
+    >>> caught[0].category.__name__
+    'CompileWarning'
+    """
 
 
-def compile(function: Callable[..., Any], *, max_programs: int = 64) -> Compiled:
+def compile(
+    function: Callable[..., Any], *, max_programs: int = 64, constants: Sequence[Any] | Literal["all"] = ()
+) -> Compiled:
     """A function that records `function` when it is first called, and replays the recording afterwards.
 
     Arguments and results are numbers, arrays, and tuples, lists and dicts of them. The function may take derivatives
     (`pyad.value_and_grad`, `pyad.hvp`, ...), write into arrays, loop and branch; what it writes into its arguments is
     written into the caller's arrays. Arguments that are no floats or arrays (ints, strings, functions, ...) must be
-    hashable, and belong to the signature: for another value another program is recorded. At most `max_programs` are
-    kept, the least recently used goes first.
+    hashable, and belong to the signature: for another value another program is recorded.
 
-    What the function finds outside its arguments may change between calls: numbers, strings, arrays, lists, dicts and
-    functions in the globals, closures, defaults and attributes that its code mentions, and the code of the Python
-    functions and methods that it uses. Something else there leads to another recording, but an array whose elements
-    meet traced values is read in place. This has limits: names are looked at in Python code only, not through
-    getattr, globals() or the C code of other libraries, nor in modules of NumPy, SciPy and Python's own; lists and
-    dicts of more than 1000 entries are compared by identity; and where elements of one array are read in place and
-    others are copied or computed with by plain NumPy first, changes of the latter are not seen. Large arrays that are
-    always the same are best passed as arguments or used as they are, since a copy of what is in them is compared
-    otherwise. Side effects (prints, appended lists, arrays outside that plain NumPy writes into) happen when it is
-    recorded only.
+    What the function finds outside its arguments (globals, closures, attributes, containers, arrays) is noted while it
+    is recorded and compared before every replay: if anything is otherwise, the function is recorded again. What cannot
+    be compared is warned of by name, once. `constants` are objects that are taken to stay as they are, and everything
+    in them; with "all" nothing outside is looked at. Modules of NumPy, SciPy and Python's own never change. A value
+    that depends on the arguments may not be left behind in an attribute, a list or a global. Side effects such as
+    prints happen when the function is recorded only.
 
     Where arguments that are written into share memory with others, the function itself runs.
 
     A float that the function needs as a Python number, other than to compare it, cannot be replayed and raises.
 
-    Raises (when called):
-        ConcretizationError: a value is turned into a plain number or array.
-        TypeError: an argument that is neither number, array nor hashable, or is an iterator; random numbers are drawn.
-        ValueError: an array that is written into is read-only.
+    Args:
+        function: Any function that does the same when it is called with the same arguments.
+        max_programs: How many recordings are kept, at least 1; the least recently used goes first.
+        constants: Objects outside the arguments that are not compared, or "all".
+
+    Returns:
+        A `Compiled` to be called in its place; the function itself where it is one already.
+
+    Raises:
+        TypeError: `function` is no function, `constants` no list; (when called) an argument that is neither number,
+            array nor hashable, or is an iterator; random numbers are drawn, a clock is read, or an iterator from
+            outside is used.
+        ConcretizationError: (when called) a value is turned into a plain number or array.
+        LeakError: (when called) a value that depends on the arguments is left behind.
+        ValueError: `max_programs` is below 1; (when called) an array that is written into is read-only.
 
     >>> import numpy as np
     >>> import pyad
@@ -75,6 +93,7 @@ def compile(function: Callable[..., Any], *, max_programs: int = 64) -> Compiled
     ...     value, gradient = pyad.value_and_grad(lambda w: np.mean((x @ w - y) ** 2))(weights)
     ...     weights -= 0.01 * gradient
     ...     return value
+    ...
     >>> fast = pyad.compile(step)
     >>> weights = np.zeros(2)
     >>> x, y = np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([1.0, 2.0])
@@ -87,33 +106,96 @@ def compile(function: Callable[..., Any], *, max_programs: int = 64) -> Compiled
         return function
     if not isinstance(max_programs, int) or max_programs < 1:
         raise ValueError(f"compile: max_programs must be a whole number of at least 1, got {max_programs!r}")
-    return Compiled(function, max_programs)
+    if isinstance(constants, str):
+        if constants != "all":
+            raise ValueError(f"compile: constants must be a list of objects or 'all', got {constants!r}")
+    elif not isinstance(constants, list | tuple):
+        raise TypeError(f"compile: constants must be a list of objects or 'all', got {type(constants).__name__}")
+    else:
+        constants = tuple(constants)
+    return Compiled(function, max_programs, constants)
+
+
+class _OwnPrograms:
+    """The compiled methods of one object, which it holds itself: they reach the object, and go when it goes."""
+
+    __slots__ = ("methods",)
+
+    def __init__(self) -> None:
+        self.methods: dict[Compiled, Compiled] = {}
+
+    def __reduce__(self) -> Any:
+        return (_OwnPrograms, ())  # a copy of the object has none yet
+
+
+_OWN = "_pyad_compiled_methods"
+
+# So many programs are tried, the most recently used first, before the arguments are looked at closely.
+_MOST_FAST = 8
+# Something outside that has changed this often is warned of.
+_OFTEN = 8
 
 
 class Compiled:
-    """A compiled function. Made by `pyad.compile`; called as the function is."""
+    """A compiled function. Made by `pyad.compile`; called as the function is.
 
-    def __init__(self, function: Callable[..., Any], max_programs: int) -> None:
+    `recorded` is the number of programs that have been recorded so far, `programs` those there are.
+
+    Raises:
+        ConcretizationError, TypeError, ValueError: As `pyad.compile` says.
+
+    >>> import pyad
+    >>> fast = pyad.compile(lambda x, n: x * n)
+    >>> fast(2.0, 3), fast(4.0, 3), fast.recorded
+    (6.0, 12.0, 1)
+    """
+
+    def __init__(
+        self, function: Callable[..., Any], max_programs: int, constants: Any = (), method_of: Compiled | None = None
+    ) -> None:
         self.function = function
         self.max_programs = max_programs
+        self.constants = constants
         self.recorded = 0  # how many programs have been recorded so far
+        self._method_of = method_of  # what the class has, where this is the method of one object
         self._programs: dict[Any, list[Program]] = {}
+        self._uses = 0  # how often another program than the last one was used
         self._last: Program | None = None
-        # The program that ran last, by its short way.
-        self._fast: tuple[Callable[[Any], Any], Program] | None = None
+        # Programs that are tried first, by their short way.
+        self._fast: tuple[tuple[Callable[[], bool] | None, Callable[[Any], Any], Program], ...] = ()
+        self._changes: dict[str, int] = {}  # how often what lies outside was found otherwise, by name
+        self._warned: set[str] = set()
         functools.update_wrapper(self, function, updated=())
 
     def __repr__(self) -> str:
         return f"<compiled {getattr(self.function, '__name__', self.function)}, {len(self.programs)} programs>"
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
-        return self if instance is None else types.MethodType(self, instance)
+        if instance is None:
+            return self
+        namespace = namespace_of(instance)
+        if namespace is None:
+            return types.MethodType(self, instance)
+        own = namespace.get(_OWN)
+        if own is None:
+            own = namespace.setdefault(_OWN, _OwnPrograms())
+        method = own.methods.get(self)
+        if method is None:
+            method = own.methods.setdefault(self, Compiled(self.function, self.max_programs, self.constants, self))
+        return types.MethodType(method, instance)
+
+    def __reduce__(self) -> Any:
+        """By name where it has one, as functions are; else by the function, to be recorded again."""
+        name = name_in_module(self)
+        if name is not None:
+            return name
+        return (Compiled, (self.function, self.max_programs, self.constants))
 
     @property
     def programs(self) -> list[Program]:
         """The programs there are, the most recently used last."""
         with _lock:
-            return [program for paths in self._programs.values() for program in reversed(paths)]
+            return sorted((p for paths in self._programs.values() for p in paths), key=lambda p: p.used)
 
     @property
     def program(self) -> Program:
@@ -130,13 +212,15 @@ class Compiled:
         """Forget all programs."""
         with _lock:
             self._programs.clear()
-            self._last = self._fast = None
+            self._last = None
+            self._fast = ()
 
     def __call__(self, *args: Any, **keywords: Any) -> Any:
-        if self._fast is not None:
-            call, program = self._fast
-            computed = call((args, keywords)) if program.captured is None or program.captured.holds() else None
+        for check, call, program in self._fast:
+            computed = call((args, keywords)) if check is None or check() else None
             if computed is not None:
+                if program is not self._last:
+                    self._note_use(program)
                 if program.simple is not None:
                     return computed if program.simple else computed[0]
                 return program.results_of(computed, tree.flatten((args, keywords))[0])
@@ -144,115 +228,109 @@ class Compiled:
 
     def _slowly(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
         leaves, structure = tree.flatten((args, keywords))
-        key = _signature(structure, leaves)
+        key = signature_of(structure, leaves)
         if key is None:  # inside a transform or another compiled function, whose recording this belongs to
             return self.function(*args, **keywords)
-        for program in tuple(self._programs.get(key, ())):
-            if program.captured is not None and not program.captured.holds():
+        changed = None
+        for program in sorted(self._programs.get(key, ()), key=lambda p: -p.used):
+            otherwise = program.captured.changed()
+            if otherwise is not None:
+                changed = changed or otherwise
                 continue
             outcome, result = program.run(leaves)
             if outcome == DONE:
-                if program is not self._last:
-                    self._use(key, program)
-                    self._shorten(program, structure, leaves)
+                self._note_use(program)
+                self._shorten(program, structure, leaves)
                 return result
             if outcome == OVERLAP:
                 return self.function(*args, **keywords)
-        return self._record(key, args, keywords, leaves, structure)
+        return self._record(key, args, keywords, leaves, structure, changed)
 
-    def _record(self, key: Any, args: Any, keywords: Any, leaves: list[Any], structure: Any) -> Any:
-        engine = _engine.current()
-        if engine.depth and not engine.is_idle(sys._getframe()):
+    def _record(
+        self, key: Any, args: Any, keywords: Any, leaves: list[Any], structure: Any, changed: str | None
+    ) -> Any:
+        here = engine.current()
+        if here.depth and not here.is_idle(sys._getframe()):
             # What is recorded must be the outermost thing on the tape.
             return self.function(*args, **keywords)
-        recording = Recording(self.function, leaves, structure)
+        recording = Recording(self.function, leaves, structure, self.constants)
         outcome, result = recording.run()
-        self._use(key, recording.program, new=True)
+        self._add(key, recording.program)
         self._shorten(recording.program, structure, leaves)
+        for words in (*self._too_often(changed), *self._unwatched(recording.discovery)):
+            warnings.warn(words, CompileWarning, stacklevel=4)
         # What has been recorded takes its arguments to be apart, and has not written into them yet.
         return result if outcome == DONE else self.function(*args, **keywords)
 
     def _shorten(self, program: Program, structure: Any, leaves: list[Any]) -> None:
-        """Note the program that is tried first at the next call, if it can be called the short way."""
+        """Note a program that can be called the short way, to be tried early at the next call."""
         call = program.caller(structure, leaves)
-        self._fast = None if call is None else (call, program)
-
-    def _use(self, key: Any, program: Program, new: bool = False) -> None:
-        """Bring a program to the front of its paths, and these to the end of all."""
+        if call is None:
+            return
         with _lock:
-            self._last = program
-            paths = self._programs.pop(key, [])
-            if new or program in paths:
-                self._programs[key] = [program, *(p for p in paths if p is not program)]
-            elif paths:
-                self._programs[key] = paths
-            if not new:
-                return
+            others = [entry for entry in self._fast if entry[2] is not program]
+            self._fast = ((program.captured.check, call, program), *others[: _MOST_FAST - 1])
+
+    def _note_use(self, program: Program) -> None:
+        self._last = program
+        self._uses += 1
+        program.used = self._uses
+
+    def _add(self, key: Any, program: Program) -> None:
+        """A program that has just been recorded."""
+        with _lock:
+            self._note_use(program)
+            self._programs.setdefault(key, []).insert(0, program)
             self.recorded += 1
-            count = sum(map(len, self._programs.values()))
-            while count > self.max_programs:
-                oldest = next(iter(self._programs))
-                self._programs[oldest].pop()
-                if not self._programs[oldest]:
-                    del self._programs[oldest]
-                count -= 1
-            thrashes = self.recorded == 4 * self.max_programs
-        if thrashes:
-            warnings.warn(
+            if self._method_of is not None:
+                self._method_of.recorded += 1
+            while sum(map(len, self._programs.values())) > self.max_programs:
+                self._forget_oldest()
+
+    def _forget_oldest(self) -> None:
+        key, oldest = min(((key, p) for key, paths in self._programs.items() for p in paths), key=lambda x: x[1].used)
+        self._fast = tuple(entry for entry in self._fast if entry[2] is not oldest)
+        self._programs[key].remove(oldest)
+        if not self._programs[key]:
+            del self._programs[key]
+
+    # ---- what is warned of ----
+
+    def _too_often(self, changed: str | None) -> list[str]:
+        """Words where the function is recorded again and again."""
+        if changed is not None:
+            self._changes[changed] = count = self._changes.get(changed, 0) + 1
+            if count == _OFTEN:
+                return [
+                    f"{self!r} has been recorded {self.recorded} times since {changed}, which it finds outside its "
+                    "arguments, keeps changing; pass it as an argument"
+                ]
+        if self.recorded == 4 * self.max_programs and max(self._changes.values(), default=0) < _OFTEN:
+            return [
                 f"{self!r} has been recorded {self.recorded} times: its arguments have ever other shapes or static "
                 "values, it branches on values that are hardly ever the same, or a number that it finds outside its "
                 "arguments keeps changing; pass numbers that change as floats or arrays, and see pyad.compile's "
-                "max_programs",
-                CompileWarning,
-                stacklevel=5,
+                "max_programs"
+            ]
+        return []
+
+    def _unwatched(self, discovery: Discovery | None) -> list[str]:
+        """Words for what lies outside the arguments and is not watched, or takes long to."""
+        if discovery is None:
+            return []
+        words = []
+        hidden = {path: kind for path, kind in discovery.unwatched.items() if path not in self._warned}
+        if hidden:
+            shown = ", ".join(f"{path} ({kind})" for path, kind in list(hidden.items())[:4])
+            words.append(
+                f"{self!r} reads {shown}, where changes cannot be seen; pass what it takes from there as an argument, "
+                "or say that it stays as it is: pyad.compile(f, constants=[...])"
             )
-
-
-# ---- signatures ----
-
-
-def _signature(structure: Any, leaves: list[Any]) -> Any:
-    """What decides which program is run; None where an argument is traced."""
-    parts: list[Any] = []
-    for x in leaves:
-        kind = type(x)
-        if kind is np.ndarray:
-            parts.append((x.dtype, x.shape))
-        elif kind is float:
-            parts.append(float)
-        elif kind is complex:
-            parts.append(complex)
-        elif is_traced(x) or kind is TracedInteger:
-            return None
-        elif isinstance(x, np.generic):
-            parts.append((x.dtype,))
-        elif isinstance(x, np.ndarray):
-            plain = np.asarray(x)  # a class of its own may say anything of its shape
-            parts.append((kind, plain.dtype, plain.shape))
-        elif hasattr(kind, "__next__"):
-            raise TypeError(
-                f"compile: an argument of type {kind.__name__} is an iterator, which gives other things at every call; "
-                "pass a list, a tuple or an array"
+        large = [path for path in discovery.large if path not in self._warned]
+        if large:
+            words.append(
+                f"{self!r} finds {', '.join(large[:4])} outside its arguments, which is large and compared at every "
+                "call; pass it as an argument, or say that it stays as it is: pyad.compile(f, constants=[...])"
             )
-        else:
-            parts.append((kind, x))
-    key = (structure, *parts)
-    try:
-        hash(key)
-    except TypeError:
-        _refuse_unhashable(leaves)
-        raise
-    return key
-
-
-def _refuse_unhashable(leaves: list[Any]) -> None:
-    for x in leaves:
-        if isinstance(x, np.ndarray):
-            continue
-        try:
-            hash(x)
-        except TypeError:
-            raise TypeError(
-                f"compile: an argument of type {type(x).__name__} is neither a number, an array nor hashable; "
-                "arguments that are no arrays are part of the signature of a program"
-            ) from None
+        self._warned.update(hidden, large)
+        return words

@@ -14,7 +14,6 @@ from pyad._binding import engine, memory
 from pyad._binding.dtypes import CODES, DTYPES
 from pyad._binding.engine import CALL_PYTHON, ffi, lib
 from pyad._compile import report
-from pyad._compile.report import BASES, KINDS
 from pyad._trace.op import REGISTRY
 
 __all__ = ["DONE", "OTHER", "OVERLAP", "Program"]
@@ -52,12 +51,7 @@ class _Instance:
         return array
 
 
-# As in csrc/python/compiled_call.h.
-_ARRAY, _SCALAR, _FLOAT, _STATIC = range(4)
-_LEAF, _NONE, _TUPLE, _LIST, _DICT = range(5)
-_MOST_LEAVES = 256
 _UNKNOWN = object()
-_GUARD_FAILED = 33
 
 
 class Program:
@@ -90,6 +84,9 @@ class Program:
             raise _failure()
         self.compiled = ffi.gc(compiled, lib.pyad_compiled_free)
         self._short: dict[str, Any] = {}  # `caller`, once it has been made
+        self.swallowed = 0  # exceptions in replays, after which the function itself was run
+        self.swallowed_last = ""
+        self.used = 0  # when it was used last, as its compiled function counts
         self.idle: list[Any] = []  # instances that nobody is running
 
     def finish(self, results: list[Any], structure: Any, leaves: list[Any], captured: Any) -> None:
@@ -98,15 +95,19 @@ class Program:
         self.structure = structure
         self.computed = [(r.shape, r.dtype) for r in results if r.handle is not None]
         self.dtypes = [_dtype_of(leaves[place]) for place in self.places]
-        self.outside = captured.in_place
-        self.captured = None if captured.is_trivial() else captured
+        self.captured = captured
+        self.outside = [array for array, *_ in captured.arrays]
         # Where all results are computed and there is one, or there are several in a tuple, no more has to be done.
         self.simple: int | None = None
         if all(r.handle is not None and not r.is_weak for r in results):
             tokens = structure.tokens()
-            if tokens is not None and tokens[0] == [_LEAF, 0]:
+            if tokens is not None and tokens[0] == [lib.PYAD_TOKEN_LEAF, 0]:
                 self.simple = 0
-            elif tokens is not None and tokens[0] == [_TUPLE, len(results), *[_LEAF, 0] * len(results)]:
+            elif tokens is not None and tokens[0] == [
+                lib.PYAD_TOKEN_TUPLE,
+                len(results),
+                *[lib.PYAD_TOKEN_LEAF, 0] * len(results),
+            ]:
                 self.simple = 1
         self.apart: Any = None  # addresses of arguments that are known to share no memory
 
@@ -125,7 +126,7 @@ class Program:
         tokens = structure.tokens()
         info = self._count()
         most = max(len(leaves), len(self.computed))
-        if tokens is None or most > _MOST_LEAVES or (self.stored and self.outside):
+        if tokens is None or most > lib.PYAD_CALL_LEAVES or (self.stored and self.outside):
             return None
         numbers = {place: number for number, place in enumerate(self.places)}
         specs = ffi.new("pyad_leaf[]", len(leaves))
@@ -133,11 +134,11 @@ class Program:
         keep: list[Any] = [specs, outcomes]
         for k, x in enumerate(leaves):
             if k not in numbers:
-                specs[k].kind = _STATIC
+                specs[k].kind = lib.PYAD_LEAF_STATIC
             elif type(x) is float:
-                specs[k].kind, specs[k].input = _FLOAT, numbers[k]
+                specs[k].kind, specs[k].input = lib.PYAD_LEAF_FLOAT, numbers[k]
             elif type(x) is np.ndarray or isinstance(x, np.generic):
-                specs[k].kind = _SCALAR if isinstance(x, np.generic) else _ARRAY
+                specs[k].kind = lib.PYAD_LEAF_SCALAR if isinstance(x, np.generic) else lib.PYAD_LEAF_ARRAY
                 specs[k].input, specs[k].stored = numbers[k], k in self.stored.values()
                 keep.append(_fill_leaf(specs[k], x.shape, x.dtype))
             else:
@@ -163,11 +164,11 @@ class Program:
             np.empty,
             np.ndarray,
             int(ffi.cast("uintptr_t", caller)),
-            functools.partial(self._call, instance),
+            functools.partial(self._call_or_swallow, instance),
             (caller, keep, flat, addresses, numbered),
         )
         made: list[Any] = []
-        if lib.pyad_bridge_call(id(context), id(made)):
+        if lib.pyad_make_compiled_call(id(context), id(made)):
             return None
         return made[0]
 
@@ -210,11 +211,12 @@ class Program:
         pointer = instance.pointer
         try:
             status = lib.pyad_instance_run(pointer, ffi.cast("void **", addresses))
-            while status == CALL_PYTHON or (status == _GUARD_FAILED and relax is not None and relax(pointer)):
+            while status == CALL_PYTHON or (status == lib.PYAD_GUARD_FAILED and relax is not None and relax(pointer)):
                 if status == CALL_PYTHON and not self._call(instance):
                     return False
                 status = lib.pyad_instance_go(pointer)
-        except Exception:
+        except Exception as problem:
+            self._swallow(problem)
             return False
         finally:
             self.idle.append(instance)
@@ -256,6 +258,18 @@ class Program:
                 values.append(leaves[r.argument] if r.argument is not None else r.again())
         return self.structure.unflatten(values)
 
+    def _swallow(self, problem: Exception) -> None:
+        """A replay came to no end for this. The function itself is run, which raises it again, or does not."""
+        self.swallowed += 1
+        self.swallowed_last = f"{type(problem).__name__}: {problem}"
+
+    def _call_or_swallow(self, instance: _Instance) -> bool:
+        try:
+            return self._call(instance)
+        except Exception as problem:
+            self._swallow(problem)
+            return False
+
     def _call(self, instance: _Instance) -> bool:
         """Run the node at which the program has stopped. False where its value is of another shape than it was."""
         number = lib.pyad_instance_stopped(instance.pointer)
@@ -284,23 +298,12 @@ class Program:
         op = REGISTRY[node.op]
         params = tuple(ffi.unpack(node.params + 1, node.params[0])) if node.params != ffi.NULL else ()
         entry = params if op.rerun is None else self.keep[params[0]]
-        there = instance.value(number, writable=True) if node.base < len(BASES) else number
+        there = instance.value(number, writable=True) if node.base < lib.PYAD_BASE_OUTSIDE else number
         operands: list[Any] = []
         for k in ffi.unpack(node.args, node.nargs) if node.nargs else []:
             lib.pyad_compiled_node(self.compiled, 1, k, node)
-            operands.append(instance.value(k) if node.base < len(BASES) else k)
+            operands.append(instance.value(k) if node.base < lib.PYAD_BASE_OUTSIDE else k)
         return op, entry, operands, there
-
-    def addresses(self) -> set[int]:
-        """Where the arrays lie that are read in place and are no arguments."""
-        info = ffi.new("pyad_node_info *")
-        found = set()
-        k = 0
-        while lib.pyad_compiled_node(self.compiled, True, k, info):
-            if info.kind == KINDS.index("input") and info.data != ffi.NULL:
-                found.add(int(ffi.cast("uintptr_t", info.data)))
-            k += 1
-        return found
 
     def _count(self) -> Any:
         info = ffi.new("pyad_compiled_info *")
@@ -312,9 +315,16 @@ class Program:
     def report(self) -> dict[str, Any]:
         """What the optimiser did, and what a run takes: nodes, actions, bytes of memory, floating-point operations.
 
-        `passes` lists each pass with the nodes that it left; `python` the operations that Python runs.
+        `passes` lists each pass with the nodes that it left; `python` the operations that Python runs; `watched` how
+        many things outside the arguments are compared at each call, with `watched_bytes` in arrays, which took
+        `watching_seconds` just now; `exceptions` how many replays ended in one, so that the function itself was run.
         """
-        return report.report(self.compiled, self._count(), self.keep)
+        return {
+            **report.report(self.compiled, self._count(), self.keep),
+            **self.captured.report(),
+            "exceptions": self.swallowed,
+            "last_exception": self.swallowed_last,
+        }
 
     def __str__(self) -> str:
         return report.listing(getattr(self.function, "__name__", "function"), self.compiled, self.keep)

@@ -11,11 +11,21 @@ from pyad._binding.dtypes import DTYPES
 from pyad._binding.engine import ffi, lib
 from pyad._trace.op import REGISTRY
 
-__all__ = ["BASES", "KINDS", "listing", "report"]
+__all__ = ["listing", "report"]
 
-# What nodes are, and where their values lie, as the engine counts.
-KINDS = ("input", "constant", "kernel", "python")
-BASES = ("constant", "arena", "-")
+# What nodes are, where their values lie, and what becomes of them.
+_KINDS = {
+    lib.PYAD_G_INPUT: "input",
+    lib.PYAD_G_CONST: "constant",
+    lib.PYAD_G_RUN: "kernel",
+    lib.PYAD_G_CALL: "python",
+}
+_BASES = {lib.PYAD_BASE_FIXED: "constant", lib.PYAD_BASE_ARENA: "arena", lib.PYAD_BASE_NONE: "-"}
+_OUTPUTS = {
+    lib.PYAD_G_RESULT: "result {}",
+    lib.PYAD_G_STORE: "stored in argument {}",
+    lib.PYAD_G_GUARD: "guard {}",
+}
 
 
 def report(compiled: Any, info: Any, keep: list[Any]) -> dict[str, Any]:
@@ -64,20 +74,20 @@ def _outputs(compiled: Any) -> list[str]:
     lines = []
     k = 0
     while lib.pyad_compiled_output(compiled, k, node, kind, number):
-        what = ("result {}", "stored in argument {}", "guard {}")[kind[0]]
-        lines.append(f"%{node[0]} is {what.format(k if kind[0] == 2 else number[0])}")
+        what = _OUTPUTS[kind[0]]
+        lines.append(f"%{node[0]} is {what.format(k if kind[0] == lib.PYAD_G_GUARD else number[0])}")
         k += 1
     return lines
 
 
 def _described(number: int, info: Any, keep: list[Any]) -> dict[str, Any]:
-    kind = KINDS[info.kind]
+    kind = _KINDS[info.kind]
     shape = tuple(ffi.unpack(info.shape, info.ndim)) if info.ndim else ()
     dtype = DTYPES[info.dtype]
     params = tuple(ffi.unpack(info.params + 1, info.params[0])) if info.params != ffi.NULL and info.params[0] else ()
     name = kind
     if kind == "kernel":
-        name = ffi.string(lib.pyad_kernel_label(info.op)).decode()
+        name = ffi.string(lib.pyad_kernel_name(info.op)).decode()
     elif kind == "python":
         op = REGISTRY[info.op]
         name = op.name
@@ -90,6 +100,7 @@ def _described(number: int, info: Any, keep: list[Any]) -> dict[str, Any]:
     return {
         "number": number,
         "kind": kind,
+        "op": info.op,
         "name": name,
         "args": list(ffi.unpack(info.args, info.nargs)) if info.nargs else [],
         "params": params,
@@ -97,7 +108,7 @@ def _described(number: int, info: Any, keep: list[Any]) -> dict[str, Any]:
         "dtype": dtype,
         "bytes": int(np.prod(shape, dtype=np.int64)) * dtype.itemsize,
         "action": info.action,
-        "place": BASES[info.base] if info.base < len(BASES) else f"outside {info.base - len(BASES)}",
+        "place": _BASES.get(info.base) or f"outside {info.base - lib.PYAD_BASE_OUTSIDE}",
     }
 
 
@@ -115,24 +126,6 @@ def _flops(node: dict[str, Any], nodes: list[dict[str, Any]]) -> int:
         return 0
     if node["name"] in ("matmul", "affine"):
         return 2 * size * nodes[node["args"][0]]["shape"][-1]
-    if node["name"] in _MOVES:
+    if lib.pyad_kernel_is_move(node["op"]):
         return 0
     return max(size, *(int(np.prod(nodes[k]["shape"], dtype=np.int64)) for k in node["args"]))
-
-
-# Kernels that only move elements.
-_MOVES = {
-    *(
-        "alias",
-        "reshape",
-        "transpose",
-        "broadcast_to",
-        "slice",
-        "unslice",
-        "strided_view",
-        "assign",
-        "assign_at",
-        "astype",
-    ),
-    *("take", "put", "pick", "unpick", "concatenate"),
-}

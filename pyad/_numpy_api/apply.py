@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from pyad._ops import shape as sh
 from pyad._ops._registry import holds_traced, implements
 from pyad._ops.rearrange import one_axis
-from pyad._ops.shape import asarray, broadcast_to, moveaxis
+from pyad._ops.shape import asarray, broadcast_to, expand_dims, moveaxis, ravel, reshape, stack
 from pyad.errors import UnsupportedError
 
 __all__ = ["apply_along_axis", "apply_over_axes", "vectorize"]
@@ -26,9 +25,9 @@ def apply_along_axis(func1d: Callable[..., Any], axis: int, arr: Any, *args: Any
     if 0 in lead:
         raise ValueError("Cannot apply_along_axis when any iteration dimensions are 0")
     answers = [asarray(func1d(lines[place], *args, **kwargs)) for place in np.ndindex(lead)]
-    out = sh.stack(answers)
+    out = stack(answers)
     shape = out.shape[1:]
-    out = sh.reshape(out, (*lead, *shape))
+    out = reshape(out, (*lead, *shape))
     k = len(shape)
     return moveaxis(out, tuple(range(-k, 0)), tuple(range(axis, axis + k))) if k else out
 
@@ -42,7 +41,7 @@ def apply_over_axes(func: Callable[[Any, int], Any], a: Any, axes: Any) -> Any:
         axis = axis + ndim if axis < 0 else axis
         out = func(value, axis)
         if out.ndim != value.ndim:
-            out = sh.expand_dims(out, axis)
+            out = expand_dims(out, axis)
         if out.ndim != value.ndim:
             raise ValueError("function is not returning an array of the correct shape")
         value = out
@@ -65,7 +64,7 @@ class vectorize(np.vectorize):
         names = [name for name in kwargs if name not in self.excluded]
         arrays = [asarray(x) for x in (*(args[k] for k in spread), *(kwargs[name] for name in names))]
         shape = np.broadcast_shapes(*(x.shape for x in arrays))
-        flat = [sh.ravel(broadcast_to(x, shape)) for x in arrays]
+        flat = [ravel(broadcast_to(x, shape)) for x in arrays]
         if not len(flat[0]):
             raise ValueError("cannot call `vectorize` on size 0 inputs unless `otypes` is set")
         answers = []
@@ -75,5 +74,5 @@ class vectorize(np.vectorize):
             named = dict(zip(names, elements[len(spread) :], strict=True))
             answers.append(self.pyfunc(*args, **{**kwargs, **named}))
         if type(answers[0]) is tuple:
-            return tuple(sh.reshape(sh.stack(column), shape) for column in zip(*answers, strict=True))
-        return sh.reshape(sh.stack(answers), shape)
+            return tuple(reshape(stack(column), shape) for column in zip(*answers, strict=True))
+        return reshape(stack(answers), shape)

@@ -12,13 +12,13 @@ from pyad._binding import memory
 from pyad._numpy_api import inplace_functions
 from pyad._numpy_api.protocols import unsupported, written
 from pyad._ops import assignment, rearrange, reductions, scans, selection, statistics, triangles_grids
-from pyad._ops import complex_parts as complex_numbers
-from pyad._ops import explog_trig as more
-from pyad._ops import shape as sh
 from pyad._ops._registry import implements
+from pyad._ops.arithmetic import conjugate
+from pyad._ops.complex_parts import imag, real
+from pyad._ops.extrema import clip
 from pyad._ops.linalg import tensordot
 from pyad._ops.rearrange import layout
-from pyad._ops.shape import asarray
+from pyad._ops.shape import asarray, ravel, swapaxes, transpose
 from pyad._trace import strided_view
 from pyad._trace.array import Array, View, copy_of, is_traced
 from pyad._trace.promotion import is_complex
@@ -139,17 +139,17 @@ class FlatView:
         if self.index >= self.base.size:
             raise StopIteration
         self.index += 1
-        return sh.ravel(self.base)[self.index - 1]
+        return ravel(self.base)[self.index - 1]
 
     def __getitem__(self, key: Any) -> Any:
-        return +sh.ravel(self.base)[key]
+        return +ravel(self.base)[key]
 
     def __setitem__(self, key: Any, value: Any) -> None:
         inplace_functions.set_flat(self.base, key, value)
 
     def copy(self) -> Any:
         """The elements in one dimension."""
-        return sh.ravel(self.base).copy()
+        return ravel(self.base).copy()
 
 
 def _strides(self: Array) -> tuple[int, ...]:
@@ -169,10 +169,10 @@ def _refuse_shape(self: Array, shape: Any) -> None:
 def _set_component(which: int) -> Callable[[Array, Any], None]:
     def write(self: Array, value: Any) -> None:
         if which == strided_view.REAL:
-            return assignment.assign_all(complex_numbers.real(self), value)
+            return assignment.assign_all(real(self), value)
         if not is_complex(self):
             raise TypeError("a real array has no imaginary part to be set")
-        return assignment.assign_all(complex_numbers.imag(self), value)
+        return assignment.assign_all(imag(self), value)
 
     return write
 
@@ -181,7 +181,7 @@ def _set_component(which: int) -> Callable[[Array, Any], None]:
 
 
 def _conjugate(self: Array) -> Array:
-    return complex_numbers.conjugate(self) if is_complex(self) else self
+    return conjugate(self) if is_complex(self) else self
 
 
 def _with_out(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -244,7 +244,7 @@ def _reshape_method(self: Array, *shape: Any, order: str = "C", copy: bool | Non
 
 
 def _clip_method(self: Array, min: Any = None, max: Any = None, out: Any = None, **rest: Any) -> Any:
-    return more.clip(self, min, max, out, **rest)
+    return clip(self, min, max, out, **rest)
 
 
 def _compress_method(self: Array, condition: Any, axis: int | None = None) -> Any:
@@ -254,7 +254,7 @@ def _compress_method(self: Array, condition: Any, axis: int | None = None) -> An
 def _transpose_method(self: Array, *axes: Any) -> Any:
     if len(axes) == 1:
         axes = (axes[0],) if isinstance(axes[0], int) else axes[0]
-    return sh.transpose(self, axes if axes is None or len(axes) else None)
+    return transpose(self, axes if axes is None or len(axes) else None)
 
 
 def _flatten(self: Array, order: str = "C") -> Any:
@@ -308,17 +308,17 @@ _METHODS = {
     "reshape": _reshape_method,
     "sort": inplace_functions.sort_method,
     "squeeze": rearrange.squeeze,
-    "swapaxes": sh.swapaxes,
+    "swapaxes": swapaxes,
     "to_device": _to_device,
     "transpose": _transpose_method,
     "view": _view,
     "__array_namespace__": lambda self, *, api_version=None: np,
 }
 _PROPERTIES = {
-    "T": property(sh.transpose),
+    "T": property(transpose),
     "mT": property(rearrange.matrix_transpose),
-    "real": property(complex_numbers.real, _set_component(strided_view.REAL)),
-    "imag": property(complex_numbers.imag, _set_component(strided_view.IMAG)),
+    "real": property(real, _set_component(strided_view.REAL)),
+    "imag": property(imag, _set_component(strided_view.IMAG)),
     "shape": Array.shape.setter(_refuse_shape),
     "flat": property(FlatView, assignment.assign_all),
     "strides": property(_strides),
@@ -355,7 +355,7 @@ def _install() -> None:
     for name in dir(np.ndarray):
         # What this version of NumPy has besides.
         if not name.startswith("_") and name not in table and not hasattr(Array, name):
-            table[name] = _absent(str(unsupported(f"ndarray.{name}")))
+            table[name] = _absent(str(unsupported(f"ndarray.{name}", is_called=False)))
     for name, value in table.items():
         setattr(Array, name, value)
     View.shape = View.shape.setter(_refuse_shape)

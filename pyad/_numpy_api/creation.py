@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from pyad._binding import dtypes
-from pyad._binding import engine as _engine
-from pyad._ops import shape as shapes
+from pyad._binding import dtypes, engine
+from pyad._ops import shape as shape_ops
 from pyad._ops._registry import implements
+from pyad._ops.shape import astype, broadcast_to, reshape
 from pyad._trace.array import Array, contains_traced, copy_of, is_traced, wrap
 from pyad._trace.promotion import constant
 from pyad._trace.recorded_call import call
@@ -31,8 +31,8 @@ _FLOATS = (dtypes.F32, dtypes.F64)
 
 def _inside() -> bool:
     """Whether a transform is under way on this thread."""
-    engine = _engine._local.engine
-    return engine is not None and not engine.abstract and not engine.is_idle(sys._getframe(3))
+    here = engine._local.engine
+    return here is not None and not here.abstract and not here.is_idle(sys._getframe(3))
 
 
 def _made(x: Any) -> Any:
@@ -79,7 +79,7 @@ def full(shape: Any, fill_value: Any, dtype: Any = None, order: str = "C", **key
     """One value (or what broadcasts) in all places of a shape."""
     if is_traced(fill_value) or _holds_traced(fill_value):
         value = array(fill_value, dtype)
-        return shapes.array(_spread(value, shape))
+        return shape_ops.array(_spread(value, shape))
     if type(fill_value) is TracedInteger:
         return call(np.full, (shape, fill_value, dtype), {})
     return _made(np.full(shape, fill_value, dtype, order, **keywords))
@@ -90,7 +90,7 @@ def _holds_traced(x: Any) -> bool:
 
 
 def _spread(x: Any, shape: Any) -> Any:
-    return shapes.broadcast_to(x, shape)
+    return broadcast_to(x, shape)
 
 
 class _NdarrayMeta(type):
@@ -128,7 +128,7 @@ def _like(x: Any, dtype: Any, shape: Any) -> tuple[Any, Any]:
 
 def _plain_like(theirs: Callable[..., Any], x: Any, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
     # Of a list that holds traced values, only the shape and the dtype count.
-    return _made(theirs(shapes.array(x) if _holds_traced(x) else x, *args, **keywords))
+    return _made(theirs(shape_ops.array(x) if _holds_traced(x) else x, *args, **keywords))
 
 
 @_creator(np.zeros_like)
@@ -197,19 +197,19 @@ def _from_traced(x: Any, dtype: Any, copy: bool | None) -> Any:
     if not is_traced(x):
         if copy is False:
             raise ValueError("Unable to avoid copy while creating an array as requested: the value is a list")
-        return shapes.array(x, dtype)
+        return shape_ops.array(x, dtype)
     if copy:
-        return shapes.array(x, dtype)
+        return shape_ops.array(x, dtype)
     if dtype is None or x.dtype == np.dtype(dtype):
         return x
     if copy is False:
         raise ValueError(f"Unable to avoid copy while creating an array as requested: dtype {x.dtype} is not {dtype}")
-    return shapes.astype(x, dtype)
+    return astype(x, dtype)
 
 
 def _at_least(x: Any, ndmin: int) -> Any:
     missing = ndmin - x.ndim
-    return shapes.reshape(x, (1,) * missing + x.shape) if missing > 0 else x
+    return reshape(x, (1,) * missing + x.shape) if missing > 0 else x
 
 
 @_creator(np.asarray)

@@ -13,7 +13,7 @@ import numpy as np
 
 from pyad._ops import assignment
 from pyad._ops._registry import implements
-from pyad._ops.arithmetic import where as choose
+from pyad._ops.comparison import where as choose
 from pyad._ops.indexing import take_rows
 from pyad._ops.reductions import booleans
 from pyad._ops.shape import asarray, ravel

@@ -8,17 +8,15 @@ from __future__ import annotations
 import functools
 import operator
 import re
+import sys
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from pyad._binding import engine
-from pyad._numpy_api import ufunc_methods as ufunc
-from pyad._ops import arithmetic as el
-from pyad._ops import assignment
-from pyad._ops import explog_trig as more
-from pyad._ops import indexing as index
+from pyad._numpy_api import ufunc_methods
+from pyad._ops import assignment, comparison, indexing
 from pyad._ops._calls import binary_method
 from pyad._ops._registry import (
     CONSTANT_FUNCTIONS,
@@ -29,23 +27,26 @@ from pyad._ops._registry import (
     implementation,
     module_of,
 )
+from pyad._ops.arithmetic import _add, _div, _mul, _sub, absolute, negative
+from pyad._ops.comparison import _eq, _ge, _gt, _le, _lt, _ne
+from pyad._ops.explog_trig import _pow, power
 from pyad._ops.linalg import matmul
+from pyad._ops.modulo_rounding import _floor_divide, _mod
 from pyad._trace.array import Array, all_constant, copy_of, is_traced, numpy_value, plain_values
+from pyad._trace.call_site import call_site
 from pyad._trace.guards import is_recording_program
 from pyad._trace.recorded_call import compare as recorded_comparison
 from pyad._trace.recorded_call import computed
-from pyad._trace.refusals import dropped
+from pyad._trace.refusals import dropped, no_derivative
 from pyad._trace.scalars import keep_weak, make_writable
 from pyad._trace.traced_integer import TracedInteger
 from pyad.errors import UnsupportedError
 
 
-def unsupported(name: str) -> UnsupportedError:
-    """The error for a function of NumPy that nothing here stands for."""
-    return UnsupportedError(
-        f"{name} has no derivative in pyad and was given a traced value; write it with supported functions, define it "
-        "with pyad.custom_vjp or pyad.custom_jvp, or take pyad.stop_gradient(x) if it is constant"
-    )
+def unsupported(name: str, is_called: bool = True) -> UnsupportedError:
+    """The error for a function of NumPy that nothing here stands for, and that is being called."""
+    written = call_site(sys._getframe(1)).written if is_called else ""
+    return UnsupportedError(no_derivative(written, name, "traced value"))
 
 
 def _ufunc_name(ufunc: np.ufunc) -> str:
@@ -82,7 +83,7 @@ def array_ufunc(self: Array, theirs: np.ufunc, method: str, *inputs: Any, **keyw
         return computed(getattr(theirs, method), *inputs, **keywords)
     if method != "__call__":
         name = _ufunc_name(theirs)
-        result = ufunc.call_method(name, theirs, method, inputs, keywords)
+        result = ufunc_methods.call_method(name, theirs, method, inputs, keywords)
         if result is not NotImplemented:
             return result
         if all_constant(inputs, keywords):
@@ -100,7 +101,7 @@ def array_ufunc(self: Array, theirs: np.ufunc, method: str, *inputs: Any, **keyw
     if theirs.signature is not None:
         axes = {key: keywords.pop(key) for key in ("axes", "axis", "keepdims") if key in keywords}
         function = functools.partial(function, **axes)
-    return ufunc.with_keywords(name, function, inputs, keywords)
+    return ufunc_methods.with_keywords(name, function, inputs, keywords)
 
 
 def array_function(self: Array, function: Callable[..., Any], types: Any, args: Any, keywords: Any) -> Any:
@@ -163,10 +164,15 @@ def written(name: str, out: Any, result: Any, where: Any, widen: bool) -> Any:
     if is_traced(out):
         return assignment.write_out(name, out, result, where, widen)
     if not all_constant(result):
+        otherwise = (
+            "pass the array as an argument of the compiled function, which may write into it"
+            if is_recording_program()
+            else "use the returned array"
+        )
         raise UnsupportedError(
             f"{name}: out= (or an operator such as +=) with a traced operand would write a traced value into a plain "
-            "array; use the returned array, or make the array inside the function with pyad.numpy.array, zeros, "
-            "empty, ..., of a floating dtype"
+            f"array; {otherwise}, or make the array inside the function with pyad.numpy.array, zeros, empty, ..., of a "
+            "floating dtype"
         )
     if type(out) is TracedInteger:
         out[...] = result  # which says that it cannot be done
@@ -205,7 +211,7 @@ def _explain(problem: TypeError, function: Callable[..., Any], given: dict[str, 
 
 def _comparison(name: str) -> Callable[[Array, Any], Any]:
     compare = getattr(operator, name)
-    op = getattr(el, f"_{name}")
+    op = getattr(comparison, f"_{name}")
 
     def method(self: Array, other: Any) -> Any:
         if engine.recording_threads and is_recording_program():
@@ -217,17 +223,17 @@ def _comparison(name: str) -> Callable[[Array, Any], Any]:
 
 # NumPy's comparisons as ops of the engine, for when a program is being recorded.
 _COMPARISONS = {
-    np.equal: (el._eq, np.equal),
-    np.not_equal: (el._ne, np.not_equal),
-    np.less: (el._lt, np.less),
-    np.less_equal: (el._le, np.less_equal),
-    np.greater: (el._gt, np.greater),
-    np.greater_equal: (el._ge, np.greater_equal),
+    np.equal: (_eq, np.equal),
+    np.not_equal: (_ne, np.not_equal),
+    np.less: (_lt, np.less),
+    np.less_equal: (_le, np.less_equal),
+    np.greater: (_gt, np.greater),
+    np.greater_equal: (_ge, np.greater_equal),
 }
 
 
 def _power_method(self: Array, other: Any) -> Any:
-    return el.power(self, other)
+    return power(self, other)
 
 
 def _round(self: Array, digits: Any = None) -> Any:
@@ -284,12 +290,12 @@ _SYMBOLS = {
 
 def _install() -> None:
     pairs = {
-        "add": el._add,
-        "sub": el._sub,
-        "mul": el._mul,
-        "truediv": el._div,
-        "floordiv": more._floor_divide,
-        "mod": more._mod,
+        "add": _add,
+        "sub": _sub,
+        "mul": _mul,
+        "truediv": _div,
+        "floordiv": _floor_divide,
+        "mod": _mod,
     }
     for name, op in pairs.items():
         setattr(Array, f"__{name}__", binary_method(op, reflected=f"__r{name}__"))
@@ -297,16 +303,16 @@ def _install() -> None:
     Array.__divmod__ = lambda self, other: (self // other, self % other)
     Array.__rdivmod__ = lambda self, other: (other // self, other % self)
     Array.__pow__ = _power_method
-    Array.__rpow__ = binary_method(el._pow, swapped=True)
+    Array.__rpow__ = binary_method(_pow, swapped=True)
     Array.__matmul__ = matmul.matmul
     Array.__rmatmul__ = lambda self, other: matmul.matmul(other, self)
-    Array.__neg__ = el.negative
+    Array.__neg__ = negative
     Array.__pos__ = copy_of
-    Array.__abs__ = el.absolute
+    Array.__abs__ = absolute
     for name in ("eq", "ne", "lt", "le", "gt", "ge"):
         setattr(Array, f"__{name}__", _comparison(name))
     Array.__hash__ = None  # type: ignore[assignment]
-    Array.__getitem__ = index.getitem
+    Array.__getitem__ = indexing.getitem
     Array.__setitem__ = assignment.setitem
     for name, op in _AUGMENTED.items():
         setattr(Array, f"__i{name}__", assignment.augmented(op, _SYMBOLS[name]))

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 
 from pyad._binding.dtypes import INEXACT, INT64
-from pyad._ops import reductions, scans, statistics
+from pyad._ops import nan_reductions, reductions, scans, statistics
+from pyad._ops._axes import normalize_axes
 from pyad._ops._registry import implementation
-from pyad._ops.indexing import _put, slice_axis
+from pyad._ops.explog_trig import logaddexp
+from pyad._ops.indexing import _put
 from pyad._ops.rearrange import along
-from pyad._ops.reductions import normalize_axes
 from pyad._ops.selection import take_in_order
-from pyad._ops.shape import asarray, astype, concatenate, expand_dims, moveaxis, reshape, stack
+from pyad._ops.shape import asarray, astype, concatenate, expand_dims, moveaxis, reshape, slice_axis, stack
 from pyad._trace.array import is_traced
 from pyad._trace.promotion import common_dtype, constant, dtype_of
 from pyad._trace.recorded_call import computed
@@ -98,8 +99,6 @@ def _logsumexp(
     initial: Any = None,
     where: Any = True,
 ) -> Any:
-    from pyad._ops.explog_trig import logaddexp
-
     a = reductions.prepared("logaddexp.reduce", a, dtype, out)
     total = reductions.logsumexp(reductions.masked("logaddexp.reduce", a, where, -np.inf), axis, keepdims=keepdims)
     return total if initial is None else logaddexp(total, initial)
@@ -117,8 +116,8 @@ _REDUCTIONS: dict[np.ufunc, Callable[..., Any]] = {
     np.multiply: statistics.prod,
     np.maximum: _without_dtype(reductions.max),
     np.minimum: _without_dtype(reductions.min),
-    np.fmax: _without_dtype(statistics.nanmax),
-    np.fmin: _without_dtype(statistics.nanmin),
+    np.fmax: _without_dtype(nan_reductions.nanmax),
+    np.fmin: _without_dtype(nan_reductions.nanmin),
     np.logaddexp: _logsumexp,
 }
 

@@ -10,26 +10,66 @@ from typing import Any
 
 import numpy as np
 
-from pyad._binding.engine import FAILED, LARGE, lib
+from pyad._binding.engine import FAILED, LARGE, current, error, lib
 from pyad._binding.memory import lend
-from pyad._ops._nested import nested_array
+from pyad._ops._nested import operand, plain
 from pyad._ops._registry import implements, named
-from pyad._trace.array import Array, Held, View, contains_traced, is_traced, new_array
-from pyad._trace.op import Op
-from pyad._trace.promotion import refuse_subclass
-from pyad._trace.traced_integer import TracedInteger
+from pyad._trace.array import CALLS, Array, Held, View, is_traced, new_array
+from pyad._trace.op import COMPLEX_FORMS, Op
+from pyad._trace.promotion import common_dtype
 
-__all__ = ["binary", "binary_method", "operand", "plain", "unary"]
+__all__ = ["binary", "binary_method", "evaluated", "unary"]
+
+_evaluate = CALLS["evaluate"]
+
+
+def evaluated(op: Op, operands: tuple[Any, ...], params: tuple[int, ...] = (), index: Any = None) -> Any:
+    """The value of a native op for plain operands: what its kernel gives, run without a tape. `index`: an operand after
+    these, an array of int64."""
+    given = operands if index is None else (*operands, index)
+    value = _evaluate(op.number, given, params)
+    return _evaluated_slowly(op, operands, params, index) if value is None or type(value) is int else value
+
+
+def _evaluated_slowly(op: Op, operands: tuple[Any, ...], params: tuple[int, ...], index: Any) -> Any:
+    """The same for operands that are no arrays of one dtype, or the error that the engine has found."""
+    current()  # a thread's first call makes its engine
+    given = [operand(op.name, x) for x in operands]
+    if any(np.asarray(x).dtype == np.float16 for x in given):
+        wider = tuple(np.asarray(x, np.float32) for x in given)
+        return np.asarray(evaluated(op, wider, params, index), np.float16)[()]
+    dtype = common_dtype(op.name, tuple(given))
+    if dtype.kind == "c" and op.number in COMPLEX_FORMS:
+        return COMPLEX_FORMS[op.number](*given)
+    same = [np.asarray(x, dtype) for x in given]
+    same = [x if _is_readable(x) else x.copy() for x in same]
+    value = _evaluate(op.number, tuple(same) if index is None else (*same, np.ascontiguousarray(index)), params)
+    if type(value) is int:
+        raise error(value)
+    return value
+
+
+def _is_readable(x: np.ndarray) -> bool:
+    """Whether elements lie where the engine can read them."""
+    return x.flags.aligned and not any(stride % x.itemsize for stride in x.strides)
 
 
 def unary(op: Op, doc: str) -> Callable[[Any], Any]:
-    """A function of one array."""
+    """A function of one array. Plain arrays are NumPy's where it has the function, else the kernel's."""
     number = op.number
-    reference = op.reference
+    theirs = op.reference if isinstance(op.reference, np.ufunc) else None
+
+    def kernel(x: Any) -> Any:
+        value = _evaluate(number, (x,), ())
+        return _evaluated_slowly(op, (x,), (), None) if value is None or type(value) is int else value
 
     def function(x: Any, /) -> Any:
         if type(x) is not Array and not is_traced(x):
-            return reference(plain(op.name, x))
+            x = plain(op.name, x)
+            if theirs is not None:
+                return theirs(x)
+            if not is_traced(x):
+                return kernel(x)
         handle = lib.pyad_op1(number, x._h)
         result = new_array(Array)
         if handle >= LARGE:
@@ -40,6 +80,8 @@ def unary(op: Op, doc: str) -> Callable[[Any], Any]:
         result._h = handle
         return result
 
+    if theirs is None:
+        function.kernel = kernel  # type: ignore[attr-defined]
     return _named(function, op, doc)
 
 
@@ -121,27 +163,3 @@ def _named(function: Callable[..., Any], op: Op, doc: str, registered: bool = Tr
     if registered and isinstance(op.reference, np.ufunc):
         implements(op.reference)(function)
     return function
-
-
-def plain(name: str, x: Any) -> Any:
-    """A plain operand for NumPy; a list that holds traced values is not one."""
-    if type(x) in (list, tuple) and contains_traced(x):
-        return nested_array(x)
-    return x
-
-
-def operand(name: str, x: Any) -> Any:
-    """An operand for the engine: traced, a number, or an ndarray of numbers."""
-    if is_traced(x) or type(x) is np.ndarray:
-        return x
-    if type(x) is TracedInteger:
-        return x.as_array()
-    if isinstance(x, float | int | complex | np.ndarray | np.generic):
-        refuse_subclass(name, x)
-        return x
-    if type(x) in (list, tuple) and contains_traced(x):
-        return nested_array(x)
-    converted = np.asarray(x)
-    if converted.dtype.kind not in "biufc":
-        raise TypeError(f"{name}: operand of type {type(x).__name__} is neither a number nor an array of numbers")
-    return converted

@@ -14,9 +14,11 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 from numpy import ufunc
 
-from pyad._ops._nested import nested_array
+from pyad._ops._docstrings import in_words_of
+from pyad._ops._nested import plain
 from pyad._trace.array import Array, contains_traced, is_traced
 from pyad.errors import EngineError, UnsupportedError
 
@@ -31,6 +33,7 @@ __all__ = [
     "module_of",
     "named",
     "namespace",
+    "over",
     "product_of",
     "refuse_out",
 ]
@@ -120,6 +123,29 @@ def holds_traced(x: Any) -> bool:
     return is_traced(x) or (type(x) in (list, tuple) and contains_traced(x))
 
 
+def over(theirs: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Decorator: the function of NumPy or SciPy where all arguments are plain, the decorated one where one is traced or
+    is a list or tuple that holds a traced value."""
+
+    def decorate(ours: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(ours)
+        def function(*args: Any, **keywords: Any) -> Any:
+            if keywords and keywords.get("out") is not None:
+                return theirs(*args, **keywords)  # which comes back through its protocol, where out= is written
+            for x in args:
+                if holds_traced(x):
+                    return ours(*args, **keywords)
+            for x in keywords.values():
+                if holds_traced(x):
+                    return ours(*args, **keywords)
+            return theirs(*args, **keywords)
+
+        function.__doc__ = in_words_of(theirs, ours.__doc__) if ours.__doc__ else None
+        return function
+
+    return decorate
+
+
 def namespace(module: ModuleType) -> dict[str, Any]:
     """The functions of a NumPy module that are implemented here, by name: NumPy's own for plain arguments, ours where
     one is traced."""
@@ -136,20 +162,9 @@ def namespace(module: ModuleType) -> dict[str, Any]:
 
 def _either(theirs: Callable[..., Any], ours: Callable[..., Any]) -> Callable[..., Any]:
     if isinstance(theirs, ufunc):
-        return _either_ufunc(theirs, ours)
+        return _dressed(_either_ufunc(theirs, ours), theirs, ours)
 
-    def function(*args: Any, **keywords: Any) -> Any:
-        if keywords and keywords.get("out") is not None:
-            return theirs(*args, **keywords)  # which comes back through its protocol, where out= is written
-        for x in args:
-            if holds_traced(x):
-                return ours(*args, **keywords)
-        for x in keywords.values():
-            if holds_traced(x):
-                return ours(*args, **keywords)
-        return theirs(*args, **keywords)
-
-    return _dressed(function, theirs)
+    return _dressed(over(theirs)(ours), theirs, ours)
 
 
 def _either_ufunc(theirs: ufunc, ours: Callable[..., Any]) -> Callable[..., Any]:
@@ -161,13 +176,17 @@ def _either_ufunc(theirs: ufunc, ours: Callable[..., Any]) -> Callable[..., Any]
         if not keywords and len(args) <= theirs.nin:
             return ours(*args)  # which says so where there are too few
         # NumPy sorts the arguments out and comes back through its protocol, for which a list must be an array.
-        return theirs(
-            *(nested_array(x) if type(x) in (list, tuple) and contains_traced(x) else x for x in args), **keywords
-        )
+        return theirs(*(plain(theirs.__name__, x) for x in args), **keywords)
+
+    # Where the engine has a kernel of its own it is faster than the ufunc, also for plain arrays.
+    kernel = getattr(ours, "kernel", None)
 
     def unary(x: Any, /, *rest: Any, **keywords: Any) -> Any:
-        if type(x) is Array and not rest and not keywords:
-            return ours(x)
+        if not rest and not keywords:
+            if type(x) is Array:
+                return ours(x)
+            if kernel is not None and _is_real(x):
+                return kernel(x)
         return either(x, *rest, **keywords)
 
     def binary(*args: Any, **keywords: Any) -> Any:
@@ -175,7 +194,7 @@ def _either_ufunc(theirs: ufunc, ours: Callable[..., Any]) -> Callable[..., Any]
             return ours(*args)
         return either(*args, **keywords)
 
-    function = _dressed(unary if theirs.nin == 1 else binary if theirs.nin == 2 else either, theirs)
+    function = unary if theirs.nin == 1 else binary if theirs.nin == 2 else either
     # What NumPy's ufuncs have besides the call; their methods find traced operands by themselves.
     for name in (
         "accumulate",
@@ -194,8 +213,25 @@ def _either_ufunc(theirs: ufunc, ours: Callable[..., Any]) -> Callable[..., Any]
     return function
 
 
-def _dressed(function: Callable[..., Any], theirs: Callable[..., Any]) -> Callable[..., Any]:
-    # NumPy's name and words, with our docstring behind where ours says more.
-    functools.update_wrapper(function, theirs, assigned=("__name__", "__qualname__", "__doc__"), updated=())
+_REAL = frozenset("fd?bhilqBHILQ")
+
+
+def _is_real(x: Any) -> bool:
+    """Whether a plain operand is of real numbers that the engine computes with."""
+    if type(x) is np.ndarray:
+        return x.dtype.char in _REAL
+    if type(x) is float:
+        return True
+    if type(x) in (list, tuple):
+        if contains_traced(x):
+            return False
+    elif not isinstance(x, float | int | np.ndarray | np.generic):
+        return False
+    return np.asarray(x).dtype.char in _REAL
+
+
+def _dressed(function: Callable[..., Any], theirs: Callable[..., Any], ours: Callable[..., Any]) -> Callable[..., Any]:
+    function.__name__ = function.__qualname__ = theirs.__name__
+    function.__doc__ = in_words_of(theirs, ours.__doc__)
     function.__wrapped__ = theirs  # type: ignore[attr-defined]
     return function

@@ -14,7 +14,7 @@ import numpy as np
 
 from pyad._binding.engine import FAILED, error, lib
 from pyad._binding.memory import lend
-from pyad._ops.arithmetic import where as choose
+from pyad._ops.comparison import where as choose
 from pyad._ops.complex_parts import with_component
 from pyad._ops.indexing import add_rows, expand, has_values, is_array_index, place_index, places_of, select, take_rows
 from pyad._ops.shape import array, broadcast_to, reshape, warn_of_imaginary_part
@@ -289,7 +289,7 @@ def write_out(name: str, out: Array, result: Any, where: Any = True, widen: bool
     if given != shape and not (widen and _broadcasts(given, shape)):
         raise ShapeError(f"{name}: the result has shape {given}, out= has shape {shape}")
     if where is not True:
-        from pyad._ops.arithmetic import where as choose
+        from pyad._ops.comparison import where as choose
 
         result = choose(where, result, out)
     assign_all(out, result)

@@ -14,22 +14,23 @@ import numpy as np
 
 from pyad._binding import dtypes
 from pyad._binding.dtypes import DTYPES
-from pyad._ops import arithmetic as el
-from pyad._ops import reductions
-from pyad._ops._calls import plain
+from pyad._ops import activations, arithmetic, explog_trig, reductions
+from pyad._ops._nested import plain
 from pyad._ops._registry import implements
+from pyad._ops.arithmetic import absolute, conjugate
+from pyad._ops.comparison import where
+from pyad._ops.explog_trig import arctan2
 from pyad._ops.shape import recast
 from pyad._trace import strided_view
-from pyad._trace.array import Array, copy_of, is_traced, wrap
+from pyad._trace.array import Array, is_traced, wrap
 from pyad._trace.op import COMPLEX_FORMS, Op, linear
 from pyad._trace.promotion import is_complex
 from pyad._trace.recorded_call import computed
 from pyad._trace.view import take_component, view
 from pyad.errors import DTypeError
 
-__all__ = ["angle", "conjugate", "imag", "real", "real_if_close", "squared_magnitude", "with_component"]
+__all__ = ["angle", "imag", "real", "real_if_close", "squared_magnitude", "with_component"]
 
-_conj = linear("conj", np.conjugate, lambda s, y, x, p: (conjugate(s),))
 _imag = linear("imag", np.imag, lambda s, y, x, p: (_minus_i(s),))
 _unimag = linear("unimag", lambda x: np.conjugate(1j * np.asarray(x)), lambda s, y, x, p: (imag(s),))
 
@@ -81,22 +82,13 @@ def _times_i(x: Any) -> Any:
     return conjugate(_minus_i(x))
 
 
-@implements(np.conjugate)
-def conjugate(x: Any, /) -> Any:
-    """The complex conjugate; of a real array a copy."""
-    x = plain("conjugate", x)
-    if not is_traced(x):
-        return np.conjugate(x)
-    return _conj.record([x._h], None) if is_complex(x) else copy_of(x)
-
-
 @implements(np.angle)
 def angle(z: Any, deg: bool = False) -> Any:
     """The angle of a complex number with the positive real axis, in radians (or degrees); NaN derivative at 0."""
     z = plain("angle", z)
     if not is_traced(z):
         return np.angle(z, deg)
-    out = el.arctan2(imag(z), real(z)) if is_complex(z) else computed(np.angle, z)
+    out = arctan2(imag(z), real(z)) if is_complex(z) else computed(np.angle, z)
     return out * (180 / np.pi) if deg else out
 
 
@@ -114,7 +106,7 @@ def real_if_close(a: Any, tol: float = 100) -> Any:
 def fabs(x: Any, /) -> Any:
     """|x| of real numbers; NumPy's error for complex ones."""
     x = plain("fabs", x)
-    return computed(np.fabs, x) if is_complex(x) else el.absolute(x)
+    return computed(np.fabs, x) if is_complex(x) else absolute(x)
 
 
 def squared_magnitude(z: Any) -> Any:
@@ -133,9 +125,9 @@ def _part(dtype: np.dtype) -> np.dtype:
 
 def _direction(z: Array) -> Any:
     """z / |z|, 0 at 0."""
-    r = el.absolute(z)
+    r = absolute(z)
     zero = r == 0
-    return el.where(zero, 0.0, z / el.where(zero, 1.0, r))
+    return where(zero, 0.0, z / where(zero, 1.0, r))
 
 
 def _refusal(op: Op) -> Callable[..., Any]:
@@ -147,12 +139,12 @@ def _refusal(op: Op) -> Callable[..., Any]:
     return refuse
 
 
-COMPLEX_FORMS[el._sign.number] = _direction
+COMPLEX_FORMS[arithmetic._sign.number] = _direction
 for _op in (
-    el._erf,
-    el._relu,
-    el._sigmoid,
-    el._softplus,
+    activations._erf,
+    activations._relu,
+    explog_trig._sigmoid,
+    activations._softplus,
     reductions._logsumexp,
     reductions._softmax,
     reductions._log_softmax,

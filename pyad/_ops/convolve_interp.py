@@ -6,11 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from pyad._ops import arithmetic as el
-from pyad._ops import shape as sh
+from pyad._ops import comparison
 from pyad._ops._registry import implements
 from pyad._ops.rearrange import gather
-from pyad._ops.shape import asarray, concatenate
+from pyad._ops.shape import asarray, astype, concatenate, reshape
 from pyad._trace.array import is_traced
 from pyad._trace.numpy_op import numpy_op_linear
 from pyad._trace.promotion import common_dtype
@@ -53,9 +52,9 @@ def _signals(name: str, a: Any, v: Any) -> tuple[Any, Any]:
             raise ValueError(f"{name}: {which} must be one-dimensional, but has shape {x.shape}")
         if x.size == 0:
             raise ValueError(f"{name}: {which} cannot be empty")
-        signals.append(sh.reshape(x, (x.size,)))
+        signals.append(reshape(x, (x.size,)))
     dtype = common_dtype(name, tuple(signals))
-    return sh.astype(signals[0], dtype), sh.astype(signals[1], dtype)
+    return astype(signals[0], dtype), astype(signals[1], dtype)
 
 
 def _mode(name: str, mode: Any) -> str:
@@ -119,8 +118,8 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
     for name, v in (("x", x), ("xp", xp)):
         if v.dtype.kind == "c":
             raise DTypeError(f"interp: {name} must hold real numbers, got {v.dtype}")
-    fp = sh.astype(fp, np.complex128 if fp.dtype.kind == "c" else np.float64)
-    x, xp = sh.astype(x, np.float64), sh.astype(xp, np.float64)
+    fp = astype(fp, np.complex128 if fp.dtype.kind == "c" else np.float64)
+    x, xp = astype(x, np.float64), astype(xp, np.float64)
     if xp.ndim != 1 or fp.ndim != 1:
         raise ValueError(f"Data points must be 1-D sequences, got shapes {xp.shape} and {fp.shape}")
     if len(xp) == 0:
@@ -134,7 +133,7 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
     low, high = at < knots[0], at > knots[-1]
     if may_hold(low | high):
         # So that an infinite x has no part in the slopes' derivatives.
-        x = el.where(low | high, knots[0], x)
+        x = comparison.where(low | high, knots[0], x)
         at = np.where(low | high, knots[0], at)
     if len(knots) == 1:
         y = fp[np.zeros(at.shape, np.int64)]
@@ -142,7 +141,7 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
         y = _interpolated(x, xp, fp, *computed(_intervals, at, knots))
     for where, end, value in ((low, 0, left), (high, -1, right)):
         if may_hold(where):
-            y = el.where(where, fp[end] if value is None else value, y)
+            y = comparison.where(where, fp[end] if value is None else value, y)
     return y
 
 
@@ -159,8 +158,8 @@ def _interpolated(x: Any, xp: Any, fp: Any, below: Any, above: Any, same: Any, b
     run = gather(xp, above) - gather(xp, below)
     # Between two points at one place there is no slope.
     rise = gather(fp, above) - gather(fp, below)
-    slope = rise / (el.where(same, 1.0, run) if may_hold(same) else run)
-    slope = el.where(same, 0.0, slope) if may_hold(same) else slope
+    slope = rise / (comparison.where(same, 1.0, run) if may_hold(same) else run)
+    slope = comparison.where(same, 0.0, slope) if may_hold(same) else slope
     return slope * (x - gather(xp, base)) + gather(fp, base)
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from pyad._ops._axes import normalize_axes
 from pyad._ops._registry import implements
-from pyad._ops.reductions import normalize_axes
 from pyad._ops.reductions import sum as total
 from pyad._ops.shape import asarray, astype, broadcast_to, concatenate, ravel, reshape
 from pyad._trace.array import is_traced

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from pyad._ops._registry import implements
-from pyad._ops.complex_parts import conjugate, real
+from pyad._ops.arithmetic import conjugate
+from pyad._ops.complex_parts import real
 from pyad._ops.rearrange import along
 from pyad._ops.shape import array, asarray, concatenate
 from pyad._trace.numpy_op import numpy_op_linear

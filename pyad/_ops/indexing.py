@@ -12,7 +12,8 @@ import numpy as np
 
 from pyad._binding.dtypes import INT64
 from pyad._binding.engine import FAILED, LARGE, error, lib
-from pyad._ops.shape import reshape, transpose
+from pyad._ops._calls import evaluated
+from pyad._ops.shape import _slice, reshape, transpose
 from pyad._trace import strided_view
 from pyad._trace.array import Array, View, is_traced, new_array, wrap
 from pyad._trace.guards import unguarded
@@ -23,27 +24,9 @@ from pyad._trace.traced_integer import TracedInteger
 from pyad._trace.view import is_stale, read_strided_view, strided_view_of, view, view_of
 from pyad.errors import ShapeError
 
-__all__ = ["getitem", "slice_axis", "take_rows"]
+__all__ = ["getitem", "take_rows"]
 
-# ---- records; (start, step, count) per dimension, count -1 for a single index ----
-
-
-def _slice_reference(x: Any, *p: int) -> Any:
-    index = []
-    for start, step, count in zip(p[0::3], p[1::3], p[2::3], strict=True):
-        index.append(start if count < 0 else start + step * np.arange(count))
-    out = np.asarray(x)
-    for axis in range(len(index) - 1, -1, -1):
-        out = np.take(out, index[axis], axis)
-    return out
-
-
-def _unslice_reference(s: Any, *p: int) -> Any:
-    ndim = p[0]
-    out = np.zeros(p[1 : 1 + ndim], np.asarray(s).dtype)
-    places = np.arange(out.size).reshape(out.shape)
-    out.reshape(-1)[_slice_reference(places, *p[1 + ndim :])] = s
-    return out
+# ---- records ----
 
 
 def _put_reference(s: Any, index: Any, rows: int) -> Any:
@@ -53,8 +36,6 @@ def _put_reference(s: Any, index: Any, rows: int) -> Any:
     return out
 
 
-_slice = linear("slice", _slice_reference, lambda s, y, x, p: (_unslice.record([s._h], (x.ndim, *x.shape, *p)),))
-_unslice = linear("unslice", _unslice_reference, lambda s, y, x, p: (_slice.record([s._h], p[1 + p[0] :]),))
 _take = linear(
     "take",
     lambda x, index: np.take(x, index, axis=0),
@@ -89,14 +70,14 @@ def pick_last(x: Any, index: Any) -> Any:
         ValueError: an index outside [0, x.shape[-1]).
     """
     if not is_traced(x):
-        return _pick.reference(x, detached(index))
+        return evaluated(_pick, (x,), index=detached(index))
     return _pick.record([x._h, index_handle(index)], None)
 
 
 def unpick_last(s: Any, index: Any, classes: int) -> Any:
     """The transpose of `pick_last`: s at the picked places of rows of `classes` entries, zeros elsewhere."""
     if not is_traced(s):
-        return _unpick.reference(s, detached(index), classes)
+        return evaluated(_unpick, (s,), (classes,), detached(index))
     return _unpick.record([s._h, index_handle(index)], (classes,))
 
 
@@ -110,16 +91,6 @@ def as_places(index: Any) -> Any:
     if type(index) is not TracedInteger:
         return np.asarray(index, np.int64, order="C")
     return index if index.dtype == np.int64 else call(np.asarray, (index, np.int64), {})
-
-
-def slice_axis(x: Any, axis: int, start: int, count: int) -> Any:
-    """`count` entries along one axis, from `start`."""
-    if not is_traced(x):
-        return x[(slice(None),) * axis + (slice(start, start + count),)]
-    p: list[int] = []
-    for d, length in enumerate(x.shape):
-        p += (start, 1, count) if d == axis else (0, 1, length)
-    return _slice.record([x._h], tuple(p))
 
 
 def take_rows(x: Array, index: Any) -> Any:
@@ -200,7 +171,7 @@ def _by_values(x: Array, index: Any) -> Any:
     if _picks(x, index):
         return _pick.record([x._h, as_places(index[1])._h], None)
     places = call(places_of, (x.shape, index), {})
-    return take_rows(reshape(x, (-1,)) if x.size else x, places)
+    return take_rows(reshape(x, (x.size,)), places)
 
 
 def _rows_by_values(x: Array, index: TracedInteger) -> Any:

@@ -9,11 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from pyad._ops import assignment
-from pyad._ops import shape as sh
+from pyad._ops import assignment, shape
 from pyad._ops._registry import implements
 from pyad._ops.rearrange import along, atleast_1d, atleast_2d, atleast_3d, one_axis, take_axis
-from pyad._ops.shape import asarray, broadcast_to, moveaxis
+from pyad._ops.shape import asarray, astype, broadcast_to, moveaxis, ravel, reshape
 from pyad._trace.array import is_traced
 from pyad._trace.recorded_call import detached
 
@@ -48,7 +47,7 @@ def _cast_all(name: str, arrays: Any, dtype: Any, casting: str) -> list[Any]:
                 f"{name}: cannot cast array data from {x.dtype!r} to {np.dtype(dtype)!r} "
                 f"according to the rule {casting!r}"
             )
-        out.append(sh.astype(x, dtype))
+        out.append(astype(x, dtype))
     return out
 
 
@@ -57,7 +56,7 @@ def concatenate(arrays: Any, /, axis: int | None = 0, *, dtype: Any = None, cast
     """Join arrays along an axis (flattened first for None)."""
     if dtype is not None:
         arrays = _cast_all("concatenate", arrays, dtype, casting)
-    return sh.concatenate(arrays, axis)
+    return shape.concatenate(arrays, axis)
 
 
 @implements(np.stack)
@@ -65,7 +64,7 @@ def stack(arrays: Any, axis: int = 0, *, dtype: Any = None, casting: str = "same
     """Join arrays of one shape along a new axis."""
     if dtype is not None:
         arrays = _cast_all("stack", arrays, dtype, casting)
-    return sh.stack(arrays, axis)
+    return shape.stack(arrays, axis)
 
 
 def _all_of(expand: Callable[..., Any], arrays: Any) -> list[Any]:
@@ -93,7 +92,7 @@ def dstack(tup: Any) -> Any:
 
 def _column(x: Any) -> Any:
     x = asarray(x)
-    return sh.reshape(x, (x.size, 1)) if x.ndim < 2 else x
+    return reshape(x, (x.size, 1)) if x.ndim < 2 else x
 
 
 @implements(np.column_stack)
@@ -138,7 +137,7 @@ def block(arrays: Any) -> Any:
         if type(part) is list:
             return concatenate([build(item, level - 1) for item in part], ndim - level)
         x = asarray(part)
-        return x if x.ndim == ndim else sh.reshape(x, (1,) * (ndim - x.ndim) + x.shape)
+        return x if x.ndim == ndim else reshape(x, (1,) * (ndim - x.ndim) + x.shape)
 
     return build(arrays, depth)
 
@@ -217,7 +216,7 @@ if hasattr(np, "unstack"):
 
 def _flat_or_axis(name: str, arr: Any, axis: int | None) -> tuple[Any, int]:
     if axis is None:
-        return sh.ravel(arr), 0
+        return ravel(arr), 0
     return arr, one_axis(name, axis, arr.ndim)
 
 
@@ -247,12 +246,12 @@ def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
     if not is_traced(arr) and arr.dtype.kind in "bui":
         return np.insert(arr, obj, detached(values), axis)
     length = arr.shape[axis]
-    values = sh.astype(values, arr.dtype)
+    values = astype(values, arr.dtype)
     if values.ndim < arr.ndim:
-        values = sh.reshape(values, (1,) * (arr.ndim - values.ndim) + values.shape)
+        values = reshape(values, (1,) * (arr.ndim - values.ndim) + values.shape)
     extra = values.ndim - arr.ndim
     if extra > 0 and values.shape[:extra] == (1,) * extra:
-        values = sh.reshape(values, values.shape[extra:])
+        values = reshape(values, values.shape[extra:])
     if _is_single(obj, length):
         if np.ndim(obj) == 0 and not isinstance(obj, slice):
             values = moveaxis(values, 0, axis)
@@ -261,4 +260,4 @@ def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
         count = len(np.insert(np.arange(length), obj, -1)) - length
     new = broadcast_to(values, tuple(count if d == axis else n for d, n in enumerate(arr.shape)))
     places = np.insert(np.arange(length), obj, length + np.arange(count))
-    return take_axis(sh.concatenate([arr, new], axis), places, axis)
+    return take_axis(shape.concatenate([arr, new], axis), places, axis)

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from pyad._ops._calls import operand
+from pyad._ops._calls import evaluated
+from pyad._ops._nested import operand
 from pyad._ops.arithmetic import multiply
 from pyad._ops.indexing import index_handle, pick_last, unpick_last
 from pyad._ops.reductions import _reference_logsumexp, _softmax, sum
@@ -87,14 +88,18 @@ def cross_entropy(logits: Any, labels: Any) -> Any:
         ValueError: a label outside [0, logits.shape[-1]).
     """
     if not is_traced(logits):
-        return computed(_cross_entropy.reference, logits, labels)
+        return computed(_plain_cross_entropy, logits, labels)
     return _cross_entropy.record([logits._h, index_handle(labels)], None)
+
+
+def _plain_cross_entropy(logits: Any, labels: Any) -> Any:
+    return evaluated(_cross_entropy, (logits,), index=labels)
 
 
 def sum_squares(a: Any, b: Any, mean: bool) -> Any:
     """The sum (or the mean) of the squares of a - b, which have one shape."""
     if not is_traced(a) and not is_traced(b):
-        return _sum_squares.reference(np.asarray(a), np.asarray(b), mean)
+        return evaluated(_sum_squares, (a, b), (1 if mean else 0,))
     a, b = operand("sum_squares", a), operand("sum_squares", b)
     dtype = common_dtype("sum_squares", (a, b))
     return _sum_squares.record([handle_of(a, dtype), handle_of(b, dtype)], (1 if mean else 0,))

@@ -8,12 +8,10 @@ from typing import Any
 import numpy as np
 
 from pyad._ops import reductions
-from pyad._ops import shape as sh
 from pyad._ops._registry import implements
-from pyad._ops.indexing import _unslice
 from pyad._ops.rearrange import along, flip, take_axis
 from pyad._ops.selection import take_along_axis
-from pyad._ops.shape import asarray, broadcast_to, concatenate, moveaxis
+from pyad._ops.shape import _unslice, asarray, astype, broadcast_to, concatenate, moveaxis
 from pyad._ops.triangles_grids import linspace
 from pyad._trace.array import is_traced
 from pyad._trace.recorded_call import detached
@@ -99,7 +97,7 @@ def _joined(x: Any, axis: int, width: Widths, before: Any, after: Any) -> Any:
     for n, value, place in ((width[0], before, 0), (width[1], after, len(parts) + 1)):
         if n:
             shape = tuple(n if d == axis else length for d, length in enumerate(x.shape))
-            parts.insert(place, sh.astype(broadcast_to(value, shape), x.dtype))
+            parts.insert(place, astype(broadcast_to(value, shape), x.dtype))
     return concatenate(parts, axis) if len(parts) > 1 else x
 
 
@@ -155,7 +153,7 @@ def _ramps(x: Any, widths: list[Widths], end_values: Any) -> Any:
         parts = [x]
         for side in (0, 1):
             if width[side]:
-                end = sh.astype(asarray(ends[side]), x.dtype)
+                end = astype(asarray(ends[side]), x.dtype)
                 ramp = linspace(end, edges[side], width[side], endpoint=False, axis=d)
                 parts.insert(2 * side, flip(ramp, d) if side else ramp)
         x = concatenate(parts, d)

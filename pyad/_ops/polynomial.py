@@ -7,16 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from pyad._ops import arithmetic as el
 from pyad._ops import reductions
-from pyad._ops import shape as sh
 from pyad._ops._registry import implements
+from pyad._ops.arithmetic import sqrt
 from pyad._ops.convolve_interp import convolve
+from pyad._ops.linalg.least_squares import lstsq, pinv
 from pyad._ops.linalg.matmul import matmul
-from pyad._ops.linalg.solve import inv, lstsq, pinv
+from pyad._ops.linalg.solve import inv
 from pyad._ops.linalg.tensordot import outer
 from pyad._ops.rearrange import atleast_1d, trim_zeros
-from pyad._ops.shape import asarray, concatenate
+from pyad._ops.shape import asarray, broadcast_to, concatenate, stack
 from pyad._ops.triangles_grids import vander
 from pyad._trace.numpy_op import numpy_op
 from pyad._trace.recorded_call import computed
@@ -73,7 +73,7 @@ def polyint(p: Any, m: int = 1, k: Any = None) -> Any:
     else:
         constants = atleast_1d(k)
         if len(constants) == 1 and m > 1:
-            constants = sh.broadcast_to(constants, (m,))
+            constants = broadcast_to(constants, (m,))
     if len(constants) < m:
         raise ValueError("k must be a scalar or a rank-1 array of length 1 or >m.")
     for j in range(m):
@@ -132,7 +132,7 @@ def polydiv(u: Any, v: Any) -> tuple[Any, Any]:
         d = rest[k] / v[0]
         quotient.append(d)
         rest = concatenate([rest[:k], rest[k : k + len(v)] - d * v, rest[k + len(v) :]])
-    return sh.stack(quotient), rest[computed(_count_of_zeros, rest) :]
+    return stack(quotient), rest[computed(_count_of_zeros, rest) :]
 
 
 def _count_of_zeros(rest: Any) -> int:
@@ -187,7 +187,7 @@ def polyfit(
     left, right = vander(x, order), y
     if w is not None:
         left, right = left * w[:, None], right * (w[:, None] if y.ndim == 2 else w)
-    scale = el.sqrt(reductions.sum(left * left, 0))
+    scale = sqrt(reductions.sum(left * left, 0))
     left = left / scale
     columns = right if right.ndim == 2 else right[:, None]
     rcond = len(x) * np.finfo(x.dtype).eps if rcond is None else rcond

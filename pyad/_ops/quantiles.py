@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from pyad._ops._axes import Axis, normalize_axes
 from pyad._ops._registry import implements, named, refuse_out
-from pyad._ops.arithmetic import where
+from pyad._ops.comparison import where
 from pyad._ops.rearrange import gather
-from pyad._ops.reductions import Axis, normalize_axes
 from pyad._ops.shape import asarray, astype, moveaxis, ravel, reshape
 from pyad._trace.array import Array, WeakScalar, is_traced
 from pyad._trace.recorded_call import computed, detached, may_hold

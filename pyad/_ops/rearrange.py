@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from pyad._binding import memory
-from pyad._ops import shape as sh
+from pyad._ops import shape as shape_ops
+from pyad._ops._axes import normalize_axes
 from pyad._ops._registry import implements
-from pyad._ops.indexing import as_places, slice_axis, take_rows
-from pyad._ops.reductions import normalize_axes
-from pyad._ops.shape import asarray, concatenate
+from pyad._ops.indexing import as_places, take_rows
+from pyad._ops.shape import asarray, concatenate, slice_axis
 from pyad._trace import strided_view
 from pyad._trace.array import Array, is_traced
 from pyad._trace.recorded_call import computed
@@ -58,7 +58,7 @@ __all__ = [
 
 def gather(x: Any, places: Any) -> Any:
     """The elements of x, counted in C order, at `places`: integers of any shape, each in [0, x.size)."""
-    flat = sh.ravel(x)
+    flat = shape_ops.ravel(x)
     if is_traced(flat):
         return take_rows(flat, as_places(places))
     return computed(lambda places: flat[places], places) if type(places) is TracedInteger else flat[places]
@@ -106,7 +106,7 @@ def _in_memory_order(x: Any) -> Any:
     shape, strides = layout(x)
     steps = [abs(s) if n != 1 else 0 for n, s in zip(shape, strides, strict=True)]
     order = sorted(range(x.ndim), key=lambda d: -steps[d])
-    return x if order == list(range(x.ndim)) else sh.transpose(x, order)
+    return x if order == list(range(x.ndim)) else shape_ops.transpose(x, order)
 
 
 def _resolved(x: Any, order: str, allowed: str) -> str:
@@ -123,17 +123,17 @@ def reshape(
 ) -> Any:
     """The same elements in another shape, read and laid out in C or Fortran order; one length may be -1."""
     if type(a) is Array and order == "C" and not copy and shape is not np._NoValue:
-        return sh.reshape(a, shape)
+        return shape_ops.reshape(a, shape)
     if shape is np._NoValue:
         if newshape is np._NoValue:
             raise TypeError("reshape() missing 1 required positional argument: 'shape'")
         shape = newshape
     a = asarray(a)
     if order == "C" or _resolved(a, order, "CFA") == "C":
-        out = sh.reshape(a, shape)
+        out = shape_ops.reshape(a, shape)
     else:
         backwards = tuple(shape)[::-1] if isinstance(shape, Sequence | np.ndarray) else shape
-        out = sh.transpose(sh.reshape(sh.transpose(a), backwards))
+        out = shape_ops.transpose(shape_ops.reshape(shape_ops.transpose(a), backwards))
     return out.copy() if copy else out
 
 
@@ -142,11 +142,11 @@ def ravel(a: Any, order: str = "C") -> Any:
     """The elements in one dimension, in C, Fortran or memory order."""
     a = asarray(a)
     if order == "C":
-        return sh.ravel(a)
+        return shape_ops.ravel(a)
     order = _resolved(a, order, "CFAK")
     if order == "K":
-        return sh.ravel(_in_memory_order(a))
-    return sh.ravel(sh.transpose(a) if order == "F" else a)
+        return shape_ops.ravel(_in_memory_order(a))
+    return shape_ops.ravel(shape_ops.transpose(a) if order == "F" else a)
 
 
 def astype(x: Any, dtype: Any, order: str = "K", casting: str = "unsafe", subok: bool = True, copy: bool = True) -> Any:
@@ -160,7 +160,7 @@ def astype(x: Any, dtype: Any, order: str = "K", casting: str = "unsafe", subok:
 
 def _converted(x: Any, dtype: Any, copy: bool) -> Any:
     """x in another dtype; where it has that dtype already, a copy if one is asked for."""
-    return x if not copy and x.dtype == dtype else sh.astype(x, dtype)
+    return x if not copy and x.dtype == dtype else shape_ops.astype(x, dtype)
 
 
 def _function_astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Any:
@@ -178,25 +178,25 @@ if hasattr(np, "astype"):
 @implements(np.transpose)
 def transpose(a: Any, axes: Any = None) -> Any:
     """Permute the axes (reverse them by default)."""
-    return sh.transpose(asarray(a), axes)
+    return shape_ops.transpose(asarray(a), axes)
 
 
 @implements(np.swapaxes)
 def swapaxes(a: Any, axis1: int, axis2: int) -> Any:
     """Exchange two axes."""
-    return sh.swapaxes(asarray(a), axis1, axis2)
+    return shape_ops.swapaxes(asarray(a), axis1, axis2)
 
 
 @implements(np.moveaxis)
 def moveaxis(a: Any, source: Any, destination: Any) -> Any:
     """Move axes to other positions; the others keep their order."""
-    return sh.moveaxis(asarray(a), source, destination)
+    return shape_ops.moveaxis(asarray(a), source, destination)
 
 
 @implements(np.expand_dims)
 def expand_dims(a: Any, axis: Any) -> Any:
     """New axes of length 1 at the given places of the result."""
-    return sh.expand_dims(asarray(a), axis)
+    return shape_ops.expand_dims(asarray(a), axis)
 
 
 @implements(np.squeeze)
@@ -204,13 +204,13 @@ def squeeze(a: Any, axis: Any = None) -> Any:
     """Drop axes of length 1 (all of them by default)."""
     a = asarray(a)
     # NumPy lets a number pass for a vector here.
-    return a if a.ndim == 0 and axis in (0, -1) else sh.squeeze(a, axis)
+    return a if a.ndim == 0 and axis in (0, -1) else shape_ops.squeeze(a, axis)
 
 
 @implements(np.broadcast_to)
 def broadcast_to(array: Any, shape: Any, subok: bool = False) -> Any:
     """An array repeated along new axes and axes of length 1, without copying."""
-    return sh.broadcast_to(asarray(array), shape)
+    return shape_ops.broadcast_to(asarray(array), shape)
 
 
 @implements(np.matrix_transpose)
@@ -219,7 +219,7 @@ def matrix_transpose(x: Any, /) -> Any:
     x = asarray(x)
     if x.ndim < 2:
         raise ValueError(f"matrix_transpose: the array must be at least 2-dimensional, but it is {x.ndim}-dimensional")
-    return sh.swapaxes(x, -1, -2)
+    return shape_ops.swapaxes(x, -1, -2)
 
 
 @implements(np.rollaxis)
@@ -230,7 +230,7 @@ def rollaxis(a: Any, axis: int, start: int = 0) -> Any:
     if not -a.ndim <= start <= a.ndim:
         raise np.exceptions.AxisError(f"rollaxis: start {start} is out of bounds for an array of dimension {a.ndim}")
     start = start + a.ndim if start < 0 else start
-    return sh.moveaxis(a, axis, start - 1 if axis < start else start)
+    return shape_ops.moveaxis(a, axis, start - 1 if axis < start else start)
 
 
 def _at_least(arrays: tuple[Any, ...], expand: Callable[[Any], Any]) -> Any:
@@ -241,19 +241,19 @@ def _at_least(arrays: tuple[Any, ...], expand: Callable[[Any], Any]) -> Any:
 @implements(np.atleast_1d)
 def atleast_1d(*arys: Any) -> Any:
     """Each with at least one dimension."""
-    return _at_least(arys, lambda x: x if x.ndim else sh.reshape(x, (1,)))
+    return _at_least(arys, lambda x: x if x.ndim else shape_ops.reshape(x, (1,)))
 
 
 @implements(np.atleast_2d)
 def atleast_2d(*arys: Any) -> Any:
     """Each with at least two dimensions, new ones in front."""
-    return _at_least(arys, lambda x: x if x.ndim > 1 else sh.reshape(x, (1, x.size)))
+    return _at_least(arys, lambda x: x if x.ndim > 1 else shape_ops.reshape(x, (1, x.size)))
 
 
 def _three(x: Any) -> Any:
     if x.ndim >= 3:
         return x
-    return sh.reshape(x, (*x.shape, 1) if x.ndim == 2 else (1, x.size, 1))
+    return shape_ops.reshape(x, (*x.shape, 1) if x.ndim == 2 else (1, x.size, 1))
 
 
 @implements(np.atleast_3d)
@@ -267,7 +267,7 @@ def broadcast_arrays(*args: Any, subok: bool = False) -> tuple[Any, ...]:
     """All in the shape that they broadcast to."""
     arrays = [asarray(x) for x in args]
     shape = np.broadcast_shapes(*(x.shape for x in arrays))
-    return tuple(x if x.shape == shape else sh.broadcast_to(x, shape) for x in arrays)
+    return tuple(x if x.shape == shape else shape_ops.broadcast_to(x, shape) for x in arrays)
 
 
 # ---- reversing and turning ----
@@ -317,8 +317,8 @@ def rot90(m: Any, k: int = 1, axes: Any = (0, 1)) -> Any:
     if k == 2:
         return flip(flip(m, first), second)
     if k == 1:
-        return sh.swapaxes(flip(m, second), first, second)
-    return flip(sh.swapaxes(m, first, second), second)
+        return shape_ops.swapaxes(flip(m, second), first, second)
+    return flip(shape_ops.swapaxes(m, first, second), second)
 
 
 @implements(np.roll)
@@ -326,7 +326,7 @@ def roll(a: Any, shift: Any, axis: Any = None) -> Any:
     """Elements moved along axes; those that leave at one end come in at the other."""
     a = asarray(a)
     if axis is None:
-        return sh.reshape(roll(sh.ravel(a), shift, 0), a.shape)
+        return shape_ops.reshape(roll(shape_ops.ravel(a), shift, 0), a.shape)
     pairs = np.broadcast(shift, axis)
     if pairs.ndim > 1:
         raise ValueError("roll: 'shift' and 'axis' should be scalars or 1D sequences")
@@ -357,11 +357,11 @@ def tile(A: Any, reps: Any) -> Any:
     times = (1,) * (ndim - len(times)) + times
     shape = (1,) * (ndim - x.ndim) + x.shape
     if all(n == 1 for n in times):
-        return sh.reshape(x, shape).copy()
+        return shape_ops.reshape(x, shape).copy()
     split = tuple(n for length in shape for n in (1, length))
     spread = tuple(n for pair in zip(times, shape, strict=True) for n in pair)
-    out = sh.broadcast_to(sh.reshape(x, split), spread)
-    return sh.reshape(out, tuple(n * r for n, r in zip(shape, times, strict=True)))
+    out = shape_ops.broadcast_to(shape_ops.reshape(x, split), spread)
+    return shape_ops.reshape(out, tuple(n * r for n, r in zip(shape, times, strict=True)))
 
 
 @implements(np.repeat)
@@ -369,7 +369,7 @@ def repeat(a: Any, repeats: Any, axis: Any = None) -> Any:
     """Each element repeated, all as often, or each as often as `repeats` says for its place on the axis."""
     a = asarray(a)
     if axis is None or a.ndim == 0:
-        a = sh.ravel(a)
+        a = shape_ops.ravel(a)
         axis = 0 if axis is None else axis
     axis = one_axis("repeat", axis, a.ndim)
     length = a.shape[axis]
@@ -379,8 +379,10 @@ def repeat(a: Any, repeats: Any, axis: Any = None) -> Any:
     if repeats == 1:
         return a.copy()
     before, after = a.shape[:axis], a.shape[axis + 1 :]
-    out = sh.broadcast_to(sh.reshape(a, (*before, length, 1, *after)), (*before, length, int(repeats), *after))
-    return sh.reshape(out, (*before, length * int(repeats), *after))
+    out = shape_ops.broadcast_to(
+        shape_ops.reshape(a, (*before, length, 1, *after)), (*before, length, int(repeats), *after)
+    )
+    return shape_ops.reshape(out, (*before, length * int(repeats), *after))
 
 
 def take_axis(x: Any, places: Any, axis: int) -> Any:
@@ -390,9 +392,9 @@ def take_axis(x: Any, places: Any, axis: int) -> Any:
     places = as_places(places)
     if axis == 0:
         return take_rows(x, places)
-    rows = take_rows(sh.moveaxis(x, axis, 0), places)
+    rows = take_rows(shape_ops.moveaxis(x, axis, 0), places)
     k = places.ndim
-    return sh.moveaxis(rows, tuple(range(k)), tuple(range(axis, axis + k))) if k else rows
+    return shape_ops.moveaxis(rows, tuple(range(k)), tuple(range(axis, axis + k))) if k else rows
 
 
 @implements(np.resize)

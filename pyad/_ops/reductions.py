@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import builtins
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from pyad._ops._calls import plain
+from pyad._ops._axes import Axis, axes_of_bits, bits_of_axes, kept_shape, normalize_axes, reduced_axes
+from pyad._ops._calls import evaluated
+from pyad._ops._nested import plain
 from pyad._ops._registry import implements, named, refuse_out
-from pyad._ops.arithmetic import _compare, _eq, _select, exp, maximum, minimum
-from pyad._ops.arithmetic import where as select
+from pyad._ops.comparison import _compare, _eq, _select
+from pyad._ops.comparison import where as select
+from pyad._ops.explog_trig import exp
+from pyad._ops.extrema import maximum, minimum
 from pyad._ops.shape import asarray, astype, broadcast_to, moveaxis, reshape
 from pyad._trace.array import Array, is_traced
 from pyad._trace.op import Op, general, linear
@@ -22,62 +24,17 @@ from pyad.errors import ShapeError
 
 __all__ = ["amax", "amin", "log_softmax", "logsumexp", "max", "mean", "min", "softmax", "sum"]
 
-Axis = int | Sequence[int] | None
-
-
-def normalize_axes(name: str, axis: Axis, ndim: int) -> tuple[int, ...]:
-    """The axes as sorted numbers in [0, ndim), all of them for None.
-
-    Raises:
-        numpy.exceptions.AxisError: an axis out of range.
-        ValueError: an axis given twice.
-        TypeError: an axis that is not an integer.
-    """
-    if axis is None:
-        return tuple(range(ndim))
-    given = tuple(axis) if isinstance(axis, Sequence) else (axis,)
-    axes = []
-    for a in given:
-        if not isinstance(a, int | np.integer):
-            raise TypeError(f"{name}: axis {a!r} is not an integer")
-        if not -ndim <= a < ndim:
-            raise np.exceptions.AxisError(f"{name}: axis {a} is out of bounds for an array of dimension {ndim}")
-        axes.append(int(a) % ndim)
-    if len(set(axes)) != len(axes):
-        raise ValueError(f"{name}: axis {axis} names a dimension twice")
-    return tuple(sorted(axes))
-
-
-def reduced_axes(name: str, axis: Axis, ndim: int) -> tuple[int, ...]:
-    """The axes of a reduction: as `normalize_axes`, but a number may be reduced over its axis 0 or -1, as in NumPy."""
-    if ndim == 0 and isinstance(axis, int | np.integer) and axis in (0, -1):
-        return ()
-    return normalize_axes(name, axis, ndim)
-
-
-def _bits(axes: tuple[int, ...]) -> int:
-    return builtins.sum(1 << a for a in axes)
-
-
-def _axes(bits: int, ndim: int) -> tuple[int, ...]:
-    return tuple(d for d in range(ndim) if bits >> d & 1)
-
-
-def _kept_shape(shape: tuple[int, ...], bits: int) -> tuple[int, ...]:
-    """The shape with the reduced axes of length 1."""
-    return tuple(1 if bits >> d & 1 else n for d, n in enumerate(shape))
-
 
 def _expand(s: Any, x: Any, params: tuple[int, ...]) -> Any:
     """A result's cotangent with the reduced axes back, of length 1."""
-    return reshape(s, _kept_shape(x.shape, params[0]))
+    return reshape(s, kept_shape(x.shape, params[0]))
 
 
 # ---- records ----
 
 _sum = linear(
     "sum",
-    lambda x, bits, keepdims: np.sum(x, axis=_axes(bits, np.ndim(x)), keepdims=bool(keepdims)),
+    lambda x, bits, keepdims: np.sum(x, axis=axes_of_bits(bits, np.ndim(x)), keepdims=bool(keepdims)),
     lambda s, y, x, p: (broadcast_to(_expand(s, x, p), x.shape),),
 )
 
@@ -103,13 +60,13 @@ def _extremum_jvp(t: Any, y: Any, x: Any, p: tuple[int, ...]) -> Any:
 
 _max = general(
     "max",
-    lambda x, bits, keepdims: np.max(x, axis=_axes(bits, np.ndim(x)), keepdims=bool(keepdims)),
+    lambda x, bits, keepdims: np.max(x, axis=axes_of_bits(bits, np.ndim(x)), keepdims=bool(keepdims)),
     _extremum_vjp,
     (_extremum_jvp,),
 )
 _min = general(
     "min",
-    lambda x, bits, keepdims: np.min(x, axis=_axes(bits, np.ndim(x)), keepdims=bool(keepdims)),
+    lambda x, bits, keepdims: np.min(x, axis=axes_of_bits(bits, np.ndim(x)), keepdims=bool(keepdims)),
     _extremum_vjp,
     (_extremum_jvp,),
 )
@@ -177,7 +134,7 @@ _log_softmax = general("log_softmax", _reference_log_softmax, _log_softmax_vjp, 
 
 def _reduce(op: Any, x: Array, axis: Axis, keepdims: bool) -> Any:
     ndim = x.ndim
-    bits = (1 << ndim) - 1 if axis is None else _bits(reduced_axes(op.name, axis, ndim))
+    bits = (1 << ndim) - 1 if axis is None else bits_of_axes(reduced_axes(op.name, axis, ndim))
     return op.record([x._h], (bits, 1 if keepdims else 0))
 
 
@@ -356,8 +313,8 @@ def logsumexp(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
         merged, one, _, _ = _single_axis("logsumexp", x, axis) if x.ndim else (x.reshape(1), 0, axes, ())
         if merged.shape[one] == 0:
             return _nothing(x, axes, keepdims)
-        out = _reference_logsumexp(merged, one, False)
-        return np.reshape(out, _kept_shape(x.shape, _bits(axes))) if keepdims else out
+        out = evaluated(_logsumexp, (merged,), (one, 0))
+        return np.reshape(out, kept_shape(x.shape, bits_of_axes(axes))) if keepdims else out
     shape = x.shape
     if not shape:
         return x
@@ -365,12 +322,12 @@ def logsumexp(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
     if merged.shape[one] == 0:
         return _nothing(x, axes, keepdims)
     out = _logsumexp.record([merged._h], (one, 0))
-    return reshape(out, _kept_shape(shape, _bits(axes))) if keepdims else out
+    return reshape(out, kept_shape(shape, bits_of_axes(axes))) if keepdims else out
 
 
 def _nothing(x: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
     """The logsumexp over axes without entries: the logarithm of an empty sum."""
-    kept = _kept_shape(x.shape, _bits(axes))
+    kept = kept_shape(x.shape, bits_of_axes(axes))
     shape = kept if keepdims else tuple(n for d, n in enumerate(kept) if d not in axes)
     return np.full(shape, -np.inf, x.dtype)[()]
 
@@ -382,7 +339,7 @@ def _softmax_like(name: str, op: Any, x: Any, axis: Axis) -> Any:
     if x.ndim == 0:
         return x * 0.0 + (1.0 if op is _softmax else 0.0)
     merged, one, axes, before = _single_axis(name, x, axis)
-    out = op.record([merged._h], (one,)) if is_traced(merged) else op.reference(merged, one)
+    out = op.record([merged._h], (one,)) if is_traced(merged) else evaluated(op, (merged,), (one,))
     if len(axes) == 1:
         return out
     rest = tuple(d for d in range(len(before)) if d not in axes)

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from pyad._ops._axes import normalize_axes
 from pyad._ops._registry import implements, refuse_out
-from pyad._ops.reductions import normalize_axes
 from pyad._ops.shape import _broadcast, asarray, astype, concatenate, ravel
 from pyad._trace.array import is_traced
 from pyad._trace.op import general, linear, run
@@ -50,7 +50,7 @@ _cumsum = linear("cumsum", _reference_cumsum, lambda s, y, x, p: (run(_cumsum, [
 
 def _shifted(x: Any, axis: int, towards_end: bool, fill: float) -> Any:
     """x moved along the axis by one place, with `fill` where nothing moves to."""
-    from pyad._ops.indexing import slice_axis
+    from pyad._ops.shape import slice_axis
 
     n = x.shape[axis]
     if n == 0:

@@ -9,12 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from pyad._ops import arithmetic as el
-from pyad._ops import shape as sh
+from pyad._ops import comparison
 from pyad._ops._registry import implements, refuse_out
 from pyad._ops.indexing import add_rows, as_places
 from pyad._ops.rearrange import gather, one_axis, take_axis
-from pyad._ops.shape import asarray, broadcast_to
+from pyad._ops.shape import asarray, astype, broadcast_to, concatenate, ravel, reshape, stack
 from pyad._trace.array import is_traced, numpy_value
 from pyad._trace.promotion import dtype_of
 from pyad._trace.recorded_call import computed, detached
@@ -44,11 +43,11 @@ def take(a: Any, indices: Any, axis: int | None = None, out: Any = None, mode: s
         indices = np.zeros(0, np.int64)
     places = _places("take", indices)
     if axis is None:
-        a = sh.ravel(a)
+        a = ravel(a)
         axis = 0
     axis = one_axis("take", axis, a.ndim) if a.ndim else 0
     length = a.shape[axis] if a.ndim else 1
-    a = a if a.ndim else sh.reshape(a, (1,))
+    a = a if a.ndim else reshape(a, (1,))
     if not length and places.size:
         # NumPy's own modes would not come to an end.
         raise IndexError("take: cannot do a non-empty take from an empty axis")
@@ -83,7 +82,7 @@ def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
     weights = asarray(weights)
     if weights.dtype.kind == "c":
         raise DTypeError(f"bincount: the weights must be real numbers, got {weights.dtype}")
-    weights = sh.astype(weights, np.float64)
+    weights = astype(weights, np.float64)
     if places.ndim != 1 or weights.shape != places.shape:
         raise ValueError(
             f"bincount: x and weights must be 1-d and as long, got shapes {places.shape} and {weights.shape}"
@@ -124,7 +123,7 @@ def choose(a: Any, choices: Any, mode: str = "raise") -> Any:
         chosen = np.choose(which, numbers, mode=mode)
         return np.broadcast_to(chosen, shape) * size + np.arange(size).reshape(shape)
 
-    return gather(sh.stack([broadcast_to(x, shape) for x in arrays]), computed(places, which))
+    return gather(stack([broadcast_to(x, shape) for x in arrays]), computed(places, which))
 
 
 @implements(np.where)
@@ -134,7 +133,7 @@ def where(condition: Any, /, *branches: Any) -> Any:
         return computed(np.nonzero, asarray(condition))
     if len(branches) != 2:
         raise ValueError("either both or neither of x and y should be given")
-    return el.where(asarray(condition) if type(condition) in (list, tuple) else condition, *branches)
+    return comparison.where(asarray(condition) if type(condition) in (list, tuple) else condition, *branches)
 
 
 @implements(np.select)
@@ -151,16 +150,18 @@ def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
     # Python's numbers are weak, also where they stand only among themselves.
     choices = [x if type(x) in (int, float, complex) else asarray(x) for x in (*choicelist, default)]
     dtype = np.result_type(*map(dtype_of, choices))
-    *choices, out = (sh.astype(x, dtype) for x in choices)
+    *choices, out = (astype(x, dtype) for x in choices)
     for condition, choice in zip(reversed(conditions), reversed(choices), strict=True):
-        out = el.where(condition, choice, out)
+        out = comparison.where(condition, choice, out)
     return out
 
 
 def _conditions(x: Any, condlist: Any, count: int) -> list[np.ndarray]:
     """One boolean array of x's shape for each of the `count` functions, the last one for the rest where it was left
     out."""
-    single = np.isscalar(condlist) or (x.ndim != 0 and not isinstance(condlist[0], list | tuple | np.ndarray))
+    single = np.isscalar(condlist) or (
+        x.ndim != 0 and not isinstance(condlist[0], list | tuple | np.ndarray | TracedInteger)
+    )
     conditions: Any = [condlist] if single else condlist
     conditions = np.asarray([np.asarray(numpy_value(c)) if type(c) is TracedInteger else c for c in conditions], bool)
     if len(conditions) == count - 1:
@@ -189,5 +190,5 @@ def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> An
         pieces.append(broadcast_to(asarray(function), (count,)))
         places[condition] = np.arange(start, start + count)
         start += count
-    out = gather(sh.concatenate(pieces), places)
-    return sh.astype(out, x.dtype)
+    out = gather(concatenate(pieces), places)
+    return astype(out, x.dtype)

@@ -11,13 +11,12 @@ from typing import Any
 import numpy as np
 
 from pyad._binding.dtypes import CODES, INEXACT
-from pyad._binding.engine import FAILED, error, ffi, lib
-from pyad._ops._calls import operand, plain
-from pyad._ops._nested import nested_array
+from pyad._binding.engine import FAILED, error, lib
+from pyad._ops._axes import normalize_axes
+from pyad._ops._nested import concatenated, nested_array, plain, stacked
 from pyad._trace import strided_view
-from pyad._trace.array import Array, View, contains_traced, copy_of, is_traced, wrap
-from pyad._trace.op import handle_of, linear
-from pyad._trace.promotion import common_dtype
+from pyad._trace.array import Array, View, contains_traced, copy_of, is_traced
+from pyad._trace.op import linear
 from pyad._trace.recorded_call import call, computed
 from pyad._trace.traced_integer import TracedInteger
 from pyad._trace.view import strided_view_of, view
@@ -41,6 +40,31 @@ __all__ = [
 
 # ---- records ----
 
+# Those of slices: (start, step, count) per dimension, count -1 for a single index.
+
+
+def _slice_reference(x: Any, *p: int) -> Any:
+    index = []
+    for start, step, count in zip(p[0::3], p[1::3], p[2::3], strict=True):
+        index.append(start if count < 0 else start + step * np.arange(count))
+    out = np.asarray(x)
+    for axis in range(len(index) - 1, -1, -1):
+        out = np.take(out, index[axis], axis)
+    return out
+
+
+def _unslice_reference(s: Any, *p: int) -> Any:
+    ndim = p[0]
+    out = np.zeros(p[1 : 1 + ndim], np.asarray(s).dtype)
+    places = np.arange(out.size).reshape(out.shape)
+    out.reshape(-1)[_slice_reference(places, *p[1 + ndim :])] = s
+    return out
+
+
+_slice = linear("slice", _slice_reference, lambda s, y, x, p: (_unslice.record([s._h], (x.ndim, *x.shape, *p)),))
+_unslice = linear("unslice", _unslice_reference, lambda s, y, x, p: (_slice.record([s._h], p[1 + p[0] :]),))
+
+
 _reshape = linear("reshape", lambda x, *shape: np.reshape(x, shape), lambda s, y, x, p: (reshape(s, x.shape),))
 _transpose = linear(
     "transpose",
@@ -57,8 +81,6 @@ def _dtypes() -> tuple[np.dtype, ...]:
 
 
 def _concatenate_transpose(s: Any, y: Any, *rest: Any) -> tuple[Any, ...]:
-    from pyad._ops.indexing import slice_axis
-
     *operands, p = rest
     parts = []
     start = 0
@@ -151,8 +173,6 @@ def moveaxis(x: Any, /, source: Any, destination: Any) -> Any:
     """Move axes to other positions; the others keep their order."""
     if not is_traced(x):
         return np.moveaxis(x, source, destination)
-    from pyad._ops.reductions import normalize_axes
-
     ndim = x.ndim
     pairs = []
     for name, given in (("source", source), ("destination", destination)):
@@ -171,8 +191,6 @@ def swapaxes(x: Any, /, axis1: int, axis2: int) -> Any:
     """Exchange two axes."""
     if not is_traced(x):
         return np.swapaxes(x, axis1, axis2)
-    from pyad._ops.reductions import normalize_axes
-
     order = list(range(x.ndim))
     (a,), (b,) = normalize_axes("swapaxes", axis1, x.ndim), normalize_axes("swapaxes", axis2, x.ndim)
     order[a], order[b] = order[b], order[a]
@@ -189,12 +207,20 @@ def broadcast_to(x: Any, /, shape: Any) -> Any:
     return _view(_broadcast, x, shape, strided_view.broadcast) if shape else _broadcast.record([x._h], shape)
 
 
+def slice_axis(x: Any, axis: int, start: int, count: int) -> Any:
+    """`count` entries along one axis, from `start`."""
+    if not is_traced(x):
+        return x[(slice(None),) * axis + (slice(start, start + count),)]
+    p: list[int] = []
+    for d, length in enumerate(x.shape):
+        p += (start, 1, count) if d == axis else (0, 1, length)
+    return _slice.record([x._h], tuple(p))
+
+
 def expand_dims(x: Any, /, axis: Any) -> Any:
     """New axes of length 1 at the given places of the result."""
     if not is_traced(x):
         return np.expand_dims(plain("expand_dims", x), axis)
-    from pyad._ops.reductions import normalize_axes
-
     count = len(axis) if isinstance(axis, Sequence) else 1
     places = normalize_axes("expand_dims", axis, x.ndim + count)
     lengths = iter(x.shape)
@@ -205,8 +231,6 @@ def squeeze(x: Any, /, axis: Any = None) -> Any:
     """Drop axes of length 1 (all of them by default)."""
     if not is_traced(x):
         return np.squeeze(plain("squeeze", x), axis)
-    from pyad._ops.reductions import normalize_axes
-
     shape = x.shape
     axes = tuple(d for d, n in enumerate(shape) if n == 1) if axis is None else normalize_axes("squeeze", axis, x.ndim)
     for a in axes:
@@ -253,26 +277,10 @@ def concatenate(arrays: Any, /, axis: int | None = 0) -> Any:
     arrays = list(arrays)
     if not any(is_traced(x) for x in arrays):
         return np.concatenate([plain("concatenate", x) for x in arrays], axis)
-    arrays = [x.as_array() if type(x) is TracedInteger else x for x in arrays]
     if axis is None:
-        arrays = [ravel(x) for x in arrays]
+        arrays = [ravel(x.as_array() if type(x) is TracedInteger else x) for x in arrays]
         axis = 0
-    dtype = common_dtype("concatenate", tuple(arrays))
-    handles = [handle_of(x if is_traced(x) else np.asarray(operand("concatenate", x)), dtype) for x in arrays]
-    return _join(handles, axis, arrays)
-
-
-def _join(handles: list[int], axis: int, arrays: list[Any]) -> Array:
-    from pyad._ops.reductions import normalize_axes
-
-    ndim = np.ndim(arrays[0]) if not is_traced(arrays[0]) else arrays[0].ndim
-    if ndim == 0:
-        raise ValueError("concatenate: zero-dimensional arrays cannot be concatenated; use stack")
-    (axis,) = normalize_axes("concatenate", axis, ndim)
-    handle = lib.pyad_op(_concatenate.number, len(handles), ffi.new("int64_t[]", handles), 1, (axis,))
-    if handle >= FAILED:
-        raise error(handle, tuple(handles))
-    return wrap(handle)
+    return concatenated(arrays, axis)
 
 
 def stack(arrays: Any, /, axis: int = 0) -> Any:
@@ -280,15 +288,7 @@ def stack(arrays: Any, /, axis: int = 0) -> Any:
     arrays = list(arrays)
     if not any(is_traced(x) for x in arrays):
         return np.stack([plain("stack", x) for x in arrays], axis)
-    shapes = {x.shape if is_traced(x) else np.shape(x) for x in arrays}
-    if len(shapes) > 1:
-        raise ShapeError(f"stack: all arrays must have one shape, got {', '.join(map(str, sorted(shapes)))}")
-    from pyad._ops.reductions import normalize_axes
-
-    shape = shapes.pop()
-    (axis,) = normalize_axes("stack", axis, len(shape) + 1)
-    new = (*shape[:axis], 1, *shape[axis:])
-    return concatenate([_reshape.record([x._h], new) if is_traced(x) else np.reshape(x, new) for x in arrays], axis)
+    return stacked(arrays, axis)
 
 
 def array(x: Any, dtype: Any = None) -> Any:

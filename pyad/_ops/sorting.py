@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from pyad._ops._axes import normalize_axes
 from pyad._ops._registry import implements
-from pyad._ops.reductions import normalize_axes
 from pyad._ops.selection import take, take_in_order
 from pyad._ops.shape import asarray, astype, ravel
 from pyad._trace.recorded_call import computed

@@ -1,4 +1,4 @@
-"""Products, spread, averages, and the reductions that pass NaN over."""
+"""Products, spread, averages and covariances."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from typing import Any
 import numpy as np
 
 from pyad._ops import reductions
+from pyad._ops._axes import Axis, normalize_axes
 from pyad._ops._registry import implements, named
-from pyad._ops.arithmetic import sqrt
-from pyad._ops.arithmetic import where as select
-from pyad._ops.complex_parts import conjugate, imag, real, squared_magnitude
+from pyad._ops.arithmetic import conjugate, sqrt
+from pyad._ops.complex_parts import imag, real, squared_magnitude
+from pyad._ops.extrema import clip
 from pyad._ops.linalg.matmul import matmul
-from pyad._ops.reductions import Axis, count_of, masked, normalize_axes, prepared
-from pyad._ops.scans import _cumprod, cumprod, cumsum
+from pyad._ops.reductions import count_of, masked, prepared
+from pyad._ops.scans import _cumprod
 from pyad._ops.shape import asarray, astype, broadcast_to, concatenate, reshape, swapaxes, transpose
 from pyad._trace.array import is_traced
-from pyad._trace.recorded_call import computed, detached, may_hold
+from pyad._trace.recorded_call import computed, detached
 from pyad.errors import ShapeError
 
 _NONE = np._NoValue  # type: ignore[attr-defined]
@@ -74,7 +75,7 @@ def _freedom(name: str, ddof: float, correction: Any) -> float:
     return correction
 
 
-def _var(a: Any, axis: Axis, dtype: Any, out: Any, ddof: float, keepdims: bool, where: Any, mean: Any) -> Any:
+def variance(a: Any, axis: Axis, dtype: Any, out: Any, ddof: float, keepdims: bool, where: Any, mean: Any) -> Any:
     a = prepared("var", a, dtype, out)
     if not is_traced(a) and not is_traced(mean):
         given = {} if mean is None else {"mean": mean}
@@ -87,16 +88,7 @@ def _var(a: Any, axis: Axis, dtype: Any, out: Any, ddof: float, keepdims: bool, 
     return total / _divisor(count_of("var", a, axis, keepdims, where), ddof)
 
 
-def _nanvar(a: Any, axis: Axis, dtype: Any, out: Any, ddof: float, keepdims: bool, where: Any, mean: Any) -> Any:
-    a = asarray(a)
-    valid = _valid("nanvar", a, where)
-    result = _var(a, axis, dtype, out, ddof, keepdims, valid, mean)
-    freedom = count_of("nanvar", a, axis, keepdims, valid) - ddof
-    enough = freedom > 0
-    return select(enough, result, np.nan) if may_hold(~enough) else result
-
-
-def _spread_function(theirs: Callable[..., Any], variance: Callable[..., Any], doc: str) -> Callable[..., Any]:
+def spread_function(theirs: Callable[..., Any], spread: Callable[..., Any], doc: str) -> Callable[..., Any]:
     """A variance, or a standard deviation, which is its root."""
     name = theirs.__name__
     rooted = name.endswith("std")
@@ -113,20 +105,18 @@ def _spread_function(theirs: Callable[..., Any], variance: Callable[..., Any], d
         mean: Any = None,
         correction: Any = None,
     ) -> Any:
-        result = variance(a, axis, dtype, out, _freedom(name, ddof, correction), keepdims, where, mean)
+        result = spread(a, axis, dtype, out, _freedom(name, ddof, correction), keepdims, where, mean)
         return sqrt(result) if rooted else result
 
     return implements(theirs)(named(function, name, doc))
 
 
-var = _spread_function(
+var = spread_function(
     np.var,
-    _var,
+    variance,
     "Variance over the axes, with divisor count - ddof; `mean`, of the shape that keepdims gives, saves making it.",
 )
-std = _spread_function(np.std, _var, "Standard deviation over the axes, the root of `var`.")
-nanvar = _spread_function(np.nanvar, _nanvar, "The variance of what is not NaN.")
-nanstd = _spread_function(np.nanstd, _nanvar, "The standard deviation of what is not NaN.")
+std = spread_function(np.std, variance, "Standard deviation over the axes, the root of `var`.")
 
 
 @implements(np.ptp)
@@ -239,8 +229,6 @@ def cov(
 @implements(np.corrcoef)
 def corrcoef(x: Any, y: Any = None, rowvar: bool = True, *, dtype: Any = None) -> Any:
     """The matrix of correlation coefficients, the covariances scaled by the standard deviations."""
-    from pyad._ops.explog_trig import clip
-
     c = cov(x, y, rowvar, dtype=dtype)
     if c.ndim == 0:
         return c / c
@@ -250,95 +238,3 @@ def corrcoef(x: Any, y: Any = None, rowvar: bool = True, *, dtype: Any = None) -
     if scaled.dtype.kind != "c":
         return clip(scaled, -1.0, 1.0)
     return clip(real(scaled), -1.0, 1.0) + 1j * clip(imag(scaled), -1.0, 1.0)
-
-
-# ---- NaN passed over ----
-
-
-def _valid(name: str, a: Any, where: Any) -> Any:
-    """The mask of elements that are not NaN and are asked for."""
-    valid = ~np.isnan(detached(a))
-    return valid if where is True else valid & reductions.mask_for(name, a, where)
-
-
-def _total_function(theirs: Callable[..., Any], total: Callable[..., Any], doc: str) -> Callable[..., Any]:
-    """A sum or a product that passes NaN over."""
-    name = theirs.__name__
-
-    def function(
-        a: Any,
-        axis: Axis = None,
-        dtype: Any = None,
-        out: Any = None,
-        keepdims: bool = False,
-        initial: Any = None,
-        where: Any = True,
-    ) -> Any:
-        a = asarray(a)
-        return total(a, axis, dtype, out, keepdims, initial, _valid(name, a, where))
-
-    return implements(theirs)(named(function, name, doc))
-
-
-nansum = _total_function(np.nansum, reductions.sum, "The sum of what is not NaN.")
-nanprod = _total_function(np.nanprod, prod, "The product of what is not NaN.")
-
-
-@implements(np.nanmean)
-def nanmean(
-    a: Any, axis: Axis = None, dtype: Any = None, out: Any = None, keepdims: bool = False, *, where: Any = True
-) -> Any:
-    """The mean of what is not NaN; NaN where that is nothing."""
-    a = asarray(a)
-    return reductions.mean(a, axis, dtype, out, keepdims, where=_valid("nanmean", a, where))
-
-
-def _nan_extremum(name: str, extremum: Any, fill: float, a: Any, rest: tuple[Any, ...]) -> Any:
-    axis, out, keepdims, initial, where = rest
-    a = prepared(name, a, None, out)
-    valid = _valid(name, a, where)
-    if a.size == 0 and initial is None:
-        return extremum(a, axis, None, keepdims)
-    given = valid if where is True else valid | ~reductions.mask_for(name, a, where)
-    start = fill if initial is None else initial
-    result = extremum(
-        select(given, a, fill), axis, None, keepdims, None if where is True and initial is None else start, where
-    )
-    found = np.any(valid, axis, keepdims=bool(keepdims))
-    return result if initial is not None or not may_hold(~found) else select(found, result, np.nan)
-
-
-def _extremum_function(theirs: Callable[..., Any], extremum: Any, fill: float, doc: str) -> Callable[..., Any]:
-    name = theirs.__name__
-
-    def function(
-        a: Any, axis: Axis = None, out: Any = None, keepdims: bool = False, initial: Any = None, where: Any = True
-    ) -> Any:
-        return _nan_extremum(name, extremum, fill, a, (axis, out, keepdims, initial, where))
-
-    return implements(theirs)(named(function, name, doc))
-
-
-nanmax = _extremum_function(
-    np.nanmax, reductions.max, -np.inf, "The largest of what is not NaN; NaN where that is nothing."
-)
-nanmin = _extremum_function(
-    np.nanmin, reductions.min, np.inf, "The smallest of what is not NaN; NaN where that is nothing."
-)
-
-
-def _filled(a: Any, fill: float) -> Any:
-    a = asarray(a)
-    return select(_valid("", a, True), a, fill)
-
-
-@implements(np.nancumsum)
-def nancumsum(a: Any, axis: int | None = None, dtype: Any = None, out: Any = None) -> Any:
-    """The running sum, in which NaN counts as 0."""
-    return cumsum(_filled(a, 0.0), axis, dtype, out)
-
-
-@implements(np.nancumprod)
-def nancumprod(a: Any, axis: int | None = None, dtype: Any = None, out: Any = None) -> Any:
-    """The running product, in which NaN counts as 1."""
-    return cumprod(_filled(a, 1.0), axis, dtype, out)

@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from pyad._ops import arithmetic as el
-from pyad._ops import reductions
-from pyad._ops import shape as sh
+from pyad._ops import comparison, reductions
 from pyad._ops._registry import implements
-from pyad._ops.indexing import _unslice
+from pyad._ops.arithmetic import sign
+from pyad._ops.explog_trig import exp, log, power
 from pyad._ops.rearrange import one_axis
-from pyad._ops.shape import asarray, broadcast_to, moveaxis
+from pyad._ops.shape import _unslice, asarray, astype, broadcast_to, moveaxis, ravel, reshape
 from pyad._trace import strided_view
 from pyad._trace.array import Array, is_traced
 from pyad._trace.promotion import dtype_of
@@ -72,7 +71,7 @@ def diagonal_view(a: Array, offset: int, axis1: int, axis2: int, writable: bool)
 def trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None) -> Any:
     """The sum along a diagonal."""
     entries = diagonal(a, offset, axis1, axis2)
-    return reductions.sum(entries if dtype is None else sh.astype(entries, dtype), -1)
+    return reductions.sum(entries if dtype is None else astype(entries, dtype), -1)
 
 
 @implements(np.diag)
@@ -85,27 +84,27 @@ def diag(v: Any, k: int = 0) -> Any:
         raise ValueError(f"diag: the input must be 1- or 2-d, but has shape {v.shape}")
     n = len(v) + abs(k)
     steps = _diagonal_steps(n, n, index(k))
-    return sh.reshape(_unslice.record([v._h], (1, n * n, *steps)), (n, n))
+    return reshape(_unslice.record([v._h], (1, n * n, *steps)), (n, n))
 
 
 @implements(np.diagflat)
 def diagflat(v: Any, k: int = 0) -> Any:
     """The matrix with all elements, in C order, as its k-th diagonal."""
-    return diag(sh.ravel(asarray(v)), k)
+    return diag(ravel(asarray(v)), k)
 
 
 @implements(np.tril)
 def tril(m: Any, k: int = 0) -> Any:
     """The lower triangle of each matrix, zeros above the k-th diagonal."""
     m = asarray(m)
-    return el.where(np.tri(*m.shape[-2:], k=k, dtype=bool), m, 0.0)
+    return comparison.where(np.tri(*m.shape[-2:], k=k, dtype=bool), m, 0.0)
 
 
 @implements(np.triu)
 def triu(m: Any, k: int = 0) -> Any:
     """The upper triangle of each matrix, zeros below the k-th diagonal."""
     m = asarray(m)
-    return el.where(np.tri(*m.shape[-2:], k=k - 1, dtype=bool), 0.0, m)
+    return comparison.where(np.tri(*m.shape[-2:], k=k - 1, dtype=bool), 0.0, m)
 
 
 @implements(np.vander)
@@ -115,9 +114,9 @@ def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
     if x.ndim != 1:
         raise ValueError(f"vander: x must be a one-dimensional array, but has shape {x.shape}")
     count = len(x) if N is None else index(N)
-    x = sh.astype(x, np.promote_types(x.dtype, int))
+    x = astype(x, np.promote_types(x.dtype, int))
     exponents = np.arange(count, dtype=x.dtype)
-    return sh.reshape(x, (-1, 1) if x.size else (0, 1)) ** (exponents if increasing else exponents[::-1])
+    return reshape(x, (-1, 1) if x.size else (0, 1)) ** (exponents if increasing else exponents[::-1])
 
 
 # ---- grids and sequences ----
@@ -137,7 +136,7 @@ def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = 
         lengths[place] = x.size
     grids = []
     for place, x in zip(places, arrays, strict=True):
-        grid = sh.reshape(x, tuple(x.size if d == place else 1 for d in range(len(arrays))))
+        grid = reshape(x, tuple(x.size if d == place else 1 for d in range(len(arrays))))
         grids.append(grid if sparse else broadcast_to(grid, tuple(lengths)))
     if copy:
         return tuple(grid.copy() for grid in grids)
@@ -150,7 +149,7 @@ def _with_ends(y: Any, ends: dict[int, Any]) -> Any:
     for place, end in ends.items():
         mask = np.zeros(len(y), bool)
         mask[place] = True
-        y = el.where(mask.reshape((-1,) + (1,) * (y.ndim - 1)), end, y)
+        y = comparison.where(mask.reshape((-1,) + (1,) * (y.ndim - 1)), end, y)
     return y
 
 
@@ -176,14 +175,14 @@ def _evenly(start: Any, stop: Any, num: int, endpoint: bool) -> tuple[Any, Any]:
 def _placed(y: Any, axis: int, dtype: Any) -> Any:
     if axis != 0:
         y = moveaxis(y, 0, axis)
-    return y if dtype is None else sh.astype(y, dtype)
+    return y if dtype is None else astype(y, dtype)
 
 
 def _ends(*ends: Any, least: Any = 0.0) -> list[Any]:
     """The ends as arrays of floats, in one dtype, which holds `least` too."""
     ends = tuple(asarray(x) if type(x) in (list, tuple) else x for x in ends)
     dtype = np.result_type(*map(dtype_of, ends), least)
-    return [sh.astype(asarray(x), dtype) for x in ends]
+    return [astype(asarray(x), dtype) for x in ends]
 
 
 @implements(np.linspace)
@@ -222,7 +221,7 @@ def logspace(
             start, stop, base = (broadcast_to(asarray(x), shape) for x in (start, stop, base))
     start, stop = _ends(start, stop)
     y, _ = _evenly(start, stop, num, endpoint)
-    return _placed(el.power(base, y), axis, dtype)
+    return _placed(power(base, y), axis, dtype)
 
 
 @implements(np.geomspace)
@@ -235,13 +234,13 @@ def geomspace(start: Any, stop: Any, num: Any = 50, endpoint: bool = True, dtype
         raise ValueError("Geometric sequence cannot include zero")
     if start.dtype.kind == "c":
         # Turned so that it starts on the positive real axis, as in NumPy, which says by which of the ways it goes.
-        turn = el.sign(start)
+        turn = sign(start)
     elif np.any(signs[0] != signs[1]):
         raise ValueError("geomspace: both ends must have one sign for real numbers")
     else:
         turn = signs[0]
-    logs, _ = _evenly(el.log(start / turn), el.log(stop / turn), num, endpoint)
-    y = el.exp(logs) * turn
+    logs, _ = _evenly(log(start / turn), log(stop / turn), num, endpoint)
+    y = exp(logs) * turn
     if num:
         y = _with_ends(y, {0: start, -1: stop} if endpoint and num > 1 else {0: start})
     return _placed(y, axis, dtype)

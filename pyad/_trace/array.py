@@ -17,7 +17,7 @@ from pyad._binding import engine, memory
 from pyad._binding.dtypes import DTYPES
 from pyad._binding.engine import FAILED, LARGE, lib
 from pyad._trace import strided_view
-from pyad._trace.refusals import dropped, frozen, function_of_scipy, in_sparse_product, namespace_for
+from pyad._trace.refusals import dropped, frozen, in_sparse_product, not_plain
 from pyad.errors import ConcretizationError
 
 
@@ -60,8 +60,17 @@ class Array:
     """A value on the tape. Behaves like the `numpy.ndarray` (or NumPy scalar) it stands for.
 
     You never make one: `pyad.grad` and the other transforms hand them to your function. Its shape, dtype, operators,
-    methods and NumPy functions are those of an ndarray. What would drop the derivative without a word, such as
-    `float(x)`, raises.
+    methods and NumPy functions are those of an ndarray.
+
+    Raises:
+        ConcretizationError: What would drop the derivative without a word, such as `float(x)`.
+        LeakError: Any use after the transform has ended, or on another thread.
+
+    >>> import numpy as np
+    >>> import pyad
+    >>> pyad.grad(lambda x: print(x) or np.sum(x * x.T))(np.array([1.0, 2.0]))
+    <traced float64[2] [1. 2.]>
+    array([2., 4.])
     """
 
     __slots__ = ("_h", "_keep")
@@ -154,19 +163,7 @@ class Array:
         caller = sys._getframe(1)
         if in_sparse_product(caller):
             return np.array(None, dtype=object)
-        asked = function_of_scipy(caller)
-        if asked:
-            raise ConcretizationError(
-                f"{asked} was given a traced {self._text()} value, of which SciPy knows nothing; take the function "
-                f"from {namespace_for(asked)}, where it has a derivative, or pass pyad.stop_gradient(x)"
-            )
-        raise ConcretizationError(
-            f"a traced {self._text()} value cannot be made a plain NumPy array: the derivative would be lost. "
-            "Assigning into an array of plain NumPy (a[i] = x), np.array([x, ...]) and np.vectorize do this: make the "
-            "array inside the function with pyad.numpy.array, zeros, empty, ..., build it with np.stack or "
-            "np.concatenate, or call pyad.numpy.vectorize; use pyad.stop_gradient(x) if you want the value without its "
-            "derivative"
-        )
+        raise not_plain(self, caller)
 
     def __dlpack__(self, **_keywords: Any) -> Any:
         raise dropped("an exchange of the memory (DLPack)", self)

@@ -17,12 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from pyad._binding import engine
+from pyad._binding import engine, memory
 from pyad._binding.dtypes import CODE_F32, CODES
-from pyad._binding.engine import lib
 from pyad._binding.memory import VIEW_BYTES, read_view
-from pyad._trace.array import CALLS, Array, bare, is_traced, numpy_value, wrap
-from pyad._trace.op import Op, cast, handle_of, python_op
+from pyad._trace.array import CALLS, Array, bare, is_traced, numpy_value
+from pyad._trace.op import Op, cast, handle_of, kept_entry, python_op, record_ran
 from pyad._trace.packing import Packing
 from pyad._trace.promotion import common_dtype, constant
 from pyad.errors import DTypeError
@@ -37,26 +36,44 @@ _values, _record = CALLS["values"], CALLS["record"]
 
 
 def numpy_op(name: str, reference: Callable[..., Any], vjp: Callable[..., Any], jvp: Callable[..., Any]) -> NumpyOp:
-    """Define an op that NumPy runs; returns the function that records it.
+    """Define an op that NumPy runs.
 
-    reference(*operands, **params): the value, an array or a tuple of arrays, of one dtype or real ones beside complex
-        ones; operands are plain, of one dtype.
-    vjp(s, y, *operands, **params): a tuple of cotangents, one per operand, each of that operand's shape or of one that
-        broadcasting it gives; None for no derivative. A function in the place of a cotangent is called to give it, only
-        where that operand's is needed.
-    jvp(tangents, y, *operands, **params): the tangent of the value; an operand's tangent is None where it has none.
+    Args:
+        name: What messages call it.
+        reference: `reference(*operands, **params)` returns the value, an array or a tuple of arrays, of one dtype or
+            real ones beside complex ones; operands are plain, of one dtype.
+        vjp: `vjp(s, y, *operands, **params)` returns a tuple of cotangents, one per operand, each of that operand's
+            shape or of one that broadcasting it gives; None for no derivative. A function in the place of a cotangent
+            is called to give it, only where that operand's is needed.
+        jvp: `jvp(tangents, y, *operands, **params)` returns the tangent of the value; an operand's tangent is None
+            where it has none.
+
+    Returns:
+        The function `(*operands, **params)` that records it, of which one operand at least must be traced.
+
+    Raises:
+        EngineError: There are 65535 ops.
+
+    >>> import numpy as np
+    >>> import pyad
+    >>> from pyad.extend import numpy_op
+    >>> cube = numpy_op("cube", lambda x: x**3, lambda s, y, x: (3 * s * x**2,), lambda t, y, x: 3 * t[0] * x**2)
+    >>> pyad.grad(cube)(2.0)
+    np.float64(12.0)
     """
     op = _define(name, reference, vjp, jvp)
     number = op.number
 
     def call(*operands: Any, **params: Any) -> Any:
+        if engine.recording_threads:
+            operands = tuple(map(memory.as_it_is, operands))
         plain = kept = _values(operands)
         if plain is None:
             if not any(map(is_traced, operands)):
                 return reference(*operands, **params)
             operands, plain = _long_way(op, operands)
         try:
-            value = reference(*plain, **params)
+            value = _drawing(reference, plain, params) if engine.recording_threads else reference(*plain, **params)
         except (ValueError, TypeError) as problem:
             if engine.recording_threads:
                 # That it fails may decide what is recorded, if the function catches it.
@@ -81,12 +98,38 @@ def numpy_op(name: str, reference: Callable[..., Any], vjp: Callable[..., Any], 
     return call
 
 
+def _drawing(reference: Callable[..., Any], plain: Sequence[Any], params: dict[str, Any]) -> Any:
+    """The value where a program may be being recorded: what NumPy draws for it is drawn again at every replay."""
+    draws = engine.current().draws
+    if draws is None:
+        return reference(*plain, **params)
+    with draws.paused():
+        return reference(*plain, **params)
+
+
 def numpy_op_linear(
     name: str, reference: Callable[..., Any], transpose: Callable[..., Any], joint: bool = False
 ) -> NumpyOp:
-    """Define an op that is linear in each operand (`joint`: in all of them together), by its transpose.
+    """Define an op that is linear in each operand, by its transpose.
 
-    transpose(s, *operands, **params): a tuple of cotangents, as `vjp` of `numpy_op`.
+    Args:
+        name: What messages call it.
+        reference: As in `numpy_op`.
+        transpose: `transpose(s, *operands, **params)` returns a tuple of cotangents, as `vjp` of `numpy_op`.
+        joint: Whether it is linear in all operands together.
+
+    Returns:
+        The function `(*operands, **params)` that records it, of which one operand at least must be traced.
+
+    Raises:
+        EngineError: There are 65535 ops.
+
+    >>> import numpy as np
+    >>> import pyad
+    >>> from pyad.extend import numpy_op_linear
+    >>> flipped = numpy_op_linear("flipped", lambda x: x[::-1].copy(), lambda s, x: (flipped(s),))
+    >>> pyad.grad(lambda x: flipped(x)[0])(np.ones(3))
+    array([0., 0., 1.])
     """
 
     def jvp(tangents: list[Any], y: Any, *operands: Any, **params: Any) -> Any:
@@ -107,7 +150,23 @@ def numpy_op_linear(
 def numpy_op_elementwise(name: str, reference: Callable[..., Any], partials: Callable[..., Any]) -> NumpyOp:
     """Define an element-wise op by its partial derivatives.
 
-    partials(s, y, *operands): s times the partial derivative by each operand, as for a native element-wise op.
+    Args:
+        name: What messages call it.
+        reference: As in `numpy_op`.
+        partials: `partials(s, y, *operands)` returns s times the partial derivative by each operand.
+
+    Returns:
+        The function `(*operands)` that records it, of which one operand at least must be traced.
+
+    Raises:
+        EngineError: There are 65535 ops.
+
+    >>> import numpy as np
+    >>> import pyad
+    >>> from pyad.extend import numpy_op_elementwise
+    >>> cube = numpy_op_elementwise("cube", lambda x: x**3, lambda s, y, x: (3 * s * x**2,))
+    >>> pyad.grad(cube)(2.0)
+    np.float64(12.0)
     """
 
     def jvp(tangents: list[Any], y: Any, *operands: Any) -> Any:
@@ -131,21 +190,17 @@ def _zeros_like(x: Any) -> np.ndarray:
 _Run = tuple[dict[str, Any], Packing | None, np.ndarray, Sequence[Any] | None]
 
 
-def _run_of(number: tuple[int, ...]) -> _Run:
-    return engine.current().keep[number[0]]
-
-
 def _define(name: str, reference: Any, vjp: Any, jvp: Any) -> Op:
     def backward(s: Any, y: Any, *rest: Any) -> tuple[Any, ...]:
         *operands, number = rest
-        params, outputs, _, _ = _run_of(number)
+        params, outputs, _, _ = kept_entry(number)
         if outputs is not None:
             s, y = outputs.unpack(s), outputs.unpack(y)
         return vjp(s, y, *operands, **params)
 
     def forward(tangents: list[Any], y: Any, *rest: Any) -> Any:
         *operands, number = rest
-        params, outputs, _, _ = _run_of(number)
+        params, outputs, _, _ = kept_entry(number)
         if outputs is None:
             return jvp(tangents, y, *operands, **params)
         return outputs.pack(jvp(tangents, outputs.unpack(y), *operands, **params))
@@ -226,12 +281,7 @@ def _ran(op: Op, operands: tuple[Any, ...], run: _Run) -> Array:
     value = run[2]
     if value.dtype not in CODES:
         raise DTypeError(f"{op.name} gave {value.dtype}, which traced values cannot be; they are {_FLOATS}")
-    handles = [handle_of(x, x.dtype) for x in operands]
-    keep = engine.current().keep
-    keep.append(run)
-    number = len(keep) - 1
-    node = constant(value, value.dtype)
-    return wrap(lib.pyad_op_ran_node(op.number, len(handles), handles, number, node))
+    return record_ran(op, [handle_of(x, x.dtype) for x in operands], run, value, value.dtype)
 
 
 def _named(op: Op, problem: Exception, operands: list[Any]) -> Exception:

@@ -16,16 +16,15 @@ placeholders, and from then on runs it without Python. What a rule reads is what
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from pyad._binding import engine as _engine
-from pyad._binding import memory
+from pyad._binding import engine, memory
 from pyad._binding.dtypes import CODE_F64, CODES
-from pyad._binding.engine import FAILED, LARGE, lib
+from pyad._binding.engine import FAILED, LARGE, ffi, lib
 from pyad._trace.array import CALLS, Array, bare, is_traced, wrap
 from pyad._trace.promotion import common_dtype, constant
 from pyad.errors import EngineError
@@ -39,9 +38,7 @@ _given, _compute = CALLS["given"], CALLS["compute"]
 # By the engine's number.
 REGISTRY: dict[int, Op] = {}
 
-_WRONG_DTYPE = FAILED + _engine.ERR_DTYPE
-
-FORWARD_SAME, FORWARD_LINEAR, FORWARD_JOINT, FORWARD_OWN = range(4)
+_WRONG_DTYPE = FAILED + lib.PYAD_ERR_DTYPE
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +51,7 @@ class Op:
     reference: Callable[..., Any]
     backward: Rule | None = None
     forward: Any = None
-    forward_kind: int = FORWARD_OWN
+    forward_kind: int = lib.PYAD_FORWARD_OWN
     is_elementwise: bool = False
     in_python: bool = False
     # Its rules do not write into the plain arrays they are given and keep none of them, so they may see the engine's
@@ -83,7 +80,7 @@ class Op:
 
     def record(self, handles: list[int], params: tuple[int, ...] | None) -> Array:
         if params is None:
-            handle = lib.pyad_op(self.number, len(handles), handles, -1, _engine.ffi.NULL)
+            handle = lib.pyad_op(self.number, len(handles), handles, -1, engine.ffi.NULL)
         else:
             handle = lib.pyad_op(self.number, len(handles), handles, len(params), params)
         if handle >= FAILED:
@@ -94,7 +91,7 @@ class Op:
         """What happens where the engine has refused to run the op: complex operands that it has no kernel for are
         NumPy's to compute, and anything else is an error."""
         if failure != _WRONG_DTYPE or lib.pyad_dtype_of(handles[-1]) <= CODE_F64:
-            raise _engine.error(failure, tuple(handles))
+            raise engine.error(failure, tuple(handles))
         form = COMPLEX_FORMS.get(self.number)
         if form is not None:
             return form(*map(bare, handles))
@@ -108,7 +105,7 @@ COMPLEX_FORMS: dict[int, Callable[..., Any]] = {}
 
 def _record_given(op: Op, handles: list[int], params: tuple[int, ...] | None) -> Array:
     """Record a native op whose value NumPy computes; its rule is run by Python too."""
-    keep = _engine.current().keep
+    keep = engine.current().keep
     result = _compute(op.number, op.reference, handles, params, keep)
     if type(result) is Array:
         return result
@@ -121,13 +118,13 @@ def _record_given(op: Op, handles: list[int], params: tuple[int, ...] | None) ->
     if type(result) is Array:
         return result
     if result is not None:
-        raise _engine.error(result, tuple(handles))
+        raise engine.error(result, tuple(handles))
     # Booleans, or memory with gaps.
     count, given = (-1, ()) if params is None else (len(params), params)
     return wrap(lib.pyad_op_given(op.number, len(handles), handles, count, given, memory.lend(value, 1)))
 
 
-_CAST = _engine.kernel("astype")
+_CAST = engine.kernel("astype")
 
 
 def cast(x: Array, dtype: np.dtype) -> Array:
@@ -143,11 +140,11 @@ def handle_of(x: Any, dtype: np.dtype) -> int:
     if code == CODES[dtype]:
         return x._h
     if code < 0:
-        raise _engine.error(5, (x._h,))
+        raise engine.error(5, (x._h,))
     # No Array of this value is made: where it is large, its end would give the value back before the op has run on it.
     handle = lib.pyad_op(_CAST, 1, [x._h], 1, [CODES[dtype]])
     if handle >= FAILED:
-        raise _engine.error(handle, (x._h,))
+        raise engine.error(handle, (x._h,))
     return handle & (LARGE - 1)
 
 
@@ -162,28 +159,38 @@ def elementwise(
     name: str, reference: Callable[..., Any], partials: Rule, domain: tuple[tuple[float, float], ...] = ((-2.0, 2.0),)
 ) -> Op:
     """Register an op that the engine has an element-wise kernel for, under the kernel's name."""
-    op = Op(name, _engine.kernel(name), len(domain), reference, partials, partials, FORWARD_SAME, True, domain=domain)
+    op = Op(
+        name,
+        engine.kernel(name),
+        len(domain),
+        reference,
+        partials,
+        partials,
+        lib.PYAD_FORWARD_SAME,
+        True,
+        domain=domain,
+    )
     return _register(op)
 
 
 def linear(name: str, reference: Callable[..., Any], transpose: Rule, arity: int = 1, joint: bool = False) -> Op:
     """Register an op that is linear in each operand (`joint`: in all of them together)."""
-    kind = FORWARD_JOINT if joint else FORWARD_LINEAR
-    return _register(Op(name, _engine.kernel(name), arity, reference, transpose, None, kind))
+    kind = lib.PYAD_FORWARD_JOINT if joint else lib.PYAD_FORWARD_LINEAR
+    return _register(Op(name, engine.kernel(name), arity, reference, transpose, None, kind))
 
 
 def general(name: str, reference: Callable[..., Any], vjp: Rule, jvps: tuple[Callable[..., Any] | None, ...]) -> Op:
     """Register an op by its rules, one forward rule per operand, None for one that is always constant."""
-    return _register(Op(name, _engine.kernel(name), len(jvps), reference, vjp, jvps))
+    return _register(Op(name, engine.kernel(name), len(jvps), reference, vjp, jvps))
 
 
 def nondiff(name: str, reference: Callable[..., Any], arity: int) -> Op:
     """Register an op that is constant wherever it is differentiable, such as a comparison."""
     domain = ((-2.0, 2.0),) * arity
-    return _register(Op(name, _engine.kernel(name), arity, reference, is_elementwise=True, domain=domain))
+    return _register(Op(name, engine.kernel(name), arity, reference, is_elementwise=True, domain=domain))
 
 
-_next_number = _engine.KERNEL_COUNT
+_next_number = engine.KERNEL_COUNT
 
 
 def python_op(
@@ -223,3 +230,26 @@ def python_op(
 def run(op: Op, operands: list[Any], params: tuple[int, ...]) -> Any:
     """The op on traced or plain operands. Rules get plain ones where values are complex and NumPy computes the op."""
     return op(*operands, params=params) if any(map(is_traced, operands)) else op.reference(*operands, *params)
+
+
+# ---- what Python computed ----
+
+
+def record_ran(op: Op, handles: Sequence[int], entry: Any, value: Any, dtype: np.dtype) -> Array:
+    """Put on the tape what Python computed of nodes, as a constant of `dtype` or, where it is traced, as what a program
+    runs for it. The engine keeps `entry` as long as the node, for the op's rule (`kept_entry`)."""
+    keep = engine.current().keep
+    index = len(keep)
+    keep.append(entry)
+    is_recorded = is_traced(value)
+    node = value._h if is_recorded else constant(value, dtype)
+    record = lib.pyad_op_traced if is_recorded else lib.pyad_op_ran_node
+    handle = record(op.number, len(handles), ffi.new("int64_t[]", handles), index, node)
+    if handle >= FAILED:
+        raise engine.error(handle, tuple(handles))
+    return wrap(handle)
+
+
+def kept_entry(params: tuple[int, ...]) -> Any:
+    """What is kept for a node of an op that only Python can run."""
+    return engine.current().keep[params[0]]

@@ -12,10 +12,10 @@ import numpy as np
 
 from pyad._binding import dtypes, engine
 from pyad._binding.dtypes import CODES
-from pyad._binding.engine import FAILED, LARGE, ffi, lib
+from pyad._binding.engine import FAILED, LARGE, lib
 from pyad._trace.array import WeakScalar, is_traced, numpy_value, plain_values, wrap
 from pyad._trace.guards import guard_shape, unguarded
-from pyad._trace.op import python_op
+from pyad._trace.op import kept_entry, python_op, record_ran
 from pyad._trace.traced_integer import TracedInteger, owned
 from pyad.errors import ConcretizationError
 
@@ -138,7 +138,7 @@ _CALLED = python_op(
     _refuse,
     _refuse,
     _refuse,
-    label=lambda params: getattr(engine.current().keep[params[0]].function, "__name__", "a function of NumPy"),
+    label=lambda params: getattr(kept_entry(params).function, "__name__", "a function of NumPy"),
     rerun=lambda entry, plain: entry.run(plain),
 )
 
@@ -220,13 +220,8 @@ def _recorded(entry: _Call, values: list[Any], value: Any, fresh: bool) -> Any:
         for x in values:
             numpy_value(x)
         return value
-    keep = engine.current().keep
-    keep += (array, entry)
-    data = ffi.from_buffer(array)
-    ran = lib.pyad_op_ran(_CALLED.number, len(handles), handles, len(keep) - 1, code, array.ndim, array.shape, data)
-    if ran >= FAILED:
-        raise engine.error(ran, tuple(handles))
-    made = _as_value(lib.pyad_without_derivative(ran & (LARGE - 1)))
+    ran = record_ran(_CALLED, handles, entry, array, array.dtype)
+    made = _as_value(lib.pyad_without_derivative(ran._h))
     if type(made) is TracedInteger:
         made._own = fresh and array.ndim > 0
     if array.ndim and not _has_fixed_shape(entry.function):

@@ -9,11 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from pyad._binding import dtypes, memory
-from pyad._binding import engine as _engine
+from pyad._binding import dtypes, engine, memory
 from pyad._binding.engine import FAILED, LARGE, lib
 from pyad._trace.array import CALLS, Array, bare, is_traced, wrap
-from pyad._trace.op import FORWARD_LINEAR, FORWARD_OWN, FORWARD_SAME, REGISTRY, Op, Rule, handle_of, run
+from pyad._trace.op import REGISTRY, Op, Rule, handle_of, run
 from pyad.errors import EngineError, NeedsPython
 
 _value, _visit, _give_array = CALLS["value"], CALLS["visit"], CALLS["give"]
@@ -33,9 +32,9 @@ def _finish_program(op: Op, which: int, inputs: list[Array], outputs: tuple[Any,
         if out is not None and not is_traced(out):
             raise EngineError(f"op {op.name}: the rule's output {k} is {out!r}, expected a traced value or None")
         handles.append(-1 if out is None else out._h)
-    status = lib.pyad_rule_program(which, _engine.next_generation(), len(inputs), len(handles), handles)
+    status = lib.pyad_rule_finish_program(which, engine.next_generation(), len(inputs), len(handles), handles)
     if status:
-        raise _engine.error(status)
+        raise engine.error(status)
 
 
 def _record_backward(op: Op, infos: list[Any], params: tuple[int, ...]) -> None:
@@ -74,16 +73,16 @@ def supply_rule(node: int) -> None:
     params = memory.params_of(info)
     infos = [memory.node_info(lib.pyad_operand(node, k)) for k in range(info.nargs)]
     infos.append(info)
-    engine = _engine.current()
-    keep = engine.keep
+    here = engine.current()
+    keep = here.keep
     kept = len(keep)
     try:
-        status = lib.pyad_rule_begin(_engine.next_generation())
+        status = lib.pyad_rule_begin(engine.next_generation())
         if status:
-            raise _engine.error(status)
-        engine.abstract = True
+            raise engine.error(status)
+        here.abstract = True
         _record_backward(op, infos, params)
-        if op.forward_kind == FORWARD_OWN:
+        if op.forward_kind == lib.PYAD_FORWARD_OWN:
             for k in range(info.nargs):
                 _record_forward(op, k, infos, params)
     except NeedsPython:
@@ -92,10 +91,10 @@ def supply_rule(node: int) -> None:
         status = lib.pyad_rule_commit(op.forward_kind)
     finally:
         lib.pyad_rule_abort()  # unless it has come to its end
-        engine.abstract = False
+        here.abstract = False
         del keep[kept:]
     if status:
-        raise _engine.error(status)
+        raise engine.error(status)
 
 
 def run_rule(node: int, forward: bool, recorded: bool) -> None:
@@ -127,7 +126,7 @@ def _visit_slowly(node: int, forward: bool) -> _Visit:
     operands = [lib.pyad_operand(node, k) for k in range(info.nargs)]
     status = lib.pyad_sweep_verify(node, (op.name if op.label is None else op.label(params)).encode())
     if status:
-        raise _engine.error(status, tuple(operands))
+        raise engine.error(status, tuple(operands))
     targets = [h if lib.pyad_sweep_needs(h) else None for h in operands]
     if not forward:
         return op.number, params, operands, targets, lib.pyad_sweep_value(node)
@@ -149,7 +148,7 @@ def _brought(arrived: Any, outside: Callable[[int], Any]) -> Any:
     if type(arrived) is not int:
         return arrived
     if arrived >= FAILED:
-        raise _engine.error(arrived)
+        raise engine.error(arrived)
     if not arrived:
         return None
     # A rule may write into the traced array that it is given, but not into the sweep's own value.
@@ -157,7 +156,7 @@ def _brought(arrived: Any, outside: Callable[[int], Any]) -> Any:
 
 
 def _give(node: int, value: Any) -> None:
-    keep = _engine.current().keep
+    keep = engine.current().keep
     if _give_array(node, value, keep):
         return
     dtype = dtypes.DTYPES[lib.pyad_dtype_of(node)]
@@ -171,7 +170,7 @@ def _give(node: int, value: Any) -> None:
             return
     status = lib.pyad_sweep_give(node, handle_of(value, dtype))
     if status:
-        raise _engine.error(status)
+        raise engine.error(status)
 
 
 def _run_backward(
@@ -223,11 +222,11 @@ def _run_forward(
 def _forward_parts(op: Op, tangents: list[Any], y: Any, xs: list[Any], params: tuple[int, ...]) -> list[Any]:
     """Contributions to the tangent of a native op whose rule needs Python."""
     given = [(k, t) for k, t in enumerate(tangents) if t is not None]
-    if op.forward_kind == FORWARD_SAME:
+    if op.forward_kind == lib.PYAD_FORWARD_SAME:
         return [op.backward(t, y, *xs)[k] for k, t in given]  # type: ignore[misc]
-    if op.forward_kind == FORWARD_OWN:
+    if op.forward_kind == lib.PYAD_FORWARD_OWN:
         return [op.forward[k](t, y, *xs, params) for k, t in given]
-    if op.forward_kind == FORWARD_LINEAR:
+    if op.forward_kind == lib.PYAD_FORWARD_LINEAR:
         return [run(op, [*xs[:k], t, *xs[k + 1 :]], params) for k, t in given]
     full = [np.zeros(np.shape(x)) if t is None else t for t, x in zip(tangents, xs, strict=True)]
     return [run(op, full, params)]

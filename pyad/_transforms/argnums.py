@@ -35,6 +35,25 @@ class ChosenArguments:
             raise ValueError(f"{name}: argnums {argnums} names an argument twice")
         chosen = args[self.numbers[0]] if self.single else tuple(args[n] for n in self.numbers)
         self.leaves, self.structure = tree.flatten(chosen)
+        if not self.leaves:
+            self.refuse_nothing(name)
+
+    def place(self, which: int) -> str:
+        """How a leaf is reached, as words for a message; empty where it is the argument itself."""
+        path = self.structure.paths()[which]
+        if self.single:
+            return path
+        number, _, rest = path.removeprefix("[").partition("]")
+        return f"argument {self.numbers[int(number)]}{', at ' + rest if rest else ''}"
+
+    def refuse_nothing(self, name: str) -> None:
+        """Raise where there is nothing to differentiate by."""
+        for n in self.numbers:
+            if self.args[n] is None:
+                raise TypeError(
+                    f"{name}: argument {n} is None, so there is nothing to differentiate; argnums says by which "
+                    "arguments, the first one where it is not given"
+                )
 
     def call_args(self, leaves: list[Any]) -> list[Any]:
         """The positional arguments with `leaves` in place of the chosen ones'."""
@@ -56,9 +75,26 @@ def _several(name: str, argnums: Any) -> tuple[int, ...]:
     return given
 
 
-def check_function(name: str, function: Any) -> None:
+def _check_argnums(name: str, argnums: Any) -> None:
+    """Raise where what stands in the place of argnums is an argument for the function."""
+    if isinstance(argnums, int | np.integer) and type(argnums) is not bool:
+        return
+    try:
+        _several(name, argnums)
+    except TypeError:
+        given = f"an array of {argnums.dtype}" if isinstance(argnums, np.ndarray) else repr(argnums)
+        raise TypeError(
+            f"{name}: argnums must be an integer or a sequence of integers, got {given}; where that is an argument of "
+            f"the function, write {name}(f)(x)"
+        ) from None
+
+
+def check_function(name: str, function: Any, argnums: Any = 0) -> None:
+    """Raise for what a transform is given in the places of a function and of argnums."""
     if not callable(function):
         raise TypeError(f"{name}: the first argument must be a function, got {type(function).__name__}")
+    if type(argnums) is not int:
+        _check_argnums(name, argnums)
 
 
 def tangents_for(name: str, structure: Any, tangents: Any) -> list[Any]:

@@ -6,6 +6,7 @@ function gave; several outputs are packed into one vector, of which each output 
 
 from __future__ import annotations
 
+import copyreg
 import functools
 import sys
 import threading
@@ -20,18 +21,18 @@ from pyad._binding import dtypes, engine, memory
 from pyad._binding.engine import lib
 from pyad._ops.shape import reshape
 from pyad._trace.array import is_traced, numpy_value
-from pyad._trace.op import python_op
+from pyad._trace.op import kept_entry, python_op
 from pyad._trace.recorded_call import detached
 from pyad._transforms.python_call import (
     Outputs,
     PythonCall,
     check_numbers,
-    find_call,
     name_of,
     padded,
     record_call,
     zeros_like,
 )
+from pyad._transforms.transformed import name_in_module
 from pyad.errors import ConcretizationError, ShapeError
 
 __all__ = ["custom_jvp", "custom_vjp"]
@@ -107,17 +108,24 @@ def _is_run_by(outer: FrameType, frame: FrameType | None) -> bool:
 
 
 class custom_vjp:
-    """A function with a reverse rule of your own.
+    """A function with a reverse rule of your own, which `defvjp` sets.
 
-    `defvjp(fwd, bwd)`: `fwd(*args)` returns (output, residuals); `bwd(residuals, cotangent)` returns a tuple with one
-    cotangent per argument, None for zero. Arguments named in `nondiff_argnums` are not differentiated; `bwd` gets them
-    first. Forward mode through the function raises TypeError, as in JAX.
+    Forward mode through the function raises TypeError, as in JAX.
+
+    Args:
+        function: The function, of positional arguments.
+        nondiff_argnums: Which of these are not differentiated.
+
+    Raises:
+        TypeError: `function` is no function, or `nondiff_argnums` are no integers.
+        AttributeError: (when called) there is no rule yet.
 
     >>> import numpy as np
     >>> import pyad
     >>> @pyad.custom_vjp
     ... def clipped(x):
     ...     return x
+    ...
     >>> clipped.defvjp(lambda x: (x, None), lambda _, g: (np.clip(g, -1.0, 1.0),))
     >>> pyad.grad(lambda x: 5.0 * clipped(x))(2.0)
     np.float64(1.0)
@@ -131,8 +139,20 @@ class custom_vjp:
         self.bwd: Callable[..., Any] | None = None
         self.running: dict[int, FrameType] = {}  # where fwd is under way, by thread
 
+    def __reduce__(self) -> Any:
+        return name_in_module(self) or (copyreg.__newobj__, (type(self),), vars(self))  # type: ignore[attr-defined]
+
     def defvjp(self, fwd: Callable[..., Any], bwd: Callable[..., Any]) -> None:
-        """Set the forward and backward functions."""
+        """Set the forward and backward functions.
+
+        Args:
+            fwd: `fwd(*args)` returns (output, residuals).
+            bwd: `bwd(residuals, cotangent)` returns a tuple with one cotangent per argument, None for zero. Arguments
+                named in `nondiff_argnums` come first: `bwd(*these, residuals, cotangent)`.
+
+        Raises:
+            TypeError: A rule is no function, or (when called) returns something else.
+        """
         _check_rules(self._name(), fwd, bwd)
         self.fwd = fwd
         self.bwd = bwd
@@ -171,7 +191,7 @@ class custom_vjp:
     def _name(self) -> str:
         return getattr(self, "__name__", "custom_vjp function")
 
-    def pull(self, call: PythonCall, s: Any, operands: Sequence[Any]) -> tuple[Any, ...]:
+    def _pull(self, call: PythonCall, s: Any, operands: Sequence[Any]) -> tuple[Any, ...]:
         static, residuals = call.saved(operands)
         if residuals is _LATER:
             given = list(call.arguments(operands[: len(call.places)]))
@@ -215,8 +235,8 @@ class custom_vjp:
 
 def _vjp_backward(s: Any, y: Any, *rest: Any) -> tuple[Any, ...]:
     *operands, params = rest
-    call = find_call(params)
-    return padded(call, call.function.pull(call, s, operands), operands)
+    call = kept_entry(params)
+    return padded(call, call.function._pull(call, s, operands), operands)
 
 
 def _vjp_forward(tangents: list[Any], y: Any, *rest: Any) -> Any:
@@ -232,16 +252,22 @@ _VJP = python_op("custom_vjp", lambda *_: None, _vjp_backward, _vjp_forward, lab
 
 
 class custom_jvp:
-    """A function with a forward rule of your own; the reverse rule follows by transposing it.
+    """A function with a forward rule of your own, which `defjvp` sets; the reverse rule follows by transposing it.
 
-    `defjvp(rule)`: `rule(primals, tangents)` returns (output, output tangent), linear in the tangents. Arguments
-    named in `nondiff_argnums` are not differentiated; the rule gets them first.
+    Args:
+        function: The function, of positional arguments.
+        nondiff_argnums: Which of these are not differentiated.
+
+    Raises:
+        TypeError: `function` is no function, or `nondiff_argnums` are no integers.
+        AttributeError: (when called) there is no rule yet.
 
     >>> import numpy as np
     >>> import pyad
     >>> @pyad.custom_jvp
     ... def softabs(x):
     ...     return np.sqrt(x * x)
+    ...
     >>> _ = softabs.defjvp(lambda x, t: (softabs(x[0]), t[0] * np.tanh(x[0])))
     >>> pyad.grad(softabs)(0.0)
     np.float64(0.0)
@@ -253,8 +279,22 @@ class custom_jvp:
         self.function = function
         self.rule: Callable[..., Any] | None = None
 
+    def __reduce__(self) -> Any:
+        return name_in_module(self) or (copyreg.__newobj__, (type(self),), vars(self))  # type: ignore[attr-defined]
+
     def defjvp(self, rule: Callable[..., Any]) -> Callable[..., Any]:
-        """Set the rule; returns it, so that it can be used as a decorator."""
+        """Set the rule.
+
+        Args:
+            rule: `rule(primals, tangents)` returns (output, output tangent), linear in the tangents. Arguments named in
+                `nondiff_argnums` come first: `rule(*these, primals, tangents)`.
+
+        Returns:
+            The rule, so that this can be used as a decorator.
+
+        Raises:
+            TypeError: The rule is no function, or (when called) returns something else.
+        """
         _check_rules(self._name(), rule)
         self.rule = rule
         return rule
@@ -277,7 +317,7 @@ class custom_jvp:
     def _name(self) -> str:
         return getattr(self, "__name__", "custom_jvp function")
 
-    def push(self, call: PythonCall, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
+    def _push(self, call: PythonCall, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
         """The (packed) tangent of the outputs for tangents of the traced leaves."""
         dots = call.zeros()
         for k, t in zip(call.places, tangents, strict=True):
@@ -306,20 +346,20 @@ class custom_jvp:
 
 def _jvp_forward(tangents: list[Any], y: Any, *rest: Any) -> Any:
     *operands, params = rest
-    call = find_call(params)
+    call = kept_entry(params)
     count = len(call.places)
     full = [zeros_like(x) if t is None else t for x, t in zip(operands[:count], tangents[:count], strict=True)]
-    return call.function.push(call, operands[:count], full)
+    return call.function._push(call, operands[:count], full)
 
 
 def _jvp_backward(s: Any, y: Any, *rest: Any) -> tuple[Any, ...]:
     from pyad._transforms.grad import vjp
 
     *operands, params = rest
-    call = find_call(params)
+    call = kept_entry(params)
     primals = operands[: len(call.places)]
     zeros = [zeros_like(x) for x in primals]
-    value, pullback = vjp(lambda *t: call.function.push(call, primals, t), *zeros)
+    value, pullback = vjp(lambda *t: call.function._push(call, primals, t), *zeros)
     # A linear map takes zero to zero; NaN may stand where a factor is infinite.
     if np.any(np.abs(numpy_value(value)) > 0):
         raise ValueError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,11 +10,12 @@ import numpy as np
 from pyad import tree
 from pyad._trace.array import is_traced
 from pyad._transforms.argnums import ArgNums, ChosenArguments, check_function
-from pyad._transforms.grad import grad, vjp
-from pyad._transforms.jvp import _check_sequences, jvp
+from pyad._transforms.grad import grad, pull_back
+from pyad._transforms.jvp import check_sequences, jvp
 from pyad._transforms.leaves import input_avals
-from pyad._transforms.outputs import _check_holomorphic, _check_output_kind
+from pyad._transforms.outputs import check_holomorphic, check_output_kind
 from pyad._transforms.pullback import Pullback
+from pyad._transforms.transformed import TransformedFunction
 
 # ---- derivatives of higher order and of vectors ----
 
@@ -25,8 +25,19 @@ def jacobian(
 ) -> Callable[..., Any]:
     """A function that gives the Jacobian of `function`, row by row in reverse mode over one recording.
 
-    For an output of shape s and an input of shape t the Jacobian has shape s + t. Containers nest: the output's
-    containers outside, the chosen argument's inside. Complex outputs need `holomorphic`, as in `grad`.
+    Args:
+        function: Returns a real number or array, or containers of them.
+        argnums: By which positional arguments to differentiate: an integer, or a sequence of several.
+        has_aux: Whether it returns a pair of a value and anything else.
+        holomorphic: Whether inputs and outputs are complex, as in `value_and_grad`.
+
+    Returns:
+        A function of the same arguments that returns the Jacobian, with `has_aux` (Jacobian, aux). For an output of
+        shape s and an input of shape t it has shape s + t. Containers nest: the output's outside, the chosen argument's
+        inside.
+
+    Raises:
+        TypeError, DTypeError, ValueError: As `value_and_grad`.
 
     >>> import numpy as np
     >>> import pyad
@@ -35,26 +46,25 @@ def jacobian(
            [0., 4.]])
     """
 
-    check_function("jacobian", function)
+    check_function("jacobian", function, argnums)
 
-    @functools.wraps(function, updated=())
     def jacobian_of(*args: Any, **keywords: Any) -> Any:
         select = ChosenArguments("jacobian", args, argnums)
         if holomorphic:
-            _check_holomorphic("jacobian", select.leaves)
+            check_holomorphic("jacobian", select.leaves)
 
         def chosen(leaves: list[Any]) -> Any:
             return function(*select.call_args(leaves), **keywords)
 
-        y, pullback, *aux = vjp(chosen, select.leaves, has_aux=has_aux)
+        y, pullback, *aux = pull_back("jacobian", chosen, (select.leaves,), select.place, has_aux)
         y_leaves, y_structure = tree.flatten(y)
         for x in y_leaves:
-            _check_output_kind("jacobian", x.dtype if is_traced(x) else np.asarray(x).dtype, holomorphic)
+            check_output_kind("jacobian", x.dtype if is_traced(x) else np.asarray(x).dtype, holomorphic)
         rows = [_jacobian_rows(pullback, y_leaves, k, select) for k in range(len(y_leaves))]
         out = y_structure.unflatten(rows)
         return (out, aux[0]) if has_aux else out
 
-    return jacobian_of
+    return TransformedFunction.of(jacobian_of, jacobian, function, argnums, has_aux, holomorphic)
 
 
 def _jacobian_rows(pullback: Pullback, y_leaves: list[Any], which: int, select: ChosenArguments) -> Any:
@@ -87,8 +97,19 @@ def hessian(
 ) -> Callable[..., Any]:
     """A function that gives the Hessian of a scalar function: the Jacobian of its gradient.
 
-    For an argument of shape t the Hessian has shape t + t; containers nest as in `jacobian`. Of complex arguments only
-    a function that is `holomorphic` has one; write others as a function of real and imaginary parts.
+    Args:
+        function: A function with a real scalar for value.
+        argnums: By which positional arguments to differentiate: an integer, or a sequence of several.
+        has_aux: Whether it returns a pair of a scalar and anything else.
+        holomorphic: Whether inputs and output are complex. Of complex arguments only a holomorphic function has a
+            Hessian; write others as a function of real and imaginary parts.
+
+    Returns:
+        A function of the same arguments that returns the Hessian, with `has_aux` (Hessian, aux). For an argument of
+        shape t it has shape t + t; containers nest as in `jacobian`.
+
+    Raises:
+        TypeError, DTypeError, ShapeError, ValueError: As `value_and_grad`.
 
     >>> import numpy as np
     >>> import pyad
@@ -96,16 +117,27 @@ def hessian(
     array([[4., 2.],
            [2., 0.]])
     """
-    check_function("hessian", function)
+    check_function("hessian", function, argnums)
     return jacobian(grad(function, argnums, has_aux, holomorphic), argnums, has_aux, holomorphic)
 
 
 def hvp(function: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False) -> Any:
     """The Hessian of a scalar function times a vector, at about the cost of two gradients.
 
-    `primals` and `tangents` are tuples of the same structure, as in `jvp`. The product has the structure of the primal,
-    or is a tuple of such where there are several primals (the Hessian is then that of all of them together). With
-    `has_aux`, (product, aux). Forward over reverse: Pearlmutter, Fast exact multiplication by the Hessian, 1994.
+    Forward over reverse: B. A. Pearlmutter, "Fast exact multiplication by the Hessian", 1994.
+
+    Args:
+        function: A function with a real scalar for value.
+        primals: Tuple of its arguments: float or complex numbers and arrays, or containers of them.
+        tangents: Tuple of the same structure and shapes, the vector.
+        has_aux: Whether it returns a pair of a scalar and anything else.
+
+    Returns:
+        The product, with `has_aux` (product, aux). It has the structure of the primal, or is a tuple of such where
+        there are several primals (the Hessian is then that of all of them together).
+
+    Raises:
+        TypeError, DTypeError, ShapeError: As `jvp` and `value_and_grad`.
 
     >>> import numpy as np
     >>> import pyad
@@ -113,7 +145,7 @@ def hvp(function: Callable[..., Any], primals: Sequence[Any], tangents: Sequence
     array([6., 0.])
     """
     check_function("hvp", function)
-    _check_sequences("hvp", primals, tangents)
+    check_sequences("hvp", primals, tangents)
     primals = tuple(primals)
     argnums: ArgNums = 0 if len(primals) == 1 else tuple(range(len(primals)))
     _, product, *aux = jvp(grad(function, argnums, has_aux), primals, tuple(tangents), has_aux)

@@ -25,19 +25,30 @@ def _iterate(f: Any, a: Any, start: Any, distance: Callable[[Any, Any], Any], to
 
 fixed_point = primitive(_iterate)
 fixed_point.__name__ = fixed_point.__qualname__ = fixed_point.rules.name = "fixed_point"
-fixed_point.__doc__ = """The x with x = f(a)(x), found by iterating from x0 until distance(x, previous x) <= tol.
+fixed_point.__doc__ = """The x with x = f(a)(x), found by iterating from a start until distance(x, previous x) <= tol.
 
     f maps the parameters a to the function that is iterated, so that derivatives by a follow from the fixed point
     alone, by the implicit function theorem, and no iteration is kept: the cotangent is itself a fixed point
-    (Christianson, Reverse accumulation and attractive fixed points, 1994). x0 gets no derivative; a traced value that
-    f takes from outside is refused.
+    (B. Christianson, "Reverse accumulation and attractive fixed points", 1994).
 
-    >>> import numpy as np
+    Args:
+        f: A function of a that returns a function of x.
+        a: Parameters: numbers and arrays, or containers of them.
+        start: The first x, a number, array or container; it has no derivative.
+        distance: A function of two x that returns a number.
+        tol: Where the iteration ends. It does not end where this is not reached.
+
+    Returns:
+        x, in the containers of `start`.
+
+    Raises:
+        ConcretizationError: f takes a traced value from outside.
+
     >>> import pyad
     >>> newton = lambda a: lambda x: 0.5 * (x + a / x)
-    >>> root = lambda a: fixed_point(newton, a, 1.0, lambda x, y: abs(x - y), 1e-12)
-    >>> round(float(pyad.grad(root)(4.0)), 9)
-    0.25
+    >>> root = lambda a: pyad.fixed_point(newton, a, 1.0, lambda x, y: abs(x - y), 1e-12)
+    >>> pyad.grad(root)(4.0).round(9)
+    np.float64(0.25)
     """
 
 

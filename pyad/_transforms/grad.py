@@ -8,7 +8,6 @@ recorded, which is what makes derivatives of any order.
 
 from __future__ import annotations
 
-import functools
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -20,11 +19,12 @@ from pyad._binding import engine, memory
 from pyad._binding.engine import lib
 from pyad._trace.array import copy_of, is_traced
 from pyad._transforms.argnums import ArgNums, ChosenArguments, check_function
-from pyad._transforms.leaves import checked_avals, make_leaves
-from pyad._transforms.outputs import _check_holomorphic, _check_outputs, _constant_leaf, _scalar_output
+from pyad._transforms.leaves import Place, among_primals, checked_avals, make_leaves
+from pyad._transforms.outputs import check_holomorphic, check_outputs, constant_leaf, scalar_output
 from pyad._transforms.pullback import Pullback, SavedTape
 from pyad._transforms.scope import TapeScope, call_user
 from pyad._transforms.sweep import RECORDED, sweep_gradient
+from pyad._transforms.transformed import TransformedFunction
 
 
 @engine.holds_mark
@@ -37,15 +37,15 @@ def _value_and_grad(
     holomorphic: bool,
 ) -> tuple[Any, Any, Any]:
     if holomorphic:
-        _check_holomorphic(name, select.leaves)
+        check_holomorphic(name, select.leaves)
     scope = TapeScope()
     try:
         scope.open()
-        avals = checked_avals(name, select.leaves)
-        inputs = make_leaves(name, select.leaves)
+        avals = checked_avals(name, select.leaves, select.place)
+        inputs = make_leaves(name, select.leaves, select.place)
         handles = [x._h for x in inputs]  # the function may write into the arrays
         y, aux = call_user(function, select.call_args(inputs), keywords, has_aux)
-        _scalar_output(name, y, holomorphic)
+        scalar_output(name, y, holomorphic)
         if is_traced(y):
             flags = RECORDED if scope.is_outer(y) else 0
             gradients = sweep_gradient(flags, y._h, handles, avals)
@@ -63,20 +63,26 @@ def _value_and_grad(
 def value_and_grad(
     function: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = False, holomorphic: bool = False
 ) -> Callable[..., Any]:
-    """A function that gives the value of `function` and its gradient.
+    """A function that gives the value of `function` and its gradient, in reverse mode.
 
-    The function takes float or complex numbers and arrays, or tuples, lists and dicts of them, in the arguments named
-    by `argnums`, and returns a real scalar; with `has_aux`, a pair of a scalar and anything. The gradient by a complex
-    z = x + iy is du/dx - i du/dy. With `holomorphic`, inputs and output are complex, and the gradient is f'(z).
+    Args:
+        function: Takes float or complex numbers and arrays, or tuples, lists and dicts of them, in the arguments named
+            by `argnums`, anything in the others, and returns a real scalar.
+        argnums: By which positional arguments to differentiate: an integer, or a sequence of several.
+        has_aux: Whether it returns a pair of a scalar and anything else.
+        holomorphic: Whether inputs and output are complex, and the gradient is f'(z). Otherwise the gradient by a
+            complex z = x + iy is du/dx - i du/dy.
 
-    The gradient has the structure, shapes and dtypes of the chosen argument, or is a tuple of such for several
-    `argnums`. Zeros where the value does not depend on an input. Returns (value, gradient), or
-    ((value, aux), gradient).
+    Returns:
+        A function of the same arguments that returns (value, gradient), or ((value, aux), gradient). The gradient has
+        the structure, shapes and dtypes of the chosen argument, or is a tuple of such for several `argnums`; zeros
+        where the value does not depend on an input.
 
     Raises:
-        DTypeError: an input that is neither float nor complex, or a complex value without `holomorphic`.
-        ShapeError: the value is not a scalar.
-        ValueError: `argnums` out of range.
+        TypeError: `function` is no function, or (when called) its value is no scalar number.
+        DTypeError: (when called) an input that is neither float nor complex, or a complex value without `holomorphic`.
+        ShapeError: (when called) the value is an array.
+        ValueError: (when called) `argnums` out of range.
 
     >>> import numpy as np
     >>> import pyad
@@ -84,15 +90,14 @@ def value_and_grad(
     (np.float64(5.0), array([2., 4.]))
     """
 
-    check_function("value_and_grad", function)
+    check_function("value_and_grad", function, argnums)
 
-    @functools.wraps(function, updated=())
     def value_and_gradient(*args: Any, **keywords: Any) -> Any:
         select = ChosenArguments("value_and_grad", args, argnums)
         y, gradient, aux = _value_and_grad("value_and_grad", function, select, keywords, has_aux, holomorphic)
         return ((y, aux), gradient) if has_aux else (y, gradient)
 
-    return value_and_gradient
+    return TransformedFunction.of(value_and_gradient, value_and_grad, function, argnums, has_aux, holomorphic)
 
 
 def grad(
@@ -100,7 +105,17 @@ def grad(
 ) -> Callable[..., Any]:
     """A function that gives the gradient of `function`; as `value_and_grad` without the value.
 
-    With `has_aux` it returns (gradient, aux).
+    Args:
+        function: A function with a real scalar for value.
+        argnums: By which positional arguments to differentiate: an integer, or a sequence of several.
+        has_aux: Whether it returns a pair of a scalar and anything else.
+        holomorphic: Whether inputs and output are complex, and the gradient is f'(z).
+
+    Returns:
+        A function of the same arguments that returns the gradient, with `has_aux` (gradient, aux).
+
+    Raises:
+        TypeError, DTypeError, ShapeError, ValueError: As `value_and_grad`.
 
     >>> import numpy as np
     >>> import pyad
@@ -108,29 +123,35 @@ def grad(
     np.float64(1.0)
     >>> pyad.grad(pyad.grad(lambda x: x ** 3))(2.0)
     np.float64(12.0)
+    >>> pyad.grad(lambda p: p["a"] * np.sum(p["b"]))({"a": 2.0, "b": np.ones(2)})
+    {'a': np.float64(2.0), 'b': array([2., 2.])}
     """
 
-    check_function("grad", function)
+    check_function("grad", function, argnums)
 
-    @functools.wraps(function, updated=())
     def gradient_of(*args: Any, **keywords: Any) -> Any:
         select = ChosenArguments("grad", args, argnums)
         _, gradient, aux = _value_and_grad("grad", function, select, keywords, has_aux, holomorphic)
         return (gradient, aux) if has_aux else gradient
 
-    return gradient_of
+    return TransformedFunction.of(gradient_of, grad, function, argnums, has_aux, holomorphic)
 
 
-@engine.holds_mark
 def vjp(function: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     """The value of a function and its pullback, which maps a cotangent of the value to cotangents of the primals.
 
-    The primals and the value are float or complex numbers and arrays, or containers of them. Returns (value, pullback),
-    with `has_aux` (value, pullback, aux). The pullback returns a tuple, one entry per primal, may be called any number
-    of times, and is linear; its argument has the value's structure and shapes.
+    Args:
+        function: Takes the primals and returns float or complex numbers and arrays, or containers of them.
+        *primals: Float or complex numbers and arrays, or containers of them.
+        has_aux: Whether the function returns a pair of a value and anything else.
+
+    Returns:
+        (value, pullback), with `has_aux` (value, pullback, aux). The pullback takes a cotangent of the value's
+        structure and shapes, returns a tuple, one entry per primal, may be called any number of times, and is linear.
 
     Raises:
-        DTypeError: an input that is neither float nor complex.
+        TypeError: `function` is no function, or its value is not made of numbers.
+        DTypeError: An input that is neither float nor complex.
         ShapeError: (by the pullback) a cotangent whose shape is not the value's.
         MutationError: (by the pullback) an array it needs was changed in between.
 
@@ -141,22 +162,31 @@ def vjp(function: Callable[..., Any], *primals: Any, has_aux: bool = False) -> A
     (np.float64(2.0),)
     """
     check_function("vjp", function)
+    return pull_back("vjp", function, primals, None, has_aux)
+
+
+@engine.holds_mark
+def pull_back(
+    name: str, function: Callable[..., Any], primals: tuple[Any, ...], place: Place | None, has_aux: bool
+) -> Any:
+    """As `vjp`, for a transform of this name; `place` says how the leaves are reached where they are no primals."""
     scope = TapeScope()
     outermost = not scope.is_nested(sys._getframe(1))
     leaves, structure = tree.flatten(primals)
+    place = place or among_primals(structure)
     try:
         if outermost:
             scope.open(nested=False)
         floor = lib.pyad_node_count()
-        avals = checked_avals("vjp", leaves)
-        inputs = make_leaves("vjp", leaves)
+        avals = checked_avals(name, leaves, place)
+        inputs = make_leaves(name, leaves, place)
         handles = [x._h for x in inputs]  # the function may write into the arrays
         y, aux = call_user(function, list(structure.unflatten(inputs)), {}, has_aux)
         y_leaves, y_structure = tree.flatten(y)
         aux_leaves, aux_structure = tree.flatten(aux) if has_aux else ([], None)
-        _check_outputs("vjp", y_leaves)
+        check_outputs(name, y_leaves)
         # Copies: the arrays themselves are the caller's, who may write into them.
-        outputs = [copy_of(x) if is_traced(x) else _constant_leaf(x) for x in y_leaves]
+        outputs = [copy_of(x) if is_traced(x) else constant_leaf(x) for x in y_leaves]
         results = [*y_leaves, *aux_leaves]
         if outermost:
             results = [memory.read(x._h, share=False) if is_traced(x) else x for x in results]

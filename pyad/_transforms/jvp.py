@@ -12,8 +12,8 @@ from pyad._binding import engine
 from pyad._binding.dtypes import F64
 from pyad._trace.array import is_traced
 from pyad._transforms.argnums import check_function, tangents_for
-from pyad._transforms.leaves import checked_avals, input_avals, make_leaves
-from pyad._transforms.outputs import _check_outputs
+from pyad._transforms.leaves import among_primals, checked_avals, input_avals, make_leaves
+from pyad._transforms.outputs import check_outputs
 from pyad._transforms.pullback import seed_of
 from pyad._transforms.scope import TapeScope, call_user
 from pyad._transforms.sweep import FORWARD, RECORDED, sweep
@@ -25,15 +25,21 @@ from pyad._transforms.sweep import FORWARD, RECORDED, sweep
 def jvp(
     function: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False
 ) -> tuple[Any, ...]:
-    """The value of a function and its derivative along `tangents`.
+    """The value of a function and its derivative along `tangents`, in forward mode.
 
-    `primals` and `tangents` are tuples of the same structure and shapes. Returns (value, tangent of the value), with
-    `has_aux` (value, tangent, aux).
+    Args:
+        function: Takes the primals and returns float or complex numbers and arrays, or containers of them.
+        primals: Tuple of its arguments: float or complex numbers and arrays, or containers of them.
+        tangents: Tuple of the same structure and shapes.
+        has_aux: Whether the function returns a pair of a value and anything else.
+
+    Returns:
+        (value, tangent of the value), with `has_aux` (value, tangent, aux).
 
     Raises:
-        TypeError: primals and tangents are not tuples (or lists) of the same structure.
-        DTypeError: an input that is neither float nor complex.
-        ShapeError: a tangent whose shape is not its primal's.
+        TypeError: Primals and tangents are not tuples (or lists) of the same structure.
+        DTypeError: An input that is neither float nor complex.
+        ShapeError: A tangent whose shape is not its primal's.
 
     >>> import numpy as np
     >>> import pyad
@@ -41,19 +47,20 @@ def jvp(
     (np.float64(0.0), np.float64(2.0))
     """
     check_function("jvp", function)
-    _check_sequences("jvp", primals, tangents)
+    check_sequences("jvp", primals, tangents)
     leaves, structure = tree.flatten(tuple(primals))
     t_leaves = tangents_for("jvp", structure, tuple(tangents))
+    place = among_primals(structure)
     scope = TapeScope()
     try:
         scope.open(keep_all=True)
-        checked_avals("jvp", leaves)
-        inputs = make_leaves("jvp", leaves)
+        checked_avals("jvp", leaves, place)
+        inputs = make_leaves("jvp", leaves, place)
         handles = [x._h for x in inputs]  # the function may write into the arrays
         y, aux = call_user(function, list(structure.unflatten(inputs)), {}, has_aux)
         y_leaves, y_structure = tree.flatten(y)
         aux_leaves, aux_structure = tree.flatten(aux) if has_aux else ([], None)
-        _check_outputs("jvp", y_leaves)
+        check_outputs("jvp", y_leaves)
         dots = _push(scope, handles, t_leaves, y_leaves)
         finished = scope.finish([*y_leaves, *dots, *aux_leaves])
     finally:
@@ -63,7 +70,7 @@ def jvp(
     return (*out, aux_structure.unflatten(finished[2 * n :])) if has_aux else out
 
 
-def _check_sequences(name: str, primals: Any, tangents: Any) -> None:
+def check_sequences(name: str, primals: Any, tangents: Any) -> None:
     if not isinstance(primals, tuple | list) or not isinstance(tangents, tuple | list):
         raise TypeError(
             f"{name}: primals and tangents must be tuples or lists, got {type(primals).__name__} and "

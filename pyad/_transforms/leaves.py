@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,31 +13,31 @@ from pyad._binding.engine import lib
 from pyad._trace.array import Array, bare, is_traced, wrap
 from pyad.errors import DTypeError
 
-# ---- leaves ----
+# How an input is reached, by its number, as words for a message; empty where it is an argument itself.
+Place = Callable[[int], str]
 
 
-def make_leaf(name: str, x: Any) -> Array:
-    """A fresh leaf over an input: an alias of an outer traced value, the memory of an array, or a number."""
+def among_primals(structure: Any) -> Place:
+    """The places of the leaves of a tuple of primals."""
+    return lambda which: f"primals{structure.paths()[which]}"
+
+
+def make_leaf(x: Any) -> Array | None:
+    """A fresh leaf over an input: an alias of an outer traced value, the memory of an array, or a number. None where it
+    cannot be one."""
     kind = type(x)
     if is_traced(x):
         return wrap(lib.pyad_alias(x._h))
     if kind is float:
         return wrap(lib.pyad_leaf_number(0, x, dtypes.CODE_F64))
-    if not isinstance(x, np.ndarray | np.generic):
-        if kind is complex:
-            return wrap(memory.lend(np.array(x), 0))
-        if isinstance(x, bool | int):
-            raise _not_float(name, type(x).__name__)
-        raise DTypeError(
-            f"{name}: an input of type {kind.__name__} cannot be differentiated; expected floats, float arrays, or "
-            "tuples, lists and dicts of them"
-        )
-    if isinstance(x, np.ma.MaskedArray | np.matrix):
-        raise DTypeError(f"{name}: a {kind.__name__} is not supported; pass a plain ndarray")
+    if kind is complex:
+        return wrap(memory.lend(np.array(x), 0))
+    if not isinstance(x, np.ndarray | np.generic) or isinstance(x, np.ma.MaskedArray | np.matrix):
+        return None
     x = x if isinstance(x, np.generic) else np.asarray(x)
     code = CODES.get(x.dtype, -1)
     if code < dtypes.CODE_F32:
-        raise _not_float(name, str(x.dtype))
+        return None
     if isinstance(x, np.generic) or x.ndim == 0:
         if code > dtypes.CODE_F64:
             return wrap(memory.lend(np.array(x), 0))
@@ -44,7 +45,7 @@ def make_leaf(name: str, x: Any) -> Array:
     return wrap(memory.lend(x, 0))
 
 
-def make_leaves(name: str, xs: list[Any]) -> list[Array]:
+def make_leaves(name: str, xs: list[Any], place: Place) -> list[Array]:
     """Fresh leaves over the inputs, in one call where all are plain arrays."""
     for x in xs:
         if type(x) is not np.ndarray:
@@ -53,20 +54,46 @@ def make_leaves(name: str, xs: list[Any]) -> list[Array]:
         handles = memory.lend_all(xs)
         if handles is not None:
             return [bare(h) for h in handles]
-    return [make_leaf(name, x) for x in xs]
+    made = []
+    for k, x in enumerate(xs):
+        leaf = make_leaf(x)
+        if leaf is None:
+            raise _unfit(name, x, place(k))
+        made.append(leaf)
+    return made
 
 
-def _not_float(name: str, dtype: str) -> DTypeError:
-    if dtype[0] in "<>" and dtype[1] in "fc":
+def _unfit(name: str, x: Any, place: str) -> DTypeError:
+    """The error for an input that cannot be differentiated."""
+    at = f" at {place}" if place else ""
+    if isinstance(x, np.ma.MaskedArray | np.matrix):
+        return DTypeError(f"{name}: a {type(x).__name__} is not supported{at}; pass a plain ndarray")
+    dtype = str(x.dtype) if isinstance(x, np.ndarray | np.generic) else type(x).__name__
+    if isinstance(x, np.ndarray) and dtype[0] in "<>" and dtype[1] in "fc":
         return DTypeError(
-            f"{name}: an input of dtype {dtype} has foreign byte order; convert with x.astype(x.dtype.type)"
+            f"{name}: an input of dtype {dtype} has foreign byte order{at}; convert with x.astype(x.dtype.type)"
         )
     if dtype.startswith(("int", "uint", "bool")):
+        apart = ""
+        if place:
+            whole = place.startswith("argument") and "[" not in place
+            apart = ", or leave it out of argnums" if whole else ", or give what is not differentiated another argument"
         return DTypeError(
-            f"{name}: inputs must be float32 or float64, got {dtype}; convert with x.astype(float) or float(x)"
+            f"{name}: inputs must be float32 or float64, got {dtype}{at}; convert with x.astype(float) or "
+            f"float(x){apart}"
+        )
+    if isinstance(x, np.ndarray | np.generic):
+        return DTypeError(
+            f"{name}: inputs must be float32 or float64, or complex64 or complex128; dtype {dtype} is not supported{at}"
+        )
+    if hasattr(x, "to_numpy"):
+        return DTypeError(
+            f"{name}: an input of type {dtype} cannot be differentiated{at}; pass its numbers as an array, with "
+            ".to_numpy()"
         )
     return DTypeError(
-        f"{name}: inputs must be float32 or float64, or complex64 or complex128; dtype {dtype} is not supported"
+        f"{name}: an input of type {dtype} cannot be differentiated{at}; expected floats, float arrays, or tuples, "
+        "lists and dicts of them"
     )
 
 
@@ -83,10 +110,10 @@ def _aval(x: Any) -> tuple[tuple[int, ...], np.dtype]:
     return plain.shape, plain.dtype
 
 
-def checked_avals(name: str, leaves: list[Any]) -> list[tuple[tuple[int, ...], np.dtype]]:
+def checked_avals(name: str, leaves: list[Any], place: Place) -> list[tuple[tuple[int, ...], np.dtype]]:
+    """The shapes and dtypes of the inputs; raises for one that has none."""
     try:
         return input_avals(leaves)
     except AttributeError:
-        for x in leaves:
-            make_leaf(name, x)
+        make_leaves(name, leaves, place)
         raise

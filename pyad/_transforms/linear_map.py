@@ -8,8 +8,8 @@ from typing import Any
 from pyad import tree
 from pyad._trace.array import is_traced
 from pyad._trace.guards import unguarded
-from pyad._trace.op import python_op
-from pyad._transforms.python_call import Outputs, PythonCall, find_call, record_call, zeros_like
+from pyad._trace.op import kept_entry, python_op
+from pyad._transforms.python_call import Outputs, PythonCall, record_call, zeros_like
 
 # ---- a linear map that was recorded on another tape ----
 
@@ -36,14 +36,14 @@ class _LinearMap:
 
 
 def _linear_backward(s: Any, y: Any, *rest: Any) -> tuple[Any, ...]:
-    call = find_call(rest[-1])
+    call = kept_entry(rest[-1])
     found = call.function.transposed(list(call.outputs.unpack(s)))
     return tuple(found[k] for k in call.places)
 
 
 def _linear_forward(tangents: list[Any], y: Any, *rest: Any) -> Any:
     *operands, params = rest
-    call = find_call(params)
+    call = kept_entry(params)
     leaves = call.zeros()
     for k, x, t in zip(call.places, operands, tangents, strict=True):
         leaves[k] = zeros_like(x) if t is None else t

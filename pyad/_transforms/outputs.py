@@ -15,7 +15,7 @@ from pyad.errors import DTypeError, ShapeError
 # ---- reverse mode ----
 
 
-def _check_output_kind(name: str, dtype: np.dtype, holomorphic: bool) -> None:
+def check_output_kind(name: str, dtype: np.dtype, holomorphic: bool) -> None:
     """Raise where an output is complex and the function is not said to be holomorphic, or the other way round."""
     if holomorphic and dtype.kind != "c":
         raise DTypeError(f"{name}: with holomorphic=True the function must return complex values, got dtype {dtype}")
@@ -28,21 +28,21 @@ def _check_output_kind(name: str, dtype: np.dtype, holomorphic: bool) -> None:
         raise DTypeError(f"{name}: the function must return a real number, got dtype {dtype}")
 
 
-def _check_holomorphic(name: str, leaves: list[Any]) -> None:
+def check_holomorphic(name: str, leaves: list[Any]) -> None:
     for x in leaves:
         dtype = x.dtype if is_traced(x) else np.asarray(x).dtype
         if dtype.kind != "c":
             raise DTypeError(f"{name}: with holomorphic=True inputs must be complex, got dtype {dtype}")
 
 
-def _scalar_output(name: str, y: Any, holomorphic: bool) -> None:
+def scalar_output(name: str, y: Any, holomorphic: bool) -> None:
     if is_traced(y):
         if y.ndim == 0:
-            _check_output_kind(name, y.dtype, holomorphic)
+            check_output_kind(name, y.dtype, holomorphic)
             return
         shape: Any = y.shape
     elif isinstance(y, float | int | complex | np.generic | np.ndarray) and np.ndim(y) == 0:
-        _check_output_kind(name, np.asarray(y).dtype, holomorphic)
+        check_output_kind(name, np.asarray(y).dtype, holomorphic)
         return
     elif isinstance(y, np.ndarray):
         shape = y.shape
@@ -56,7 +56,7 @@ def _scalar_output(name: str, y: Any, holomorphic: bool) -> None:
     )
 
 
-def _check_outputs(name: str, leaves: list[Any]) -> None:
+def check_outputs(name: str, leaves: list[Any]) -> None:
     for x in leaves:
         if is_traced(x):
             continue
@@ -69,7 +69,7 @@ def _check_outputs(name: str, leaves: list[Any]) -> None:
             raise DTypeError(f"{name}: the function must return numbers and arrays of numbers, got dtype {dtype}")
 
 
-def _constant_leaf(x: Any) -> Array:
+def constant_leaf(x: Any) -> Array:
     array = np.asarray(x)
     dtype = array.dtype if array.dtype in dtypes.INEXACT else F64
     return wrap(constant(array, dtype))

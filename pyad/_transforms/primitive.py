@@ -14,9 +14,9 @@ from pyad import tree
 from pyad._binding import memory
 from pyad._ops.shape import broadcast_to
 from pyad._trace.array import is_traced
-from pyad._trace.op import python_op
+from pyad._trace.op import kept_entry, python_op
 from pyad._trace.recorded_call import computed
-from pyad._transforms.python_call import Outputs, PythonCall, find_call, name_of, record_call
+from pyad._transforms.python_call import Outputs, PythonCall, name_of, record_call
 from pyad.errors import ConcretizationError, ShapeError
 
 __all__ = [
@@ -56,9 +56,24 @@ def primitive(function: Callable[..., Any]) -> Callable[..., Any]:
     Derivatives are by positional arguments, which may be containers. Keyword arguments are handed through to the
     function and to the rules, and are constant.
 
-    Raises (when called):
-        NotImplementedError: a derivative is needed for which there is no rule.
-        ConcretizationError: a traced value is in a keyword argument, or in what the function takes from outside.
+    Args:
+        function: Any function of numbers, arrays, containers of them, and anything else beside.
+
+    Returns:
+        A function to be called in its place. It raises ConcretizationError where a traced value is in a keyword
+        argument or in what the function takes from outside, and NotImplementedError where a derivative is needed for
+        which there is no rule.
+
+    Raises:
+        TypeError: `function` cannot be called.
+
+    >>> import numpy as np
+    >>> import pyad
+    >>> from pyad.extend import defvjp, primitive
+    >>> cube = primitive(lambda x: x**3)
+    >>> defvjp(cube, lambda ans, x: lambda g: g * 3 * x**2)
+    >>> pyad.grad(cube)(2.0)
+    np.float64(12.0)
     """
     if not callable(function):
         raise TypeError(f"primitive: expected a function, got {type(function).__name__}")
@@ -74,7 +89,27 @@ def primitive(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def notrace_primitive(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A function that is constant for derivatives: it runs on plain values and gives plain results."""
+    """Make a function constant for derivatives: it runs on plain values and gives plain results.
+
+    Args:
+        function: Any function.
+
+    Returns:
+        A function to be called in its place.
+
+    Raises:
+        TypeError: `function` cannot be called.
+
+    >>> import numpy as np
+    >>> import pyad
+    >>> from pyad.extend import notrace_primitive
+    >>> rounded = notrace_primitive(np.round)
+    >>> pyad.grad(lambda x: x * rounded(x))(2.4)
+    np.float64(2.0)
+    """
+
+    if not callable(function):
+        raise TypeError(f"notrace_primitive: expected a function, got {type(function).__name__}")
 
     @functools.wraps(function, updated=())
     def constant_function(*args: Any, **keywords: Any) -> Any:
@@ -100,7 +135,21 @@ def rules_of(fun: Any, asked: str) -> _Rules:
 def defvjp(fun: Any, *vjpmakers: Rule | None, argnums: Iterable[int] | None = None) -> None:
     """Define reverse rules, for the arguments in turn or for those in `argnums`.
 
-    A rule is `lambda ans, *args, **keywords: lambda g: cotangent of the argument`; None stands for no derivative.
+    Args:
+        fun: A function made by `primitive`.
+        *vjpmakers: Functions `(ans, *args, **keywords) -> (g -> cotangent of the argument)`, one an argument; None
+            stands for no derivative. A cotangent has the argument's shape, or one that it broadcasts to.
+        argnums: Which arguments they are for; by default 0, 1, ....
+
+    Raises:
+        TypeError: `fun` is no primitive, or a rule no function.
+
+    >>> import pyad
+    >>> from pyad.extend import defvjp, primitive
+    >>> product = primitive(lambda x, y: x * y)
+    >>> defvjp(product, lambda ans, x, y: lambda g: g * y, lambda ans, x, y: lambda g: g * x)
+    >>> pyad.grad(product, (0, 1))(2.0, 3.0)
+    (np.float64(3.0), np.float64(2.0))
     """
     makers = _by_argnum("defvjp", fun, vjpmakers, argnums)
     name = rules_of(fun, "defvjp").name
@@ -115,7 +164,22 @@ def defvjp(fun: Any, *vjpmakers: Rule | None, argnums: Iterable[int] | None = No
 
 
 def defvjp_argnum(fun: Any, vjpmaker: Rule) -> None:
-    """Define the reverse rule of any argument: `vjpmaker(argnum, ans, args, keywords)` answers g -> cotangent."""
+    """Define the reverse rule of any argument.
+
+    Args:
+        fun: A function made by `primitive`.
+        vjpmaker: `vjpmaker(argnum, ans, args, keywords)` returns a function g -> cotangent of that argument.
+
+    Raises:
+        TypeError: `fun` is no primitive, or the rule no function.
+
+    >>> import pyad
+    >>> from pyad.extend import defvjp_argnum, primitive
+    >>> product = primitive(lambda *xs: xs[0] * xs[1])
+    >>> defvjp_argnum(product, lambda argnum, ans, args, keywords: lambda g: g * args[1 - argnum])
+    >>> pyad.grad(product, (0, 1))(2.0, 3.0)
+    (np.float64(3.0), np.float64(2.0))
+    """
 
     def several(argnums: Sequence[int], *rest: Any) -> Rule:
         pullbacks = [vjpmaker(argnum, *rest) for argnum in argnums]
@@ -125,16 +189,45 @@ def defvjp_argnum(fun: Any, vjpmaker: Rule) -> None:
 
 
 def defvjp_argnums(fun: Any, vjpmaker: Rule) -> None:
-    """Define the reverse rule of all arguments together: `vjpmaker(argnums, ans, args, keywords)` answers
-    g -> cotangents, one for each of `argnums`."""
+    """Define the reverse rule of all arguments together.
+
+    Args:
+        fun: A function made by `primitive`.
+        vjpmaker: `vjpmaker(argnums, ans, args, keywords)` returns a function g -> cotangents, one for each of
+            `argnums`.
+
+    Raises:
+        TypeError: `fun` is no primitive, or the rule no function.
+
+    >>> import pyad
+    >>> from pyad.extend import defvjp_argnums, primitive
+    >>> product = primitive(lambda *xs: xs[0] * xs[1])
+    >>> defvjp_argnums(product, lambda argnums, ans, args, keywords: lambda g: [g * args[1 - n] for n in argnums])
+    >>> pyad.grad(product, (0, 1))(2.0, 3.0)
+    (np.float64(3.0), np.float64(2.0))
+    """
     rules_of(fun, "defvjp").vjp = _checked("defvjp", vjpmaker)
 
 
 def defjvp(fun: Any, *jvpfuns: Rule | str | None, argnums: Iterable[int] | None = None) -> None:
     """Define forward rules, for the arguments in turn or for those in `argnums`.
 
-    A rule is `lambda g, ans, *args, **keywords: tangent of ans`, or "same" where the function is linear in the
-    argument, so that the tangent goes through the function itself; None stands for no derivative.
+    Args:
+        fun: A function made by `primitive`.
+        *jvpfuns: Functions `(g, ans, *args, **keywords) -> tangent of ans`, one an argument; or "same" where the
+            function is linear in the argument, so that the tangent goes through the function itself. None stands for no
+            derivative.
+        argnums: Which arguments they are for; by default 0, 1, ....
+
+    Raises:
+        TypeError: `fun` is no primitive, or a rule neither a function nor "same".
+
+    >>> import pyad
+    >>> from pyad.extend import defjvp, primitive
+    >>> product = primitive(lambda x, y: x * y)
+    >>> defjvp(product, "same", lambda g, ans, x, y: x * g)
+    >>> pyad.jvp(product, (2.0, 3.0), (1.0, 10.0))
+    (np.float64(6.0), np.float64(23.0))
     """
     given = _by_argnum("defjvp", fun, jvpfuns, argnums)
     name = rules_of(fun, "defjvp").name
@@ -153,7 +246,22 @@ def defjvp(fun: Any, *jvpfuns: Rule | str | None, argnums: Iterable[int] | None 
 
 
 def defjvp_argnum(fun: Any, jvpmaker: Rule) -> None:
-    """Define the forward rule of any argument: `jvpmaker(argnum, g, ans, args, keywords)` answers ans' tangent."""
+    """Define the forward rule of any argument.
+
+    Args:
+        fun: A function made by `primitive`.
+        jvpmaker: `jvpmaker(argnum, g, ans, args, keywords)` returns the tangent of ans for that argument's.
+
+    Raises:
+        TypeError: `fun` is no primitive, or the rule no function.
+
+    >>> import pyad
+    >>> from pyad.extend import defjvp_argnum, primitive
+    >>> product = primitive(lambda *xs: xs[0] * xs[1])
+    >>> defjvp_argnum(product, lambda argnum, g, ans, args, keywords: g * args[1 - argnum])
+    >>> pyad.jvp(product, (2.0, 3.0), (1.0, 10.0))
+    (np.float64(6.0), np.float64(23.0))
+    """
 
     def several(argnums: Sequence[int], gs: Sequence[Any], *rest: Any) -> Any:
         parts = [jvpmaker(argnum, g, *rest) for argnum, g in zip(argnums, gs, strict=True)]
@@ -164,13 +272,43 @@ def defjvp_argnum(fun: Any, jvpmaker: Rule) -> None:
 
 
 def defjvp_argnums(fun: Any, jvpmaker: Rule) -> None:
-    """Define the forward rule of all arguments together: `jvpmaker(argnums, gs, ans, args, keywords)` answers the
-    tangent of ans for the tangents gs of the arguments in `argnums`."""
+    """Define the forward rule of all arguments together.
+
+    Args:
+        fun: A function made by `primitive`.
+        jvpmaker: `jvpmaker(argnums, gs, ans, args, keywords)` returns the tangent of ans for the tangents gs of the
+            arguments in `argnums`.
+
+    Raises:
+        TypeError: `fun` is no primitive, or the rule no function.
+
+    >>> import pyad
+    >>> from pyad.extend import defjvp_argnums, primitive
+    >>> product = primitive(lambda *xs: xs[0] * xs[1])
+    >>> defjvp_argnums(product, lambda argnums, gs, ans, args, keywords: sum(
+    ...     g * args[1 - n] for n, g in zip(argnums, gs)))
+    >>> pyad.jvp(product, (2.0, 3.0), (1.0, 10.0))
+    (np.float64(6.0), np.float64(23.0))
+    """
     rules_of(fun, "defjvp").jvp = _checked("defjvp", jvpmaker)
 
 
 def def_linear(fun: Any) -> None:
-    """Say that a primitive is linear in each of its arguments, which gives its forward rules."""
+    """Say that a primitive is linear in each of its arguments, which gives its forward rules.
+
+    Args:
+        fun: A function made by `primitive`.
+
+    Raises:
+        TypeError: `fun` is no primitive.
+
+    >>> import pyad
+    >>> from pyad.extend import def_linear, primitive
+    >>> product = primitive(lambda x, y: x * y)
+    >>> def_linear(product)
+    >>> pyad.jvp(product, (2.0, 3.0), (1.0, 10.0))
+    (np.float64(6.0), np.float64(23.0))
+    """
     defjvp_argnum(fun, lambda argnum, g, ans, args, keywords: _same(fun, argnum, g, args, keywords))
 
 
@@ -246,7 +384,7 @@ class _Arguments:
 
 def _backward(s: Any, y: Any, *rest: Any, needed: list[bool]) -> list[Any]:
     *operands, params = rest
-    call = find_call(params)
+    call = kept_entry(params)
     rules, outputs = call.function, call.outputs
     given = _Arguments(call, operands)
     argnums = given.argnums(needed[: len(call.places)])
@@ -267,7 +405,7 @@ def _backward(s: Any, y: Any, *rest: Any, needed: list[bool]) -> list[Any]:
 
 def _forward(tangents: list[Any], y: Any, *rest: Any) -> Any:
     *operands, params = rest
-    call = find_call(params)
+    call = kept_entry(params)
     rules, outputs = call.function, call.outputs
     given = _Arguments(call, operands)
     argnums = given.argnums([t is not None for t in tangents[: len(call.places)]])

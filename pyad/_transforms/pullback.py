@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 
 from pyad import tree
-from pyad._binding import engine as _engine
-from pyad._binding import memory
+from pyad._binding import engine, memory
 from pyad._binding.dtypes import DTYPES
 from pyad._binding.engine import ffi, lib
 from pyad._trace.array import is_traced
@@ -39,13 +38,13 @@ class SavedTape:
         self.cell = ffi.gc(cell, self.engine.dead.append)
         check(lib.pyad_tape_take(cell))
         self.engine.keep = []
-        _engine._saved[scope.generation] = threading.get_ident()
+        engine._saved[scope.generation] = threading.get_ident()
 
-    @_engine.holds_mark
+    @engine.holds_mark
     def run(self, work: Callable[[], list[Any]]) -> list[Any]:
         """What `work` gives with this tape in the place of the thread's. What it puts on the tape is cut away again."""
-        engine = self.engine
-        if _engine.current() is not engine:
+        here = self.engine
+        if engine.current() is not here:
             from pyad.errors import LeakError
 
             raise LeakError(
@@ -54,18 +53,18 @@ class SavedTape:
                 "that calls the pullback"
             )
         if lib.pyad_depth():
-            engine.is_idle(sys._getframe(1))
-        outside = engine.keep
+            here.is_idle(sys._getframe(1))
+        outside = here.keep
         turning = _Turning(self, outside)
         try:
-            engine.keep = turning
-            check(lib.pyad_tape_enter(self.cell[0], _engine.next_generation()))
-            engine.keep = self.keep
+            here.keep = turning
+            check(lib.pyad_tape_enter(self.cell[0], engine.next_generation()))
+            here.keep = self.keep
             return work()
         finally:
-            engine.keep = turning
+            here.keep = turning
             lib.pyad_tape_leave(self.cell[0])
-            engine.keep = outside
+            here.keep = outside
             del self.keep[self.kept :]
 
 

@@ -8,13 +8,11 @@ from typing import Any
 import numpy as np
 
 from pyad import tree
-from pyad._binding import dtypes, engine, memory
+from pyad._binding import dtypes, memory
 from pyad._binding.dtypes import F64
-from pyad._binding.engine import ffi, lib
-from pyad._trace.array import is_traced, wrap
-from pyad._trace.op import Op
+from pyad._trace.array import is_traced
+from pyad._trace.op import Op, kept_entry, record_ran
 from pyad._trace.packing import Packing
-from pyad._trace.promotion import constant
 from pyad.errors import DTypeError
 
 
@@ -114,23 +112,13 @@ def _can_lend(x: Any) -> bool:
 
 
 def record_call(op: Op, call: PythonCall, value: Any, reads: bool = True) -> Any:
-    """Put the call on the tape with the (packed) value it gave; answers the outputs. `reads`: the rule reads values."""
-    keep = engine.current().keep
-    index = len(keep)
-    keep.append(call)
-    node = value._h if is_traced(value) else constant(value, float_dtype(value))
+    """Put the call on the tape with the (packed) value it gave; returns the outputs. `reads`: the rule reads values."""
     operands = call.operands + (call.read_later() if reads else [])
-    handles = ffi.new("int64_t[]", operands)
-    record = lib.pyad_op_traced if is_traced(value) else lib.pyad_op_ran_node
-    return call.outputs.unpack(wrap(record(op.number, len(operands), handles, index, node)))
-
-
-def find_call(params: tuple[int, ...]) -> PythonCall:
-    return engine.current().keep[params[0]]
+    return call.outputs.unpack(record_ran(op, operands, call, value, float_dtype(value)))
 
 
 def name_of(params: tuple[int, ...]) -> str:
-    return find_call(params).function._name()
+    return kept_entry(params).function._name()
 
 
 def padded(call: PythonCall, cotangents: tuple[Any, ...], operands: list[Any]) -> tuple[Any, ...]:

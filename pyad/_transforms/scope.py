@@ -9,8 +9,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from pyad._binding import engine as _engine
-from pyad._binding import memory
+from pyad._binding import engine, memory
 from pyad._binding.engine import ffi, lib
 from pyad._trace.array import Array, bare, is_traced
 from pyad._trace.traced_integer import TracedInteger
@@ -30,8 +29,8 @@ class TapeScope:
     __slots__ = ("engine", "floor", "generation", "keep", "kept", "nested")
 
     def __init__(self) -> None:
-        self.engine = _engine.current()
-        self.generation = _engine.next_generation()
+        self.engine = engine.current()
+        self.generation = engine.next_generation()
         # As `close` needs them where an interrupt comes before `open` is over.
         self.nested = False
         self.keep = self.engine.keep
@@ -39,32 +38,32 @@ class TapeScope:
 
     def is_nested(self, frame: Any) -> bool:
         """Whether another transform is under way where `frame` is run."""
-        return bool(_engine._open or lib.pyad_depth()) and not self.engine.is_idle(frame)
+        return bool(engine._open or lib.pyad_depth()) and not self.engine.is_idle(frame)
 
     def open(self, keep_all: bool = False, nested: bool | None = None) -> None:
         """Open the mark. `nested`: what `is_nested` says of the caller's caller, where that is known."""
-        engine = self.engine
+        here = self.engine
         if nested is None:
-            nested = bool(_engine._open or lib.pyad_depth()) and not engine.is_idle(sys._getframe(2))
+            nested = bool(engine._open or lib.pyad_depth()) and not here.is_idle(sys._getframe(2))
         self.nested = nested
-        keep = engine.keep
+        keep = here.keep
         if nested:
             self.floor = lib.pyad_node_count()
         else:
-            if engine.dead:
-                engine.bury()
+            if here.dead:
+                here.bury()
             if keep:
-                self.keep = keep = engine.keep = []
+                self.keep = keep = here.keep = []
         self.kept = len(keep)
         status = lib.pyad_mark_open(self.generation, keep_all)
         if status:
-            raise _engine.error(status)
-        _engine._open[self.generation] = threading.get_ident()
+            raise engine.error(status)
+        engine._open[self.generation] = threading.get_ident()
 
     def close(self) -> None:
         """Everything recorded since `open` is gone, unless the mark is closed already."""
-        _engine._open.pop(self.generation, None)
-        if _engine.recording_threads and self.nested and self.engine.is_recording_program:
+        engine._open.pop(self.generation, None)
+        if engine.recording_threads and self.nested and self.engine.is_recording_program:
             # What the transform found out may have decided what was recorded, so it belongs to the program.
             lib.pyad_mark_seal(self.generation, 0, ffi.NULL)
             self._restore()
@@ -76,11 +75,11 @@ class TapeScope:
 
     def _restore(self) -> None:
         """What is Python's of the state at `open`, where an interrupt has left it otherwise."""
-        engine = self.engine
-        if engine.keep is not self.keep:
-            engine.keep = self.keep
-        if engine.abstract:
-            engine.abstract = bool(lib.pyad_in_rule())
+        here = self.engine
+        if here.keep is not self.keep:
+            here.keep = self.keep
+        if here.abstract:
+            here.abstract = bool(lib.pyad_in_rule())
 
     def is_outer(self, x: Any) -> bool:
         return self.nested and is_traced(x) and bool(lib.pyad_is_outer(x._h, self.floor))
@@ -108,7 +107,7 @@ class TapeScope:
         cells = ffi.new("int64_t[]", handles)
         status = lib.pyad_mark_seal(self.generation, len(handles), cells)
         if status:
-            raise _engine.error(status, tuple(handles))
+            raise engine.error(status, tuple(handles))
         self._restore()
         return list(cells)
 
@@ -123,14 +122,15 @@ def _renewed(x: Array, handle: int) -> Array:
     return array
 
 
-@_engine.holds_mark
+@engine.holds_mark
 def call_user(
     function: Callable[..., Any], args: list[Any], keywords: dict[str, Any], has_aux: bool
 ) -> tuple[Any, Any]:
     try:
         result = function(*args, **keywords)
-    except ValueError as problem:
+    except (TypeError, ValueError, AttributeError) as problem:
         _explain_assignment(problem)
+        _explain_list(problem, args)
         raise
     if not has_aux:
         return result, None
@@ -142,9 +142,28 @@ def call_user(
     return result
 
 
-def _explain_assignment(problem: ValueError) -> None:
+def _explain_list(problem: Exception, args: list[Any]) -> None:
+    """Say that a list of numbers is a tree, where one was given to a function that may have expected an array."""
+    for k, x in enumerate(args):
+        if type(x) in (list, tuple) and x and all(is_traced(item) and item.ndim == 0 for item in x):
+            words = (
+                f"argument {k} is a {type(x).__name__} of numbers, which is a tree here: each number is an input of "
+                f"its own, and the function gets a {type(x).__name__} of them. Pass an array, as np.array([1.0, 2.0]), "
+                "or make one of it with np.stack"
+            )
+            if isinstance(problem, ConcretizationError):
+                raise ConcretizationError(f"{words} ({problem})").with_traceback(problem.__traceback__) from None
+            problem.add_note(words)
+            return
+
+
+def _explain_assignment(problem: Exception) -> None:
     """NumPy reports `a[i] = x` for a traced x as a sequence in the place of a number; say what it was."""
-    if isinstance(problem.__cause__, ConcretizationError) and "sequence" in str(problem):
+    if (
+        type(problem) is ValueError
+        and isinstance(problem.__cause__, ConcretizationError)
+        and "sequence" in str(problem)
+    ):
         raise ConcretizationError(
             "a traced value was assigned into an array of plain NumPy (a[i] = x), where its derivative would be lost; "
             "make the array inside the function with pyad.numpy.array, zeros, empty, ..., of a floating dtype, build "

@@ -10,7 +10,16 @@ from pyad._trace.recorded_call import detached
 
 
 def stop_gradient(x: Any) -> Any:
-    """The value of x without its derivative: a plain NumPy array or scalar. Containers are gone through.
+    """The value of x without its derivative.
+
+    Args:
+        x: A traced value, a container of such, or anything else.
+
+    Returns:
+        Plain NumPy arrays and scalars in the containers of x.
+
+    Raises:
+        TreeError: A container contains itself.
 
     >>> import pyad
     >>> pyad.grad(lambda x: x * pyad.stop_gradient(x))(3.0)

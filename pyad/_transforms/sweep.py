@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pyad._binding import engine as _engine
-from pyad._binding import memory
+from pyad._binding import engine, memory
 from pyad._binding.engine import CALL_PYTHON, FAILED, ffi, lib
 from pyad._trace.array import wrap
 from pyad._trace.rules import run_rule, supply_rule
@@ -22,7 +21,7 @@ RETAIN = lib.PYAD_SWEEP_RETAIN
 
 def check(status: int) -> None:
     if status:
-        raise _engine.error(status)
+        raise engine.error(status)
 
 
 def _drive(status: int, recorded: bool) -> None:
@@ -32,10 +31,10 @@ def _drive(status: int, recorded: bool) -> None:
     cell = ffi.new("int64_t *")
     while status == CALL_PYTHON:
         want = lib.pyad_sweep_wants(cell)
-        if want == 1:
+        if want == lib.PYAD_CALL_RULE:
             supply_rule(cell[0])
         else:
-            run_rule(cell[0], want == 3, recorded)
+            run_rule(cell[0], want == lib.PYAD_CALL_FORWARD, recorded)
         status = lib.pyad_sweep_go()
     check(status)
 
@@ -48,7 +47,7 @@ def _sweep_results(handles: list[int], avals: list[tuple[tuple[int, ...], np.dty
     for h, (shape, dtype) in zip(handles, avals, strict=True):
         value = lib.pyad_sweep_value(h)
         if value >= FAILED:
-            raise _engine.error(value)
+            raise engine.error(value)
         # One value can be that of several inputs, and of a seed; an array that is written into has its own.
         out.append(wrap(lib.pyad_same(value)) if value else np.zeros(shape, dtype)[()])
     return out
@@ -81,7 +80,7 @@ def sweep_gradient(
     """One backward sweep from a 0-d output, seeded with one, to the inputs, within a mark of the caller's."""
     status = lib.pyad_sweep_gradient(flags, output, len(inputs), inputs)
     if status not in (0, CALL_PYTHON):
-        raise _engine.error(status)
+        raise engine.error(status)
     try:
         recorded = bool(flags & RECORDED)
         _drive(status, recorded)

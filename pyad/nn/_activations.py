@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from pyad._ops import arithmetic
+from pyad._ops import activations, explog_trig
 
 __all__ = ["get", "identity", "relu", "sigmoid", "softplus", "tanh"]
 
@@ -46,7 +46,7 @@ def relu(x: Any) -> Any:
     >>> pyad.grad(lambda x: np.sum(nn.relu(x)))(np.array([-2.0, 0.0, 3.0]))
     array([0., 0., 1.])
     """
-    return arithmetic.relu(x)
+    return activations.relu(x)
 
 
 def sigmoid(x: Any) -> Any:
@@ -66,7 +66,7 @@ def sigmoid(x: Any) -> Any:
     >>> pyad.value_and_grad(nn.sigmoid)(0.0)
     (np.float64(0.5), np.float64(0.25))
     """
-    return arithmetic.sigmoid(x)
+    return explog_trig.sigmoid(x)
 
 
 def softplus(x: Any) -> Any:
@@ -86,7 +86,7 @@ def softplus(x: Any) -> Any:
     >>> pyad.value_and_grad(nn.softplus)(1000.0)
     (np.float64(1000.0), np.float64(1.0))
     """
-    return arithmetic.softplus(x)
+    return activations.softplus(x)
 
 
 def tanh(x: Any) -> Any:
@@ -106,16 +106,16 @@ def tanh(x: Any) -> Any:
     >>> pyad.value_and_grad(nn.tanh)(0.0)
     (np.float64(0.0), np.float64(1.0))
     """
-    return arithmetic.tanh(x)
+    return explog_trig.tanh(x)
 
 
 # The operations themselves, which saves the call in between.
 _BY_NAME = {
     "identity": identity,
-    "relu": arithmetic.relu,
-    "sigmoid": arithmetic.sigmoid,
-    "softplus": arithmetic.softplus,
-    "tanh": arithmetic.tanh,
+    "relu": activations.relu,
+    "sigmoid": explog_trig.sigmoid,
+    "softplus": activations.softplus,
+    "tanh": explog_trig.tanh,
 }
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from pyad._ops._calls import operand
+from pyad._ops._docstrings import example
+from pyad._ops._nested import operand
 from pyad._ops._registry import implements
 from pyad._ops.shape import astype
 from pyad._trace.array import Array, View, is_traced, numpy_value
@@ -17,7 +18,7 @@ from pyad._trace.numpy_op import numpy_op
 from pyad._trace.promotion import common_dtype
 from pyad.errors import UnsupportedError
 
-__all__ = ["behind", "by_parts", "refuse", "special"]
+__all__ = ["behind", "by_parts", "refuse", "shown_at", "special"]
 
 # partial(y, *arguments): the derivative of the value y by one argument, written with differentiable functions.
 Partial = Callable[..., Any]
@@ -168,7 +169,37 @@ def _held(x: Any, dtype: np.dtype, constant: bool) -> Any:
     return np.array(x, np.finfo(dtype).dtype if constant else dtype)[()]
 
 
-def special(theirs: np.ufunc, **partials: Partial | None) -> Callable[..., Any]:
-    """`by_parts` for a ufunc of scipy.special, which is registered as what implements it."""
+def special(theirs: np.ufunc, shown: str, **partials: Partial | None) -> Callable[..., Any]:
+    """`by_parts` for a ufunc of scipy.special, which is registered as what implements it; see `shown_at`."""
     function = by_parts(f"scipy.special.{theirs.__name__}", theirs, **partials)
-    return implements(theirs)(function)
+    return implements(theirs)(shown_at(shown, function, partials))
+
+
+def shown_at(
+    shown: str, function: Callable[..., Any], partials: dict[str, Partial | None], complex_valued: bool = False
+) -> Callable[..., Any]:
+    """The function with a docstring. `shown` is a point, the derivatives there, and where these are from:
+    "2.0, 3.0 -> 12.0, 8.0; Author 1970"."""
+    shown, _, source = shown.partition("; ")
+    name = f"special.{function.__name__}"
+    varied = _listed([argument for argument, partial in partials.items() if partial is not None])
+    constant = _listed([argument for argument, partial in partials.items() if partial is None])
+    function.__doc__ = "\n".join(
+        [
+            f"`scipy.{name}`, differentiable in {varied}"
+            + (f"; {constant} constant" if constant else "")
+            + (f" ({source})." if source else "."),
+            "",
+            "Raises:",
+            "    TypeError: Another number of arguments, or one that is no array of numbers.",
+            *([f"    UnsupportedError: A derivative by {constant} is asked for."] if constant else []),
+            "",
+            ">>> from pyad.scipy import special",
+            example(f"lambda *x: {name}(*x).real" if complex_valued else name, shown),
+        ]
+    )
+    return function
+
+
+def _listed(names: list[str]) -> str:
+    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else "".join(names)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import importlib
 from collections.abc import Callable
 from types import ModuleType
@@ -10,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from pyad._ops._registry import holds_traced
+from pyad._ops._docstrings import in_words_of
 from pyad._ops.shape import asarray
 from pyad._trace.array import numpy_value
 from pyad.errors import UnsupportedError
 
-__all__ = ["fallback", "listing", "load", "over", "plain", "refuse", "run_by"]
+__all__ = ["describes", "fallback", "listing", "load", "plain", "refuse", "run_by"]
 
 Function = Callable[..., Any]
 
@@ -50,22 +49,13 @@ def listing(theirs: ModuleType, ours: list[str]) -> Function:
     return lambda: sorted({*dir(theirs), *ours})
 
 
-def over(theirs: Function) -> Callable[[Function], Function]:
-    """Decorator: SciPy's function where all arguments are plain, the decorated one where one is traced or is a list
-    or tuple that holds a traced value."""
+def describes(theirs: Function) -> Callable[[Function], Function]:
+    """Decorator: the docstring is followed by SciPy's description of the arguments."""
 
     def decorate(ours: Function) -> Function:
-        @functools.wraps(ours)
-        def function(*args: Any, **keywords: Any) -> Any:
-            for x in args:
-                if holds_traced(x):
-                    return ours(*args, **keywords)
-            for x in keywords.values():
-                if holds_traced(x):
-                    return ours(*args, **keywords)
-            return theirs(*args, **keywords)
-
-        return function
+        if ours.__doc__:
+            ours.__doc__ = in_words_of(theirs, ours.__doc__)
+        return ours
 
     return decorate
 

@@ -161,11 +161,11 @@ FORK = """
 import os, sys, threading, warnings
 import numpy as np
 import pyad
-from pyad._binding import engine as _engine
+from pyad._binding import engine
 
 def count_tasks(count):
     times = np.zeros(count, np.int64)
-    assert _engine.lib.pyad_count_tasks(count, _engine.ffi.from_buffer("int64_t[]", times)) == 0
+    assert engine.lib.pyad_count_tasks(count, engine.ffi.from_buffer("int64_t[]", times)) == 0
     return bool((times == 1).all())
 
 pyad.set_num_threads(3)
@@ -237,10 +237,10 @@ def test_signals_interrupt_the_main_thread_alone():
 def test_a_process_ends_with_threads_asleep(last):
     code = f"""
 import numpy as np, pyad
-from pyad._binding import engine as _engine
+from pyad._binding import engine
 pyad.set_num_threads(4)
 times = np.zeros(1000, np.int64)
-_engine.lib.pyad_count_tasks(1000, _engine.ffi.from_buffer("int64_t[]", times))
+engine.lib.pyad_count_tasks(1000, engine.ffi.from_buffer("int64_t[]", times))
 assert (times == 1).all()
 {last}
 """
@@ -253,7 +253,7 @@ LISTED = """
 import os, time
 import numpy as np
 import pyad
-from pyad._binding import engine as _engine
+from pyad._binding import engine
 
 def settles_at(expected):
     end = time.monotonic() + 20
@@ -262,7 +262,7 @@ def settles_at(expected):
     return len(os.listdir("/proc/self/task")) == expected
 
 def run(count):
-    _engine.lib.pyad_count_tasks(count, _engine.ffi.from_buffer("int64_t[]", np.zeros(count, np.int64)))
+    engine.lib.pyad_count_tasks(count, engine.ffi.from_buffer("int64_t[]", np.zeros(count, np.int64)))
 
 alone = len(os.listdir("/proc/self/task"))
 pyad.set_num_threads(5)
@@ -290,22 +290,22 @@ REFUSED = """
 import os, resource
 import numpy as np
 import pyad
-from pyad._binding import engine as _engine
+from pyad._binding import engine
 
 times = np.zeros(10**5, np.int64)
-cells = _engine.ffi.from_buffer("int64_t[]", times)
+cells = engine.ffi.from_buffer("int64_t[]", times)
 alone = len(os.listdir("/proc/self/task"))
 pages = int(open("/proc/self/statm").read().split()[0])
 limit = pages * resource.getpagesize() + 3 * 2**23
 resource.setrlimit(resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
 pyad.set_num_threads(100)
 for _ in range(5):
-    assert _engine.lib.pyad_count_tasks(len(times), cells) == 0
+    assert engine.lib.pyad_count_tasks(len(times), cells) == 0
 assert (times == 5).all()
 assert len(os.listdir("/proc/self/task")) - alone < 20
 resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 pyad.set_num_threads(30)
-assert _engine.lib.pyad_count_tasks(len(times), cells) == 0
+assert engine.lib.pyad_count_tasks(len(times), cells) == 0
 assert (times == 6).all()
 assert len(os.listdir("/proc/self/task")) - alone == 29
 """

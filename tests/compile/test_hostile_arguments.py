@@ -108,24 +108,37 @@ def test_an_exception_of_a_comparison_goes_on():
     np.testing.assert_array_equal(f(np.ones(3), Acting()), [2.0, 2.0, 2.0])
 
 
-def test_an_array_that_a_running_program_reads_cannot_be_resized():
-    """The user's function runs in the middle of the program."""
-    x = np.ones(1000)
-    seen = []
+def test_an_array_that_a_transform_reads_cannot_be_resized():
+    w = np.ones(1000)
 
-    @pyad.custom_vjp
-    def own(y):
+    def f(x):
+        y = np.sum(x * w)
         with pytest.raises(ValueError, match="resize"):
-            x.resize(100_000, refcheck=False)
-        seen.append(y.shape)
-        return y * 2.0
+            w.resize(100_000, refcheck=False)
+        return y
 
-    own.defvjp(lambda y: (own(y), None), lambda _, s: (2.0 * s,))
-    f = pyad.compile(lambda x: own(x) + x)
-    for _ in range(4):
-        np.testing.assert_array_equal(f(x), np.full(1000, 3.0))
-    x.resize(10, refcheck=False)  # as before, now that nothing runs
-    np.testing.assert_array_equal(f(x), np.full(10, 3.0))
+    np.testing.assert_array_equal(pyad.grad(f)(np.ones(1000)), np.ones(1000))
+    w.resize(10, refcheck=False)  # as before, now that nothing reads it
+
+
+class Claiming(np.ndarray):
+    """An array that says of itself what is not so."""
+
+    @property
+    def shape(self):
+        return (10_000,)
+
+
+def test_a_shape_that_is_claimed_is_not_believed():
+    x, claiming = np.arange(3.0), np.arange(3.0).view(Claiming)
+    np.testing.assert_array_equal(pyad.grad(lambda x: np.sum(x * x))(claiming), 2.0 * x)
+    np.testing.assert_array_equal(pyad.grad(lambda x: np.sum(x * claiming))(x), x)
+    np.testing.assert_array_equal(pyad.jvp(lambda x: x * x, (claiming,), (x,))[1], 2.0 * x * x)
+    f = pyad.compile(lambda x: x * 2.0)
+    for _ in range(3):
+        np.testing.assert_array_equal(f(claiming), 2.0 * x)
+        np.testing.assert_array_equal(f(np.arange(5.0).view(Claiming)), 2.0 * np.arange(5.0))
+        np.testing.assert_array_equal(f(np.ones(10_000)), np.full(10_000, 2.0))
 
 
 def test_threads_make_the_short_way_of_one_program_at_once(monkeypatch):
@@ -196,32 +209,6 @@ def test_another_thread_has_the_collector_list_all_objects():
         stop.set()
         thread.join()
         sys.setswitchinterval(before)
-
-
-def test_a_function_of_the_user_has_the_collector_list_all_objects():
-    kept = []
-
-    @pyad.custom_vjp
-    def own(y):
-        kept.append(gc.get_objects())
-        return y * 2.0
-
-    def forward(y):
-        kept.append(gc.get_objects())
-        return own(y), None
-
-    def backward(_, s):
-        kept.append(gc.get_objects())
-        return (2.0 * s,)
-
-    own.defvjp(forward, backward)
-    f = pyad.compile(lambda x: (np.sum(own(x)), np.max(x), pyad.grad(lambda y: np.sum(own(y) * y))(x)))
-    x = np.arange(3.0)
-    for _ in range(4):
-        total, largest, slope = f(x)
-        assert (total, largest) == (6.0, 2.0)
-        np.testing.assert_array_equal(slope, 4.0 * x)
-    assert len(kept) >= 8
 
 
 @pytest.mark.parametrize("hook", [sys.settrace, sys.setprofile])

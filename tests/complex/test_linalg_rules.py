@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy import linalg as la
 
-from pyad._ops.linalg import decompositions, solve
+from pyad._ops.linalg import decompositions, least_squares, solve
 
 RNG = np.random.default_rng(11)
 
@@ -52,19 +52,19 @@ RULES = {
     "inv": (lambda y, a: la.inv(a), solve._inv_vjp, solve._inv_jvp, (STACK,), {}),
     "solve": (lambda y, a, b: la.solve(a, b), solve._solve_vjp, solve._solve_jvp, (STACK, TALL[None]), {}),
     "slogdet": (lambda y, a: tuple(la.slogdet(a)), solve._slogdet_vjp, solve._slogdet_jvp, (STACK,), {}),
-    "pinv wide": (lambda y, a: la.pinv(a), solve._pinv_vjp, solve._pinv_jvp, (WIDE,), {}),
-    "pinv tall": (lambda y, a: la.pinv(a), solve._pinv_vjp, solve._pinv_jvp, (TALL,), {}),
+    "pinv wide": (lambda y, a: la.pinv(a), least_squares._pinv_vjp, least_squares._pinv_jvp, (WIDE,), {}),
+    "pinv tall": (lambda y, a: la.pinv(a), least_squares._pinv_vjp, least_squares._pinv_jvp, (TALL,), {}),
     "lstsq tall": (
         lambda y, a, b: tuple(la.lstsq(a, b)[k] for k in (0, 3)),
-        solve._lstsq_vjp,
-        solve._lstsq_jvp,
+        least_squares._lstsq_vjp,
+        least_squares._lstsq_jvp,
         (TALL, drawn(3, 2)),
         {"rcond": None, "seen": [None, 2]},
     ),
     "lstsq wide": (
         lambda y, a, b: tuple(la.lstsq(a, b)[k] for k in (0, 3)),
-        solve._lstsq_vjp,
-        solve._lstsq_jvp,
+        least_squares._lstsq_vjp,
+        least_squares._lstsq_jvp,
         (WIDE, drawn(2, 2)),
         {"rcond": None, "seen": [None, 2]},
     ),

@@ -1,6 +1,7 @@
 """Traced values outside their transform or thread, made plain, or given to what has no derivative."""
 
 import copy
+import inspect
 import math
 import pickle
 
@@ -54,6 +55,95 @@ from pyad.errors import ConcretizationError, DTypeError, LeakError, UnsupportedE
 def test_a_value_that_leaked(use):
     value = leaked()
     fails(LeakError, ENDED, lambda: use(value))
+
+
+class Momentum:
+    def __init__(self):
+        self.m = np.zeros(3)
+
+    def step(self, x):
+        self.m = 0.9 * self.m + x  # left here
+        return np.sum(self.m)
+
+
+class Slots:
+    __slots__ = ("hidden",)
+
+    def step(self, x):
+        self.hidden = x[1:]  # left here
+        return np.sum(x)
+
+
+hidden = None
+history: list = []
+by_name: dict = {}
+
+
+def into_global(x):
+    global hidden
+    hidden = np.tanh(x)  # left here
+    return np.sum(x)
+
+
+def into_list(x):
+    history.append(x * 2.0)  # left here
+    return np.sum(x)
+
+
+def into_dict(x):
+    by_name["x"] = x * 2.0  # left here
+    return np.sum(x)
+
+
+def into_closure():
+    last = None
+
+    def step(x):
+        nonlocal last
+        last = x * 2.0  # left here
+        return np.sum(x)
+
+    return step, lambda: last
+
+
+@pytest.mark.parametrize("place", ["attribute", "slot", "global", "list", "dict", "closure"])
+def test_the_place_and_the_line_of_a_leak_are_named(place):
+    momentum, slots, (closed, last) = Momentum(), Slots(), into_closure()
+    step, read, words = {
+        "attribute": (momentum.step, lambda: momentum.m, "the attribute `Momentum.m`"),
+        "slot": (slots.step, lambda: slots.hidden, "the attribute `Slots.hidden`"),
+        "global": (into_global, lambda: hidden, f"the global `hidden` of {__name__}"),
+        "list": (into_list, lambda: history[-1], f"a list, the global `history` of {__name__}"),
+        "dict": (into_dict, lambda: by_name["x"], f"a dict, the global `by_name` of {__name__}"),
+        "closure": (closed, last, "the variable `last` of a closure"),
+    }[place]
+    code = step.__code__
+    lines, first = inspect.getsourcelines(code)
+    line = first + next(k for k, text in enumerate(lines) if "# left here" in text)
+    for transform in (pyad.grad, pyad.value_and_grad, pyad.jacobian):
+        transform(step)(X)
+        said = [*ENDED, f"It was left in {words} (line {line} of {code.co_filename})"]
+        fails(LeakError, said, lambda: read() + 1.0)
+        fails(LeakError, said, lambda: pyad.grad(lambda x: np.sum(x * np.sum(read())))(X))
+        if place == "attribute":
+            momentum.m = np.zeros(3)
+
+
+def test_a_leak_into_a_list_of_a_function_is_named():
+    box = []
+    pyad.grad(lambda x: (box.append(x * 2.0), np.sum(x))[1])(X)
+    fails(LeakError, ["It was left in a list, the variable `box`"], lambda: box[0] + 1.0)
+
+
+def test_objects_in_any_state_do_not_hide_a_leak():
+    class Hostile:
+        def __getattribute__(self, name):
+            raise RuntimeError(name)
+
+    hostile, kept = Hostile(), []
+    object.__setattr__(hostile, "kept", kept)
+    pyad.grad(lambda x: (kept.append(x), np.sum(x))[1])(X)
+    fails(LeakError, ENDED, lambda: kept[0] + 1.0)
 
 
 def test_a_leaked_value_can_be_printed():
@@ -161,7 +251,7 @@ def test_a_pullback_called_on_another_thread():
         (float, ["float()", "stop_gradient"]),
         (int, ["int()", "stop_gradient"]),
         (complex, ["complex()", "stop_gradient"]),
-        (math.exp, ["float()", "stop_gradient"]),
+        (math.exp, ["math.exp takes plain numbers", "np.exp", "stop_gradient"]),
         (range, ["index", "stop_gradient"]),
         (lambda a: [1.0, 2.0][a], ["index", "stop_gradient"]),
         (bool, ["truth", "compare it instead", "x != 0", "stop_gradient"]),
@@ -172,7 +262,7 @@ def test_a_pullback_called_on_another_thread():
         (np.array, ["plain NumPy array", "pyad.numpy.array"]),
         (lambda a: np.array([a, 1.0]), ["np.array([x, ...])", "pyad.numpy.array", "np.stack"]),
         (lambda a: np.array([[a, 1.0], [2.0, 3.0]]), ["np.array([x, ...])", "pyad.numpy.array"]),
-        (lambda a: np.full(3, a), ["plain NumPy array", "pyad.numpy.array"]),
+        (lambda a: np.full(3, a), ["np.full", "take the function from pyad.numpy"]),
         (lambda a: np.random.default_rng(0).normal(a), "plain NumPy array"),
     ],
 )
@@ -246,7 +336,7 @@ def test_in_place_operators():
 @pytest.mark.parametrize(
     ("name", "call"),
     [
-        ("numpy.histogram2d", lambda x: np.histogram2d(x, x)[0]),
+        ("np.histogram2d", lambda x: np.histogram2d(x, x)[0]),
     ],
 )
 def test_unsupported_functions_are_named(name, call):
@@ -256,7 +346,12 @@ def test_unsupported_functions_are_named(name, call):
 
 def test_unsupported_scipy_functions_are_named():
     special = pytest.importorskip("scipy.special")
-    in_grad(UnsupportedError, "scipy.special.struve has no derivative", lambda x: special.struve(1, x[0]), X)
+    in_grad(
+        UnsupportedError,
+        "special.struve (scipy.special.struve) has no derivative",
+        lambda x: special.struve(1, x[0]),
+        X,
+    )
 
 
 def test_unsupported_methods_are_named():

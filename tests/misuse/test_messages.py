@@ -1,6 +1,10 @@
 """Wrong shapes, axes, indices, dtypes, outputs and arguments: each error by class and message."""
 
+import cmath
+import math
+import re
 import warnings
+from math import sqrt as square_root
 
 import numpy as np
 import pytest
@@ -215,7 +219,7 @@ def test_masked_arrays():
     for function in functions:
         in_grad(DTypeError, ["MaskedArray", "filled"], lambda x, f=function: np.sum(f(x)), X)
     # Here NumPy's own operator comes first and asks for a plain array.
-    in_grad(ConcretizationError, "plain NumPy array", lambda x: np.sum(masked * x), X)
+    in_grad(ConcretizationError, ["numpy.ma.MaskedArray", ".filled"], lambda x: np.sum(masked * x), X)
 
 
 def test_matrices():
@@ -337,3 +341,181 @@ def test_wrong_cotangents():
     in_grad(ShapeError, words, lambda z: np.sum(pullback({"u": z, "v": 1.0})[0]), np.ones(2))
     # The order of a dict's keys is no part of its structure here.
     np.testing.assert_array_equal(pullback({"v": 1.0, "u": np.ones(3)})[0], [3.0, 2.0, 2.0])
+
+
+# ---- what was meant ----
+
+
+def test_an_argument_in_the_place_of_argnums():
+    for transform in (pyad.grad, pyad.value_and_grad, pyad.jacobian, pyad.hessian):
+        name = transform.__name__
+        words = [name, "argnums must be", f"write {name}(f)(x)"]
+        for given in (X, 2.0, (0.5, 1.0), {"w": X}, [X]):
+            fails(TypeError, words, lambda t=transform, g=given: t(np.sum, g))
+    assert pyad.grad(lambda x, y: x * y, np.array([0, 1]))(2.0, 3.0) == (3.0, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("tree", "argnums", "words"),
+    [
+        ({"layers": [{"n": 1, "w": X}]}, 0, ["got int at ['layers'][0]['n']", "another argument"]),
+        ([X, np.arange(3)], 0, ["got int64 at [1]"]),
+        ({"on": True, "w": X}, 0, ["got bool at ['on']"]),
+        ({"kind": "relu", "w": X}, 0, ["type str", "at ['kind']"]),
+        ((X, np.ma.masked_array([1.0])), 0, ["MaskedArray", "at [1]", "plain ndarray"]),
+        (3, 0, ["got int; convert"]),
+        (3, (1, 0), ["got int at argument 0", "leave it out of argnums"]),
+        ({"a": {"b": 3}}, (1, 0), ["got int at argument 0, at ['a']['b']"]),
+    ],
+)
+def test_inputs_are_named_by_their_place_in_the_tree(tree, argnums, words):
+    in_grad = pyad.grad(lambda a, b: b, argnums)
+    fails(DTypeError, ["grad", *words], lambda: in_grad(tree, 1.0))
+
+
+def test_inputs_of_other_transforms_are_named_by_their_place():
+    tree = {"w": X, "n": 3}
+    for what in ("vjp", "jvp"):
+        run = {"vjp": lambda: pyad.vjp(lambda p: p["w"], tree), "jvp": lambda: pyad.jvp(lambda p: p, (tree,), (tree,))}
+        fails(DTypeError, [what, "got int at primals[0]['n']"], run[what])
+    fails(DTypeError, ["jacobian", "got int at ['n']"], lambda: pyad.jacobian(lambda p: p["w"])(tree))
+
+
+def test_nothing_to_differentiate():
+    for transform in (pyad.grad, pyad.value_and_grad, pyad.jacobian):
+        words = [transform.__name__, "argument 0 is None", "nothing to differentiate"]
+        fails(TypeError, words, lambda t=transform: t(lambda p: 1.0)(None))
+    fails(TypeError, ["argument 1 is None"], lambda: pyad.grad(lambda x, y: x, argnums=1)(1.0, None))
+    # A tree without numbers is one.
+    assert pyad.grad(lambda p: 1.0)({}) == {}
+    assert pyad.grad(lambda p: 1.0)([None, ()]) == [None, ()]
+
+
+def test_a_list_of_numbers_is_a_tree():
+    for function in (np.mean, np.sum, lambda p: np.exp(p)[0], lambda p: np.linalg.norm(np.asarray(p))):
+        with pytest.raises((TypeError, ValueError)) as caught:
+            pyad.grad(function)([1.0, 2.0])
+        said = "".join([str(caught.value), *getattr(caught.value, "__notes__", [])])
+        for word in ("argument 0 is a list of numbers", "which is a tree", "np.array([1.0, 2.0])"):
+            assert word in said
+    with pytest.raises(TypeError, match="unsupported operand") as caught:
+        pyad.grad(lambda p: np.sum(p**2))((1.0, 2.0))
+    assert "argument 0 is a tuple of numbers" in caught.value.__notes__[0]
+    assert pyad.grad(lambda p: np.sum(np.stack(p) ** 2))([1.0, 2.0]) == [2.0, 4.0]
+
+
+class Frame:
+    """Stands for a DataFrame of pandas."""
+
+    def to_numpy(self):
+        return X
+
+
+def test_a_frame_is_asked_for_its_array():
+    fails(DTypeError, ["grad", "type Frame", ".to_numpy()"], lambda: pyad.grad(np.sum)(Frame()))
+    fails(DTypeError, ["type Frame", "at ['x']", ".to_numpy()"], lambda: pyad.grad(np.sum)({"x": Frame()}))
+    # pandas itself need not be installed: what asks is known by the name of its module.
+    series = {"__name__": "pandas.core.ops"}
+    exec("import numpy\ndef multiply(x): return numpy.asarray(x)", series)
+    words = ["pandas was given a traced float64[3]", ".to_numpy()"]
+    in_grad(ConcretizationError, words, lambda x: series["multiply"](x).sum(), X)
+
+
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        (lambda x: math.exp(x), ["math.exp", "write np.exp"]),
+        (lambda x: math.pow(x, 2.0), ["math.pow", "write np.power"]),
+        (lambda x: math.erf(x), ["math.erf", "write pyad.scipy.special.erf"]),
+        (lambda x: square_root(x), ["math.sqrt", "write np.sqrt"]),
+        (lambda x: cmath.exp(x).real, ["cmath.exp", "write np.exp"]),
+        (lambda x: float(x), ["float() of a traced", "would drop its derivative", "functions are those of NumPy"]),
+    ],
+)
+def test_functions_of_math(function, words):
+    in_grad(ConcretizationError, words, function, 0.5)
+
+
+def test_names_of_other_libraries():
+    for name, words in {
+        "jit": "pyad.compile",
+        "vmap": "one more axis",
+        "lax": "for, while and if",
+        "jacfwd": "pyad.jacobian",
+        "jacrev": "pyad.jacobian",
+        "tree_map": "pyad.tree.map",
+        "no_grad": "pyad.stop_gradient",
+        "elementwise_grad": "pyad.autograd",
+    }.items():
+        fails(AttributeError, [f"'pyad' has no attribute '{name}'", words], lambda name=name: getattr(pyad, name))
+    assert not hasattr(pyad, "something")
+    # What is said to be there is there.
+    for words in pyad._ELSEWHERE.values():
+        for path in re.findall(r"pyad\.([\w.]+\w)", words):
+            found = pyad
+            for part in path.split("."):
+                found = getattr(found, part)
+        assert not any(hasattr(pyad, name) for name in pyad._ELSEWHERE)
+
+
+# ---- functions without a derivative ----
+
+
+def _of_numpy():
+    polynomial = np.polynomial
+    return [
+        (lambda x: np.lib.stride_tricks.as_strided(x, (2, 2), (8, 8)), ["as_strided", "sliding_window_view"]),
+        (
+            lambda x: polynomial.Polynomial(x)(0.5),
+            ["polynomial.Polynomial (numpy.polynomial.", "np.polyval"],
+        ),
+        (lambda x: polynomial.Polynomial(X)(x), ["numpy.polynomial.Polynomial has no", "np.polyval"]),
+        (lambda x: polynomial.polynomial.polyval(0.5, x), ["polynomial.polynomial.polyval", "np.vander"]),
+        (lambda x: polynomial.chebyshev.chebval(0.5, x), ["polynomial.chebyshev.chebval", "np.polyval"]),
+        (lambda x: np.kaiser(3, x[0]), ["np.kaiser has no derivative"]),
+    ]
+
+
+def _of_scipy():
+    interpolate = pytest.importorskip("scipy.interpolate")
+    ndimage, stats, signal = (pytest.importorskip(f"scipy.{name}") for name in ("ndimage", "stats", "signal"))
+    sparse, distance = pytest.importorskip("scipy.sparse"), pytest.importorskip("scipy.spatial.distance")
+    places = (np.arange(3), np.arange(3))
+    return [
+        (lambda x: interpolate.CubicSpline(X, x)(1.5), ["interpolate.CubicSpline (scipy.", "B @ values"]),
+        (lambda x: interpolate.CubicSpline(X, X)(x), ["scipy.interpolate.CubicSpline has no derivative"]),
+        (lambda x: ndimage.gaussian_filter(x, 1.0), ["ndimage.gaussian_filter", "pyad.scipy.signal.convolve"]),
+        (lambda x: stats.levy.logpdf(x), ["stats.levy.logpdf (scipy.stats.levy.logpdf)", "pyad.scipy.stats.__all__"]),
+        (lambda x: stats.ttest_ind(x, X)[0], ["stats.ttest_ind (scipy.stats.ttest_ind)"]),
+        (lambda x: signal.hilbert(x), ["signal.hilbert", "of pyad.scipy.signal these do: convolve"]),
+        (lambda x: distance.cdist(x[None], X[None]), ["distance.cdist", "np.linalg.norm"]),
+        (lambda x: sparse.csr_array((x, places)) @ X, ["sparse.csr_array", "coo_solve"]),
+        (lambda x: pytest.importorskip("scipy.special").ellipkm1(x), ["scipy.special.ellipkm1", "__all__"]),
+    ]
+
+
+@pytest.mark.parametrize("cases", [_of_numpy, _of_scipy])
+def test_functions_without_a_derivative(cases):
+    for function, words in cases():
+        words = ["has no derivative in pyad", "traced", "pyad.custom_vjp", "pyad.stop_gradient(x)", *words]
+        in_grad((ConcretizationError, UnsupportedError), words, lambda x, f=function: np.sum(f(x)), X)
+
+
+def test_functions_that_have_a_derivative_elsewhere():
+    stats, optimize = pytest.importorskip("scipy.stats"), pytest.importorskip("scipy.optimize")
+    for function, words in [
+        (lambda x: stats.norm.logpdf(x), ["stats.norm.logpdf", "from pyad.scipy.stats, where it has"]),
+        (lambda x: optimize.least_squares(lambda p: p - x, X).x, ["least_squares", "from pyad.scipy.optimize"]),
+        (lambda x: np.mean([x, x]), ["np.mean", "from pyad.numpy, where it has a derivative"]),
+        (lambda x: np.vectorize(lambda t: t * t)(x), ["numpy.vectorize", "from pyad.numpy"]),
+    ]:
+        in_grad(ConcretizationError, ["was given a traced", *words], lambda x, f=function: np.sum(f(x)), X)
+
+
+def test_what_comes_nearest_is_right():
+    interpolate = pytest.importorskip("scipy.interpolate")
+    knots, points, values = np.linspace(0.0, 1.0, 5), np.array([0.2, 0.7]), np.array([1.0, -1.0, 2.0, 0.5, 0.0])
+    basis = interpolate.CubicSpline(knots, np.eye(len(knots)))(points)
+    np.testing.assert_allclose(basis @ values, interpolate.CubicSpline(knots, values)(points), rtol=1e-12)
+    gradient = pyad.grad(lambda v: np.sum(basis @ v))(values)
+    np.testing.assert_allclose(gradient, basis.sum(axis=0), rtol=1e-12)

@@ -11,7 +11,7 @@ from support.oracles import LAYOUTS, subsets
 import pyad
 import pyad.numpy as pnp
 import pyad.scipy.special as psp
-from pyad._ops import reductions as red
+from pyad._ops import reductions
 from pyad.errors import UnsupportedError
 from pyad.testing import check_grads
 
@@ -92,7 +92,7 @@ def test_logsumexp_with_weights():
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("name", [*NAMES, "logsumexp", "softmax", "log_softmax"])
 def test_layouts(name, layout):
-    f = getattr(red, name, getattr(pnp, name, None))
+    f = getattr(reductions, name, getattr(pnp, name, None))
     x = LAYOUTS[layout](A)
     for axis in (0, 1, -1):
         value, pullback = pyad.vjp(lambda x, axis=axis: f(x, axis), x)

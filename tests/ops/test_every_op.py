@@ -49,7 +49,7 @@ def largest(op):
 
 def test_every_kernel_of_the_engine_belongs_to_an_op():
     missing = [k for k in range(engine.KERNEL_COUNT) if k not in REGISTRY]
-    names = {engine.ffi.string(engine.lib.pyad_kernel_label(k)).decode() for k in missing}
+    names = {engine.ffi.string(engine.lib.pyad_kernel_name(k)).decode() for k in missing}
     # `alias` is the engine's own: a fresh leaf over an outer value, which only transforms make. The others are made by
     # passes over graphs and are never on a tape.
     assert names <= {"alias", "add_slice", "add_rows"}

@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
 
 import pyad
 
@@ -50,20 +51,22 @@ def run_examples(test: doctest.DocTest) -> None:
 # ---- docstrings ----
 
 
+def sessions(name: str) -> list[doctest.DocTest]:
+    """Those in the docstrings of a module, which may leave out the imports of NumPy and pyad (what users see has
+    them)."""
+    module = importlib.import_module(name)
+    found = doctest.DocTestFinder().find(module, name, extraglobs={"np": np, "pyad": pyad})
+    return [test for test in found if test.examples]
+
+
 @pytest.mark.parametrize("name", modules())
 def test_docstrings(name):
-    module = importlib.import_module(name)
-    for test in doctest.DocTestFinder().find(module, name):
-        if test.examples:
-            run_examples(test)
+    for test in sessions(name):
+        run_examples(test)
 
 
 def test_there_are_docstrings_with_examples():
-    count = sum(
-        len(test.examples)
-        for name in modules()
-        for test in doctest.DocTestFinder().find(importlib.import_module(name), name)
-    )
+    count = sum(len(test.examples) for name in modules() for test in sessions(name))
     assert count > 60
 
 
@@ -78,7 +81,8 @@ def blocks(page: Path) -> list[tuple[int, str, str]]:
 
 def run_page(page: Path) -> None:
     """Run the blocks of a page in a new session of IPython."""
-    shell = InteractiveShell(user_ns={"__name__": "__page__"})
+    # Without a history, which would be a file.
+    shell = InteractiveShell(config=Config({"HistoryManager": {"enabled": False}}), user_ns={"__name__": "__page__"})
     shell.ast_node_interactivity = "none"
     checker = doctest.OutputChecker()
     held = blocks(page)

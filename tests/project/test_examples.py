@@ -86,3 +86,12 @@ def test_check_gradients(tmp_path):
     assert "sin(a) * b passes" in shown
     assert "mode rev, order 1 is wrong in 3 of 9 entries" in shown
     assert "numerical 12, computed 8" in shown
+
+
+def test_wave(tmp_path):
+    pytest.importorskip("matplotlib")
+    shown = output("wave.py", tmp_path)
+    assert number(r"iteration   0: squared error ([\d.]+)", shown) == 1200
+    assert number(r"iteration 100: squared error ([\d.]+)", shown) < 30
+    assert "recorded once" in shown
+    assert (tmp_path / "waves.png").read_bytes().startswith(b"\x89PNG")

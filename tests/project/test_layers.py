@@ -155,7 +155,6 @@ def test_c_layers_use_only_those_below():
     assert reaching_up(called, C_LAYERS) == []
 
 
-@pytest.mark.xfail(strict=True, reason="edges that are being mended")
 def test_no_circles_in_c():
     _, called = c_edges()
     assert circles(called) == []
@@ -226,7 +225,6 @@ def test_modules_import_only_their_layer_or_those_below():
     assert reaching_up(edges, PYTHON_LAYERS) == []
 
 
-@pytest.mark.xfail(strict=True, reason="edges that are being mended")
 def test_no_circles_in_python():
     assert circles(python_edges()) == []
 
@@ -260,6 +258,39 @@ def test_every_layer_says_what_it_knows():
                 assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))), path
 
 
+def heads(folder: str) -> list[str]:
+    """The comments at the top of the folder's headers that say what the folder knows and must not know."""
+    texts = [path.read_text(encoding="utf-8") for path in sorted((CSRC / folder).glob("*.h"))]
+    comments = [re.sub(r"\s+\*?\s*", " ", text.split("*/")[0]) for text in texts if text.startswith("/*")]
+    return [comment for comment in comments if re.search(rf"The folder {folder} .*must not know", comment)]
+
+
+def test_every_c_folder_says_what_it_knows():
+    assert {folder: len(heads(folder)) for folders in C_LAYERS for folder in folders if len(heads(folder)) != 1} == {}
+
+
+# ---- what is written about layers ----
+
+
+def test_the_page_has_the_same_layers():
+    page = (ROOT / "docs/developer/engine.md").read_text(encoding="utf-8")
+    table = page[page.index("| layer | knows |") :].split("\n\n")[0].splitlines()[2:]
+    rows = [tuple(re.findall(r"`([^`]+)`", row.split("|")[1])) for row in table]
+    want = [tuple(f"csrc/{f}" for f in folders) for folders in C_LAYERS]
+    want += [tuple(f"pyad/{f}".removesuffix("/") for f in folders) for folders in PYTHON_LAYERS]
+    assert rows == want
+
+
+def test_every_folder_of_c_says_what_it_must_not_know():
+    for folders in C_LAYERS:
+        for folder in folders:
+            headers = [path.read_text(encoding="utf-8") for path in sorted((CSRC / folder).glob("*.h"))]
+            heads = [re.sub(r"[\s*]+", " ", text[: text.index("*/")]) for text in headers if text.startswith("/*")]
+            told = [head for head in heads if re.search(rf"\bThe folder {folder} (knows|is the only)\b", head)]
+            assert len(told) == 1, folder
+            assert "must not know" in told[0], folder
+
+
 # ---- that these tests can fail ----
 
 
@@ -282,6 +313,13 @@ def test_a_c_file_that_reaches_up_is_found(name, used):
 def test_a_file_without_a_layer_is_found():
     with pytest.raises(AssertionError, match="is in no layer"):
         reaching_up({"something_new": {"base/memory"}}, C_LAYERS)
+
+
+def test_a_folder_without_a_head_is_found(tmp_path, monkeypatch):
+    (tmp_path / "base").mkdir()
+    (tmp_path / "base" / "memory.h").write_text("/* Memory: the one place that allocates. */\n")
+    monkeypatch.setattr(sys.modules[__name__], "CSRC", tmp_path)
+    assert heads("base") == []
 
 
 @pytest.mark.parametrize(

@@ -89,13 +89,14 @@ def test_what_is_installed():
     if sys.platform != "win32":
         assert "abi3" in extension[0]
     # The package's own sources and nothing else: no C, no tests, no build files.
-    sources = {path.relative_to(ROOT / "pyad").as_posix() for path in (ROOT / "pyad").rglob("*.py")}
+    sources = {path.relative_to(ROOT / "pyad").as_posix() for path in (ROOT / "pyad").rglob("*.py*")}
+    sources = {name for name in sources if name.endswith((".py", ".pyi")) and "__pycache__" not in name}
     assert names == sources | {"py.typed", extension[0]}
     files = importlib.metadata.files(DISTRIBUTION)
     assert any(str(file).endswith("licenses/LICENSE") for file in files)
     # What the wheel holds; the bytecode that is made of it on installation is not counted.
     held = [Path(file.locate()) for file in files if "__pycache__" not in file.parts]
-    assert sum(path.stat().st_size for path in held if path.exists()) < 2_500_000
+    assert sum(path.stat().st_size for path in held if path.exists()) < 2_600_000
 
 
 # ---- what an import brings in ----

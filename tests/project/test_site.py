@@ -3,6 +3,7 @@
 It needs what `pip install ".[docs]"` brings, and is skipped where that is missing.
 """
 
+import fcntl
 import html.parser
 import importlib
 import pkgutil
@@ -23,12 +24,28 @@ for needed in ("sphinx", "myst_parser", "pydata_sphinx_theme", "sphinx_copybutto
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    """The folder of the site, built anew."""
-    folder = tmp_path_factory.mktemp("site")
-    command = [sys.executable, "-P", "-m", "sphinx", "-W", "--keep-going", "-q", str(ROOT / "docs"), str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=folder)
-    assert done.returncode == 0, done.stderr
+def site(tmp_path_factory, worker_id):
+    """The folder of the site, built once for all workers."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base if worker_id == "master" else base.parent) / "pyad-site"
+    with open(folder.with_suffix(".lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        told = folder.with_suffix(".log")
+        if not told.exists():
+            command = [
+                sys.executable,
+                "-P",
+                "-m",
+                "sphinx",
+                "-W",
+                "--keep-going",
+                "-q",
+                str(ROOT / "docs"),
+                str(folder),
+            ]
+            done = subprocess.run(command, capture_output=True, text=True, cwd=base)
+            told.write_text("" if done.returncode == 0 else done.stderr, encoding="utf-8")
+    assert told.read_text(encoding="utf-8") == ""
     return folder
 
 

@@ -280,6 +280,7 @@ def test_plain_arguments_go_to_scipy():
         (lambda a: linalg.eigh(a, type=2), TypeError, "eigh: type=2"),
         (lambda a: linalg.eigvalsh(a, subset_by_index=[0, 1]), TypeError, "a subset of eigenvalues"),
         (lambda a: scipy.linalg.expm(a), TypeError, "scipy.linalg.expm was given a traced .* pyad.scipy"),
+        (lambda x: linalg.lu_solve((x, np.arange(3)), np.ones(4)), ValueError, r"lu has shape \(3, 3\) and b \(4,\)"),
     ],
 )
 def test_errors_say_what_is_wrong(function, error, words):

@@ -170,6 +170,7 @@ def test_traced_values_that_no_rule_would_see_are_refused(call, words):
     ("call", "words"),
     [
         (lambda: primitive(3), "expected a function, got int"),
+        (lambda: notrace_primitive(3), "expected a function, got int"),
         (lambda: defvjp(np.sin, lambda ans, x: lambda g: g), "sin is not a primitive"),
         (lambda: defvjp(product, 3), "defvjp of product: a rule must be a function, got 3"),
         (lambda: defjvp(product, "sane"), "a rule must be a function, got 'sane'"),
@@ -215,7 +216,7 @@ def test_a_checkpoint_keeps_the_arguments_of_a_step_only():
     code = """
 import sys
 import numpy as np, pyad
-from pyad._binding import engine as _engine
+from pyad._binding import engine
 from pyad._transforms.checkpoint import checkpoint
 half = lambda x: np.sin(np.cos(np.tanh(np.sin(np.cos(np.tanh(x))))))
 step = lambda x: half(half(x))
@@ -226,7 +227,7 @@ def chain(x):
         x = step(x)
     return np.sum(x)
 pyad.grad(chain)(np.ones(10000))
-counters = _engine.counters()
+counters = engine.counters()
 assert counters["nodes"] == 0
 print(counters["peak_bytes"])
 """

@@ -1,9 +1,10 @@
-/* Graphs: nodes, sinks, and rewriting. */
+/* Graphs: adding nodes and outputs, and rewriting one graph into another. */
 #include "compile/graph/graph.h"
 
 #include <string.h>
 
 #include "kernels/kernels.h"
+#include "primitives/infer.h"
 
 void pyad_graph_init(pyad_graph *graph, pyad_mem *mem, pyad_arena *arena)
 {
@@ -16,7 +17,7 @@ void pyad_graph_finish(pyad_graph *graph)
 {
     pyad_mem_free(graph->mem, graph->nodes, graph->capacity * sizeof *graph->nodes);
     pyad_mem_free(graph->mem, graph->args, graph->arg_capacity * sizeof *graph->args);
-    pyad_mem_free(graph->mem, graph->sinks, graph->sink_capacity * sizeof *graph->sinks);
+    pyad_mem_free(graph->mem, graph->outputs, graph->output_capacity * sizeof *graph->outputs);
     pyad_mem_free(graph->mem, graph->inputs, graph->input_capacity * sizeof *graph->inputs);
     pyad_graph_init(graph, graph->mem, graph->arena);
 }
@@ -83,11 +84,11 @@ pyad_status pyad_graph_number(pyad_graph *graph, double value, int dtype, uint32
     return pyad_graph_add(graph, &node, NULL, number);
 }
 
-pyad_status pyad_graph_add_sink(pyad_graph *graph, pyad_gsink sink)
+pyad_status pyad_graph_add_output(pyad_graph *graph, pyad_goutput output)
 {
-    PYAD_TRY(pyad_mem_grow(graph->mem, (void **)&graph->sinks, &graph->sink_capacity, graph->sink_count + 1,
-                           sizeof *graph->sinks));
-    graph->sinks[graph->sink_count++] = sink;
+    PYAD_TRY(pyad_mem_grow(graph->mem, (void **)&graph->outputs, &graph->output_capacity, graph->output_count + 1,
+                           sizeof *graph->outputs));
+    graph->outputs[graph->output_count++] = output;
     return PYAD_OK;
 }
 
@@ -141,10 +142,10 @@ static pyad_status rewrite_nodes(const pyad_graph *old, pyad_graph *graph, pyad_
             args[k] = map[from[k]];
         PYAD_TRY(rewrite(context, old, node, graph, args, &map[node]));
     }
-    for (size_t k = 0; k < old->sink_count; k++) {
-        pyad_gsink sink = old->sinks[k];
-        sink.node = map[sink.node];
-        PYAD_TRY(pyad_graph_add_sink(graph, sink));
+    for (size_t k = 0; k < old->output_count; k++) {
+        pyad_goutput output = old->outputs[k];
+        output.node = map[output.node];
+        PYAD_TRY(pyad_graph_add_output(graph, output));
     }
     for (size_t k = 0; k < old->input_count; k++)
         PYAD_TRY(pyad_graph_add_input(graph, old->inputs[k]));
@@ -169,8 +170,8 @@ pyad_status pyad_graph_rewrite(const pyad_graph *old, pyad_graph *graph, pyad_re
 void pyad_graph_uses(const pyad_graph *graph, uint32_t *uses)
 {
     memset(uses, 0, graph->count * sizeof *uses);
-    for (size_t k = 0; k < graph->sink_count; k++)
-        uses[graph->sinks[k].node]++;
+    for (size_t k = 0; k < graph->output_count; k++)
+        uses[graph->outputs[k].node]++;
     for (size_t node = graph->count; node-- > 0;) {
         for (uint32_t k = 0; uses[node] > 0 && k < graph->nodes[node].nargs; k++)
             uses[pyad_graph_arg(graph, (uint32_t)node, k)]++;
@@ -181,10 +182,10 @@ void pyad_graph_uses(const pyad_graph *graph, uint32_t *uses)
 static void keep_guarded(const pyad_graph *graph, uint32_t *uses)
 {
     const uint32_t many = UINT32_C(1) << 31;
-    for (size_t k = 0; k < graph->sink_count; k++) {
-        int dtype = graph->nodes[graph->sinks[k].node].layout->dtype;
-        if (graph->sinks[k].kind == PYAD_G_GUARD && (pyad_dtype_is_float(dtype) || pyad_dtype_is_complex(dtype)))
-            uses[graph->sinks[k].node] |= many;
+    for (size_t k = 0; k < graph->output_count; k++) {
+        int dtype = graph->nodes[graph->outputs[k].node].layout->dtype;
+        if (graph->outputs[k].kind == PYAD_G_GUARD && (pyad_dtype_is_float(dtype) || pyad_dtype_is_complex(dtype)))
+            uses[graph->outputs[k].node] |= many;
     }
     for (size_t node = graph->count; node-- > 0;) {
         for (uint32_t k = 0; (uses[node] & many) && k < graph->nodes[node].nargs; k++)

@@ -1,8 +1,11 @@
 /* Graphs: recordings that have left the tape, to be optimised and then replayed.
  *
- * A graph is a list of nodes in an order in which operands stand before their users, and of sinks, which say what the
+ * The folder compile/graph knows the tape, from which it lifts what outputs need. It must not know what is done to graphs:
+ * passes, plans and replays.
+ *
+ * A graph is a list of nodes in an order in which operands stand before their users, and of outputs, which say what the
  * nodes are for: a result, a value that is stored in an input's memory, or a guard, whose value has to be what it was
- * when the recording was made. Nodes are values, never memory: a write into a part of an array is a node that has the
+ * when the recording was made. Nodes are values, never memory: a write into a view of an array is a node that has the
  * array before it as operand. Where values lie is decided by csrc/compile/plan/plan.c.
  *
  * Passes (csrc/compile/passes/) make a new graph out of an old one. Layouts, parameters and constants stay where they are, in
@@ -10,15 +13,8 @@
 #ifndef PYAD_GRAPH_H
 #define PYAD_GRAPH_H
 
-#include "primitives/exec.h"
+#include "primitives/list.h"
 #include "tape/tape.h"
-
-typedef enum pyad_gkind {
-    PYAD_G_INPUT, /* memory of the caller's: an argument, or an array that the function closed over */
-    PYAD_G_CONST, /* a value that the graph holds */
-    PYAD_G_RUN,   /* a kernel */
-    PYAD_G_CALL   /* an operation that only Python can run */
-} pyad_gkind;
 
 typedef struct pyad_gnode {
     uint8_t kind;
@@ -31,19 +27,17 @@ typedef struct pyad_gnode {
     const void *data;          /* CONST: the value */
 } pyad_gnode;
 
-typedef enum pyad_gsink_kind { PYAD_G_RESULT, PYAD_G_STORE, PYAD_G_GUARD } pyad_gsink_kind;
-
-typedef struct pyad_gsink {
+typedef struct pyad_goutput {
     uint8_t kind;
     uint32_t node;
     uint32_t number;      /* STORE: the input that is written */
     const void *expected; /* GUARD: the value as it was, contiguous */
-} pyad_gsink;
+} pyad_goutput;
 
 /* What an input was when the recording was made. */
 typedef struct pyad_ginput {
     const pyad_layout *layout; /* with strides */
-    void *data;                /* of an array that was closed over, which is read where it is; NULL for an argument */
+    void *data;                /* of captured state, which is read where it is; NULL for an argument */
 } pyad_ginput;
 
 typedef struct pyad_graph {
@@ -55,13 +49,13 @@ typedef struct pyad_graph {
     uint32_t *args;
     size_t arg_count;
     size_t arg_capacity;
-    pyad_gsink *sinks;
-    size_t sink_count;
-    size_t sink_capacity;
+    pyad_goutput *outputs;
+    size_t output_count;
+    size_t output_capacity;
     pyad_ginput *inputs;
     size_t input_count;
     size_t input_capacity;
-    size_t argument_count; /* the first inputs are arguments, the others were closed over */
+    size_t argument_count; /* the first inputs are arguments, the others are captured state */
 } pyad_graph;
 
 void pyad_graph_init(pyad_graph *graph, pyad_mem *mem, pyad_arena *arena);
@@ -74,7 +68,7 @@ pyad_status pyad_graph_run(pyad_graph *graph, int op, const int64_t *params, int
                            uint32_t *number);
 /* A constant number of a dtype (float32 or float64), 0-d. */
 pyad_status pyad_graph_number(pyad_graph *graph, double value, int dtype, uint32_t *number);
-pyad_status pyad_graph_add_sink(pyad_graph *graph, pyad_gsink sink);
+pyad_status pyad_graph_add_output(pyad_graph *graph, pyad_goutput output);
 pyad_status pyad_graph_add_input(pyad_graph *graph, pyad_ginput input);
 /* Parameters in the arena: [count, values...]. NULL when out of memory. */
 int64_t *pyad_graph_params(pyad_graph *graph, int count, const int64_t *values);
@@ -89,30 +83,30 @@ bool pyad_graph_is_number(const pyad_graph *graph, uint32_t node, double *value)
 
 /* ---- from a tape ---- */
 
-/* What to take off a tape: the leaves that are arguments, and sinks whose nodes are the tape's. */
+/* What to take off a tape: the leaves that are arguments, and outputs whose nodes are the tape's. */
 typedef struct pyad_lift {
     int input_count;
     const uint32_t *inputs;
-    int sink_count;
-    const pyad_gsink *sinks;
+    int output_count;
+    const pyad_goutput *outputs;
 } pyad_lift;
 
-/* Fills an empty graph with what the sinks need. csrc/compile/graph/lift.c */
+/* Fills an empty graph with what the outputs need. csrc/compile/graph/lift.c */
 pyad_status pyad_graph_lift(pyad_graph *graph, const pyad_tape *tape, const pyad_lift *what);
 
 /* ---- rewriting ---- */
 
 /* What a pass does with one node of the old graph, whose operands are `args` in the new one: adds what it likes to the
- * new graph, and answers the node that stands for it. `context` is the pass's own. */
+ * new graph, and returns the node that stands for it. `context` is the pass's own. */
 typedef pyad_status (*pyad_rewrite)(void *context, const pyad_graph *old, uint32_t node, pyad_graph *graph,
                                     const uint32_t *args, uint32_t *number);
 
-/* Makes `graph` (initialised, empty) out of `old`, node by node. Sinks and inputs are taken over. */
+/* Makes `graph` (initialised, empty) out of `old`, node by node. Outputs and inputs are taken over. */
 pyad_status pyad_graph_rewrite(const pyad_graph *old, pyad_graph *graph, pyad_rewrite rewrite, void *context);
 /* Copies one node. */
 pyad_status pyad_graph_copy_node(const pyad_graph *old, uint32_t node, pyad_graph *graph, const uint32_t *args,
                                  uint32_t *number);
-/* How often each node is a sink or an operand of what is not dead, into `uses` (one entry per node). */
+/* How often each node is a output or an operand of what is not dead, into `uses` (one entry per node). */
 void pyad_graph_uses(const pyad_graph *graph, uint32_t *uses);
 
 /* ---- for passes ---- */

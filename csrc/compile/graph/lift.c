@@ -1,4 +1,4 @@
-/* From a tape to a graph: what the sinks need, down to inputs, constants and memory that was closed over. */
+/* Lifting a tape to a graph: what the outputs need, down to inputs, constants and captured state. */
 #include <string.h>
 
 #include "compile/graph/graph.h"
@@ -18,11 +18,11 @@ static int64_t traced_value(const pyad_tape *tape, uint32_t node)
     return tape->op[node] >= PYAD_KERNEL_COUNT && params != NULL && params[0] == 2 ? params[2] : -1;
 }
 
-static void mark_needed(lifting *l, int sink_count, const pyad_gsink *sinks)
+static void mark_needed(lifting *l, int output_count, const pyad_goutput *outputs)
 {
     const pyad_tape *tape = l->tape;
-    for (int k = 0; k < sink_count; k++)
-        l->needed[sinks[k].node] = 1;
+    for (int k = 0; k < output_count; k++)
+        l->needed[outputs[k].node] = 1;
     for (uint32_t node = tape->count; node-- > 0;) {
         if (l->needed[node] && traced_value(tape, node) >= 0) {
             l->needed[traced_value(tape, node)] = 1;
@@ -41,7 +41,7 @@ static pyad_status flat_layout(lifting *l, const pyad_layout *layout, const pyad
     return *out != NULL ? PYAD_OK : PYAD_ERR_MEMORY;
 }
 
-/* A leaf that is no argument: a number, or an array that the function closed over. */
+/* A leaf that is no argument: a number, or an array of captured state. */
 static pyad_status lift_leaf(lifting *l, uint32_t node)
 {
     pyad_graph *graph = l->graph;
@@ -120,24 +120,24 @@ static pyad_status lift_inputs(lifting *l, int count, const uint32_t *inputs)
 
 static pyad_status lift(lifting *l, const pyad_lift *what, uint32_t *args)
 {
-    mark_needed(l, what->sink_count, what->sinks);
+    mark_needed(l, what->output_count, what->outputs);
     PYAD_TRY(lift_inputs(l, what->input_count, what->inputs));
     for (uint32_t node = 0; node < l->tape->count; node++) {
         if (l->needed[node])
             PYAD_TRY(lift_node(l, node, args));
     }
-    for (int k = 0; k < what->sink_count; k++) {
-        pyad_gsink sink = what->sinks[k];
-        if (sink.kind == PYAD_G_GUARD) {
-            size_t bytes = pyad_layout_bytes(l->tape->value[sink.node].layout);
+    for (int k = 0; k < what->output_count; k++) {
+        pyad_goutput output = what->outputs[k];
+        if (output.kind == PYAD_G_GUARD) {
+            size_t bytes = pyad_layout_bytes(l->tape->value[output.node].layout);
             void *copy = pyad_arena_alloc(l->graph->arena, bytes);
             if (copy == NULL)
                 return PYAD_ERR_MEMORY;
-            memcpy(copy, sink.expected, bytes);
-            sink.expected = copy;
+            memcpy(copy, output.expected, bytes);
+            output.expected = copy;
         }
-        sink.node = l->map[sink.node];
-        PYAD_TRY(pyad_graph_add_sink(l->graph, sink));
+        output.node = l->map[output.node];
+        PYAD_TRY(pyad_graph_add_output(l->graph, output));
     }
     return PYAD_OK;
 }

@@ -2,6 +2,7 @@
 #include "compile/passes/passes.h"
 
 #include "kernels/kernels.h"
+#include "primitives/exec.h"
 
 enum { FOLD_MOST_ARGS = 3, FOLD_MOST_BYTES = 1 << 12 };
 
@@ -45,7 +46,7 @@ static pyad_status fold_node(void *context, const pyad_graph *old, uint32_t node
     return pyad_graph_add(graph, &constant, NULL, number);
 }
 
-pyad_status pyad_pass_fold(const pyad_graph *old, pyad_graph *graph)
+pyad_status pyad_pass_constant_fold(const pyad_graph *old, pyad_graph *graph)
 {
     return pyad_graph_rewrite(old, graph, fold_node, NULL);
 }

@@ -61,7 +61,7 @@ static pyad_status share_node(void *context, const pyad_graph *old, uint32_t nod
     return PYAD_OK;
 }
 
-pyad_status pyad_pass_common(const pyad_graph *old, pyad_graph *graph)
+pyad_status pyad_pass_cse(const pyad_graph *old, pyad_graph *graph)
 {
     table t = {.size = 16};
     while (t.size < 2 * old->count)

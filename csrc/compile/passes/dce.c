@@ -1,4 +1,4 @@
-/* Dead code elimination: what no sink needs goes. */
+/* Dead code elimination: what no output needs goes. */
 #include "compile/passes/passes.h"
 
 static pyad_status keep_live(void *context, const pyad_graph *old, uint32_t node, pyad_graph *graph,
@@ -8,13 +8,13 @@ static pyad_status keep_live(void *context, const pyad_graph *old, uint32_t node
     return live[node] ? pyad_graph_copy_node(old, node, graph, args, number) : PYAD_OK;
 }
 
-pyad_status pyad_pass_dead(const pyad_graph *old, pyad_graph *graph)
+pyad_status pyad_pass_dce(const pyad_graph *old, pyad_graph *graph)
 {
     uint8_t *live = pyad_mem_calloc(old->mem, old->count);
     if (live == NULL)
         return PYAD_ERR_MEMORY;
-    for (size_t k = 0; k < old->sink_count; k++)
-        live[old->sinks[k].node] = 1;
+    for (size_t k = 0; k < old->output_count; k++)
+        live[old->outputs[k].node] = 1;
     for (size_t node = old->count; node-- > 0;) {
         for (uint32_t k = 0; live[node] && k < old->nodes[node].nargs; k++)
             live[pyad_graph_args(old, (uint32_t)node)[k]] = 1;

@@ -245,7 +245,7 @@ static pyad_status rewrite(void *context, const pyad_graph *old, uint32_t node, 
     return done ? PYAD_OK : pyad_graph_copy_node(old, node, graph, args, number);
 }
 
-pyad_status pyad_pass_products(const pyad_graph *old, pyad_graph *graph)
+pyad_status pyad_pass_gemm_epilogue(const pyad_graph *old, pyad_graph *graph)
 {
     return pyad_graph_rewrite_used(old, graph, rewrite);
 }

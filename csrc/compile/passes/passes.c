@@ -1,14 +1,20 @@
-/* The passes in their order. */
+/* The list of the passes in their order, and running them. */
 #include "compile/passes/passes.h"
+
+#include "primitives/info.h"
 
 static pyad_status copy_stored_inputs(pyad_graph *graph);
 
 static const pyad_pass passes[] = {
-    {"dead code", pyad_pass_dead},        {"constants", pyad_pass_fold},
-    {"algebra", pyad_pass_algebra},       {"common subexpressions", pyad_pass_common},
-    {"parts", pyad_pass_parts},           {"products", pyad_pass_products},
-    {"algebra again", pyad_pass_algebra}, {"common subexpressions again", pyad_pass_common},
-    {"dead code again", pyad_pass_dead},
+    {"dead code elimination", pyad_pass_dce},
+    {"constant folding", pyad_pass_constant_fold},
+    {"simplification", pyad_pass_simplify},
+    {"common subexpression elimination", pyad_pass_cse},
+    {"slice accumulation", pyad_pass_slice_accumulation},
+    {"gemm epilogue", pyad_pass_gemm_epilogue},
+    {"simplification again", pyad_pass_simplify},
+    {"common subexpression elimination again", pyad_pass_cse},
+    {"dead code elimination again", pyad_pass_dce},
 };
 
 int pyad_passes_count(void)
@@ -47,16 +53,16 @@ static bool is_in_input(const pyad_graph *graph, uint32_t node)
 /* Where inputs are exchanged, each has to be read before the first is written. */
 static pyad_status copy_stored_inputs(pyad_graph *graph)
 {
-    for (size_t k = 0; k < graph->sink_count; k++) {
-        uint32_t node = graph->sinks[k].node;
-        if (graph->sinks[k].kind != PYAD_G_STORE || !is_in_input(graph, node))
+    for (size_t k = 0; k < graph->output_count; k++) {
+        uint32_t node = graph->outputs[k].node;
+        if (graph->outputs[k].kind != PYAD_G_STORE || !is_in_input(graph, node))
             continue;
         const int64_t dtype = graph->nodes[node].layout->dtype;
         const int64_t *params = pyad_graph_params(graph, 1, &dtype);
         if (params == NULL)
             return PYAD_ERR_MEMORY;
         PYAD_TRY(pyad_graph_run(graph, PYAD_KERNEL_CAST, params, 1, &node, &node));
-        graph->sinks[k].node = node;
+        graph->outputs[k].node = node;
     }
     return PYAD_OK;
 }

@@ -1,4 +1,4 @@
-/* Algebra that keeps IEEE results bit for bit, but for what NaNs carry: element-wise loops.
+/* Simplification of element-wise loops that keeps IEEE results bit for bit, but for what NaNs carry.
  *
  * What looks as if it could be here and is not: x + 0 (-0 + 0 is 0), 0 * x (NaN, infinities, signs) and -(a - b)
  * (where a is b). */
@@ -8,8 +8,9 @@
 #include <string.h>
 
 #include "compile/passes/passes.h"
+#include "primitives/info.h"
 
-/* What a rule answers that has nothing to say. */
+/* What a rule gives where it has nothing simpler. */
 #define NONE UINT32_MAX
 
 /* ---- numbers ---- */
@@ -204,10 +205,10 @@ static pyad_status rewrite(void *context, const pyad_graph *old, uint32_t number
         return pyad_graph_copy_node(old, number, graph, args, made);
     if (pyad_kernel_is_loop(node->op))
         return rewrite_loop(graph, node, args, made);
-    return pyad_algebra_views(graph, node, args, made);
+    return pyad_simplify_views(graph, node, args, made);
 }
 
-pyad_status pyad_pass_algebra(const pyad_graph *old, pyad_graph *graph)
+pyad_status pyad_pass_simplify(const pyad_graph *old, pyad_graph *graph)
 {
     return pyad_graph_rewrite(old, graph, rewrite, NULL);
 }

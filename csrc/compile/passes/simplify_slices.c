@@ -1,22 +1,23 @@
-/* Algebra of parts of arrays: reads of what was just written, and of what writes have left alone. */
+/* Simplification of indexing: reads of what was just written, and of what writes have left alone. */
 #include <stdlib.h>
 
+#include "array/subview.h"
 #include "compile/passes/simplify.h"
 
 /* How many writes a read is taken past. */
 enum { MOST_STEPS = 16 };
 
-/* The places of a part in C order of the whole array: dimensions from the innermost one on, without those of length 1,
- * and those that can be stepped through as one are one. Parts that are the same places in the same order are equal. */
-typedef struct part {
+/* The places of a subview in C order of the whole array: dimensions from the innermost one on, without those of length 1,
+ * and those that can be stepped through as one are one. Subviews that are the same places in the same order are equal. */
+typedef struct subview {
     int64_t size;
     int64_t offset;
     int ndim;
     int64_t length[PYAD_MAX_NDIM];
     int64_t stride[PYAD_MAX_NDIM];
-} part;
+} subview;
 
-static void push_axis(part *p, int64_t length, int64_t stride)
+static void push_axis(subview *p, int64_t length, int64_t stride)
 {
     int last = p->ndim - 1;
     if (length == 1)
@@ -30,28 +31,29 @@ static void push_axis(part *p, int64_t length, int64_t stride)
     p->ndim++;
 }
 
-/* The part that a SLICE, STRIDED_VIEW, ASSIGN or ADD_SLICE is about, and its layout in the whole array. */
-static pyad_status find_part(int op, const int64_t *params, const pyad_layout *whole, part *p, pyad_layout_any *window)
+/* The subview that a SLICE, STRIDED_VIEW, ASSIGN or ADD_SLICE is about, and its layout in the whole array. */
+static pyad_status find_subview(int op, const int64_t *params, const pyad_layout *whole, subview *p,
+                                pyad_layout_any *layout)
 {
     if (op == PYAD_KERNEL_SLICE)
-        PYAD_TRY(pyad_slice_layout(whole, params + 1, window, &p->offset));
+        PYAD_TRY(pyad_slice_layout(whole, params + 1, layout, &p->offset));
     else
-        PYAD_TRY(pyad_strided_view_layout(whole, params + 1, window, &p->offset));
-    p->size = window->layout.size;
+        PYAD_TRY(pyad_strided_view_layout(whole, params + 1, layout, &p->offset));
+    p->size = layout->layout.size;
     p->ndim = 0;
-    for (int d = window->layout.ndim - 1; p->size > 0 && d >= 0; d--)
-        push_axis(p, pyad_shape(&window->layout)[d], pyad_strides(&window->layout)[d]);
+    for (int d = layout->layout.ndim - 1; p->size > 0 && d >= 0; d--)
+        push_axis(p, pyad_shape(&layout->layout)[d], pyad_strides(&layout->layout)[d]);
     return PYAD_OK;
 }
 
 /* The whole array in C order. */
-static bool is_whole(const part *p, const pyad_layout *whole)
+static bool is_whole(const subview *p, const pyad_layout *whole)
 {
     bool flat = p->ndim == 0 || (p->ndim == 1 && p->stride[0] == 1);
     return p->size == whole->size && p->offset == 0 && flat;
 }
 
-static bool same_places(const part *a, const part *b)
+static bool same_places(const subview *a, const subview *b)
 {
     bool same = a->size == b->size && a->offset == b->offset && a->ndim == b->ndim;
     for (int d = 0; same && d < a->ndim; d++)
@@ -61,7 +63,7 @@ static bool same_places(const part *a, const part *b)
 
 /* Whether no place comes twice. Each step is longer than all smaller ones together reach; where not, it may still be
  * so, but is not found. */
-static bool is_distinct(const part *p)
+static bool is_distinct(const subview *p)
 {
     for (int d = 0; d < p->ndim; d++) {
         int64_t step = llabs(p->stride[d]);
@@ -76,7 +78,7 @@ static bool is_distinct(const part *p)
     return true;
 }
 
-static void find_reach(const part *p, int64_t *low, int64_t *high)
+static void find_reach(const subview *p, int64_t *low, int64_t *high)
 {
     *low = p->offset;
     *high = p->offset;
@@ -98,7 +100,7 @@ static int64_t common_divisor(int64_t a, int64_t b)
 
 /* Whether no place is in both, as far as is found: one ends before the other begins, or they are interleaved, as two
  * columns of a matrix are. */
-static bool are_disjoint(const part *a, const part *b)
+static bool are_disjoint(const subview *a, const subview *b)
 {
     int64_t low[2];
     int64_t high[2];
@@ -116,7 +118,7 @@ static bool are_disjoint(const part *a, const part *b)
     return step > 0 && (a->offset - b->offset) % step != 0;
 }
 
-/* What a write put into its part, in another shape of the same size. */
+/* What a write put into its subview, in another shape of the same size. */
 static pyad_status take_written(pyad_graph *graph, uint32_t value, const pyad_layout *written, const pyad_layout *shape,
                                 uint32_t *number)
 {
@@ -129,10 +131,10 @@ static bool is_write(const pyad_graph *graph, uint32_t node)
     return pyad_graph_is_run(graph, node, PYAD_KERNEL_ASSIGN) || pyad_graph_is_run(graph, node, PYAD_KERNEL_ADD_SLICE);
 }
 
-/* The earliest array out of which the part can be read. *written is the node that wrote just this part into it, where
+/* The earliest array out of which the subview can be read. *written is the node that wrote just this subview into it, where
  * that is the last one to write there. */
-static pyad_status find_source(const pyad_graph *graph, int op, const part *wanted, uint32_t *at, bool *written,
-                               pyad_layout_any *window)
+static pyad_status find_source(const pyad_graph *graph, int op, const subview *wanted, uint32_t *at, bool *written,
+                               pyad_layout_any *layout)
 {
     *written = false;
     for (int step = 0; step < MOST_STEPS; step++) {
@@ -143,9 +145,9 @@ static pyad_status find_source(const pyad_graph *graph, int op, const part *want
         }
         if (!is_write(graph, *at))
             return PYAD_OK;
-        part given;
+        subview given;
         const pyad_gnode *write = &graph->nodes[*at];
-        PYAD_TRY(find_part(write->op, write->params, write->layout, &given, window));
+        PYAD_TRY(find_subview(write->op, write->params, write->layout, &given, layout));
         if (!are_disjoint(wanted, &given)) {
             *written = write->op == PYAD_KERNEL_ASSIGN && same_places(wanted, &given) && is_distinct(&given);
             return PYAD_OK;
@@ -155,45 +157,45 @@ static pyad_status find_source(const pyad_graph *graph, int op, const part *want
     return PYAD_OK;
 }
 
-static pyad_status read_part(pyad_graph *graph, const pyad_gnode *node, const uint32_t *args, uint32_t *number)
+static pyad_status rewrite_read(pyad_graph *graph, const pyad_gnode *node, const uint32_t *args, uint32_t *number)
 {
-    part wanted;
-    pyad_layout_any window;
+    subview wanted;
+    pyad_layout_any layout;
     bool written;
     uint32_t at = args[0];
     const pyad_layout *whole = graph->nodes[at].layout;
-    PYAD_TRY(find_part(node->op, node->params, whole, &wanted, &window));
+    PYAD_TRY(find_subview(node->op, node->params, whole, &wanted, &layout));
     if (is_whole(&wanted, whole))
         return pyad_graph_reshape(graph, at, node->layout, number);
-    PYAD_TRY(find_source(graph, node->op, &wanted, &at, &written, &window));
+    PYAD_TRY(find_source(graph, node->op, &wanted, &at, &written, &layout));
     if (written)
-        return take_written(graph, pyad_graph_arg(graph, at, 1), &window.layout, node->layout, number);
+        return take_written(graph, pyad_graph_arg(graph, at, 1), &layout.layout, node->layout, number);
     return pyad_graph_add(graph, node, &at, number);
 }
 
-static pyad_status write_part(pyad_graph *graph, const pyad_gnode *node, const uint32_t *args, uint32_t *number)
+static pyad_status rewrite_write(pyad_graph *graph, const pyad_gnode *node, const uint32_t *args, uint32_t *number)
 {
-    part given;
-    pyad_layout_any window;
-    PYAD_TRY(find_part(node->op, node->params, node->layout, &given, &window));
+    subview given;
+    pyad_layout_any layout;
+    PYAD_TRY(find_subview(node->op, node->params, node->layout, &given, &layout));
     if (given.size == 0) {
         *number = args[0];
         return PYAD_OK;
     }
     if (node->op == PYAD_KERNEL_ASSIGN && is_whole(&given, node->layout))
-        return take_written(graph, args[1], &window.layout, node->layout, number);
+        return take_written(graph, args[1], &layout.layout, node->layout, number);
     return pyad_graph_add(graph, node, args, number);
 }
 
-pyad_status pyad_algebra_parts(pyad_graph *graph, const pyad_gnode *node, const uint32_t *args, uint32_t *number)
+pyad_status pyad_simplify_slices(pyad_graph *graph, const pyad_gnode *node, const uint32_t *args, uint32_t *number)
 {
     switch (node->op) {
     case PYAD_KERNEL_SLICE:
     case PYAD_KERNEL_STRIDED_VIEW:
-        return read_part(graph, node, args, number);
+        return rewrite_read(graph, node, args, number);
     case PYAD_KERNEL_ASSIGN:
     case PYAD_KERNEL_ADD_SLICE:
-        return write_part(graph, node, args, number);
+        return rewrite_write(graph, node, args, number);
     default:
         return pyad_graph_add(graph, node, args, number);
     }

@@ -1,4 +1,4 @@
-/* Algebra of kernels that move elements and do not change them. */
+/* Simplification of kernels that move elements and do not change them. */
 #include <string.h>
 
 #include "compile/passes/simplify.h"
@@ -48,7 +48,7 @@ static bool reduces_nothing(const pyad_layout *in, const int64_t *params)
     return true;
 }
 
-pyad_status pyad_algebra_views(pyad_graph *graph, const pyad_gnode *node, const uint32_t *args, uint32_t *number)
+pyad_status pyad_simplify_views(pyad_graph *graph, const pyad_gnode *node, const uint32_t *args, uint32_t *number)
 {
     const pyad_layout *in = graph->nodes[args[0]].layout;
     *number = args[0];
@@ -70,6 +70,6 @@ pyad_status pyad_algebra_views(pyad_graph *graph, const pyad_gnode *node, const 
             return pyad_graph_reshape(graph, args[0], node->layout, number);
         return pyad_graph_add(graph, node, args, number);
     default:
-        return pyad_algebra_parts(graph, node, args, number);
+        return pyad_simplify_slices(graph, node, args, number);
     }
 }

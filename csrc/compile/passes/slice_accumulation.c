@@ -1,11 +1,12 @@
-/* Sums with arrays that are zero but for a part: the part alone is added. What is outside stays as it is, also -0, to
+/* Sums with arrays that are zero but for a slice: the slice alone is added. What is outside stays as it is, also -0, to
  * which a zero would be added. Rows that are added at the same index are added one by one and not to each other first. */
 #include <string.h>
 
+#include "array/subview.h"
 #include "compile/passes/passes.h"
 
 /* The parameters of an UNSLICE as those of an ADD_SLICE. NULL when out of memory. */
-static const int64_t *part_params(pyad_graph *graph, const pyad_gnode *unslice)
+static const int64_t *slice_params(pyad_graph *graph, const pyad_gnode *unslice)
 {
     int64_t values[2 + 2 * PYAD_MAX_NDIM];
     pyad_layout_any window;
@@ -19,7 +20,7 @@ static const int64_t *part_params(pyad_graph *graph, const pyad_gnode *unslice)
     return pyad_graph_params(graph, 2 + 2 * ndim, values);
 }
 
-/* Additions to parts of one array, the last first, and what they begin with. */
+/* Additions to slices of one array, the last first, and what they begin with. */
 enum { CHAIN_MOST = 16 };
 typedef struct chain {
     uint32_t nodes[CHAIN_MOST];
@@ -27,7 +28,7 @@ typedef struct chain {
     uint32_t base;
 } chain;
 
-static void walk_chain(const pyad_graph *graph, uint32_t x, chain *c)
+static void follow_chain(const pyad_graph *graph, uint32_t x, chain *c)
 {
     c->count = 0;
     while (c->count < CHAIN_MOST && pyad_graph_is_run(graph, x, PYAD_KERNEL_ADD_SLICE)) {
@@ -37,8 +38,8 @@ static void walk_chain(const pyad_graph *graph, uint32_t x, chain *c)
     c->base = x;
 }
 
-/* Where a part of `of` was set to zero, others were added, and the part as it was is added now (the gradient of += on a
- * part): the others are added to `of` itself. false where it is otherwise. */
+/* Where a slice of `of` was set to zero, others were added, and the slice as it was is added now (the gradient of += on a
+ * slice): the others are added to `of` itself. false where it is otherwise. */
 static pyad_status add_to_whole(pyad_graph *graph, uint32_t x, uint32_t s, const int64_t *params, uint32_t *number,
                                 bool *done)
 {
@@ -48,7 +49,7 @@ static pyad_status add_to_whole(pyad_graph *graph, uint32_t x, uint32_t s, const
     if (!pyad_graph_is_run(graph, s, PYAD_KERNEL_STRIDED_VIEW) ||
         !pyad_graph_same_params(graph->nodes[s].params, params))
         return PYAD_OK;
-    walk_chain(graph, x, &c);
+    follow_chain(graph, x, &c);
     uint32_t of = pyad_graph_arg(graph, s, 0);
     if (!pyad_graph_is_run(graph, c.base, PYAD_KERNEL_ASSIGN) ||
         !pyad_graph_same_params(graph->nodes[c.base].params, params) || pyad_graph_arg(graph, c.base, 0) != of ||
@@ -72,7 +73,7 @@ typedef struct tiles {
     uint32_t nodes[CHAIN_MOST + 2];
 } tiles;
 
-/* Adds a part, if it is a slice of `whole` along one axis, the same for all, and the value has its shape. */
+/* Adds a tile, if it is a slice of `whole` along one axis, the same for all, and the value has its shape. */
 static bool add_tile(tiles *t, const pyad_layout *whole, const int64_t *params, const pyad_layout *value, uint32_t node)
 {
     const int64_t *shape = params + 3;
@@ -100,26 +101,26 @@ static bool add_tile(tiles *t, const pyad_layout *whole, const int64_t *params, 
     return true;
 }
 
-/* Where parts added to an array of zeros make up the whole of it: they are put side by side. */
+/* Where slices added to an array of zeros make up the whole of it: they are put side by side. */
 static pyad_status add_last_tile(pyad_graph *graph, uint32_t x, uint32_t s, const int64_t *params, uint32_t *number,
                                  bool *done)
 {
     chain c;
     tiles t = {.count = 0};
     *done = false;
-    walk_chain(graph, x, &c);
+    follow_chain(graph, x, &c);
     const pyad_layout *whole = graph->nodes[x].layout;
     if (!pyad_graph_is_run(graph, c.base, PYAD_KERNEL_UNSLICE) || whole->size == 0)
         return PYAD_OK;
-    const int64_t *first = part_params(graph, &graph->nodes[c.base]);
+    const int64_t *first = slice_params(graph, &graph->nodes[c.base]);
     if (first == NULL)
         return PYAD_ERR_MEMORY;
     uint32_t under = pyad_graph_arg(graph, c.base, 0);
     bool fits = add_tile(&t, whole, params, graph->nodes[s].layout, s) &&
                 add_tile(&t, whole, first, graph->nodes[under].layout, under);
     for (int k = 0; k < c.count && fits; k++) {
-        uint32_t part = pyad_graph_arg(graph, c.nodes[k], 1);
-        fits = add_tile(&t, whole, graph->nodes[c.nodes[k]].params, graph->nodes[part].layout, part);
+        uint32_t value = pyad_graph_arg(graph, c.nodes[k], 1);
+        fits = add_tile(&t, whole, graph->nodes[c.nodes[k]].params, graph->nodes[value].layout, value);
     }
     int64_t end = 0;
     for (int k = 0; k < t.count && fits; k++) {
@@ -140,7 +141,7 @@ static pyad_status add_last_tile(pyad_graph *graph, uint32_t x, uint32_t s, cons
 static pyad_status add_slice(pyad_graph *graph, uint32_t x, uint32_t unslice, uint32_t *number)
 {
     const uint32_t both[2] = {x, pyad_graph_arg(graph, unslice, 0)};
-    const int64_t *params = part_params(graph, &graph->nodes[unslice]);
+    const int64_t *params = slice_params(graph, &graph->nodes[unslice]);
     bool done;
     if (params == NULL)
         return PYAD_ERR_MEMORY;
@@ -157,10 +158,11 @@ static pyad_status add_rows(pyad_graph *graph, uint32_t x, uint32_t put, uint32_
     return pyad_graph_run(graph, PYAD_KERNEL_ADD_ROWS, NULL, 3, all, number);
 }
 
-static bool is_part(const pyad_graph *graph, uint32_t node, const pyad_layout *sum)
+static bool is_slice_sum(const pyad_graph *graph, uint32_t node, const pyad_layout *sum)
 {
-    bool part = pyad_graph_is_run(graph, node, PYAD_KERNEL_UNSLICE) || pyad_graph_is_run(graph, node, PYAD_KERNEL_PUT);
-    return part && pyad_same_shape(graph->nodes[node].layout, sum);
+    bool sparse =
+        pyad_graph_is_run(graph, node, PYAD_KERNEL_UNSLICE) || pyad_graph_is_run(graph, node, PYAD_KERNEL_PUT);
+    return sparse && pyad_same_shape(graph->nodes[node].layout, sum);
 }
 
 static pyad_status rewrite(void *context, const pyad_graph *old, uint32_t node, pyad_graph *graph, const uint32_t *args,
@@ -172,7 +174,7 @@ static pyad_status rewrite(void *context, const pyad_graph *old, uint32_t node, 
         return pyad_graph_copy_node(old, node, graph, args, number);
     for (uint32_t k = 2; k-- > 0;) {
         uint32_t x;
-        if (uses[pyad_graph_arg(old, node, k)] != 1 || !is_part(graph, args[k], sum))
+        if (uses[pyad_graph_arg(old, node, k)] != 1 || !is_slice_sum(graph, args[k], sum))
             continue;
         PYAD_TRY(pyad_graph_broadcast(graph, args[1 - k], sum, &x));
         if (pyad_graph_is_run(graph, args[k], PYAD_KERNEL_PUT))
@@ -182,7 +184,7 @@ static pyad_status rewrite(void *context, const pyad_graph *old, uint32_t node, 
     return pyad_graph_copy_node(old, node, graph, args, number);
 }
 
-pyad_status pyad_pass_parts(const pyad_graph *old, pyad_graph *graph)
+pyad_status pyad_pass_slice_accumulation(const pyad_graph *old, pyad_graph *graph)
 {
     return pyad_graph_rewrite_used(old, graph, rewrite);
 }

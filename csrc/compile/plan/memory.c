@@ -1,4 +1,4 @@
-/* Where values lie, by their lifetimes. */
+/* Memory planning: where values lie, by their lifetimes. */
 #include <string.h>
 
 #include "compile/plan/plan.h"
@@ -9,17 +9,17 @@ enum { ALIGN = 64, NUMBER_BYTES = 8 };
 /* ---- memory in the arena ---- */
 
 /* Freed pieces of one size. */
-typedef struct shelf {
+typedef struct size_class {
     size_t bytes;
     uint32_t head; /* storages, linked by `next` */
-} shelf;
+} size_class;
 
 /* A piece of the arena; several nodes one after another may have it. */
 typedef struct storage {
     int64_t offset;
     size_t bytes;
     uint32_t node; /* that has it */
-    uint32_t next; /* on the shelf */
+    uint32_t next; /* on the size_class */
 } storage;
 
 typedef struct memory {
@@ -30,14 +30,14 @@ typedef struct memory {
     uint32_t *ending;  /* per action: the first node whose memory may be free after it, ... */
     uint32_t *later;   /* ... and per node: the next one */
     uint32_t *used_in; /* per node: the action that makes it; NONE for what is there */
-    uint32_t *result;  /* per node: the first RESULT sink for it, or NONE */
-    uint32_t *store;   /* per node: the STORE sink for it */
+    uint32_t *result;  /* per node: the first RESULT output for it, or NONE */
+    uint32_t *store;   /* per node: the STORE output for it */
     storage *storages;
     size_t storage_count;
     size_t storage_capacity;
-    shelf *shelves;
-    size_t shelf_count;
-    size_t shelf_capacity;
+    size_class *size_classes;
+    size_t size_class_count;
+    size_t size_class_capacity;
     uint32_t final; /* the first action after all guards, calls, and kernels that can fail */
 } memory;
 
@@ -49,18 +49,18 @@ static size_t rounded(const pyad_layout *layout)
     return (bytes + ALIGN - 1) / ALIGN * ALIGN;
 }
 
-static pyad_status find_shelf(memory *m, size_t bytes, shelf **found)
+static pyad_status find_size_class(memory *m, size_t bytes, size_class **found)
 {
-    for (size_t k = 0; k < m->shelf_count; k++) {
-        if (m->shelves[k].bytes == bytes) {
-            *found = &m->shelves[k];
+    for (size_t k = 0; k < m->size_class_count; k++) {
+        if (m->size_classes[k].bytes == bytes) {
+            *found = &m->size_classes[k];
             return PYAD_OK;
         }
     }
-    PYAD_TRY(
-        pyad_mem_grow(m->plan->mem, (void **)&m->shelves, &m->shelf_capacity, m->shelf_count + 1, sizeof *m->shelves));
-    *found = &m->shelves[m->shelf_count++];
-    **found = (shelf){bytes, NONE};
+    PYAD_TRY(pyad_mem_grow(m->plan->mem, (void **)&m->size_classes, &m->size_class_capacity, m->size_class_count + 1,
+                           sizeof *m->size_classes));
+    *found = &m->size_classes[m->size_class_count++];
+    **found = (size_class){bytes, NONE};
     return PYAD_OK;
 }
 
@@ -78,8 +78,8 @@ static pyad_status take_storage(memory *m, uint32_t node)
 {
     const pyad_layout *layout = m->graph->nodes[node].layout;
     size_t bytes = rounded(layout);
-    shelf *from;
-    PYAD_TRY(find_shelf(m, bytes, &from));
+    size_class *from;
+    PYAD_TRY(find_size_class(m, bytes, &from));
     uint32_t s = from->head;
     if (s != NONE) {
         from->head = m->storages[s].next;
@@ -102,10 +102,10 @@ static pyad_status free_storages(memory *m, uint32_t action)
 {
     for (uint32_t node = m->ending[action]; node != NONE; node = m->later[node]) {
         uint32_t s = m->owner[node];
-        shelf *to;
+        size_class *to;
         if (m->storages[s].node != node)
             continue; /* another node has taken it over */
-        PYAD_TRY(find_shelf(m, m->storages[s].bytes, &to));
+        PYAD_TRY(find_size_class(m, m->storages[s].bytes, &to));
         m->storages[s].next = to->head;
         to->head = s;
     }
@@ -209,7 +209,7 @@ static bool can_replace(const memory *m, const pyad_action *action, uint32_t nod
         return of != NONE && m->plan->places[of].root == root;
     }
     /* A sum is written while the action still reads what it broadcasts. */
-    if (action->kind != PYAD_ACTION_LOOPS || m->graph->nodes[node].op == PYAD_KERNEL_SUM)
+    if (action->kind != PYAD_ACTION_FUSED_LOOP || m->graph->nodes[node].op == PYAD_KERNEL_SUM)
         return false;
     const pyad_layout *layout = m->graph->nodes[node].layout;
     const pyad_layout *there = m->plan->places[root].layout;
@@ -219,7 +219,7 @@ static bool can_replace(const memory *m, const pyad_action *action, uint32_t nod
 
 static bool take_over(memory *m, uint32_t a, const pyad_action *action, uint32_t node)
 {
-    if (action->kind != PYAD_ACTION_RUN && action->kind != PYAD_ACTION_LOOPS)
+    if (action->kind != PYAD_ACTION_RUN && action->kind != PYAD_ACTION_FUSED_LOOP)
         return false;
     for (uint32_t i = 0; i < action->count; i++) {
         uint32_t reader = m->plan->members[action->first + i];
@@ -252,10 +252,10 @@ static uint32_t input_node(const memory *m, uint32_t input)
 /* Straight into the input's memory: once all guards have held, and where nobody reads what was there afterwards. */
 static bool store_directly(memory *m, uint32_t a, const pyad_action *action, uint32_t node)
 {
-    uint32_t sink = m->store[node];
-    if (sink == NONE || a < m->final)
+    uint32_t output = m->store[node];
+    if (output == NONE || a < m->final)
         return false;
-    uint32_t input = m->graph->sinks[sink].number;
+    uint32_t input = m->graph->outputs[output].number;
     const pyad_ginput *given = &m->graph->inputs[input];
     uint32_t root = input_node(m, input);
     if (!given->layout->contiguous || !pyad_same_layout(given->layout, m->graph->nodes[node].layout))
@@ -271,10 +271,10 @@ static bool store_directly(memory *m, uint32_t a, const pyad_action *action, uin
 
 static bool result_directly(memory *m, uint32_t node)
 {
-    uint32_t sink = m->result[node];
-    if (sink == NONE)
+    uint32_t output = m->result[node];
+    if (output == NONE)
         return false;
-    uint32_t base = pyad_plan_result_base(m->plan, m->graph->sinks[sink].number);
+    uint32_t base = pyad_plan_result_base(m->plan, m->graph->outputs[output].number);
     m->plan->places[node] = (pyad_place){m->graph->nodes[node].layout, base, node, 0};
     return true;
 }
@@ -282,7 +282,8 @@ static bool result_directly(memory *m, uint32_t node)
 static pyad_status place_node(memory *m, uint32_t a, const pyad_action *action, uint32_t node)
 {
     /* Element-wise nodes that only their own action reads live between its steps. */
-    if (action->kind == PYAD_ACTION_LOOPS && m->last[node] == a && m->result[node] == NONE && m->store[node] == NONE)
+    if (action->kind == PYAD_ACTION_FUSED_LOOP && m->last[node] == a && m->result[node] == NONE &&
+        m->store[node] == NONE)
         return PYAD_OK;
     if (store_directly(m, a, action, node) || result_directly(m, node) || take_over(m, a, action, node))
         return PYAD_OK;
@@ -324,7 +325,7 @@ static void find_lifetimes(memory *m)
         if (action->kind == PYAD_ACTION_GUARD || action->kind == PYAD_ACTION_CALL || can_fail(m, action))
             m->final = a + 1;
         if (action->kind == PYAD_ACTION_GUARD || action->kind == PYAD_ACTION_COPY)
-            read_by(m, m->graph->sinks[action->sink].node, a);
+            read_by(m, m->graph->outputs[action->output].node, a);
         for (uint32_t i = 0; i < action->count; i++) {
             uint32_t node = plan->members[action->first + i];
             m->used_in[node] = a;
@@ -336,14 +337,14 @@ static void find_lifetimes(memory *m)
 }
 
 /* The first result, and the store, that each node is to be. A node is made in the place of one of them at most. */
-static void find_sinks(memory *m)
+static void find_outputs(memory *m)
 {
-    for (size_t k = m->graph->sink_count; k-- > 0;) {
-        const pyad_gsink *sink = &m->graph->sinks[k];
-        if (sink->kind == PYAD_G_RESULT)
-            m->result[sink->node] = (uint32_t)k;
-        if (sink->kind == PYAD_G_STORE)
-            m->store[sink->node] = (uint32_t)k;
+    for (size_t k = m->graph->output_count; k-- > 0;) {
+        const pyad_goutput *output = &m->graph->outputs[k];
+        if (output->kind == PYAD_G_RESULT)
+            m->result[output->node] = (uint32_t)k;
+        if (output->kind == PYAD_G_STORE)
+            m->store[output->node] = (uint32_t)k;
     }
 }
 
@@ -367,11 +368,11 @@ static void drop_copies(pyad_plan *plan)
     for (size_t a = 0; a < plan->action_count; a++) {
         pyad_action action = plan->actions[a];
         if (action.kind == PYAD_ACTION_COPY) {
-            const pyad_gsink *sink = &plan->graph->sinks[action.sink];
-            uint32_t base = sink->kind == PYAD_G_RESULT ? pyad_plan_result_base(plan, sink->number)
-                                                        : PYAD_BASE_OUTSIDE + sink->number;
-            const pyad_place *place = &plan->places[sink->node];
-            if (place->base == base && place->root == sink->node)
+            const pyad_goutput *output = &plan->graph->outputs[action.output];
+            uint32_t base = output->kind == PYAD_G_RESULT ? pyad_plan_result_base(plan, output->number)
+                                                          : PYAD_BASE_OUTSIDE + output->number;
+            const pyad_place *place = &plan->places[output->node];
+            if (place->base == base && place->root == output->node)
                 continue;
         }
         plan->actions[kept++] = action;
@@ -382,7 +383,7 @@ static void drop_copies(pyad_plan *plan)
 static pyad_status place_all(memory *m)
 {
     find_lifetimes(m);
-    find_sinks(m);
+    find_outputs(m);
     for (uint32_t a = 0; a < m->plan->action_count; a++) {
         const pyad_action action = m->plan->actions[a];
         for (uint32_t i = 0; i < action.count; i++)
@@ -415,6 +416,6 @@ pyad_status pyad_plan_memory(pyad_plan *plan)
     }
     pyad_mem_free(plan->mem, columns, bytes);
     pyad_mem_free(plan->mem, m.storages, m.storage_capacity * sizeof *m.storages);
-    pyad_mem_free(plan->mem, m.shelves, m.shelf_capacity * sizeof *m.shelves);
+    pyad_mem_free(plan->mem, m.size_classes, m.size_class_capacity * sizeof *m.size_classes);
     return status;
 }

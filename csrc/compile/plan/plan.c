@@ -1,4 +1,4 @@
-/* Plans. */
+/* Making plans: views, schedule, memory. */
 #include "compile/plan/plan.h"
 
 #include <string.h>
@@ -8,12 +8,12 @@ pyad_status pyad_plan_make(pyad_plan *plan, pyad_mem *mem, const pyad_graph *gra
     memset(plan, 0, sizeof *plan);
     plan->graph = graph;
     plan->mem = mem;
-    for (size_t k = 0; k < graph->sink_count; k++)
-        plan->result_count += graph->sinks[k].kind == PYAD_G_RESULT;
+    for (size_t k = 0; k < graph->output_count; k++)
+        plan->result_count += graph->outputs[k].kind == PYAD_G_RESULT;
     plan->places = pyad_mem_calloc(mem, (graph->count + 1) * sizeof *plan->places);
     pyad_status status = plan->places != NULL ? pyad_plan_views(plan) : PYAD_ERR_MEMORY;
     if (status == PYAD_OK)
-        status = pyad_plan_order(plan);
+        status = pyad_plan_schedule(plan);
     if (status == PYAD_OK)
         status = pyad_plan_memory(plan);
     if (status != PYAD_OK)

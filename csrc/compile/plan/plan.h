@@ -1,5 +1,8 @@
 /* Plans: what a graph does, action by action, and where each value lies.
  *
+ * The folder compile/plan knows graphs and how many steps a fused loop can have. It must not know addresses: a plan holds
+ * offsets, and a replay turns them into addresses.
+ *
  * Element-wise nodes of one shape become one action that runs block by block; single numbers become one action too. All
  * values lie in one arena at offsets that are chosen by their lifetimes, in the memory of an input or of a result, or
  * in constants. A node may take over the memory of an operand that nobody reads afterwards. The plan itself holds no
@@ -10,13 +13,6 @@
 #include "compile/graph/graph.h"
 #include "kernels/fused_loop.h"
 
-typedef enum pyad_base {
-    PYAD_BASE_FIXED, /* a constant: the offset is the address */
-    PYAD_BASE_ARENA,
-    PYAD_BASE_NONE,    /* between the steps of one action only */
-    PYAD_BASE_OUTSIDE /* and from here on: the arguments, then the results */
-} pyad_base;
-
 typedef struct pyad_place {
     const pyad_layout *layout; /* as it lies in memory */
     uint32_t base;
@@ -26,8 +22,8 @@ typedef struct pyad_place {
 
 typedef enum pyad_action_kind {
     PYAD_ACTION_RUN,   /* one kernel */
-    PYAD_ACTION_LOOPS, /* element-wise nodes over arrays of one shape */
-    PYAD_ACTION_NUMBERS, /* element-wise nodes over single elements */
+    PYAD_ACTION_FUSED_LOOP, /* element-wise nodes over arrays of one shape */
+    PYAD_ACTION_SCALARS, /* element-wise nodes over single elements */
     PYAD_ACTION_CALL,  /* Python's */
     PYAD_ACTION_GUARD,
     PYAD_ACTION_COPY   /* a value to where a result or an input is */
@@ -37,7 +33,7 @@ typedef struct pyad_action {
     uint8_t kind;
     uint32_t first; /* its nodes: plan->members[first .. first + count) */
     uint32_t count;
-    uint32_t sink;  /* GUARD, COPY */
+    uint32_t output;  /* GUARD, COPY */
 } pyad_action;
 
 typedef struct pyad_plan {
@@ -60,11 +56,11 @@ typedef struct pyad_plan {
 pyad_status pyad_plan_make(pyad_plan *plan, pyad_mem *mem, const pyad_graph *graph);
 void pyad_plan_finish(pyad_plan *plan);
 
-/* views.c: fills in the layouts of what needs no action: inputs, constants, and views over something else. */
+/* Fills in the layouts of what needs no action: inputs, constants, and views over something else. views.c */
 pyad_status pyad_plan_views(pyad_plan *plan);
-/* schedule.c: fills in actions and members. */
-pyad_status pyad_plan_order(pyad_plan *plan);
-/* memory.c: fills in where the values lie. */
+/* Fills in actions and members. schedule.c */
+pyad_status pyad_plan_schedule(pyad_plan *plan);
+/* Fills in where the values lie. memory.c */
 pyad_status pyad_plan_memory(pyad_plan *plan);
 
 /* The base of a result's memory. */

@@ -1,8 +1,9 @@
-/* Which nodes run together, and in which order. */
+/* Scheduling: which nodes run together, and in which order. */
 #include <string.h>
 
 #include "compile/plan/plan.h"
 #include "kernels/kernels.h"
+#include "primitives/info.h"
 
 /* How many of the latest groups an element-wise node may still join. A node that is run much earlier than it is needed
  * keeps memory for nothing. */
@@ -39,7 +40,7 @@ static int group_kind(const pyad_graph *graph, uint32_t node)
     const pyad_layout *last = graph->nodes[pyad_graph_args(graph, node)[n->nargs - 1]].layout;
     if (pyad_dtype_is_complex(last->dtype) || n->layout->size == 0)
         return PYAD_ACTION_RUN;
-    return n->layout->size == 1 ? PYAD_ACTION_NUMBERS : PYAD_ACTION_LOOPS;
+    return n->layout->size == 1 ? PYAD_ACTION_SCALARS : PYAD_ACTION_FUSED_LOOP;
 }
 
 static uint32_t available_at(const ordering *o, uint32_t node)
@@ -74,7 +75,7 @@ static bool fits(const ordering *o, uint32_t g, uint32_t node, int kind)
     const group *candidate = &o->groups[g];
     if (candidate->kind != kind || reads_view(o, g, node))
         return false;
-    if (kind == PYAD_ACTION_NUMBERS)
+    if (kind == PYAD_ACTION_SCALARS)
         return candidate->steps < MOST_NUMBERS;
     return candidate->steps < PYAD_FUSED_LOOP_MOST_STEPS &&
            pyad_same_shape(candidate->layout, o->graph->nodes[node].layout);
@@ -100,17 +101,17 @@ enum { MOST_ROWS = 1024 };
 /* Whether the axes of a sum that are longer than 1 are neighbours, and few enough rows are added up. */
 static bool can_join(const pyad_layout *in, uint32_t axes)
 {
-    int parts = 0;
+    int runs = 0;
     bool inside = false;
     int64_t rows = 1;
     for (int d = 0; d < in->ndim; d++) {
         if (pyad_shape(in)[d] == 1)
             continue;
-        parts += (axes >> d & 1) && !inside;
+        runs += (axes >> d & 1) && !inside;
         inside = axes >> d & 1;
         rows *= inside ? pyad_shape(in)[d] : 1;
     }
-    return parts == 1 && (inside || rows <= MOST_ROWS);
+    return runs == 1 && (inside || rows <= MOST_ROWS);
 }
 
 /* The group of a sum over what an element-wise group makes, or NONE: it adds up block by block. */
@@ -124,7 +125,7 @@ static uint32_t summed_group(const ordering *o, uint32_t node)
         return NONE;
     uint32_t g = o->available[of] - 1;
     bool open = o->available[of] > 0 && pyad_dtype_is_float(n->layout->dtype) && is_member(o, g, of) &&
-                o->groups[g].kind == PYAD_ACTION_LOOPS && o->groups[g].steps < PYAD_FUSED_LOOP_MOST_STEPS;
+                o->groups[g].kind == PYAD_ACTION_FUSED_LOOP && o->groups[g].steps < PYAD_FUSED_LOOP_MOST_STEPS;
     return open ? g : NONE;
 }
 
@@ -133,7 +134,7 @@ static pyad_status open_group(ordering *o, uint32_t node, int kind, uint32_t *g)
     PYAD_TRY(pyad_mem_grow(o->plan->mem, (void **)&o->groups, &o->capacity, o->count + 1, sizeof *o->groups));
     *g = (uint32_t)o->count++;
     o->groups[*g] = (group){.kind = (uint8_t)kind, .head = NONE, .tail = NONE, .layout = o->graph->nodes[node].layout};
-    if (kind == PYAD_ACTION_LOOPS || kind == PYAD_ACTION_NUMBERS)
+    if (kind == PYAD_ACTION_FUSED_LOOP || kind == PYAD_ACTION_SCALARS)
         o->open[o->opened++ % OPEN_GROUPS] = *g;
     return PYAD_OK;
 }
@@ -145,7 +146,7 @@ static pyad_status place_node(ordering *o, uint32_t node)
     if (o->plan->places[node].layout != NULL)
         return PYAD_OK; /* an input, a constant, or a view over something that is there */
     int kind = group_kind(o->graph, node);
-    bool many = kind == PYAD_ACTION_LOOPS || kind == PYAD_ACTION_NUMBERS;
+    bool many = kind == PYAD_ACTION_FUSED_LOOP || kind == PYAD_ACTION_SCALARS;
     uint32_t g = many ? find_group(o, node, kind) : summed_group(o, node);
     if (g == NONE)
         PYAD_TRY(open_group(o, node, kind, &g));
@@ -180,10 +181,10 @@ static pyad_status add_action(pyad_plan *plan, pyad_action action)
 /* Guards whose value is there after `made` groups. */
 static pyad_status add_guards(ordering *o, uint32_t made)
 {
-    for (size_t k = 0; k < o->graph->sink_count; k++) {
-        const pyad_gsink *sink = &o->graph->sinks[k];
-        if (sink->kind == PYAD_G_GUARD && o->available[sink->node] == made)
-            PYAD_TRY(add_action(o->plan, (pyad_action){.kind = PYAD_ACTION_GUARD, .sink = (uint32_t)k}));
+    for (size_t k = 0; k < o->graph->output_count; k++) {
+        const pyad_goutput *output = &o->graph->outputs[k];
+        if (output->kind == PYAD_G_GUARD && o->available[output->node] == made)
+            PYAD_TRY(add_action(o->plan, (pyad_action){.kind = PYAD_ACTION_GUARD, .output = (uint32_t)k}));
     }
     return PYAD_OK;
 }
@@ -205,14 +206,14 @@ static pyad_status write_actions(ordering *o, bool guards)
         if (guards)
             PYAD_TRY(add_guards(o, g + 1));
     }
-    for (size_t k = 0; k < o->graph->sink_count; k++) {
-        if (o->graph->sinks[k].kind != PYAD_G_GUARD)
-            PYAD_TRY(add_action(plan, (pyad_action){.kind = PYAD_ACTION_COPY, .sink = (uint32_t)k}));
+    for (size_t k = 0; k < o->graph->output_count; k++) {
+        if (o->graph->outputs[k].kind != PYAD_G_GUARD)
+            PYAD_TRY(add_action(plan, (pyad_action){.kind = PYAD_ACTION_COPY, .output = (uint32_t)k}));
     }
     return PYAD_OK;
 }
 
-pyad_status pyad_plan_order(pyad_plan *plan)
+pyad_status pyad_plan_schedule(pyad_plan *plan)
 {
     const pyad_graph *graph = plan->graph;
     ordering o = {.plan = plan, .graph = graph};
@@ -222,8 +223,8 @@ pyad_status pyad_plan_order(pyad_plan *plan)
     o.next = columns;
     o.available = columns + graph->count;
     bool guards = false;
-    for (size_t k = 0; k < graph->sink_count; k++)
-        guards = guards || graph->sinks[k].kind == PYAD_G_GUARD;
+    for (size_t k = 0; k < graph->output_count; k++)
+        guards = guards || graph->outputs[k].kind == PYAD_G_GUARD;
     if (status == PYAD_OK)
         status = place_nodes(&o);
     if (status == PYAD_OK)

@@ -2,6 +2,8 @@
 #include "compile/plan/plan.h"
 
 #include "kernels/kernels.h"
+#include "primitives/infer.h"
+#include "primitives/info.h"
 
 static pyad_status view_place(pyad_plan *plan, uint32_t node)
 {

@@ -1,4 +1,4 @@
-/* Making the lines of a replay: operands, registers by their lifetimes, addresses. */
+/* Making the fused loops of a replay: operands, registers by their lifetimes, addresses. */
 #include <string.h>
 
 #include "compile/replay/replay.h"
@@ -6,15 +6,15 @@
 
 enum { STAMP, SLOT, LAST, FREED };
 
-/* The columns: STAMP says in which line a node was met; SLOT is its register, or (an operand) its number among the
+/* The columns: STAMP says in which loop a node was met; SLOT is its register, or (an operand) its number among the
  * inputs; LAST the last step that reads it; FREED is a stack of registers. */
 typedef struct maker {
-    pyad_line_maker *shared;
+    pyad_fused_loop_maker *shared;
     pyad_replay *replay;
     const pyad_plan *plan;
     const pyad_graph *graph;
     const pyad_action *action;
-    pyad_fused_loop *line;
+    pyad_fused_loop *loop;
     uint32_t stamp; /* of operands; that of members is one more */
     int freed;
 } maker;
@@ -52,16 +52,16 @@ static void look_around(maker *m)
             if (*cell(m, STAMP, args[k]) == m->stamp || is_made(m, args[k]))
                 continue;
             *cell(m, STAMP, args[k]) = m->stamp;
-            *cell(m, SLOT, args[k]) = (uint32_t)m->line->input_count++;
+            *cell(m, SLOT, args[k]) = (uint32_t)m->loop->input_count++;
         }
-        m->line->sum_count += is_sum(m, node) && m->graph->nodes[node].layout->size == 1;
+        m->loop->sum_count += is_sum(m, node) && m->graph->nodes[node].layout->size == 1;
     }
 }
 
 /* Where each element of a small operand with short rows is. */
 static pyad_status make_table(maker *m, pyad_fused_loop_input *input)
 {
-    int64_t size = m->line->size;
+    int64_t size = m->loop->size;
     int last = input->ndim - 1;
     bool rows = input->shape[last] >= PYAD_FUSED_LOOP_LEAST_ROW &&
                 (input->strides[last] == 0 || input->strides[last] == input->bytes);
@@ -121,7 +121,7 @@ static pyad_status merge_dims(maker *m, const pyad_layout *layout, pyad_fused_lo
 
 static pyad_status make_input(maker *m, uint32_t node)
 {
-    pyad_fused_loop_input *input = &m->line->inputs[*cell(m, SLOT, node)];
+    pyad_fused_loop_input *input = &m->loop->inputs[*cell(m, SLOT, node)];
     const pyad_layout *layout = m->plan->places[node].layout;
     const pyad_layout *shape = m->graph->nodes[member(m, 0)].layout;
     if (input->bytes != 0)
@@ -135,13 +135,13 @@ static pyad_status make_input(maker *m, uint32_t node)
     PYAD_TRY(pyad_replay_bind(m->replay, node, &input->data));
     if (input->kind != PYAD_OPERAND_LOADED)
         return PYAD_OK;
-    input->reg = (uint16_t)m->line->register_count++;
+    input->reg = (uint16_t)m->loop->register_count++;
     return merge_dims(m, layout, input);
 }
 
 static uint32_t take_register(maker *m)
 {
-    return m->freed > 0 ? m->shared->column[FREED][--m->freed] : (uint32_t)m->line->register_count++;
+    return m->freed > 0 ? m->shared->column[FREED][--m->freed] : (uint32_t)m->loop->register_count++;
 }
 
 static bool in_register(const maker *m, uint32_t node)
@@ -197,11 +197,11 @@ static pyad_status find_operands(maker *m, uint32_t node, pyad_fused_loop_step *
             *same_width = *same_width && pyad_dtype_size(m->graph->nodes[args[k]].layout->dtype) == step->bytes;
             continue;
         }
-        /* What the line makes in memory is read there, as an operand is. */
+        /* What the loop makes in memory is read there, as an operand is. */
         if (!is_made(m, args[k]))
             PYAD_TRY(make_input(m, args[k]));
         step->in[k] = -1 - (int32_t)*cell(m, SLOT, args[k]);
-        if (m->line->inputs[*cell(m, SLOT, args[k])].kind == PYAD_OPERAND_ONE)
+        if (m->loop->inputs[*cell(m, SLOT, args[k])].kind == PYAD_OPERAND_ONE)
             step->scalars |= 1u << k;
     }
     return PYAD_OK;
@@ -217,9 +217,9 @@ static pyad_status find_result(maker *m, uint32_t node, pyad_fused_loop_step *st
         step->to = (int32_t)*cell(m, SLOT, node);
         return PYAD_OK;
     }
-    pyad_fused_loop_input *made = &m->line->inputs[m->line->input_count];
+    pyad_fused_loop_input *made = &m->loop->inputs[m->loop->input_count];
     *made = (pyad_fused_loop_input){.kind = PYAD_OPERAND_FLAT, .bytes = step->bytes};
-    *cell(m, SLOT, node) = (uint32_t)m->line->input_count++;
+    *cell(m, SLOT, node) = (uint32_t)m->loop->input_count++;
     step->to = -1 - (int32_t)*cell(m, SLOT, node);
     return pyad_replay_bind(m->replay, node, &made->data);
 }
@@ -229,7 +229,7 @@ static pyad_status make_step(maker *m, uint32_t i)
     uint32_t node = member(m, i);
     const pyad_gnode *n = &m->graph->nodes[node];
     const uint32_t *args = pyad_graph_args(m->graph, node);
-    pyad_fused_loop_step *steps = m->line->steps;
+    pyad_fused_loop_step *steps = m->loop->steps;
     pyad_fused_loop_step step = {.op = n->op, .arity = (uint8_t)n->nargs};
     bool same_width;
     step.wide = m->graph->nodes[args[n->nargs - 1]].layout->dtype == PYAD_F64;
@@ -242,10 +242,10 @@ static pyad_status make_step(maker *m, uint32_t i)
     if (same_width)
         free_registers(m, i, node);
     bool fused =
-        i > 0 && reads_only_here(m, i) && pyad_fused_loop_combine(m->line, &steps[m->line->step_count - 1], &step);
+        i > 0 && reads_only_here(m, i) && pyad_fused_loop_combine(m->loop, &steps[m->loop->step_count - 1], &step);
     if (!fused)
-        m->line->step_count++;
-    pyad_fused_loop_step *made = &steps[m->line->step_count - 1];
+        m->loop->step_count++;
+    pyad_fused_loop_step *made = &steps[m->loop->step_count - 1];
     *made = step;
     PYAD_TRY(find_result(m, node, made));
     if (!same_width)
@@ -253,40 +253,41 @@ static pyad_status make_step(maker *m, uint32_t i)
     return PYAD_OK;
 }
 
-/* In a line that runs row by row, an operand with the same element all along its rows is a single number. */
-static void mark_rows(pyad_fused_loop *line)
+/* In a loop that runs row by row, an operand with the same element all along its rows is a single number. */
+static void mark_rows(pyad_fused_loop *loop)
 {
-    for (int s = 0; line->by_rows && s < line->step_count; s++) {
-        pyad_fused_loop_step *step = &line->steps[s];
+    for (int s = 0; loop->by_rows && s < loop->step_count; s++) {
+        pyad_fused_loop_step *step = &loop->steps[s];
         for (int k = 0; k < step->arity; k++) {
             if (step->in[k] >= 0)
                 continue;
-            const pyad_fused_loop_input *input = &line->inputs[-1 - step->in[k]];
+            const pyad_fused_loop_input *input = &loop->inputs[-1 - step->in[k]];
             if (input->kind == PYAD_OPERAND_LOADED && input->strides[input->ndim - 1] == 0)
                 step->scalars |= 1u << k;
         }
     }
 }
 
-pyad_status pyad_replay_line_make(pyad_line_maker *shared, uint32_t a, const pyad_action *action, pyad_fused_loop *line)
+pyad_status pyad_replay_make_fused_loop(pyad_fused_loop_maker *shared, uint32_t a, const pyad_action *action,
+                                        pyad_fused_loop *loop)
 {
     pyad_replay *replay = shared->replay;
     const pyad_plan *plan = replay->plan;
-    maker m = {shared, replay, plan, plan->graph, action, line, 2 * a + 1, 0};
-    memset(line, 0, sizeof *line);
-    line->size = plan->graph->nodes[plan->members[action->first]].layout->size;
+    maker m = {shared, replay, plan, plan->graph, action, loop, 2 * a + 1, 0};
+    memset(loop, 0, sizeof *loop);
+    loop->size = plan->graph->nodes[plan->members[action->first]].layout->size;
     look_around(&m);
-    size_t inputs = (size_t)line->input_count + action->count;
-    line->steps = pyad_arena_alloc(&replay->steps, action->count * sizeof *line->steps);
-    line->inputs = pyad_arena_alloc(&replay->steps, inputs * sizeof *line->inputs);
-    if (line->steps == NULL || line->inputs == NULL)
+    size_t inputs = (size_t)loop->input_count + action->count;
+    loop->steps = pyad_arena_alloc(&replay->steps, action->count * sizeof *loop->steps);
+    loop->inputs = pyad_arena_alloc(&replay->steps, inputs * sizeof *loop->inputs);
+    if (loop->steps == NULL || loop->inputs == NULL)
         return PYAD_ERR_MEMORY;
-    memset(line->inputs, 0, inputs * sizeof *line->inputs);
+    memset(loop->inputs, 0, inputs * sizeof *loop->inputs);
     for (uint32_t i = 0; i < action->count; i++)
         PYAD_TRY(make_step(&m, i));
-    pyad_fused_loop_choose_tiling(line);
-    mark_rows(line);
-    size_t scratch = pyad_fused_loop_scratch(line);
+    pyad_fused_loop_choose_tiling(loop);
+    mark_rows(loop);
+    size_t scratch = pyad_fused_loop_scratch(loop);
     shared->scratch = scratch > shared->scratch ? scratch : shared->scratch;
     return PYAD_OK;
 }

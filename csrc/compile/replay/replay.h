@@ -1,4 +1,6 @@
-/* Replays: a plan with memory, ready to run.
+/* Replays: plans with memory, ready to run.
+ *
+ * The folder compile/replay knows plans and runs their actions. It must not know how a plan came about: tapes and passes.
  *
  * All addresses are worked out once. What lies outside (inputs and results) is patched in before a run, where it is not
  * where it was the last time. A run goes from action to action; it stops where Python has something to do, and where a
@@ -14,22 +16,22 @@ typedef struct pyad_patch {
     int64_t offset;
 } pyad_patch;
 
-/* Additions to parts of one array that are done together. slice_accumulation.c */
-typedef struct pyad_replay_parts pyad_replay_parts;
+/* Additions to slices of one array that are done together: slice_accumulation.c. */
+typedef struct pyad_slice_accumulation pyad_slice_accumulation;
 
-/* An action, with addresses. */
-typedef struct pyad_replay_line {
-    pyad_fused_loop line;            /* LOOPS */
-    pyad_scalar_step *numbers; /* NUMBERS */
-    pyad_replay_parts *parts;  /* RUN, and the next actions with it; mostly NULL */
-    uint32_t count;            /* of numbers, or of actions with parts */
-} pyad_replay_line;
+/* An action of the plan with the addresses it works on. */
+typedef struct pyad_bound_action {
+    pyad_fused_loop loop;                  /* FUSED_LOOP */
+    pyad_scalar_step *scalars;       /* SCALARS */
+    pyad_slice_accumulation *slices; /* RUN, where it and the actions after it are done together; mostly NULL */
+    uint32_t count;                  /* of scalar steps, or of actions that are done together */
+} pyad_bound_action;
 
 typedef struct pyad_replay {
     const pyad_plan *plan;
     pyad_mem *mem;
     pyad_buffer *memory;
-    pyad_buffer *registers; /* of the line that is running */
+    pyad_buffer *registers; /* of the fused loop that is running */
     pyad_arena scratch;
     pyad_arena steps;
     pyad_message message;
@@ -39,9 +41,9 @@ typedef struct pyad_replay {
     size_t patch_count;
     size_t patch_capacity;
     uint32_t *patch_first;   /* per base: where its patches begin; one more at the end */
-    pyad_replay_line *lines; /* per action */
+    pyad_bound_action *bound; /* per action */
     size_t at;               /* the action whose turn it is */
-    uint32_t stopped;        /* the node to call, or the sink of the guard */
+    uint32_t stopped;        /* the node to call, or the output of the guard */
 } pyad_replay;
 
 pyad_status pyad_replay_make(pyad_replay *replay, pyad_mem *mem, const pyad_plan *plan);
@@ -53,8 +55,8 @@ void pyad_replay_start(pyad_replay *replay, void *const *outside);
  * (PYAD_GUARD_FAILED). */
 pyad_status pyad_replay_go(pyad_replay *replay);
 
-/* Where a guard on floats does not hold by rounding alone, takes the value for what it is to be. */
-bool pyad_replay_settle(pyad_replay *replay);
+/* Where a guard on floats does not hold by rounding alone, the guard asks for the value as it is from now on. */
+bool pyad_replay_relax_guard(pyad_replay *replay);
 
 /* ---- making one ---- */
 
@@ -71,18 +73,19 @@ static inline size_t pyad_replay_outside_count(const pyad_plan *plan)
 
 enum { PYAD_FUSED_LOOP_COLUMNS = 4 };
 
-/* What the making of lines needs besides: columns with an entry for each node, all zero at first. */
-typedef struct pyad_line_maker {
+/* What making fused loops needs besides: columns with an entry for each node, all zero at first. */
+typedef struct pyad_fused_loop_maker {
     pyad_replay *replay;
     uint32_t *column[PYAD_FUSED_LOOP_COLUMNS];
-    size_t scratch; /* the most that a line needs */
-} pyad_line_maker;
+    size_t scratch; /* the most that a loop needs */
+} pyad_fused_loop_maker;
 
-/* The line of action `a`, an element-wise one. make_fused_loop.c */
-pyad_status pyad_replay_line_make(pyad_line_maker *maker, uint32_t a, const pyad_action *action, pyad_fused_loop *line);
+/* Makes the fused loop of action `a`. make_fused_loop.c */
+pyad_status pyad_replay_make_fused_loop(pyad_fused_loop_maker *maker, uint32_t a, const pyad_action *action,
+                                        pyad_fused_loop *loop);
 
-/* Puts the additions to parts that begin with action `a` together, as far as it pays: else line->parts stays NULL. */
-pyad_status pyad_replay_parts_make(pyad_replay *replay, uint32_t a, pyad_replay_line *line);
-void pyad_replay_parts_run(const pyad_replay_parts *parts);
+/* Puts the additions to slices that begin with action `a` together as far as it pays: else bound->slices stays NULL. */
+pyad_status pyad_slice_accumulation_make(pyad_replay *replay, uint32_t a, pyad_bound_action *bound);
+void pyad_slice_accumulation_run(const pyad_slice_accumulation *slices);
 
 #endif

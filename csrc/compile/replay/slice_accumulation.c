@@ -1,5 +1,5 @@
-/* Additions to several parts of one array, as the gradient of a stencil makes them, row by row of that array: each row is
- * read and written once, not once for each part. What is added to an element comes in the order of the additions. */
+/* Additions to several slices of one array, as the gradient of a stencil makes them, row by row of that array: each row is
+ * read and written once, not once for each slice. What is added to an element comes in the order of the additions. */
 #include <string.h>
 
 #include "array/strided_iter.h"
@@ -7,28 +7,28 @@
 
 enum { MOST = 8 };
 
-/* Rows of a part begin at `column` in the array's rows from `row` on. */
-typedef struct one_part {
+/* Rows of a slice begin at `column` in the array's rows from `row` on. */
+typedef struct addend {
     void *value; /* contiguous */
     int64_t row;
     int64_t column;
-} one_part;
+} addend;
 
-struct pyad_replay_parts {
+struct pyad_slice_accumulation {
     void *whole;
     bool wide; /* float64 */
     int count;
-    int64_t rows; /* of each part */
+    int64_t rows; /* of each slice */
     int64_t length;
     int64_t pitch; /* from row to row of the array */
     int64_t end; /* the row after the last that gets something */
-    one_part part[MOST];
+    addend addends[MOST];
 };
 
 /* ---- making them ---- */
 
 /* A window of one or two dimensions, whose rows lie in one run. */
-static bool find_rows(const int64_t *params, int64_t size, pyad_replay_parts *p, one_part *part)
+static bool find_rows(const int64_t *params, int64_t size, pyad_slice_accumulation *p, addend *to_add)
 {
     int64_t offset = params[1];
     int64_t ndim = params[2];
@@ -41,9 +41,9 @@ static bool find_rows(const int64_t *params, int64_t size, pyad_replay_parts *p,
     p->pitch = ndim == 2 ? strides[0] : size;
     if (p->pitch < p->length || p->pitch <= 0)
         return false;
-    part->row = offset / p->pitch;
-    part->column = offset % p->pitch;
-    return part->column + p->length <= p->pitch;
+    to_add->row = offset / p->pitch;
+    to_add->column = offset % p->pitch;
+    return to_add->column + p->length <= p->pitch;
 }
 
 static bool same_place(const pyad_plan *plan, uint32_t a, uint32_t b)
@@ -52,7 +52,7 @@ static bool same_place(const pyad_plan *plan, uint32_t a, uint32_t b)
 }
 
 /* The addition of action `a`, if it is made in the place of what it adds to. */
-static bool find_addition(const pyad_replay *r, size_t a, pyad_replay_parts *p, one_part *part)
+static bool find_addition(const pyad_replay *r, size_t a, pyad_slice_accumulation *p, addend *to_add)
 {
     const pyad_plan *plan = r->plan;
     const pyad_graph *graph = plan->graph;
@@ -65,45 +65,45 @@ static bool find_addition(const pyad_replay *r, size_t a, pyad_replay_parts *p, 
         return false;
     p->wide = whole->dtype == PYAD_F64;
     const pyad_layout *value = plan->places[pyad_graph_arg(graph, node, 1)].layout;
-    return find_rows(graph->nodes[node].params, whole->size, p, part) && value->contiguous &&
+    return find_rows(graph->nodes[node].params, whole->size, p, to_add) && value->contiguous &&
            value->size == p->rows * p->length;
 }
 
-static bool continues(const pyad_replay *r, size_t a, const pyad_replay_parts *p, one_part *part)
+static bool continues(const pyad_replay *r, size_t a, const pyad_slice_accumulation *p, addend *to_add)
 {
-    pyad_replay_parts other;
+    pyad_slice_accumulation other;
     const pyad_plan *plan = r->plan;
-    if (p->count == MOST || !find_addition(r, a, &other, part))
+    if (p->count == MOST || !find_addition(r, a, &other, to_add))
         return false;
     uint32_t before = plan->members[plan->actions[a - 1].first];
-    int64_t apart = part->column - p->part[0].column;
+    int64_t apart = to_add->column - p->addends[0].column;
     return pyad_graph_arg(plan->graph, plan->members[plan->actions[a].first], 0) == before && other.rows == p->rows &&
            other.length == p->length && other.pitch == p->pitch && apart < p->length / 8 && apart > -p->length / 8;
 }
 
-pyad_status pyad_replay_parts_make(pyad_replay *r, uint32_t a, pyad_replay_line *line)
+pyad_status pyad_slice_accumulation_make(pyad_replay *r, uint32_t a, pyad_bound_action *bound)
 {
-    pyad_replay_parts p;
+    pyad_slice_accumulation p;
     memset(&p, 0, sizeof p);
-    line->count = 1;
-    if (!find_addition(r, a, &p, &p.part[0]) || p.length < PYAD_FUSED_LOOP_LEAST_ROW)
+    bound->count = 1;
+    if (!find_addition(r, a, &p, &p.addends[0]) || p.length < PYAD_FUSED_LOOP_LEAST_ROW)
         return PYAD_OK;
-    for (p.count = 1; continues(r, a + (uint32_t)p.count, &p, &p.part[p.count]);)
+    for (p.count = 1; continues(r, a + (uint32_t)p.count, &p, &p.addends[p.count]);)
         p.count++;
     if (p.count == 1)
         return PYAD_OK;
-    line->parts = pyad_arena_alloc(&r->steps, sizeof p);
-    if (line->parts == NULL)
+    bound->slices = pyad_arena_alloc(&r->steps, sizeof p);
+    if (bound->slices == NULL)
         return PYAD_ERR_MEMORY;
     for (int k = 0; k < p.count; k++)
-        p.end = p.part[k].row + p.rows > p.end ? p.part[k].row + p.rows : p.end;
-    *line->parts = p;
-    line->count = (uint32_t)p.count;
+        p.end = p.addends[k].row + p.rows > p.end ? p.addends[k].row + p.rows : p.end;
+    *bound->slices = p;
+    bound->count = (uint32_t)p.count;
     for (int k = 0; k < p.count; k++) {
         uint32_t node = r->plan->members[r->plan->actions[a + (uint32_t)k].first];
-        PYAD_TRY(pyad_replay_bind(r, pyad_graph_arg(r->plan->graph, node, 1), &line->parts->part[k].value));
+        PYAD_TRY(pyad_replay_bind(r, pyad_graph_arg(r->plan->graph, node, 1), &bound->slices->addends[k].value));
         if (k == 0)
-            PYAD_TRY(pyad_replay_bind(r, node, &line->parts->whole));
+            PYAD_TRY(pyad_replay_bind(r, node, &bound->slices->whole));
     }
     return PYAD_OK;
 }
@@ -122,24 +122,24 @@ typedef struct gains {
     int64_t last;
 } gains;
 
-/* From `row` on, as long as the same parts go on. */
-static void find_gains(const pyad_replay_parts *p, int64_t row, gains *g)
+/* From `row` on, as long as the same slices go on. */
+static void find_gains(const pyad_slice_accumulation *p, int64_t row, gains *g)
 {
     size_t item = p->wide ? sizeof(double) : sizeof(float);
     int64_t until = p->end;
     *g = (gains){.begin = p->pitch, .last = p->pitch};
     for (int k = 0; k < p->count; k++) {
-        const one_part *part = &p->part[k];
-        int64_t from = row - part->row;
-        int64_t change = from < 0 ? part->row : part->row + p->rows;
+        const addend *to_add = &p->addends[k];
+        int64_t from = row - to_add->row;
+        int64_t change = from < 0 ? to_add->row : to_add->row + p->rows;
         until = change > row && change < until ? change : until;
         if (from < 0 || from >= p->rows)
             continue;
-        g->value[g->count] = pyad_at_const(part->value, from * p->length, item);
-        g->column[g->count++] = part->column;
-        int64_t end = part->column + p->length;
-        g->begin = part->column < g->begin ? part->column : g->begin;
-        g->first = part->column > g->first ? part->column : g->first;
+        g->value[g->count] = pyad_at_const(to_add->value, from * p->length, item);
+        g->column[g->count++] = to_add->column;
+        int64_t end = to_add->column + p->length;
+        g->begin = to_add->column < g->begin ? to_add->column : g->begin;
+        g->first = to_add->column > g->first ? to_add->column : g->first;
         g->last = end < g->last ? end : g->last;
         g->end = end > g->end ? end : g->end;
     }
@@ -147,24 +147,24 @@ static void find_gains(const pyad_replay_parts *p, int64_t row, gains *g)
 }
 
 /* The columns [from, to) that not all have. */
-#define ADD_ENDS(S, T)                                                                                     \
-    static void add_ends_##S(const pyad_replay_parts *p, const gains *g, T *row, int64_t from, int64_t to) \
-    {                                                                                                      \
-        for (int64_t i = from; i < to; i++) {                                                              \
-            T sum = row[i];                                                                                \
-            for (int k = 0; k < g->count; k++) {                                                           \
-                if (i >= g->column[k] && i < g->column[k] + p->length)                                     \
-                    sum += ((const T *)(const void *)g->value[k])[i - g->column[k]];                       \
-            }                                                                                              \
-            row[i] = sum;                                                                                  \
-        }                                                                                                  \
+#define ADD_ENDS(S, T)                                                                                           \
+    static void add_ends_##S(const pyad_slice_accumulation *p, const gains *g, T *row, int64_t from, int64_t to) \
+    {                                                                                                            \
+        for (int64_t i = from; i < to; i++) {                                                                    \
+            T sum = row[i];                                                                                      \
+            for (int k = 0; k < g->count; k++) {                                                                 \
+                if (i >= g->column[k] && i < g->column[k] + p->length)                                           \
+                    sum += ((const T *)(const void *)g->value[k])[i - g->column[k]];                             \
+            }                                                                                                    \
+            row[i] = sum;                                                                                        \
+        }                                                                                                        \
     }
 
 ADD_ENDS(f32, float)
 ADD_ENDS(f64, double)
 
 /* The others: up to three additions in one pass. */
-static void add_middle(const pyad_replay_parts *p, const gains *g, void *to)
+static void add_middle(const pyad_slice_accumulation *p, const gains *g, void *to)
 {
     const pyad_isa_table *isa = pyad_isa();
     const pyad_loop loops[] = {isa->loop[PYAD_LOOP_ADD][p->wide],
@@ -180,7 +180,7 @@ static void add_middle(const pyad_replay_parts *p, const gains *g, void *to)
     }
 }
 
-static void add_row(const pyad_replay_parts *p, const gains *g, void *to, size_t item)
+static void add_row(const pyad_slice_accumulation *p, const gains *g, void *to, size_t item)
 {
     if (p->wide) {
         add_ends_f64(p, g, to, g->begin, g->first);
@@ -192,7 +192,7 @@ static void add_row(const pyad_replay_parts *p, const gains *g, void *to, size_t
     add_middle(p, g, pyad_at(to, g->first, item));
 }
 
-void pyad_replay_parts_run(const pyad_replay_parts *p)
+void pyad_slice_accumulation_run(const pyad_slice_accumulation *p)
 {
     size_t item = p->wide ? sizeof(double) : sizeof(float);
     char *to = p->whole;

@@ -44,7 +44,7 @@ def read_tape() -> list[dict]:
             operands = [engine.lib.pyad_operand(handle, k) for k in range(info.nargs)]
             nodes.append(
                 {
-                    "op": engine.ffi.string(engine.lib.pyad_kernel_label(info.op)).decode() if operands else "input",
+                    "op": engine.ffi.string(engine.lib.pyad_kernel_name(info.op)).decode() if operands else "input",
                     "operands": [operand & ((1 << engine.INDEX_BITS) - 1) for operand in operands],
                     "value": engine.lib.pyad_read_number(handle),
                     "cotangent": float(cotangent),

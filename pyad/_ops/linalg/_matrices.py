@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from pyad._ops.arithmetic import where
+from pyad._ops.comparison import where
 from pyad._ops.shape import array, astype, swapaxes, transpose
 from pyad._trace.array import contains_traced, is_traced
 from pyad._trace.recorded_call import detached, may_hold
@@ -52,6 +52,12 @@ def as_array(x: Any) -> Any:
     if type(x) is TracedInteger:
         return astype(x, float)
     return array(x) if type(x) in (list, tuple) and contains_traced(x) else np.asarray(x)
+
+
+def inexact(x: Any) -> Any:
+    """An operand as `numpy.linalg` takes it: integers of any width are float64."""
+    x = as_array(x)
+    return x.astype(np.float64) if x.dtype.kind in "bui" else x
 
 
 def is_complex(x: Any) -> bool:

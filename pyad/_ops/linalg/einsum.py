@@ -14,12 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from pyad._ops import arithmetic as el
-from pyad._ops import reductions
-from pyad._ops import shape as sh
+from pyad._ops import arithmetic, reductions
 from pyad._ops._registry import implements
 from pyad._ops.linalg.matmul import matmul
-from pyad._ops.shape import asarray, transpose
+from pyad._ops.shape import asarray, astype, reshape, transpose
 from pyad._ops.triangles_grids import diagonal_view
 from pyad._trace.array import is_traced
 
@@ -41,7 +39,7 @@ def einsum(*operands: Any, optimize: Any = False, dtype: Any = None, order: str 
         for x in arrays:
             if not np.can_cast(x.dtype, dtype, casting):
                 raise TypeError(f"einsum: cannot cast an operand from {x.dtype!r} to {np.dtype(dtype)!r} ({casting})")
-        arrays = [sh.astype(x, dtype) for x in arrays]
+        arrays = [astype(x, dtype) for x in arrays]
     if isinstance(optimize, list):
         optimize = tuple(optimize)
     prepare, steps, finish = _plan(terms, out, tuple(x.shape for x in arrays), optimize)
@@ -204,7 +202,7 @@ def _prepared(term: Labels, shape: Shape, lengths: dict[int, int]) -> tuple[Labe
         for first, second in pairs:
             # As in NumPy, a diagonal can be written into.
             x = diagonal_view(x, 0, first, second, True) if is_traced(x) else np.diagonal(x, 0, first, second)
-        return sh.reshape(x, final) if x.shape != final else x
+        return reshape(x, final) if x.shape != final else x
 
     return tuple(labels[d] for d in kept), step
 
@@ -233,8 +231,8 @@ def _arranged(term: Labels, order: list[int], lengths: dict[int, int], shape: Sh
     if has_shape:
         return lambda x: transpose(x, axes)
     if is_same:
-        return lambda x: sh.reshape(x, shape)
-    return lambda x: sh.reshape(transpose(x, axes), shape)
+        return lambda x: reshape(x, shape)
+    return lambda x: reshape(transpose(x, axes), shape)
 
 
 def _summed_and_ordered(term: Labels, out: Labels) -> Step | None:
@@ -273,12 +271,12 @@ def _product(a: Labels, b: Labels, keep: set[int], lengths: dict[int, int]) -> t
         if shape != (*sizes(batch), rows, columns):
 
             def finish(x: Any) -> Any:
-                return sh.reshape(x, shape)
+                return reshape(x, shape)
     else:
         common = batch + summed
         left = _arranged(mine, common + free_a, lengths, sizes(common + free_a) + (1,) * len(free_b))
         right = _arranged(yours, common + free_b, lengths, sizes(common) + (1,) * len(free_a) + sizes(free_b))
-        multiply = el.multiply
+        multiply = arithmetic.multiply
         axes = tuple(range(len(batch), len(common)))
         finish = (lambda x: reductions.sum(x, axes)) if axes else None
 

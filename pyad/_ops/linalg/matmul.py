@@ -8,7 +8,7 @@ import numpy as np
 
 from pyad._binding.engine import FAILED, lib
 from pyad._binding.memory import lend
-from pyad._ops._calls import operand, plain
+from pyad._ops._nested import operand, plain
 from pyad._ops._registry import product_of
 from pyad._ops.linalg._matrices import transposed
 from pyad._ops.shape import broadcast_to, reshape

@@ -14,7 +14,9 @@ from numpy.linalg import LinAlgError
 
 from pyad._ops import reductions
 from pyad._ops._registry import implements
-from pyad._ops.arithmetic import absolute, power, sqrt, square, where
+from pyad._ops.arithmetic import absolute, sqrt, square
+from pyad._ops.comparison import where
+from pyad._ops.explog_trig import power
 from pyad._ops.linalg._matrices import as_array, conj, is_complex, real
 from pyad._ops.linalg.decompositions import svd
 from pyad._ops.linalg.solve import inv_or_nan

@@ -1,4 +1,4 @@
-"""Inverses, linear systems, least squares and determinants.
+"""Inverses, linear systems and determinants.
 
 Where nothing else is said the rules are those of Giles, "Collected matrix derivative results for forward and reverse
 mode algorithmic differentiation", 2008.
@@ -14,19 +14,7 @@ import numpy as np
 from numpy.linalg import LinAlgError
 
 from pyad._ops._registry import implements
-from pyad._ops.linalg._matrices import (
-    adjoint,
-    as_array,
-    column,
-    conj,
-    diagonal,
-    hermitian_from,
-    is_complex,
-    real,
-    row,
-    transposed,
-    vanishes,
-)
+from pyad._ops.linalg._matrices import adjoint, as_array, column, diagonal, inexact, is_complex, row, transposed
 from pyad._ops.linalg.matmul import matmul
 from pyad._ops.reductions import sum as total
 from pyad._ops.shape import reshape, transpose
@@ -35,13 +23,7 @@ from pyad._trace.guards import is_recording_program
 from pyad._trace.numpy_op import numpy_op
 from pyad._trace.recorded_call import computed
 
-__all__ = ["det", "inv", "lstsq", "pinv", "slogdet", "solve", "tensorinv", "tensorsolve"]
-
-
-def _inexact(x: Any) -> Any:
-    """An operand as `numpy.linalg` takes it: integers of any width are float64."""
-    x = as_array(x)
-    return x.astype(np.float64) if x.dtype.kind in "bui" else x
+__all__ = ["det", "inv", "slogdet", "solve", "tensorinv", "tensorsolve"]
 
 
 # ---- inverse and linear systems ----
@@ -92,7 +74,7 @@ def solve(a: Any, b: Any) -> Any:
         a, b = as_array(a), as_array(b)
         if not is_traced(a) and not is_traced(b):
             return np.linalg.solve(a, b)
-    a, b = _inexact(a), _inexact(b)
+    a, b = inexact(a), inexact(b)
     if b.ndim != 1:
         return _solve(a, b)
     x = _solve(a, reshape(b, (-1, 1)) if b.size else reshape(b, (0, 1)))
@@ -286,123 +268,10 @@ def slogdet(a: Any) -> Any:
         return _SlogdetResult(*_slogdet(a))
     seen: list[Any] = []
     logarithm = _logabsdet(a, seen=seen)
-    return _SlogdetResult(seen[0], logarithm)
+    # A program computes it anew, where it is used.
+    sign = computed(_sign_of, a) if is_recording_program() else seen[0]
+    return _SlogdetResult(sign, logarithm)
 
 
-# ---- pseudo-inverse and least squares, for matrices whose rank does not change ----
-#
-# Golub and Pereyra, "The differentiation of pseudo-inverses and nonlinear least squares problems whose variables
-# separate", 1973, (4.12).
-
-
-def _pinv_vjp(s: Any, y: Any, a: Any, **cutoff: Any) -> tuple[Any]:
-    g = adjoint(conj(s))
-    py = adjoint(y)
-    left = matmul(g, y)
-    right = matmul(y, g)
-    out = matmul(left - matmul(a, matmul(y, left)), py) - matmul(matmul(py, adjoint(g)), py)
-    return (conj(out + matmul(py, right - matmul(matmul(right, y), a))),)
-
-
-def _pinv_jvp(tangents: list[Any], y: Any, a: Any, **cutoff: Any) -> Any:
-    t = tangents[0]
-    ta = adjoint(t)
-    py = adjoint(y)
-    left = matmul(matmul(y, py), ta)
-    right = matmul(ta, matmul(py, y))
-    out = left - matmul(matmul(left, a), y) - matmul(matmul(y, t), y)
-    return out + right - matmul(y, matmul(a, right))
-
-
-_pinv = numpy_op("pinv", lambda a, **cutoff: np.linalg.pinv(a, **cutoff), _pinv_vjp, _pinv_jvp)
-
-
-@implements(np.linalg.pinv)
-def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = np._NoValue) -> Any:
-    """The pseudo-inverses of a stack of matrices. What is below the cutoff is taken to stay there."""
-    a = as_array(a)
-    cutoff = {} if rtol is np._NoValue else {"rtol": rtol}
-    if rcond is not None:
-        cutoff["rcond"] = rcond
-    if not is_traced(a):
-        return np.linalg.pinv(a, hermitian=hermitian, **cutoff)
-    return _pinv(hermitian_from(a) if hermitian else a, **cutoff)
-
-
-def _lstsq_value(a: np.ndarray, b: np.ndarray, rcond: Any, seen: list[Any]) -> tuple[np.ndarray, np.ndarray]:
-    x, residuals, rank, s = np.linalg.lstsq(a, b, rcond)
-    seen[:] = residuals, rank
-    return x, s
-
-
-def _rank_of(a: np.ndarray, rcond: Any) -> int:
-    return int(np.linalg.lstsq(a, np.zeros((a.shape[0], 1)), rcond)[2])
-
-
-def _lstsq_pinv(a: Any, rcond: Any) -> Any:
-    # NumPy computes in double precision whatever the dtype, and so is its default cutoff.
-    return pinv(a, max(a.shape) * np.finfo(np.float64).eps if rcond is None or rcond < 0 else rcond)
-
-
-def _lstsq_vjp(s: Any, y: Any, a: Any, b: Any, rcond: Any, seen: Any) -> tuple[Any, Any]:
-    x, g = y[0], conj(s[0])
-    p = _lstsq_pinv(a, rcond)
-    by_b = matmul(adjoint(p), g)
-
-    def by_a() -> Any:
-        rest = b - matmul(a, x)
-        out = matmul(rest, adjoint(matmul(p, by_b))) - matmul(by_b, adjoint(x))
-        if a.shape[0] < a.shape[1] or seen[1] < a.shape[1]:
-            out = out + matmul(matmul(adjoint(p), x), adjoint(g - matmul(p, matmul(a, g))))
-        if not vanishes(s[1]):
-            u, _, vh = _svd(a)
-            out = out + matmul(u * row(s[1]), vh)
-        return conj(out)
-
-    return by_a, conj(by_b)
-
-
-def _lstsq_jvp(tangents: list[Any], y: Any, a: Any, b: Any, rcond: Any, seen: Any) -> tuple[Any, Any]:
-    x, s = y
-    ta, tb = tangents
-    p = _lstsq_pinv(a, rcond)
-    if ta is None:
-        return matmul(p, tb), np.zeros(s.shape, s.dtype)
-    moved = matmul(ta, x)
-    across = adjoint(ta)
-    back = matmul(across, matmul(adjoint(p), x))
-    out = matmul(p, -moved if tb is None else tb - moved)
-    out = out + matmul(p, matmul(adjoint(p), matmul(across, b - matmul(a, x)))) + back - matmul(p, matmul(a, back))
-    u, _, vh = _svd(a)
-    return out, real(total(conj(u) * matmul(ta, adjoint(vh)), -2))
-
-
-def _svd(a: Any) -> Any:
-    from pyad._ops.linalg.decompositions import svd
-
-    return svd(a, full_matrices=False)
-
-
-_lstsq = numpy_op("lstsq", _lstsq_value, _lstsq_vjp, _lstsq_jvp)
-
-
-@implements(np.linalg.lstsq)
-def lstsq(a: Any, b: Any, rcond: Any = None) -> Any:
-    """The least squares solution (of least norm), the sums of squared residuals, the rank and the singular values.
-
-    The rank is a constant, and the derivatives are those within the matrices of that rank.
-    """
-    a, b = _inexact(a), _inexact(b)
-    if not is_traced(a) and not is_traced(b):
-        return np.linalg.lstsq(a, b, rcond)
-    flat = b.ndim == 1
-    b = reshape(b, (b.size, 1)) if flat else b
-    seen: list[Any] = []
-    x, s = _lstsq(a, b, rcond=rcond, seen=seen)
-    residuals, rank = seen
-    if is_recording_program():
-        computed(_rank_of, a, rcond)  # which decides what is recorded from here on
-    if residuals.size:
-        rest = b - matmul(a, x)
-        residuals = total(real(conj(rest) * rest), 0)
-    return reshape(x, (x.shape[0],)) if flat else x, residuals, rank, s
+def _sign_of(a: np.ndarray) -> np.ndarray:
+    return np.linalg.slogdet(a)[0]

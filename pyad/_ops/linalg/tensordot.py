@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 
 from pyad._ops import reductions
-from pyad._ops import shape as sh
 from pyad._ops._registry import implements, product_of
-from pyad._ops.linalg import matmul as linalg
+from pyad._ops.linalg.matmul import matmul as matmul_op
 from pyad._ops.rearrange import one_axis
-from pyad._ops.shape import asarray, moveaxis, reshape, transpose
+from pyad._ops.shape import asarray, moveaxis, ravel, reshape, stack, transpose
 from pyad.errors import ShapeError
 
 __all__ = ["cross", "dot", "inner", "kron", "matmul", "matvec", "outer", "tensordot", "vdot", "vecdot", "vecmat"]
@@ -31,7 +30,7 @@ def _contracted(a: Any, b: Any, axes_a: list[int], axes_b: list[int]) -> Any:
     rows, columns = math.prod(sa[d] for d in free_a), math.prod(sb[d] for d in free_b)
     left = _laid_out(a, free_a + axes_a, (rows, inner))
     right = _laid_out(b, axes_b + free_b, (inner, columns))
-    product = linalg.matmul(left, right)
+    product = matmul_op(left, right)
     return product if out == (rows, columns) else reshape(product, out)
 
 
@@ -77,7 +76,7 @@ def dot(a: Any, b: Any) -> Any:
     over = max(b.ndim - 2, 0)
     if a.shape[-1] != b.shape[over]:
         raise ShapeError(f"dot: shapes {a.shape} and {b.shape} do not contract: {a.shape[-1]} != {b.shape[over]}")
-    return linalg.matmul(a, b) if b.ndim <= 2 else _contracted(a, b, [a.ndim - 1], [over])
+    return matmul_op(a, b) if b.ndim <= 2 else _contracted(a, b, [a.ndim - 1], [over])
 
 
 @implements(np.inner)
@@ -97,7 +96,7 @@ def vdot(a: Any, b: Any, /) -> Any:
     a, b = asarray(a), asarray(b)
     if a.size != b.size:
         raise ShapeError(f"vdot: arrays of shapes {a.shape} and {b.shape} have different numbers of elements")
-    return linalg.matmul(sh.ravel(a.conj()), sh.ravel(b))
+    return matmul_op(ravel(a.conj()), ravel(b))
 
 
 @implements(np.outer)
@@ -143,7 +142,7 @@ def _with_axes(function: Callable[[Any, Any], Any], a: Any, b: Any, axes: Any) -
 @implements(np.matmul)
 def matmul(a: Any, b: Any, /, *, axes: Any = None) -> Any:
     """a @ b; `axes` names the matrices' axes in each operand and in the result."""
-    return linalg.matmul(a, b) if axes is None else _with_axes(linalg.matmul, a, b, axes)
+    return matmul_op(a, b) if axes is None else _with_axes(matmul_op, a, b, axes)
 
 
 def _need_vectors(name: str, a: Any, least: tuple[int, int], b: Any, lengths: tuple[int, int]) -> None:
@@ -168,7 +167,7 @@ def matvec(x1: Any, x2: Any, /, *, axes: Any = None) -> Any:
         return _with_axes(matvec, x1, x2, axes)
     a, b = asarray(x1), asarray(x2)
     _need_vectors("matvec", a, (2, 1), b, (-1, -1))
-    return linalg.matmul(a, b[..., None])[..., 0]
+    return matmul_op(a, b[..., None])[..., 0]
 
 
 def vecmat(x1: Any, x2: Any, /, *, axes: Any = None) -> Any:
@@ -177,7 +176,7 @@ def vecmat(x1: Any, x2: Any, /, *, axes: Any = None) -> Any:
         return _with_axes(vecmat, x1, x2, axes)
     a, b = asarray(x1), asarray(x2)
     _need_vectors("vecmat", a, (1, 2), b, (-1, -2))
-    return linalg.matmul(a.conj()[..., None, :], b)[..., 0, :]
+    return matmul_op(a.conj()[..., None, :], b)[..., 0, :]
 
 
 # NumPy 2.0 has no matvec, vecmat; vecdot came with it.
@@ -204,7 +203,7 @@ def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axi
         )
     if a.shape[-1] == b.shape[-1] == 3:
         (a0, a1, a2), (b0, b1, b2) = ([x[..., k] for k in range(3)] for x in (a, b))
-        out = sh.stack([a1 * b2 - a2 * b1, a2 * b0 - a0 * b2, a0 * b1 - a1 * b0], -1)
+        out = stack([a1 * b2 - a2 * b1, a2 * b0 - a0 * b2, a0 * b1 - a1 * b0], -1)
         return moveaxis(out, -1, axisc) if axisc != -1 else out
     warnings.warn(
         "Arrays of 2-dimensional vectors are deprecated. Use arrays of 3-dimensional vectors instead.",
@@ -215,7 +214,7 @@ def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axi
     if a.shape[-1] == b.shape[-1]:
         return plane
     if a.shape[-1] == 2:
-        out = sh.stack([a[..., 1] * b[..., 2], -(a[..., 0] * b[..., 2]), plane], -1)
+        out = stack([a[..., 1] * b[..., 2], -(a[..., 0] * b[..., 2]), plane], -1)
     else:
-        out = sh.stack([-(a[..., 2] * b[..., 1]), a[..., 2] * b[..., 0], plane], -1)
+        out = stack([-(a[..., 2] * b[..., 1]), a[..., 2] * b[..., 0], plane], -1)
     return moveaxis(out, -1, axisc)

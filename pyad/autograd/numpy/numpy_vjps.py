@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pyad._ops.arithmetic import where
+from pyad._ops.comparison import where
 from pyad._ops.reductions import sum as total
 from pyad._ops.shape import broadcast_to, reshape
 from pyad.autograd._vspace import is_complex

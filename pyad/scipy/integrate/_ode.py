@@ -22,7 +22,7 @@ from pyad._ops.shape import asarray
 from pyad._trace.array import is_traced, numpy_value
 from pyad._trace.numpy_op import numpy_op
 from pyad.errors import ShapeError
-from pyad.scipy._namespace import load, refuse
+from pyad.scipy._namespace import describes, load, refuse
 from pyad.scipy._user_function import Closed, guarded, packed, pull, push, split
 
 _theirs = load("scipy.integrate")
@@ -222,6 +222,7 @@ def _dense(f: Field, span: tuple[float, float], y0: Any, **options: Any) -> Any:
     return found.sol
 
 
+@describes(_theirs.odeint)
 def odeint(
     func: Callable[..., Any],
     y0: Any,
@@ -247,6 +248,7 @@ def odeint(
 
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.integrate import odeint
     >>> decay = lambda y, t, rate: -rate * y
     >>> pyad.grad(lambda rate: odeint(decay, 1.0, [0.0, 1.0], (rate,))[-1, 0])(2.0).round(5)
     np.float64(-0.13534)
@@ -289,6 +291,7 @@ def _interpolant_ivp(solver: _Solver, f: Field, y0: Any, start: float, stop: flo
     return _dense(f, (start, stop), y0, **solver.options)
 
 
+@describes(_theirs.solve_ivp)
 def solve_ivp(
     fun: Callable[..., Any],
     t_span: Any,
@@ -317,6 +320,7 @@ def solve_ivp(
 
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.integrate import solve_ivp
     >>> def final(rate):
     ...     return solve_ivp(lambda t, y, rate: -rate * y, (0.0, 1.0), [1.0], args=(rate,), rtol=1e-8).y[0, -1]
     >>> pyad.grad(final)(2.0).round(5)

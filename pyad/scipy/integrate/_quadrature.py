@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from pyad import tree
+from pyad._ops._registry import over
 from pyad._ops.shape import asarray
 from pyad._trace.array import is_traced, numpy_value
 from pyad._trace.numpy_op import numpy_op
 from pyad.errors import ShapeError
-from pyad.scipy._namespace import load, over, refuse
+from pyad.scipy._namespace import describes, load, refuse
 from pyad.scipy._user_function import Closed, guarded, packed, pull, push, split
 
 _theirs = load("scipy.integrate")
@@ -88,6 +89,7 @@ def _quadrature_jvp(tangents: list[Any], y: Any, a: Any, b: Any, *operands: Any,
 _quadrature = numpy_op("quad", lambda *operands, value, **_: value, _quadrature_vjp, _quadrature_jvp)
 
 
+@describes(_theirs.quad)
 def quad(
     func: Any,
     a: Any,
@@ -112,6 +114,7 @@ def quad(
 
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.integrate import quad
     >>> pyad.grad(lambda k: quad(lambda x, k: np.exp(-k * x), 0.0, np.inf, (k,))[0])(2.0).round(6)
     np.float64(-0.25)
     """
@@ -161,10 +164,14 @@ def _steps(name: str, y: Any, x: Any, dx: Any, axis: int) -> tuple[Any, Any]:
 
 @over(_theirs.trapezoid)
 def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
-    """The integral of samples by the trapezoidal rule; see `scipy.integrate.trapezoid`.
+    """The integral of samples by the trapezoidal rule, differentiable in the samples and their places.
+
+    Raises:
+        ShapeError: x does not fit y.
 
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.integrate import trapezoid
     >>> pyad.grad(trapezoid)(np.ones(3))
     array([0.5, 1. , 0.5])
     """
@@ -174,7 +181,18 @@ def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
 
 @over(_theirs.cumulative_trapezoid)
 def cumulative_trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1, initial: Any = None) -> Any:
-    """The running integral of samples by the trapezoidal rule; see `scipy.integrate.cumulative_trapezoid`."""
+    """The running integral of samples by the trapezoidal rule, differentiable in the samples and their places.
+
+    Raises:
+        ShapeError: x does not fit y.
+        ValueError: `initial` is neither None nor 0.
+
+    >>> import numpy as np
+    >>> import pyad
+    >>> from pyad.scipy.integrate import cumulative_trapezoid
+    >>> pyad.grad(lambda y: cumulative_trapezoid(y)[0])(np.ones(3))
+    array([0.5, 0.5, 0. ])
+    """
     y, h = _steps("cumulative_trapezoid", y, x, dx, axis)
     if initial not in (None, 0):
         raise ValueError(f"cumulative_trapezoid: initial must be None or 0, got {initial!r}")
@@ -186,13 +204,17 @@ def cumulative_trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1, i
 
 @over(_theirs.simpson)
 def simpson(y: Any, x: Any = None, *, dx: Any = 1.0, axis: int = -1) -> Any:
-    """The integral of samples by Simpson's rule for any distances; see `scipy.integrate.simpson`.
+    """The integral of samples by Simpson's rule for any distances, differentiable in the samples and their places.
 
-    For an even number of samples, the last interval is integrated by the parabola through the last three (Cartwright,
-    Simpson's rule cumulative integration with MS Excel and irregularly-spaced data, 2017).
+    For an even number of samples, the last interval is integrated by the parabola through the last three (K. V.
+    Cartwright, "Simpson's rule cumulative integration with MS Excel and irregularly-spaced data", 2017).
+
+    Raises:
+        ShapeError: x does not fit y.
 
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.integrate import simpson
     >>> (3 * pyad.grad(simpson)(np.ones(5))).round(12)
     array([1., 4., 2., 4., 1.])
     """

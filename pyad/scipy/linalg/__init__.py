@@ -34,13 +34,11 @@ from pyad.scipy.linalg._solve import (
     lu_solve,
     solve,
     solve_banded,
-    solve_continuous_lyapunov,
-    solve_discrete_lyapunov,
-    solve_sylvester,
     solve_triangular,
     solveh_banded,
 )
 from pyad.scipy.linalg._special_matrices import block_diag, circulant, hankel, toeplitz
+from pyad.scipy.linalg._sylvester import solve_continuous_lyapunov, solve_discrete_lyapunov, solve_sylvester
 
 __all__ = [
     "block_diag",

@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 
+from pyad._ops._registry import over
 from pyad._ops.linalg._matrices import adjoint, check_square, transposed, tril, triu
 from pyad._ops.shape import asarray
 from pyad._trace.guards import is_recording_program
 from pyad._trace.numpy_op import numpy_op
 from pyad._trace.recorded_call import computed
 from pyad.errors import ShapeError
-from pyad.scipy._namespace import load, over, plain, refuse
+from pyad.scipy._namespace import load, plain, refuse
 from pyad.scipy.linalg._solve import _permutation, _rows, solve_triangular
 
 _theirs = load("scipy.linalg")
@@ -29,8 +30,18 @@ _theirs = load("scipy.linalg")
 def cholesky(a: Any, lower: bool = False, overwrite_a: bool = False, check_finite: bool = True) -> Any:
     """The triangular factor of a positive definite matrix: a = U^H U, or L L^H with `lower`.
 
+    a is (..., n, n); one triangle is read. Derivative: I. Murray, "Differentiation of the Cholesky decomposition",
+    2016.
+
     Raises:
-        numpy.linalg.LinAlgError: a is not positive definite.
+        numpy.linalg.LinAlgError: a is not square or not positive definite.
+
+    >>> import numpy as np
+    >>> import pyad
+    >>> from pyad.scipy.linalg import cholesky
+    >>> pyad.grad(lambda a: cholesky(a)[1, 1])(np.array([[1.0, 0.0], [0.0, 4.0]]))
+    array([[0.  , 0.  ],
+           [0.  , 0.25]])
     """
     a = asarray(a)
     return np.linalg.cholesky(a) if lower else transposed(np.linalg.cholesky(transposed(a)))
@@ -38,7 +49,18 @@ def cholesky(a: Any, lower: bool = False, overwrite_a: bool = False, check_finit
 
 @over(_theirs.cho_factor)
 def cho_factor(a: Any, lower: bool = False, overwrite_a: bool = False, check_finite: bool = True) -> tuple[Any, bool]:
-    """What `cho_solve` takes: (c, lower). The triangle of c that is not used holds zeros."""
+    """What `cho_solve` takes: (c, lower). The triangle of c that is not used holds zeros.
+
+    Raises:
+        numpy.linalg.LinAlgError: a is not square or not positive definite.
+
+    >>> import numpy as np
+    >>> import pyad
+    >>> from pyad.scipy.linalg import cho_factor, cho_solve
+    >>> pyad.grad(lambda a: np.sum(cho_solve(cho_factor(a), np.ones(2))))(2.0 * np.eye(2))
+    array([[-0.25, -0.5 ],
+           [ 0.  , -0.25]])
+    """
     return cholesky(a, lower), lower
 
 
@@ -107,8 +129,16 @@ def _permutation_matrix(dtype: np.dtype, places: np.ndarray) -> np.ndarray:
 def lu_factor(a: Any, overwrite_a: bool = False, check_finite: bool = True) -> tuple[Any, np.ndarray]:
     """What `lu_solve` takes: the factors in one matrix, and the pivots, which are constant.
 
+    a is (..., m, n). Derivative: F. R. de Hoog, R. S. Anderssen and M. A. Lukas, "Differentiation of matrix functionals
+    using triangular factorization", 2011.
+
+    Raises:
+        numpy.linalg.LinAlgError: (by the derivative) a is not of full rank.
+        ShapeError: a has fewer than two axes.
+
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.linalg import lu_factor
     >>> pyad.grad(lambda a: lu_factor(a)[0][1, 1])(np.array([[1.0, 2.0], [4.0, 3.0]]))
     array([[-0.75 ,  1.   ],
            [ 0.1875, -0.25 ]])
@@ -120,12 +150,18 @@ def lu_factor(a: Any, overwrite_a: bool = False, check_finite: bool = True) -> t
 def lu(
     a: Any, permute_l: bool = False, overwrite_a: bool = False, check_finite: bool = True, p_indices: bool = False
 ) -> tuple[Any, ...]:
-    """The factors p, l, u with a = p l u; see `scipy.linalg.lu`. The permutation is constant.
+    """The factors p, l, u with a = p l u. The permutation is constant.
 
     a is (..., m, n), of full rank. With `permute_l`, (p l, u); with `p_indices`, p is an array of row numbers.
+    Derivative: as `lu_factor`.
+
+    Raises:
+        numpy.linalg.LinAlgError: (by the derivative) a is not of full rank.
+        ShapeError: a has fewer than two axes.
 
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.linalg import lu
     >>> pyad.grad(lambda a: lu(a)[2][1, 1])(np.array([[1.0, 2.0], [4.0, 3.0]]))
     array([[-0.75 ,  1.   ],
            [ 0.1875, -0.25 ]])
@@ -146,7 +182,21 @@ def lu(
 
 @over(_theirs.det)
 def det(a: Any, overwrite_a: bool = False, check_finite: bool = True) -> Any:
-    """The determinant."""
+    """The determinant of square matrices, (..., n, n); differentiable where it is 0, too.
+
+    Derivative: the cofactors, in M. B. Giles, "Collected matrix derivative results for forward and reverse mode
+    algorithmic differentiation", 2008.
+
+    Raises:
+        numpy.linalg.LinAlgError: a is not square.
+
+    >>> import numpy as np
+    >>> import pyad
+    >>> from pyad.scipy.linalg import det
+    >>> pyad.grad(det)(np.array([[2.0, 1.0], [1.0, 3.0]])).round(9)
+    array([[ 3., -1.],
+           [-1.,  2.]])
+    """
     return np.linalg.det(asarray(a))
 
 
@@ -159,7 +209,21 @@ def inv(
     assume_a: str | None = None,
     lower: bool = False,
 ) -> Any:
-    """The inverse. With `assume_a`, the derivative is that of such a matrix, as in `solve`."""
+    """The inverse of square matrices, (..., n, n). With `assume_a`, the derivative is that of such a matrix, as in
+    `solve`.
+
+    Derivative: dX = -X dA X.
+
+    Raises:
+        numpy.linalg.LinAlgError: a is not square or singular.
+
+    >>> import numpy as np
+    >>> import pyad
+    >>> from pyad.scipy.linalg import inv
+    >>> pyad.grad(lambda a: inv(a)[0, 0])(np.array([[2.0, 0.0], [0.0, 4.0]])) + 0.0
+    array([[-0.25,  0.  ],
+           [ 0.  ,  0.  ]])
+    """
     a = asarray(a)
     if assume_a in (None, "gen", "general"):
         return np.linalg.inv(a)
@@ -178,7 +242,21 @@ def pinv(
     return_rank: bool = False,
     check_finite: bool = True,
 ) -> Any:
-    """The pseudo-inverse; singular values below atol + rtol * (the largest) count as zero."""
+    """The pseudo-inverse of matrices, (..., m, n), whose rank is constant.
+
+    Singular values below atol + rtol * (the largest) count as zero. Derivative: G. H. Golub and V. Pereyra, "The
+    differentiation of pseudo-inverses and nonlinear least squares problems whose variables separate", 1973, (4.12).
+
+    Raises:
+        numpy.linalg.LinAlgError: a has fewer than two axes, or the iteration of LAPACK did not converge.
+
+    >>> import numpy as np
+    >>> import pyad
+    >>> from pyad.scipy.linalg import pinv
+    >>> pyad.grad(lambda a: pinv(a)[0, 0])(np.array([[2.0], [0.0]])).round(9) + 0.0
+    array([[-0.25],
+           [ 0.  ]])
+    """
     a = asarray(a)
     relative = max(a.shape[-2:]) * np.finfo(a.dtype).eps if rtol is None and not atol else (rtol or 0.0)
     cut = relative if not atol else relative + _share_of_largest(plain(a), atol)
@@ -199,7 +277,17 @@ def _count_above(a: np.ndarray, cut: Any) -> Any:
 
 @over(_theirs.norm)
 def norm(a: Any, ord: Any = None, axis: Any = None, keepdims: bool = False, check_finite: bool = True) -> Any:
-    """The norm of a vector or matrix."""
+    """The norm of vectors or matrices; where it is 0 its derivative is 0.
+
+    Raises:
+        ValueError: An unknown `ord`, or one that does not fit the number of axes.
+
+    >>> import numpy as np
+    >>> import pyad
+    >>> from pyad.scipy.linalg import norm
+    >>> pyad.grad(norm)(np.array([3.0, 4.0]))
+    array([0.6, 0.8])
+    """
     return np.linalg.norm(asarray(a), ord, axis, keepdims)
 
 
@@ -212,7 +300,21 @@ def svd(
     check_finite: bool = True,
     lapack_driver: str = "gesdd",
 ) -> Any:
-    """The singular value decomposition."""
+    """The singular value decomposition a = U diag(s) V^H of matrices, (..., m, n): (U, s, V^H).
+
+    Derivative: J. Townsend, "Differentiating the singular value decomposition", 2016; that of U and V is infinite where
+    singular values are equal.
+
+    Raises:
+        numpy.linalg.LinAlgError: a has fewer than two axes, or the iteration of LAPACK did not converge.
+
+    >>> import numpy as np
+    >>> import pyad
+    >>> from pyad.scipy.linalg import svd
+    >>> pyad.grad(lambda a: svd(a)[1][0])(np.diag([3.0, 2.0])) + 0.0
+    array([[1., 0.],
+           [0., 0.]])
+    """
     a = asarray(a)
     if compute_uv:
         return tuple(np.linalg.svd(a, full_matrices=full_matrices))
@@ -221,7 +323,20 @@ def svd(
 
 @over(_theirs.svdvals)
 def svdvals(a: Any, overwrite_a: bool = False, check_finite: bool = True) -> Any:
-    """The singular values."""
+    """The singular values of matrices, (..., m, n), largest first.
+
+    Derivative: M. B. Giles, "Collected matrix derivative results", 2008, 3.2.
+
+    Raises:
+        numpy.linalg.LinAlgError: a has fewer than two axes, or the iteration of LAPACK did not converge.
+
+    >>> import numpy as np
+    >>> import pyad
+    >>> from pyad.scipy.linalg import svdvals
+    >>> pyad.grad(lambda a: np.sum(svdvals(a)))(np.diag([3.0, 2.0])) + 0.0
+    array([[1., 0.],
+           [0., 1.]])
+    """
     return np.linalg.svd(asarray(a), compute_uv=False)
 
 
@@ -234,7 +349,23 @@ def qr(
     pivoting: bool = False,
     check_finite: bool = True,
 ) -> Any:
-    """The QR decomposition, with modes "full", "r" and "economic"."""
+    """The QR decomposition of matrices, (..., m, n), with modes "full", "r" and "economic".
+
+    Derivative: S. F. Walter and L. Lehmann, "Algorithmic differentiation of linear algebra functions with application
+    in optimum experimental design", 2012.
+
+    Raises:
+        numpy.linalg.LinAlgError: (by the derivative) the first columns are not independent.
+        UnsupportedError: `pivoting`, or mode "raw", with a traced a.
+        ValueError: An unknown mode.
+
+    >>> import numpy as np
+    >>> import pyad
+    >>> from pyad.scipy.linalg import qr
+    >>> pyad.grad(lambda a: qr(a, mode="economic")[1][0, 0])(np.array([[-3.0], [-4.0]]))
+    array([[-0.6],
+           [-0.8]])
+    """
     if pivoting or mode == "raw":
         raise refuse("qr", "pivoting=True" if pivoting else "mode='raw'", "use mode 'economic', 'full' or 'r'")
     a = asarray(a)
@@ -273,7 +404,20 @@ def eigh(
 ) -> Any:
     """Eigenvalues and eigenvectors of a Hermitian matrix, or of a v = w b v with b positive definite.
 
-    The second is reduced to the first by the Cholesky factor of b (Golub and Van Loan, Matrix Computations, 8.7).
+    a and b are (..., n, n); one triangle is read. The second problem is reduced to the first by the Cholesky factor of
+    b (Golub and Van Loan, Matrix Computations, 8.7). Derivative: M. B. Giles, "Collected matrix derivative results",
+    2008, 3.1; that of the vectors is infinite where eigenvalues are equal.
+
+    Raises:
+        numpy.linalg.LinAlgError: a is not square, or b not positive definite.
+        UnsupportedError: A subset of eigenvalues, or another `type` than 1, with traced matrices.
+
+    >>> import numpy as np
+    >>> import pyad
+    >>> from pyad.scipy.linalg import eigh
+    >>> pyad.grad(lambda a: eigh(a)[0][1])(np.diag([1.0, 2.0]))
+    array([[0., 0.],
+           [0., 1.]])
     """
     _check_eigen("eigh", type, subset_by_index, subset_by_value)
     a = asarray(a)
@@ -303,6 +447,17 @@ def eigvalsh(
     subset_by_value: Any = None,
     driver: str | None = None,
 ) -> Any:
-    """The eigenvalues that `eigh` gives."""
+    """The eigenvalues that `eigh` gives, in ascending order.
+
+    Raises:
+        numpy.linalg.LinAlgError, UnsupportedError: As `eigh`.
+
+    >>> import numpy as np
+    >>> import pyad
+    >>> from pyad.scipy.linalg import eigvalsh
+    >>> pyad.grad(lambda a: np.sum(eigvalsh(a) ** 2))(np.diag([1.0, 2.0]))
+    array([[2., 0.],
+           [0., 4.]])
+    """
     _check_eigen("eigvalsh", type, subset_by_index, subset_by_value)
     return eigh(a, b, lower=lower, eigvals_only=True)

@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from pyad._ops._registry import over
 from pyad._ops.linalg._matrices import check_square, transposed
 from pyad._ops.shape import asarray
 from pyad._trace.array import is_traced
 from pyad._trace.numpy_op import numpy_op
 from pyad.errors import DTypeError
-from pyad.scipy._namespace import Function, load, over, run_by
-from pyad.scipy.linalg._solve import _in_stacks, _solve_sylvester
+from pyad.scipy._namespace import Function, load, run_by
+from pyad.scipy.linalg._sylvester import _in_stacks, _solve_sylvester
 
 _theirs = load("scipy.linalg")
 
@@ -93,13 +94,16 @@ def _square(name: str, a: Any) -> Any:
 
 @over(_theirs.expm)
 def expm(A: Any) -> Any:
-    """The exponential of square matrices, (..., n, n); see `scipy.linalg.expm`.
+    """The exponential of square matrices, (..., n, n).
+
+    Derivative: A. H. Al-Mohy and N. J. Higham, "Computing the Frechet derivative of the matrix exponential", 2009.
 
     Raises:
         ShapeError: A is not square.
 
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.linalg import expm
     >>> pyad.grad(lambda t: expm(t * np.array([[0.0, 1.0], [0.0, 0.0]]))[0, 1])(2.0).round(9)
     np.float64(1.0)
     """
@@ -114,10 +118,16 @@ def expm_frechet(
     compute_expm: bool = True,
     check_finite: bool = True,
 ) -> Any:
-    """The exponential of A and its derivative along E; see `scipy.linalg.expm_frechet`.
+    """The exponential of A and its derivative along E.
+
+    Both are blocks of the exponential of one matrix (N. J. Higham, Functions of Matrices, 2008, theorem 3.6).
+
+    Raises:
+        ShapeError: A or E is not square, or the two differ.
 
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.linalg import expm_frechet
     >>> pyad.grad(lambda t: expm_frechet(t * np.eye(1), np.eye(1))[1][0, 0])(0.0)
     np.float64(1.0)
     """
@@ -138,6 +148,7 @@ def logm(A: Any) -> Any:
 
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.linalg import logm
     >>> pyad.grad(lambda t: logm(t * np.eye(2))[0, 0])(2.0).round(9)
     np.float64(0.5)
     """
@@ -154,6 +165,7 @@ def sqrtm(A: Any) -> Any:
 
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.linalg import sqrtm
     >>> pyad.grad(lambda t: sqrtm(t * np.eye(2))[0, 0])(4.0)
     np.float64(0.25)
     """

@@ -1,4 +1,4 @@
-"""Linear systems, general, triangular, banded and factorised, and the matrix equations of Sylvester and Lyapunov.
+"""Linear systems, general, triangular, banded and factorised.
 
 The derivatives are those of the equation, so each costs one more solve with the transposed matrices: from A x = b
 follows A dx = db - dA x (Giles, Collected matrix derivative results for forward and reverse mode, 2008).
@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from pyad._ops._registry import over
 from pyad._ops.linalg._matrices import adjoint, check_square, hermitian_part, masked, transposed, tril, triu
 from pyad._ops.shape import asarray
 from pyad._trace.numpy_op import numpy_op
 from pyad._trace.recorded_call import computed
 from pyad.errors import ShapeError
-from pyad.scipy._namespace import load, over, run_by
+from pyad.scipy._namespace import load, run_by
 
 _theirs = load("scipy.linalg")
 
@@ -63,10 +64,10 @@ def _solve_vjp(s: Any, y: Any, a: Any, b: Any, kind: str | None, lower: bool) ->
 
 def _solve_jvp(tangents: list[Any], y: Any, a: Any, b: Any, kind: str | None, lower: bool) -> Any:
     da, db = tangents
-    return _solve(a, _right_side(None if da is None else _structured(da, kind), db, y), kind=kind, lower=lower)
+    return _solve(a, right_side(None if da is None else _structured(da, kind), db, y), kind=kind, lower=lower)
 
 
-def _right_side(da: Any, db: Any, y: Any) -> Any:
+def right_side(da: Any, db: Any, y: Any) -> Any:
     """db - da y, where either may be None."""
     if da is None:
         return db
@@ -106,6 +107,7 @@ def solve(
 
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.linalg import solve
     >>> pyad.grad(lambda b: np.sum(solve([[2.0, 0.0], [0.0, 4.0]], b)))(np.ones(2))
     array([0.5 , 0.25])
     """
@@ -136,7 +138,7 @@ def _triangular_jvp(tangents: list[Any], y: Any, a: Any, b: Any, trans: int, low
     if da is not None:
         da = _triangle(da, lower, unit_diagonal)
         da = transposed(da) if trans else da
-    right = _right_side(da, db, y)
+    right = right_side(da, db, y)
     return _solve_triangular(a, right, trans=trans, lower=lower, unit_diagonal=unit_diagonal)
 
 
@@ -165,6 +167,7 @@ def solve_triangular(
 
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.linalg import solve_triangular
     >>> a = np.array([[2.0, 0.0], [1.0, 4.0]])
     >>> pyad.grad(lambda b: solve_triangular(a, b, lower=True)[1])(np.ones(2))
     array([-0.125,  0.25 ])
@@ -185,10 +188,18 @@ def solve_triangular(
 
 @over(_theirs.cho_solve)
 def cho_solve(c_and_lower: Any, b: Any, overwrite_b: bool = False, check_finite: bool = True) -> Any:
-    """The solution x of a x = b, given what `cho_factor(a)` returns; see `scipy.linalg.cho_solve`.
+    """The solution x of a x = b, given what `cho_factor(a)` returns.
+
+    Args:
+        c_and_lower: (c, lower), a triangular factor, (..., n, n), and whether it is the lower one.
+
+    Raises:
+        numpy.linalg.LinAlgError: The factor is singular.
+        ShapeError: Shapes that do not fit.
 
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.linalg import cho_solve
     >>> pyad.grad(lambda b: np.sum(cho_solve((2.0 * np.eye(2), True), b)))(np.ones(2))
     array([0.25, 0.25])
     """
@@ -199,17 +210,29 @@ def cho_solve(c_and_lower: Any, b: Any, overwrite_b: bool = False, check_finite:
 
 @over(_theirs.lu_solve)
 def lu_solve(lu_and_piv: Any, b: Any, trans: int = 0, overwrite_b: bool = False, check_finite: bool = True) -> Any:
-    """The solution x of a x = b, given what `lu_factor(a)` returns; see `scipy.linalg.lu_solve`.
+    """The solution x of a x = b, given what `lu_factor(a)` returns. `trans` solves with a^T (1) or the adjoint (2).
 
-    `trans` solves with a^T (1) or the adjoint (2).
+    Args:
+        lu_and_piv: (lu, pivots), the factors, (..., n, n), and integers, (..., n).
+
+    Raises:
+        numpy.linalg.LinAlgError: The factor is singular.
+        ShapeError: Shapes that do not fit.
+        ValueError: An unknown `trans`.
 
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.linalg import lu_solve
     >>> pyad.grad(lambda b: np.sum(lu_solve((2.0 * np.eye(2), np.arange(2)), b)))(np.ones(2))
     array([0.5, 0.5])
     """
     lu, pivots = lu_and_piv
     b = asarray(b)
+    n = np.shape(lu)[-1]
+    if not b.ndim or b.shape[-2:][0] != n:
+        raise ShapeError(
+            f"lu_solve: lu has shape {np.shape(lu)} and b {b.shape}; expected b of shape ({n},) or (..., {n}, k)"
+        )
     order = computed(_permutation, asarray(pivots))
     if b.ndim == 1 and order.ndim > 1:
         return lu_solve(lu_and_piv, b[:, None], trans)[..., 0]
@@ -280,7 +303,7 @@ def _banded_vjp(s: Any, y: Any, ab: Any, b: Any, lower: int, upper: int) -> tupl
 def _banded_jvp(tangents: list[Any], y: Any, ab: Any, b: Any, lower: int, upper: int) -> Any:
     da, db = tangents
     da = None if da is None else _banded_matrix(da, lower, upper)
-    return _solve_banded(ab, _right_side(da, db, y), lower=lower, upper=upper)
+    return _solve_banded(ab, right_side(da, db, y), lower=lower, upper=upper)
 
 
 _solve_banded = numpy_op("solve_banded", run_by(_banded_reference), _banded_vjp, _banded_jvp)
@@ -290,10 +313,13 @@ _solve_banded = numpy_op("solve_banded", run_by(_banded_reference), _banded_vjp,
 def solve_banded(
     l_and_u: Any, ab: Any, b: Any, overwrite_ab: bool = False, overwrite_b: bool = False, check_finite: bool = True
 ) -> Any:
-    """The solution x of a x = b for a banded matrix; see `scipy.linalg.solve_banded`.
+    """The solution x of a x = b for a banded matrix.
 
     ab is (lower + upper + 1, n), one row per diagonal, and b is (n,) or (n, k). The derivative by entries of ab that
     are outside of the matrix is zero.
+
+    Args:
+        l_and_u: (lower, upper), the numbers of diagonals below and above the main one.
 
     Raises:
         numpy.linalg.LinAlgError: the matrix is singular.
@@ -301,6 +327,7 @@ def solve_banded(
 
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.linalg import solve_banded
     >>> pyad.grad(lambda b: np.sum(solve_banded((0, 0), [[2.0, 4.0]], b)))(np.ones(2))
     array([0.5 , 0.25])
     """
@@ -336,7 +363,7 @@ def _symmetric_jvp(tangents: list[Any], y: Any, ab: Any, b: Any, lower: bool) ->
         sides = (ab.shape[0] - 1, 0) if lower else (0, ab.shape[0] - 1)
         triangle = _banded_matrix(_half_diagonal(da, lower), *sides)
         da = triangle + adjoint(triangle)
-    return _solveh_banded(ab, _right_side(da, db, y), lower=lower)
+    return _solveh_banded(ab, right_side(da, db, y), lower=lower)
 
 
 _solveh_banded = numpy_op("solveh_banded", run_by(_theirs.solveh_banded), _symmetric_vjp, _symmetric_jvp)
@@ -361,6 +388,7 @@ def solveh_banded(
 
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.linalg import solveh_banded
     >>> pyad.grad(lambda b: np.sum(solveh_banded([[2.0, 4.0]], b)))(np.ones(2))
     array([0.5 , 0.25])
     """
@@ -369,118 +397,3 @@ def solveh_banded(
         raise ShapeError(f"solveh_banded: shapes {ab.shape} and {b.shape}; expected (m, n) and (n,) or (n, k)")
     out = _solveh_banded(ab, b[:, None] if b.ndim == 1 else b, lower=lower)
     return out[:, 0] if b.ndim == 1 else out
-
-
-# ---- matrix equations ----
-
-
-def _sylvester_vjp(s: Any, y: Any, a: Any, b: Any, q: Any) -> tuple[Any, ...]:
-    w = _solve_sylvester(transposed(a), transposed(b), s)
-    return -(w @ transposed(y)), -(transposed(y) @ w), w
-
-
-def _sylvester_jvp(tangents: list[Any], y: Any, a: Any, b: Any, q: Any) -> Any:
-    da, db, dq = tangents
-    right = _right_side(da, dq, y)
-    if db is not None:
-        right = -(y @ db) if right is None else right - y @ db
-    return _solve_sylvester(a, b, right)
-
-
-def _in_stacks(function: Any) -> Any:
-    """A function of matrices, matrix by matrix where there are leading dimensions: versions of SciPy differ in that."""
-
-    def run(*operands: Any) -> Any:
-        batch = np.broadcast_shapes(*(x.shape[:-2] for x in operands))
-        if not batch:
-            return function(*operands)
-        stacks = [np.broadcast_to(x, batch + x.shape[-2:]).reshape(-1, *x.shape[-2:]) for x in operands]
-        parts = [function(*matrices) for matrices in zip(*stacks, strict=True)]
-        return (
-            np.reshape(np.stack(parts), batch + parts[0].shape) if parts else np.zeros(batch + operands[-1].shape[-2:])
-        )
-
-    return run
-
-
-_solve_sylvester = numpy_op(
-    "solve_sylvester", run_by(_in_stacks(_theirs.solve_sylvester)), _sylvester_vjp, _sylvester_jvp
-)
-
-
-@over(_theirs.solve_sylvester)
-def solve_sylvester(a: Any, b: Any, q: Any) -> Any:
-    """The solution X of a X + X b = q; see `scipy.linalg.solve_sylvester`.
-
-    a is (n, n), b is (m, m), q is (n, m).
-
-    Raises:
-        ShapeError: shapes that do not fit.
-
-    >>> import numpy as np
-    >>> import pyad
-    >>> pyad.grad(lambda q: np.sum(solve_sylvester([[1.0]], [[3.0]], q)))(np.ones((1, 1)))
-    array([[0.25]])
-    """
-    a, b, q = asarray(a), asarray(b), asarray(q)
-    check_square("solve_sylvester", a)
-    check_square("solve_sylvester", b, "b")
-    if q.shape[-2:] != (a.shape[-1], b.shape[-1]):
-        raise ShapeError(f"solve_sylvester: q has shape {q.shape}, expected ({a.shape[-1]}, {b.shape[-1]})")
-    return _solve_sylvester(a, b, q)
-
-
-@over(_theirs.solve_continuous_lyapunov)
-def solve_continuous_lyapunov(a: Any, q: Any) -> Any:
-    """The solution X of a X + X a^H = q; see `scipy.linalg.solve_continuous_lyapunov`.
-
-    >>> import numpy as np
-    >>> import pyad
-    >>> pyad.grad(lambda q: np.sum(solve_continuous_lyapunov([[2.0]], q)))(np.ones((1, 1)))
-    array([[0.25]])
-    """
-    a, q = asarray(a), asarray(q)
-    return solve_sylvester(a, adjoint(a), q)
-
-
-# X = a X b + q (Stein's equation), of which Lyapunov's is the case b = a^H. As operands of their own, a and b have
-# derivatives that hold for complex matrices too, where a^H is no holomorphic function of a.
-
-
-def _stein_vjp(s: Any, y: Any, a: Any, b: Any, q: Any, **params: Any) -> tuple[Any, ...]:
-    w = _stein(transposed(a), transposed(b), s, **params)
-    return w @ transposed(y @ b), transposed(a @ y) @ w, w
-
-
-def _stein_jvp(tangents: list[Any], y: Any, a: Any, b: Any, q: Any, **params: Any) -> Any:
-    da, db, dq = tangents
-    parts = [
-        None if da is None else da @ (y @ b),
-        None if db is None else (a @ y) @ db,
-        dq,
-    ]
-    parts = [part for part in parts if part is not None]
-    return _stein(a, b, sum(parts[1:], parts[0]), **params)
-
-
-def _stein_reference(a: Any, b: Any, q: Any, method: str | None) -> Any:
-    return _theirs.solve_discrete_lyapunov(a, q, method=method)
-
-
-_stein = numpy_op("solve_discrete_lyapunov", run_by(_stein_reference), _stein_vjp, _stein_jvp)
-
-
-@over(_theirs.solve_discrete_lyapunov)
-def solve_discrete_lyapunov(a: Any, q: Any, method: str | None = None) -> Any:
-    """The solution X of a X a^H - X + q = 0; see `scipy.linalg.solve_discrete_lyapunov`.
-
-    >>> import numpy as np
-    >>> import pyad
-    >>> pyad.grad(lambda q: np.sum(solve_discrete_lyapunov([[0.5]], q)))(np.ones((1, 1)))
-    array([[1.33333333]])
-    """
-    a, q = asarray(a), asarray(q)
-    check_square("solve_discrete_lyapunov", a)
-    if q.shape != a.shape:
-        raise ShapeError(f"solve_discrete_lyapunov: q has shape {q.shape}, expected that of a, {a.shape}")
-    return _stein(a, adjoint(a), q, method=method)

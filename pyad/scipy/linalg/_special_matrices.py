@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from pyad._ops._registry import over
 from pyad._ops.shape import asarray
 from pyad.errors import ShapeError
-from pyad.scipy._namespace import load, over
+from pyad.scipy._namespace import load
 
 _theirs = load("scipy.linalg")
 
@@ -24,8 +25,12 @@ def _vector(name: str, x: Any) -> Any:
 def toeplitz(c: Any, r: Any = None) -> Any:
     """The matrix with constant diagonals whose first column is c, and whose first row is r (by default c conjugated).
 
+    Raises:
+        ShapeError: c or r is no vector.
+
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.linalg import toeplitz
     >>> pyad.grad(lambda c: np.sum(toeplitz(c)))(np.ones(3))
     array([3., 4., 2.])
     """
@@ -39,8 +44,12 @@ def toeplitz(c: Any, r: Any = None) -> Any:
 def hankel(c: Any, r: Any = None) -> Any:
     """The matrix with constant anti-diagonals whose first column is c, and whose last row is r (by default zeros).
 
+    Raises:
+        ShapeError: c or r is no vector.
+
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.linalg import hankel
     >>> pyad.grad(lambda c: np.sum(hankel(c)))(np.ones(3))
     array([1., 2., 3.])
     """
@@ -54,8 +63,12 @@ def hankel(c: Any, r: Any = None) -> Any:
 def circulant(c: Any) -> Any:
     """The matrix whose columns are c, rotated down by one more place each. c is (..., n), the result (..., n, n).
 
+    Raises:
+        TypeError: c is no array of numbers.
+
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.linalg import circulant
     >>> pyad.grad(lambda c: circulant(c)[0, 1])(np.ones(3))
     array([0., 0., 1.])
     """
@@ -69,8 +82,15 @@ def circulant(c: Any) -> Any:
 def block_diag(*arrs: Any) -> Any:
     """The block diagonal matrix of the given matrices; a vector is a row, a number a matrix of one entry.
 
+    Args:
+        *arrs: Arrays of at most two axes, or stacks of matrices that broadcast.
+
+    Raises:
+        TypeError: One of them is no array of numbers.
+
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.linalg import block_diag
     >>> pyad.grad(lambda x: np.sum(block_diag(x, [[2.0]])))(np.ones((1, 2)))
     array([[1., 1.]])
     """

@@ -13,7 +13,7 @@ from pyad._trace.array import numpy_value
 from pyad._transforms.derivatives import hessian, hvp
 from pyad._transforms.grad import grad, value_and_grad
 from pyad.scipy._implicit import columns
-from pyad.scipy._namespace import load, plain, refuse
+from pyad.scipy._namespace import describes, load, plain, refuse
 from pyad.scipy._user_function import Closed, guarded
 from pyad.scipy.linalg._solve import solve, solve_triangular
 from pyad.scipy.optimize._roots import solution_of, user_function
@@ -35,6 +35,7 @@ def _scalar(f: Callable[..., Any]) -> Callable[..., Any]:
     return number
 
 
+@describes(_theirs.minimize)
 def minimize(
     fun: Callable[..., Any],
     x0: Any,
@@ -65,6 +66,7 @@ def minimize(
 
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.optimize import minimize
     >>> def bowl(x, centre):
     ...     return np.sum((x - centre) ** 4 + (x - centre) ** 2)
     >>> minimize(bowl, np.zeros(2), (np.ones(2),), tol=1e-9).x.round(6)
@@ -144,6 +146,7 @@ _LOSSES = {
 }
 
 
+@describes(_theirs.least_squares)
 def least_squares(
     fun: Callable[..., Any],
     x0: Any,
@@ -169,6 +172,7 @@ def least_squares(
 
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.optimize import least_squares
     >>> line = lambda p, y: p[0] + p[1] * np.arange(3.0) - y
     >>> pyad.grad(lambda y: least_squares(line, np.zeros(2), args=(y,)).x[1])(np.array([0.0, 1.0, 2.0])).round(6) + 0.0
     array([-0.5,  0. ,  0.5])
@@ -210,6 +214,7 @@ def _cost(f: Callable[..., Any], loss: str = "linear", scale: float = 1.0) -> Ca
     return cost
 
 
+@describes(_theirs.curve_fit)
 def curve_fit(
     f: Callable[..., Any],
     xdata: Any,
@@ -234,6 +239,7 @@ def curve_fit(
 
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.optimize import curve_fit
     >>> t = np.arange(4.0)
     >>> line = lambda t, a, b: a + b * t
     >>> pyad.grad(lambda y: curve_fit(line, t, y, jac=None)[0][1])(1.0 + 2.0 * t + np.sin(t)).round(6)

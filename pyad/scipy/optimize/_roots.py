@@ -12,7 +12,7 @@ from pyad._trace.promotion import is_complex
 from pyad._transforms.derivatives import jacobian
 from pyad._transforms.grad import grad
 from pyad.scipy._implicit import implicit
-from pyad.scipy._namespace import load, plain, refuse
+from pyad.scipy._namespace import describes, load, plain, refuse
 from pyad.scipy._user_function import Closed
 
 _theirs = load("scipy.optimize")
@@ -40,6 +40,7 @@ def user_function(name: str, function: Any, args: Any) -> Any:
     return lambda *inputs: closed(*inputs, *values)
 
 
+@describes(_theirs.root)
 def root(
     fun: Callable[..., Any],
     x0: Any,
@@ -62,6 +63,7 @@ def root(
 
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.optimize import root
     >>> def solution(c):
     ...     return root(lambda x, c: x ** 3 - c, np.ones(1), (c,)).x[0]
     >>> pyad.grad(solution)(8.0).round(6)
@@ -94,6 +96,7 @@ def _number(x: Any) -> Any:
     return x if is_traced(x) else complex(x) if np.iscomplexobj(x) else float(x)
 
 
+@describes(_theirs.root_scalar)
 def root_scalar(
     f: Callable[..., Any],
     args: Any = (),
@@ -110,9 +113,16 @@ def root_scalar(
     Returns SciPy's result object, in which `root` is traced where an array in `args` is. The bracket and the start have
     no derivative. For the methods "newton" and "halley" pyad computes the derivatives of f that are not given.
 
+    Raises:
+        ConcretizationError: f uses a traced value that is not among its arguments.
+        UnsupportedError: `fprime=True` or `fprime2=True`.
+        ValueError: The values at the ends of the bracket have one sign.
+
     >>> import pyad
+    >>> from pyad.scipy.optimize import root_scalar
     >>> def solution(c):
     ...     return root_scalar(lambda x, c: x * x - c, (c,), bracket=(0.0, 9.0)).root
+    ...
     >>> pyad.grad(solution)(4.0).round(6)
     np.float64(0.25)
     """
@@ -154,15 +164,22 @@ def _bracketing(name: str, text: str) -> Callable[..., Any]:
         return _with_root(closed, found)
 
     find.__name__ = find.__qualname__ = name
-    find.__doc__ = f"""A root of f(x, *args) between a and b by {text}; see `scipy.optimize.{name}`.
+    find.__doc__ = f"""A root of f(x, *args) between a and b by {text}.
 
-    Differentiable by the arrays in `args`, which may be containers; a and b have no derivative.
+    Differentiable by the arrays in `args`, which may be containers; a and b have no derivative. Further arguments are
+    SciPy's.
+
+    Raises:
+        ConcretizationError: f uses a traced value that is not among its arguments.
+        RuntimeError: The iteration did not converge.
+        ValueError: f(a) and f(b) have one sign.
 
     >>> import pyad
+    >>> from pyad.scipy.optimize import {name}
     >>> pyad.grad(lambda c: {name}(lambda x, c: x * x - c, 0.0, 9.0, (c,)))(4.0).round(6)
     np.float64(0.25)
     """
-    return find
+    return describes(theirs)(find)
 
 
 bisect = _bracketing("bisect", "bisection")
@@ -172,6 +189,7 @@ ridder = _bracketing("ridder", "Ridders' method")
 toms748 = _bracketing("toms748", "algorithm 748 of the ACM")
 
 
+@describes(_theirs.newton)
 def newton(
     func: Callable[..., Any],
     x0: Any,
@@ -184,10 +202,15 @@ def newton(
 ) -> Any:
     """A root of func(x, *args) near x0 by Newton's method, or the secant method without `fprime`.
 
-    See `scipy.optimize.newton`. x0 may be an array, of whose entries func is a function one by one. Differentiable by
-    the arrays in `args`; x0 has no derivative.
+    x0 may be an array, of whose entries func is a function one by one. Differentiable by the arrays in `args`; x0 has
+    no derivative.
+
+    Raises:
+        ConcretizationError: func uses a traced value that is not among its arguments.
+        RuntimeError: The iteration did not converge.
 
     >>> import pyad
+    >>> from pyad.scipy.optimize import newton
     >>> pyad.grad(lambda c: newton(lambda x, c: x * x - c, 1.0, args=(c,)))(4.0).round(6)
     np.float64(0.25)
     """
@@ -199,13 +222,22 @@ def newton(
     return _with_root(f, found)
 
 
+@describes(_theirs.fixed_point)
 def fixed_point(func: Callable[..., Any], x0: Any, args: Any = (), *more: Any, **options: Any) -> Any:
-    """A solution of func(x, *args) = x; see `scipy.optimize.fixed_point`.
+    """A solution of func(x, *args) = x.
 
-    Differentiable by the arrays in `args`, which may be containers; x0 has no derivative.
+    Differentiable by the arrays in `args`, which may be containers; x0 has no derivative. Further arguments are
+    SciPy's.
 
-    >>> import numpy as np
+    Returns:
+        The solution, of the shape of x0.
+
+    Raises:
+        ConcretizationError: func uses a traced value that is not among its arguments.
+        RuntimeError: The iteration did not converge.
+
     >>> import pyad
+    >>> from pyad.scipy.optimize import fixed_point
     >>> pyad.grad(lambda c: fixed_point(lambda x, c: 0.5 * (x + c / x), 1.0, (c,)))(4.0).round(6)
     np.float64(0.25)
     """

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from pyad._ops._registry import over
 from pyad._ops.shape import asarray
 from pyad._trace.numpy_op import numpy_op_linear
 from pyad.errors import ShapeError
-from pyad.scipy._namespace import load, over, refuse, run_by
+from pyad.scipy._namespace import load, refuse, run_by
 
 _theirs = load("scipy.signal")
 
@@ -97,18 +98,29 @@ def _convolve_all(in1: Any, in2: Any, mode: str = "full", method: str = "auto") 
 def convolve(
     in1: Any, in2: Any, mode: str = "full", method: str = "auto", *, axes: Any = None, dot_axes: Any = None
 ) -> Any:
-    """The convolution of two arrays of N dimensions; see `scipy.signal.convolve`.
+    """The convolution of two arrays of N dimensions.
 
-    With `axes` and `dot_axes`, as HIPS autograd's function of that name has them: axes is a pair of lists, the axes of
-    in1 and of in2 that are convolved with each other, and dot_axes another, of axes that are multiplied and summed
-    over. The result has the remaining axes of in1, then those of in2, then the convolved ones.
+    With `axes` and `dot_axes`, as HIPS autograd's function of that name has them, the result has the remaining axes of
+    in1, then those of in2, then the convolved ones.
+
+    Args:
+        in1: First array.
+        in2: Second array, of as many axes.
+        mode: "full", "same" or "valid".
+        method: "direct", "fft" or "auto".
+        axes: A pair of lists, the axes of in1 and of in2 that are convolved with each other.
+        dot_axes: Another, of axes that are multiplied and summed over.
+
+    Returns:
+        Array of the common dtype.
 
     Raises:
-        ShapeError: shapes that do not fit.
-        ValueError: an unknown mode or method.
+        ShapeError: Shapes that do not fit.
+        ValueError: An unknown mode or method.
 
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.signal import convolve
     >>> pyad.grad(lambda h: convolve(np.arange(3.0), h, "same")[1])(np.ones(3))
     array([2., 1., 0.])
     >>> convolve(np.ones((4, 2, 5)), np.ones((3, 2, 2)), "valid", axes=([2], [2]), dot_axes=([1], [1])).shape
@@ -170,10 +182,15 @@ def _some_axes(name: str, in1: Any, in2: Any, mode: str, axes: Any) -> Any:
 
 @over(_theirs.fftconvolve)
 def fftconvolve(in1: Any, in2: Any, mode: str = "full", axes: Any = None) -> Any:
-    """The convolution by FFT, over all axes or some; the others broadcast. See `scipy.signal.fftconvolve`.
+    """The convolution by FFT, over all axes or some; the others broadcast.
+
+    Raises:
+        ShapeError: Shapes that do not fit.
+        ValueError: An unknown mode.
 
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.signal import fftconvolve
     >>> pyad.grad(lambda h: fftconvolve(np.arange(3.0), h, "valid")[0])(np.ones(3)).round(6) + 0.0
     array([2., 1., 0.])
     """
@@ -182,16 +199,31 @@ def fftconvolve(in1: Any, in2: Any, mode: str = "full", axes: Any = None) -> Any
 
 @over(_theirs.oaconvolve)
 def oaconvolve(in1: Any, in2: Any, mode: str = "full", axes: Any = None) -> Any:
-    """As `fftconvolve`, piece by piece (overlap-add), for operands of very different lengths."""
+    """As `fftconvolve`, piece by piece (overlap-add), for operands of very different lengths.
+
+    Raises:
+        ShapeError, ValueError: As `fftconvolve`.
+
+    >>> import numpy as np
+    >>> import pyad
+    >>> from pyad.scipy.signal import oaconvolve
+    >>> pyad.grad(lambda h: oaconvolve(np.arange(3.0), h, "valid")[0])(np.ones(3)).round(6) + 0.0
+    array([2., 1., 0.])
+    """
     return _some_axes("oaconvolve", in1, in2, mode, axes)
 
 
 @over(_theirs.correlate)
 def correlate(in1: Any, in2: Any, mode: str = "full", method: str = "auto") -> Any:
-    """The cross-correlation of two arrays of N dimensions; see `scipy.signal.correlate`.
+    """The cross-correlation of two arrays of N dimensions.
+
+    Raises:
+        ShapeError: Shapes that do not fit.
+        ValueError: An unknown mode or method.
 
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.signal import correlate
     >>> pyad.grad(lambda h: correlate(np.arange(3.0), h, "valid")[0])(np.ones(3))
     array([0., 1., 2.])
     """
@@ -206,10 +238,14 @@ def correlate(in1: Any, in2: Any, mode: str = "full", method: str = "auto") -> A
 def convolve2d(in1: Any, in2: Any, mode: str = "full", boundary: str = "fill", fillvalue: Any = 0) -> Any:
     """The convolution of two matrices, with what lies beyond the edges of in1 filled, wrapped around or mirrored.
 
-    See `scipy.signal.convolve2d`.
+    Raises:
+        ShapeError: No matrices, or "valid" where neither is inside the other.
+        UnsupportedError: A traced fillvalue.
+        ValueError: An unknown mode or boundary.
 
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.signal import convolve2d
     >>> pyad.grad(lambda x: convolve2d(x, np.ones((1, 3)), "same", "wrap")[0, 0])(np.ones((1, 4)))
     array([[1., 1., 0., 1.]])
     """
@@ -218,7 +254,17 @@ def convolve2d(in1: Any, in2: Any, mode: str = "full", boundary: str = "fill", f
 
 @over(_theirs.correlate2d)
 def correlate2d(in1: Any, in2: Any, mode: str = "full", boundary: str = "fill", fillvalue: Any = 0) -> Any:
-    """The cross-correlation of two matrices; as `convolve2d`. See `scipy.signal.correlate2d`."""
+    """The cross-correlation of two matrices, at the edges of in1 as `convolve2d`.
+
+    Raises:
+        ShapeError, UnsupportedError, ValueError: As `convolve2d`.
+
+    >>> import numpy as np
+    >>> import pyad
+    >>> from pyad.scipy.signal import correlate2d
+    >>> pyad.grad(lambda x: np.sum(correlate2d(x, [[1.0, 2.0]], "valid")))(np.ones((1, 3)))
+    array([[1., 3., 2.]])
+    """
     h = _reversed(asarray(in2), (0, 1)).conj()
     return _in_two("correlate2d", in1, h, mode, boundary, fillvalue)
 

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from pyad._ops._registry import over
 from pyad._ops.shape import asarray
 from pyad._trace.numpy_op import numpy_op
 from pyad.errors import ShapeError
-from pyad.scipy._namespace import load, over, run_by
+from pyad.scipy._namespace import load, run_by
 from pyad.scipy.signal._convolve import convolve
 
 _theirs = load("scipy.signal")
@@ -68,6 +69,7 @@ def lfilter(b: Any, a: Any, x: Any, axis: int = -1, zi: Any = None) -> Any:
 
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.signal import lfilter
     >>> pyad.grad(lambda a1: lfilter([1.0], [1.0, a1], [1.0, 0.0, 0.0])[2])(-0.5)
     np.float64(-1.0)
     """
@@ -113,12 +115,14 @@ def _zeros_after(x: Any, count: int) -> Any:
 
 @over(_theirs.detrend)
 def detrend(data: Any, axis: int = -1, type: str = "linear", bp: Any = 0, overwrite_data: bool = False) -> Any:
-    """Subtract the mean or the line of best fit along an axis; see `scipy.signal.detrend`.
+    """Subtract the mean or the line of best fit along an axis. `bp` are the places at which a new line begins.
 
-    `bp` are the places at which a new line begins.
+    Raises:
+        ValueError: An unknown type, or a breakpoint beyond the end.
 
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.signal import detrend
     >>> pyad.grad(lambda x: detrend(x, type="constant")[0])(np.ones(4))
     array([ 0.75, -0.25, -0.25, -0.25])
     """

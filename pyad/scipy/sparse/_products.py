@@ -34,13 +34,21 @@ def matmul(a: Any, b: Any) -> Any:
     The derivative is by the dense operand, and is a product with the transposed matrix; the sparse one is constant. The
     operators a @ b and the method a.dot(b) do the same.
 
+    Args:
+        a: Sparse, (m, n), or dense, (m,) or (k, m).
+        b: Dense, (n,) or (n, k), or sparse.
+
+    Returns:
+        The dense product.
+
     Raises:
-        ShapeError: shapes that do not fit.
-        TypeError: no operand is sparse.
+        ShapeError: Shapes that do not fit.
+        TypeError: No operand is sparse.
 
     >>> import numpy as np
     >>> import pyad
     >>> import scipy.sparse
+    >>> from pyad.scipy.sparse import matmul
     >>> a = scipy.sparse.csr_array([[1.0, 0.0], [2.0, 3.0]])
     >>> pyad.grad(lambda x: np.sum(matmul(a, x)))(np.ones(2))
     array([3., 3.])
@@ -103,17 +111,27 @@ def checked_coords(name: str, data: Any, coords: Any, shape: tuple[int, int]) ->
 
 
 def coo_matmul(data: Any, coords: Any, shape: tuple[int, int], x: Any) -> Any:
-    """A @ x for the sparse matrix A with entries `data` at `coords`, a pair (rows, columns).
+    """A @ x for a sparse matrix A by its entries, differentiable in these.
 
-    It is `scipy.sparse.coo_array((data, coords), shape) @ x`, where entries at the same place add up, differentiable by
-    data, (m,), and x, (n,) or (n, k). The derivative by data costs no more than a product, whatever the shape.
+    It is `scipy.sparse.coo_array((data, coords), shape) @ x`, where entries at the same place add up. The derivative by
+    data costs no more than a product, whatever the shape.
+
+    Args:
+        data: The entries, (m,).
+        coords: Their places, a pair (rows, columns) of integer arrays, (m,) each.
+        shape: The shape of A, (r, n).
+        x: Dense, (n,) or (n, k).
+
+    Returns:
+        The product, (r,) or (r, k), of the common dtype.
 
     Raises:
-        IndexError: a place outside of the shape.
-        ShapeError: shapes that do not fit.
+        IndexError: A place outside of the shape.
+        ShapeError: Shapes that do not fit.
 
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.sparse import coo_matmul
     >>> pyad.grad(lambda data: np.sum(coo_matmul(data, ([0, 1], [1, 1]), (2, 2), np.array([1.0, 3.0]))))(np.ones(2))
     array([3., 3.])
     """

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from pyad._ops._registry import over
 from pyad._ops.shape import asarray
 from pyad._trace.array import is_traced, numpy_value
 from pyad._trace.numpy_op import numpy_op, numpy_op_linear
 from pyad.errors import ShapeError
-from pyad.scipy._namespace import load, over, refuse
+from pyad.scipy._namespace import describes, load, refuse
 from pyad.scipy.sparse._products import check_matrix, checked_coords, coo_product, entries_product
 
 _theirs = load("scipy.sparse.linalg")
@@ -52,14 +53,19 @@ class Factors:
         return getattr(self._lu, name)
 
 
+@describes(_theirs.splu)
 def splu(A: Any, **options: Any) -> Factors:
-    """The LU factorisation of a sparse matrix; see `scipy.sparse.linalg.splu`.
+    """The LU factorisation of a sparse matrix, which is constant. The result's `solve(b)` is differentiable by b.
 
-    The result's `solve(b)` is differentiable by b.
+    Raises:
+        RuntimeError: A is singular.
+        ShapeError: (by `solve`) b does not fit.
+        ValueError: A is not square.
 
     >>> import numpy as np
     >>> import pyad
     >>> import scipy.sparse
+    >>> from pyad.scipy.sparse.linalg import splu
     >>> lu = splu(scipy.sparse.csc_array([[2.0, 0.0], [0.0, 4.0]]))
     >>> pyad.grad(lambda b: np.sum(lu.solve(b)))(np.ones(2))
     array([0.5 , 0.25])
@@ -67,12 +73,19 @@ def splu(A: Any, **options: Any) -> Factors:
     return Factors(_theirs.splu(A, **options))
 
 
+@describes(_theirs.factorized)
 def factorized(A: Any) -> Callable[[Any], Any]:
-    """A function that solves A x = b for many b, by which it is differentiable; see `scipy.sparse.linalg.factorized`.
+    """A function that solves A x = b for many b, by which it is differentiable; A is constant.
+
+    Raises:
+        RuntimeError: A is singular.
+        ShapeError: (by the function) b does not fit.
+        ValueError: A is not square.
 
     >>> import numpy as np
     >>> import pyad
     >>> import scipy.sparse
+    >>> from pyad.scipy.sparse.linalg import factorized
     >>> solve = factorized(scipy.sparse.csc_array([[2.0, 0.0], [0.0, 4.0]]))
     >>> pyad.grad(lambda b: np.sum(solve(b)))(np.ones(2))
     array([0.5 , 0.25])
@@ -94,6 +107,7 @@ def spsolve(A: Any, b: Any, permc_spec: str | None = None, use_umfpack: bool = T
     >>> import numpy as np
     >>> import pyad
     >>> import scipy.sparse
+    >>> from pyad.scipy.sparse.linalg import spsolve
     >>> a = scipy.sparse.csc_array([[2.0, 0.0], [0.0, 4.0]])
     >>> pyad.grad(lambda b: np.sum(spsolve(a, b)))(np.ones(2))
     array([0.5 , 0.25])
@@ -137,18 +151,27 @@ _coo_solve = numpy_op(
 
 
 def coo_solve(data: Any, coords: Any, b: Any) -> Any:
-    """The solution x of A x = b for the sparse matrix A with entries `data` at `coords`, a pair (rows, columns).
+    """The solution x of A x = b for a sparse matrix A by its entries, differentiable in these.
 
-    Entries at the same place add up, as in `scipy.sparse.coo_array((data, coords))`. Differentiable by data, (m,), and
-    b, (n,) or (n, k). The matrix is factorised once, for the solution and all its derivatives.
+    Entries at the same place add up, as in `scipy.sparse.coo_array((data, coords))`. The matrix is factorised once, for
+    the solution and all its derivatives.
+
+    Args:
+        data: The entries, (m,).
+        coords: Their places, a pair (rows, columns) of integer arrays, (m,) each.
+        b: Right side, (n,) or (n, k).
+
+    Returns:
+        x, of the shape of b and the common dtype.
 
     Raises:
-        IndexError: a place outside of the matrix.
-        ShapeError: shapes that do not fit.
-        numpy.linalg.LinAlgError: the matrix is singular.
+        IndexError: A place outside of the matrix.
+        ShapeError: Shapes that do not fit.
+        numpy.linalg.LinAlgError: The matrix is singular.
 
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.sparse.linalg import coo_solve
     >>> pyad.grad(lambda data: np.sum(coo_solve(data, ([0, 1], [0, 1]), np.ones(2))))(np.array([2.0, 4.0]))
     array([-0.25  , -0.0625])
     """
@@ -190,11 +213,16 @@ def spsolve_triangular(
     overwrite_b: bool = False,
     unit_diagonal: bool = False,
 ) -> Any:
-    """The solution x of A x = b for a sparse triangular matrix; see `scipy.sparse.linalg.spsolve_triangular`.
+    """The solution x of A x = b for a sparse triangular matrix, which is constant.
+
+    Raises:
+        numpy.linalg.LinAlgError: A is singular.
+        ValueError: Shapes that do not fit.
 
     >>> import numpy as np
     >>> import pyad
     >>> import scipy.sparse
+    >>> from pyad.scipy.sparse.linalg import spsolve_triangular
     >>> a = scipy.sparse.csr_array([[2.0, 0.0], [1.0, 4.0]])
     >>> pyad.grad(lambda b: spsolve_triangular(a, b)[1])(np.ones(2))
     array([-0.125,  0.25 ])
@@ -262,11 +290,12 @@ def _iterative(name: str, text: str) -> Callable[..., Any]:
 
     >>> import numpy as np
     >>> import pyad
+    >>> from pyad.scipy.sparse.linalg import {name}
     >>> a = np.diag([2.0, 4.0])
     >>> pyad.grad(lambda b: np.sum({name}(a, b, rtol=1e-9)[0]))(np.ones(2)).round(6)
     array([0.5 , 0.25])
     """
-    return solve
+    return describes(theirs)(solve)
 
 
 bicg = _iterative("bicg", "biconjugate gradients")
@@ -304,6 +333,7 @@ def expm_multiply(
     >>> import numpy as np
     >>> import pyad
     >>> import scipy.sparse
+    >>> from pyad.scipy.sparse.linalg import expm_multiply
     >>> a = scipy.sparse.csr_array([[0.0, 1.0], [0.0, 0.0]])
     >>> pyad.grad(lambda x: np.sum(expm_multiply(a, x)))(np.ones(2))
     array([1., 2.])

@@ -1,7 +1,7 @@
 """`scipy.special`'s names over pyad's ops: SciPy itself for plain arguments, pyad where one is traced.
 
 What has no derivative here is SciPy's own. The functions that the engine computes itself (erf, expit, logsumexp,
-softmax and log_softmax) are there without SciPy as well.
+softmax and log_softmax) are the engine's for plain arrays of floats too, and are there without SciPy as well.
 """
 
 from typing import Any
@@ -18,6 +18,7 @@ except ModuleNotFoundError as _missing:
         raise
     _theirs = None
 else:
+    from pyad._ops._docstrings import in_words_of as _in_words_of
     from pyad._ops._registry import implements as _implements
     from pyad._ops._registry import namespace as _namespace
     from pyad.scipy.special import (
@@ -30,8 +31,9 @@ else:
     from pyad.scipy.special import _orthogonal as _polynomials  # noqa: F401
 
     for _name in ("logsumexp", "softmax", "log_softmax"):
-        _implements(getattr(_theirs, _name))(_implemented[_name])
-    _implemented = _namespace(_theirs)
+        _ours = _implements(getattr(_theirs, _name))(_implemented[_name])
+        _ours.__doc__ = _in_words_of(getattr(_theirs, _name), _ours.__doc__)
+    _implemented = _namespace(_theirs) | {name: _implemented[name] for name in ("logsumexp", "softmax", "log_softmax")}
 
 globals().update(_implemented)
 

@@ -10,68 +10,97 @@ from typing import Any
 import numpy as np
 import scipy.special as sp
 
-from pyad._ops import arithmetic as el
 from pyad._ops._registry import implements
+from pyad._ops.comparison import where
+from pyad._ops.explog_trig import cos, cosh, exp, sin, sinh
 from pyad._trace.recorded_call import detached
 from pyad.scipy._elementwise import by_parts, special
 
-expi = special(sp.expi, x=lambda y, x: el.exp(x) / x)
-exp1 = special(sp.exp1, z=lambda y, x: -(el.exp(-x) / x))
+expi = special(sp.expi, "1.0 -> 2.718282; DLMF 6.2.5", x=lambda y, x: exp(x) / x)
+exp1 = special(sp.exp1, "1.0 -> -0.367879; DLMF 6.2.1", z=lambda y, x: -(exp(-x) / x))
 
 
 def _expn_slope(y: Any, n: Any, x: Any) -> Any:
     n = np.asarray(n)
-    zeroth = el.exp(-x) * ((1.0 + 1.0 / x) / x)
-    return -el.where(n > 0, expn(np.maximum(n - 1, 0), x), zeroth)
+    zeroth = exp(-x) * ((1.0 + 1.0 / x) / x)
+    return -where(n > 0, expn(np.maximum(n - 1, 0), x), zeroth)
 
 
-expn = special(sp.expn, n=None, x=_expn_slope)
+expn = special(sp.expn, "2, 1.0 -> -0.219384; DLMF 8.19.13", n=None, x=_expn_slope)
 
 
 def _over(f: Any, x: Any, at_zero: float) -> Any:
     """f(x) / x, with a value of its own at zero, where even f has slope zero."""
     zero = detached(x) == 0
-    safe = el.where(zero, 1.0, x)
-    return el.where(zero, at_zero, f(safe) / safe)
+    safe = where(zero, 1.0, x)
+    return where(zero, at_zero, f(safe) / safe)
 
 
-_si = by_parts("scipy.special.sici", lambda x: sp.sici(x)[0], x=lambda y, x: _over(el.sin, x, 1.0))
-_ci = by_parts("scipy.special.sici", lambda x: sp.sici(x)[1], x=lambda y, x: el.cos(x) / x)
-_shi = by_parts("scipy.special.shichi", lambda x: sp.shichi(x)[0], x=lambda y, x: _over(el.sinh, x, 1.0))
-_chi = by_parts("scipy.special.shichi", lambda x: sp.shichi(x)[1], x=lambda y, x: el.cosh(x) / x)
-_fresnel_s = by_parts(
-    "scipy.special.fresnel", lambda x: sp.fresnel(x)[0], z=lambda y, x: el.sin(0.5 * math.pi * (x * x))
-)
-_fresnel_c = by_parts(
-    "scipy.special.fresnel", lambda x: sp.fresnel(x)[1], z=lambda y, x: el.cos(0.5 * math.pi * (x * x))
-)
+_si = by_parts("scipy.special.sici", lambda x: sp.sici(x)[0], x=lambda y, x: _over(sin, x, 1.0))
+_ci = by_parts("scipy.special.sici", lambda x: sp.sici(x)[1], x=lambda y, x: cos(x) / x)
+_shi = by_parts("scipy.special.shichi", lambda x: sp.shichi(x)[0], x=lambda y, x: _over(sinh, x, 1.0))
+_chi = by_parts("scipy.special.shichi", lambda x: sp.shichi(x)[1], x=lambda y, x: cosh(x) / x)
+_fresnel_s = by_parts("scipy.special.fresnel", lambda x: sp.fresnel(x)[0], z=lambda y, x: sin(0.5 * math.pi * (x * x)))
+_fresnel_c = by_parts("scipy.special.fresnel", lambda x: sp.fresnel(x)[1], z=lambda y, x: cos(0.5 * math.pi * (x * x)))
 
 
 @implements(sp.sici)
 def sici(x: Any) -> tuple[Any, Any]:
-    """The sine and the cosine integral."""
+    """The sine and the cosine integral (DLMF 6.2.9).
+
+    >>> from pyad.scipy import special
+    >>> pyad.grad(lambda x: special.sici(x)[0])(1.0).round(6)
+    np.float64(0.841471)
+    """
     return _si(x), _ci(x)
 
 
 @implements(sp.shichi)
 def shichi(x: Any) -> tuple[Any, Any]:
-    """The hyperbolic sine and cosine integral."""
+    """The hyperbolic sine and cosine integral (DLMF 6.2.15).
+
+    >>> from pyad.scipy import special
+    >>> pyad.grad(lambda x: special.shichi(x)[0])(1.0).round(6)
+    np.float64(1.175201)
+    """
     return _shi(x), _chi(x)
 
 
 @implements(sp.fresnel)
 def fresnel(z: Any) -> tuple[Any, Any]:
-    """Fresnel's integrals S and C."""
+    """Fresnel's integrals S and C (DLMF 7.2.8).
+
+    >>> from pyad.scipy import special
+    >>> pyad.grad(lambda z: special.fresnel(z)[0])(1.0).round(6)
+    np.float64(1.0)
+    """
     return _fresnel_s(z), _fresnel_c(z)
 
 
 hyp2f1 = special(
-    sp.hyp2f1, a=None, b=None, c=None, z=lambda y, a, b, c, z: (a * b / c) * hyp2f1(a + 1.0, b + 1.0, c + 1.0, z)
+    sp.hyp2f1,
+    "1, 1, 2, 0.5 -> 1.227411; DLMF 15.5.1",
+    a=None,
+    b=None,
+    c=None,
+    z=lambda y, a, b, c, z: (a * b / c) * hyp2f1(a + 1.0, b + 1.0, c + 1.0, z),
 )
-hyp1f1 = special(sp.hyp1f1, a=None, b=None, x=lambda y, a, b, x: (a / b) * hyp1f1(a + 1.0, b + 1.0, x))
-hyp0f1 = special(sp.hyp0f1, v=None, z=lambda y, v, z: hyp0f1(v + 1.0, z) / v)
-hyperu = special(sp.hyperu, a=None, b=None, x=lambda y, a, b, x: -a * hyperu(a + 1.0, b + 1.0, x))
+hyp1f1 = special(
+    sp.hyp1f1,
+    "1, 2, 0.5 -> 0.702557; DLMF 13.3.15",
+    a=None,
+    b=None,
+    x=lambda y, a, b, x: (a / b) * hyp1f1(a + 1.0, b + 1.0, x),
+)
+hyp0f1 = special(sp.hyp0f1, "1, 0.5 -> 1.271723; DLMF 16.3.1", v=None, z=lambda y, v, z: hyp0f1(v + 1.0, z) / v)
+hyperu = special(
+    sp.hyperu,
+    "1, 2, 0.5 -> -4.0; DLMF 13.3.22",
+    a=None,
+    b=None,
+    x=lambda y, a, b, x: -a * hyperu(a + 1.0, b + 1.0, x),
+)
 
 # As K = (pi / 2) F(1/2, 1/2; 1; m) and E = (pi / 2) F(-1/2, 1/2; 1; m): no difference of K and E, so no loss near 0.
-ellipk = special(sp.ellipk, m=lambda y, m: (math.pi / 8.0) * hyp2f1(1.5, 1.5, 2.0, m))
-ellipe = special(sp.ellipe, m=lambda y, m: (-math.pi / 8.0) * hyp2f1(0.5, 1.5, 2.0, m))
+ellipk = special(sp.ellipk, "0.5 -> 0.847213; DLMF 19.4.1", m=lambda y, m: (math.pi / 8.0) * hyp2f1(1.5, 1.5, 2.0, m))
+ellipe = special(sp.ellipe, "0.5 -> -0.503431; DLMF 19.4.2", m=lambda y, m: (-math.pi / 8.0) * hyp2f1(0.5, 1.5, 2.0, m))

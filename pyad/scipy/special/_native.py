@@ -6,11 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from pyad._ops import arithmetic as el
-from pyad._ops import reductions
-from pyad._ops._calls import plain
-from pyad._ops.arithmetic import erf
-from pyad._ops.arithmetic import sigmoid as expit
+from pyad._ops import arithmetic, reductions
+from pyad._ops._axes import normalize_axes
+from pyad._ops._nested import plain
+from pyad._ops.activations import erf
+from pyad._ops.arithmetic import absolute
+from pyad._ops.comparison import where
+from pyad._ops.explog_trig import exp, log
+from pyad._ops.explog_trig import sigmoid as expit
 from pyad._trace.array import is_traced
 from pyad._trace.promotion import is_complex
 from pyad._trace.recorded_call import detached
@@ -22,9 +25,9 @@ def logsumexp(a: Any, axis: Any = None, b: Any = None, keepdims: bool = False, r
     """log(sum(b * exp(a))) over the axes, without overflow; with return_sign, the logarithm of its magnitude and its
     sign, which is constant. An entry with weight zero takes no part, also where it is infinite.
 
-    >>> import numpy as np
-    >>> logsumexp(np.array([0.0, 0.0]))
-    np.float64(0.6931471805599453)
+    >>> from pyad.scipy import special
+    >>> pyad.grad(special.logsumexp)(np.zeros(2))
+    array([0.5, 0.5])
     """
     a = plain("logsumexp", a)
     if b is None and not return_sign and not is_complex(a):
@@ -33,16 +36,16 @@ def logsumexp(a: Any, axis: Any = None, b: Any = None, keepdims: bool = False, r
     b = 1.0 if b is None else plain("logsumexp", b)
     # The mask is plain: which entries take part does not change with small changes of the weights.
     mask = np.not_equal(detached(b), 0)
-    a = el.where(mask, a, -np.inf)
+    a = where(mask, a, -np.inf)
     shift = np.max(np.real(detached(a)), axis=axis, keepdims=True, initial=-np.inf)
     # In the dtype of a: a scalar of float64 would widen.
     shift = np.where(np.isfinite(shift), shift, 0).astype(np.real(detached(a)).dtype)
-    total = reductions.sum(b * el.exp(a - shift), axis, keepdims=True)
-    sign = el.sign(total) if is_complex(total) else np.sign(detached(total))
+    total = reductions.sum(b * exp(a - shift), axis, keepdims=True)
+    sign = arithmetic.sign(total) if is_complex(total) else np.sign(detached(total))
     with np.errstate(divide="ignore", invalid="ignore"):
-        out = el.log(el.absolute(total) if return_sign else total) + shift
+        out = log(absolute(total) if return_sign else total) + shift
     if not keepdims:
-        axes = reductions.normalize_axes("logsumexp", axis, a.ndim)
+        axes = normalize_axes("logsumexp", axis, a.ndim)
         shape = tuple(n for d, n in enumerate(out.shape) if d not in axes)
         out, sign = out.reshape(shape), sign.reshape(shape)
     return (out[()], sign[()]) if return_sign else out[()]
@@ -57,26 +60,28 @@ def _shifted(x: Any, axis: Any) -> Any:
 def softmax(x: Any, axis: Any = None) -> Any:
     """exp(x) / sum(exp(x)) over the axes (all by default, as in SciPy).
 
-    >>> import numpy as np
-    >>> softmax(np.array([0.0, 0.0]))
-    array([0.5, 0.5])
+    >>> from pyad.scipy import special
+    >>> pyad.jacobian(special.softmax)(np.zeros(2))
+    array([[ 0.25, -0.25],
+           [-0.25,  0.25]])
     """
     x = plain("softmax", x)
     if not is_complex(x):
         return reductions.softmax(x, axis)
-    powers = el.exp(_shifted(x, axis))
+    powers = exp(_shifted(x, axis))
     return powers / reductions.sum(powers, axis, keepdims=True)
 
 
 def log_softmax(x: Any, axis: Any = None) -> Any:
     """log(softmax(x)) over the axes (all by default, as in SciPy).
 
-    >>> import numpy as np
-    >>> log_softmax(np.array([0.0, 0.0]))
-    array([-0.69314718, -0.69314718])
+    >>> from pyad.scipy import special
+    >>> pyad.jacobian(special.log_softmax)(np.zeros(2))
+    array([[ 0.5, -0.5],
+           [-0.5,  0.5]])
     """
     x = plain("log_softmax", x)
     if not is_complex(x):
         return reductions.log_softmax(x, axis)
     x = _shifted(x, axis)
-    return x - el.log(reductions.sum(el.exp(x), axis, keepdims=True))
+    return x - log(reductions.sum(exp(x), axis, keepdims=True))

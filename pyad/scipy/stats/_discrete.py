@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pyad._ops import arithmetic as el
+from pyad._ops.explog_trig import exp, expm1, log
 from pyad._trace.recorded_call import detached
 from pyad.scipy import special as sp
 from pyad.scipy.stats._distribution import Discrete
@@ -18,6 +18,7 @@ def _probability(p: Any) -> Any:
 
 poisson = Discrete(
     "poisson",
+    "2, 1.5 -> 0.333333",
     ("mu",),
     support=(0, np.inf),
     inner=0,
@@ -28,6 +29,7 @@ poisson = Discrete(
 )
 bernoulli = Discrete(
     "bernoulli",
+    "1, 0.25 -> 4.0",
     ("p",),
     support=(0, 1),
     inner=0,
@@ -46,6 +48,7 @@ def _binom_logpmf(k: Any, n: Any, p: Any) -> Any:
 
 binom = Discrete(
     "binom",
+    "2, 5, 0.25 -> 4.0",
     ("n", "p"),
     support=(0, lambda n, p: n),
     inner=0,
@@ -57,23 +60,25 @@ binom = Discrete(
 )
 nbinom = Discrete(
     "nbinom",
+    "2, 3.0, 0.25 -> -0.802961..., 9.33333...",
     ("n", "p"),
     support=(0, np.inf),
     inner=0,
     valid=lambda n, p: (n > 0) & (p > 0) & (p <= 1),
-    logpmf=lambda k, n, p: sp.gammaln(n + k) - sp.gammaln(k + 1.0) - sp.gammaln(n) + n * el.log(p) + sp.xlog1py(k, -p),
+    logpmf=lambda k, n, p: sp.gammaln(n + k) - sp.gammaln(k + 1.0) - sp.gammaln(n) + n * log(p) + sp.xlog1py(k, -p),
     cdf=lambda k, n, p: sp.betainc(n, k + 1.0, p),
     sf=lambda k, n, p: sp.betaincc(n, k + 1.0, p),
 )
 geom = Discrete(
     "geom",
+    "2, 0.25 -> 2.666667",
     ("p",),
     support=(1, np.inf),
     inner=1,
     valid=lambda p: (p > 0) & (p <= 1),
-    logpmf=lambda k, p: sp.xlog1py(k - 1.0, -p) + el.log(p),
-    cdf=lambda k, p: -el.expm1(sp.xlog1py(k, -p)),
-    sf=lambda k, p: el.exp(sp.xlog1py(k, -p)),
+    logpmf=lambda k, p: sp.xlog1py(k - 1.0, -p) + log(p),
+    cdf=lambda k, p: -expm1(sp.xlog1py(k, -p)),
+    sf=lambda k, p: exp(sp.xlog1py(k, -p)),
     logsf=lambda k, p: sp.xlog1py(k, -p),
 )
 
@@ -86,6 +91,7 @@ def _betabinom_logpmf(k: Any, n: Any, a: Any, b: Any) -> Any:
 
 betabinom = Discrete(
     "betabinom",
+    "2, 5, 2.0, 3.0 -> 0.0876984..., 0.0376984...",
     ("n", "a", "b"),
     support=(0, lambda n, a, b: n),
     inner=0,

@@ -12,8 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from pyad._ops import arithmetic as el
-from pyad._ops._calls import operand
+from pyad._ops import comparison
+from pyad._ops._docstrings import example
+from pyad._ops._nested import operand
+from pyad._ops.explog_trig import exp, log, log1p
 from pyad._ops.shape import asarray
 from pyad._trace.array import is_traced
 from pyad._trace.recorded_call import detached, may_hold
@@ -33,11 +35,33 @@ def positive(*shapes: Any) -> Any:
     return valid
 
 
+_WORDS = """`scipy.stats.{name}`, {source}.
+
+Its methods {methods} take x and the parameters. What else SciPy's object
+has is SciPy's, for plain arguments. Called with parameters, it is a distribution that has these.
+
+Args:
+{parameters}
+
+Returns:
+    The distribution with these parameters, whose methods take x alone. They give arrays of the broadcast shape,
+    with NaN where a parameter is not valid.
+
+Raises:
+    TypeError: A parameter is missing, unknown or given twice.
+    UnsupportedError: A method that has no formula here is given a traced value.
+
+>>> import pyad
+>>> from pyad.scipy import stats
+{example}"""
+
+
 class Distribution:
     """The arguments of a distribution's methods, and what pyad leaves to SciPy.
 
     Args:
         name: Its name in scipy.stats.
+        shown: For the docstring, arguments of logpdf or logpmf and its derivatives there: "0.5, 2.0 -> 1.0, -1.5".
         shapes: The names of the shape parameters.
         formulas: Functions of (z, *shapes) by the methods' names, such as `logpdf` and `cdf`.
         support: Its ends, numbers or functions of the shape parameters (plain arrays).
@@ -50,10 +74,12 @@ class Distribution:
     # The names of the parameters that come after the shapes, with their defaults.
     _common: tuple[tuple[str, float], ...] = (("loc", 0.0), ("scale", 1.0))
     _methods: tuple[str, ...] = ()
+    _source = ""
 
     def __init__(
         self,
         name: str,
+        shown: str,
         shapes: tuple[str, ...] = (),
         *,
         support: tuple[Any, Any] = (-np.inf, np.inf),
@@ -71,8 +97,17 @@ class Distribution:
         self._valid = valid
         self._harmless = harmless or (0.5,) * len(shapes)
         self._formulas = formulas
-        self.__doc__ = f"`scipy.stats.{name}`, differentiable in x and all parameters{': ' if shapes else ''}" + (
-            ", ".join(shapes)
+        self.__doc__ = self._words(shown)
+
+    def _words(self, shown: str) -> str:
+        parameters = [*self.shapes, *(name for name, _ in self._common)]
+        methods = ", ".join(self._methods)
+        return _WORDS.format(
+            name=self.name,
+            source=self._source,
+            methods=methods,
+            parameters="\n".join(f"    {name}: Number or array, which broadcasts with x." for name in parameters),
+            example=example(f"stats.{self.name}.{self._methods[1]}", shown),
         )
 
     def __repr__(self) -> str:
@@ -141,7 +176,7 @@ def _log_of(share: Function, rest: Function, z: Any, *shapes: Any) -> Any:
     """The logarithm of a probability, by its complement where it is nearly 1."""
     part, other = share(z, *shapes), rest(z, *shapes)
     large = detached(part) > 0.5
-    return el.where(large, el.log1p(-el.where(large, other, 0.0)), el.log(el.where(large, 1.0, part)))
+    return comparison.where(large, log1p(-comparison.where(large, other, 0.0)), log(comparison.where(large, 1.0, part)))
 
 
 # method -> the methods whose formulas it follows from, and how.
@@ -162,14 +197,14 @@ _not = np.logical_not
 
 def _chosen(mask: Any, x: Any, other: Any) -> Any:
     """where(), which is skipped where nothing is to be replaced."""
-    return el.where(mask, x, other) if type(mask) is TracedInteger or not np.all(mask) else x
+    return comparison.where(mask, x, other) if type(mask) is TracedInteger or not np.all(mask) else x
 
 
 def _replaced(out: Any, *cases: tuple[Any, float]) -> Any:
     """The result with a constant wherever a mask holds; the last case has the last word."""
     for mask, value in cases:
         if may_hold(mask):
-            out = el.where(mask, value, out)
+            out = comparison.where(mask, value, out)
     return out if is_traced(out) else np.asarray(out)[()]
 
 
@@ -177,6 +212,7 @@ class Continuous(Distribution):
     """A distribution with a density, of location and scale."""
 
     _methods = ("pdf", "logpdf", "cdf", "logcdf", "sf", "logsf", "ppf", "isf", "entropy")
+    _source = "differentiable in x and all parameters (formulas: Johnson, Kotz and Balakrishnan 1994, 1995)"
 
     def logpdf(self, x: Any, *args: Any, **keywords: Any) -> Any:
         """The logarithm of the density: -inf outside the support, where the gradient is zero."""
@@ -187,12 +223,12 @@ class Continuous(Distribution):
             z = (x - loc) / scale
             inside = self._inside(z, shapes)
             z = _chosen(inside & valid, z, self._inner_point(shapes))
-            out = self._formulas["logpdf"](z, *shapes) - el.log(scale)
+            out = self._formulas["logpdf"](z, *shapes) - log(scale)
             return _replaced(out, (_not(inside), -np.inf), (_not(valid) | np.isnan(detached(x)), np.nan))
 
     def pdf(self, x: Any, *args: Any, **keywords: Any) -> Any:
         """The density; 0 outside the support, where the gradient is zero."""
-        return el.exp(self.logpdf(x, *args, **keywords))
+        return exp(self.logpdf(x, *args, **keywords))
 
     def _checked(self, shapes: list[Any], scale: Any) -> tuple[Any, list[Any], Any]:
         """Where the parameters are valid, and these with harmless ones in the other places."""
@@ -243,7 +279,7 @@ class Continuous(Distribution):
             first, last = (0, 1) if method == "ppf" else (1, 0)
             for at, which in ((0.0, first), (1.0, last)):
                 if may_hold(level == at):
-                    z = el.where(level == at, self._end(which, plain), z)
+                    z = comparison.where(level == at, self._end(which, plain), z)
             return _replaced(z * scale + loc, (_not(valid) | _not((level >= 0) & (level <= 1)), np.nan))
 
     def cdf(self, x: Any, *args: Any, **keywords: Any) -> Any:
@@ -278,7 +314,7 @@ class Continuous(Distribution):
         with np.errstate(all="ignore"):
             *shapes, _, scale = self._parameters("entropy", args, keywords)
             valid, shapes, scale = self._checked(shapes, scale)
-            return _replaced(formula(*shapes) + el.log(scale), (_not(valid), np.nan))
+            return _replaced(formula(*shapes) + log(scale), (_not(valid), np.nan))
 
 
 class Discrete(Distribution):
@@ -286,6 +322,7 @@ class Discrete(Distribution):
 
     _common = (("loc", 0.0),)
     _methods = ("pmf", "logpmf", "cdf", "logcdf", "sf", "logsf")
+    _source = "differentiable in parameters that are no integers (formulas: Johnson, Kemp and Kotz 2005)"
 
     def logpmf(self, k: Any, *args: Any, **keywords: Any) -> Any:
         """The logarithm of the probability of k: -inf where that is 0, with zero gradient."""
@@ -298,7 +335,7 @@ class Discrete(Distribution):
 
     def pmf(self, k: Any, *args: Any, **keywords: Any) -> Any:
         """The probability of k."""
-        return el.exp(self.logpmf(k, *args, **keywords))
+        return exp(self.logpmf(k, *args, **keywords))
 
     def _arguments(
         self, method: str, k: Any, args: tuple[Any, ...], keywords: dict[str, Any]

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from pyad._ops import arithmetic as el
-from pyad._ops import reductions
-from pyad._ops._calls import operand
+from pyad._ops import comparison, reductions
+from pyad._ops._nested import operand
+from pyad._ops.explog_trig import exp
 from pyad._ops.linalg.matmul import matmul
 from pyad._ops.shape import concatenate, reshape
 from pyad._trace.array import is_traced
@@ -131,7 +131,30 @@ def _squeezed(out: Any) -> Any:
 
 
 class MultivariateNormal:
-    """`scipy.stats.multivariate_normal`, differentiable in x, mean and cov."""
+    """`scipy.stats.multivariate_normal`, differentiable in x, mean and cov.
+
+    Its methods pdf, logpdf and entropy take x, whose last axis has the n components, and the parameters. What else
+    SciPy's object has is SciPy's, for plain arguments. Called with parameters, it is a distribution that has these.
+    Derivative of a singular covariance: Golub and Pereyra 1973.
+
+    Args:
+        mean: Vector, (n,); zeros by default.
+        cov: Matrix, (n, n), or its diagonal, or one number; 1 by default.
+        allow_singular: Whether cov may be singular.
+
+    Returns:
+        The distribution with these parameters, whose methods take x alone.
+
+    Raises:
+        numpy.linalg.LinAlgError: (by the methods) cov is singular, and allow_singular is not set.
+        ValueError: (by the methods) cov has a negative eigenvalue, or the shapes do not fit.
+
+    >>> import numpy as np
+    >>> import pyad
+    >>> from pyad.scipy import stats
+    >>> pyad.grad(lambda mean: stats.multivariate_normal.logpdf(np.ones(2), mean, 2.0))(np.zeros(2))
+    array([0.5, 0.5])
+    """
 
     _methods = ("pdf", "logpdf", "entropy")
 
@@ -172,12 +195,12 @@ class MultivariateNormal:
         out = -0.5 * (distance + known.log_determinant + known.rank * _LOG_TWO_PI)
         if known.singular:
             outside = computed(_is_outside, off, cov)
-            out = el.where(outside, -np.inf, out)
+            out = comparison.where(outside, -np.inf, out)
         return _squeezed(out)
 
     def pdf(self, x: Any, mean: Any = None, cov: Any = 1, allow_singular: bool = False) -> Any:
         """The density."""
-        return el.exp(self.logpdf(x, mean, cov, allow_singular))
+        return exp(self.logpdf(x, mean, cov, allow_singular))
 
     def entropy(self, mean: Any = None, cov: Any = 1) -> Any:
         """The differential entropy."""
@@ -187,7 +210,26 @@ class MultivariateNormal:
 
 
 class Dirichlet:
-    """`scipy.stats.dirichlet`, differentiable in x and alpha."""
+    """`scipy.stats.dirichlet`, differentiable in x and alpha.
+
+    Its methods pdf, logpdf and entropy take x, whose first axis has the n components, of which the last may be left
+    out, and alpha. What else SciPy's object has is SciPy's, for plain arguments.
+
+    Args:
+        alpha: Vector of positive numbers, (n,).
+
+    Returns:
+        The distribution with this parameter, whose methods take x alone.
+
+    Raises:
+        ValueError: (by the methods) alpha is no vector of positive numbers, or x is not in the simplex.
+
+    >>> import numpy as np
+    >>> import pyad
+    >>> from pyad.scipy import stats
+    >>> pyad.grad(lambda alpha: stats.dirichlet.logpdf([0.5, 0.5], alpha))(np.ones(2)).round(6)
+    array([0.306853, 0.306853])
+    """
 
     _methods = ("pdf", "logpdf", "entropy")
 
@@ -223,7 +265,7 @@ class Dirichlet:
 
     def pdf(self, x: Any, alpha: Any) -> Any:
         """The density."""
-        return el.exp(self.logpdf(x, alpha))
+        return exp(self.logpdf(x, alpha))
 
     def entropy(self, alpha: Any) -> Any:
         """The differential entropy."""
@@ -274,7 +316,27 @@ def _counted(x: Any, n: Any, p: Any) -> tuple[Any, ...]:
 
 
 class Multinomial:
-    """`scipy.stats.multinomial`, differentiable in p; the counts are constant."""
+    """`scipy.stats.multinomial`, differentiable in p; the counts are constant.
+
+    Its methods pmf and logpmf take x, whose last axis has the n counts, and the parameters. What else SciPy's object
+    has is SciPy's, for plain arguments. p is taken as it is given, and its gradient as if its entries were free.
+
+    Args:
+        n: Number of trials.
+        p: Probabilities on the last axis.
+
+    Returns:
+        The distribution with these parameters, whose methods take x alone.
+
+    Raises:
+        ShapeError: (by the methods) x and p differ in the last length.
+
+    >>> import numpy as np
+    >>> import pyad
+    >>> from pyad.scipy import stats
+    >>> pyad.grad(lambda p: stats.multinomial.logpmf([2, 1], 3, p))(np.array([0.5, 0.5]))
+    array([4., 2.])
+    """
 
     _methods = ("pmf", "logpmf")
 
@@ -299,13 +361,13 @@ class Multinomial:
         narrow = p.dtype if is_traced(p) else float
         with np.errstate(all="ignore"):
             out = reductions.sum(sp.xlogy(counts.astype(narrow), p), -1) + ways.astype(narrow)
-        out = el.where(possible, out, -np.inf)
-        out = el.where(valid, out, np.nan)
+        out = comparison.where(possible, out, -np.inf)
+        out = comparison.where(valid, out, np.nan)
         return out if is_traced(out) else np.asarray(out)[()]
 
     def pmf(self, x: Any, n: Any, p: Any) -> Any:
         """The probability of the counts."""
-        return el.exp(self.logpmf(x, n, p))
+        return exp(self.logpmf(x, n, p))
 
 
 multinomial = Multinomial()

@@ -8,37 +8,9 @@
 
 #include <cmocka.h>
 
-#include "support/rules.h"
+#include "support/engine.h"
 
-#define LIST(...) ((const int64_t[]){__VA_ARGS__})
-#define OK(call) assert_int_equal((call), 0)
-
-enum { ERR_VALUE = 4, ERR_STALE = 5, N = 300 };
-
-static int setup(void **state)
-{
-    pyad_engine *engine = pyad_engine_new();
-    pyad_engine_enter(engine);
-    *state = engine;
-    return pyad_mark_open(test_generation++, 0);
-}
-
-static int teardown(void **state)
-{
-    pyad_counters counters;
-    while (pyad_depth() > 0)
-        pyad_mark_cut();
-    pyad_count(&counters);
-    pyad_engine_free(*state);
-    return counters.live_bytes != 0;
-}
-
-static int64_t ok(int64_t answer)
-{
-    if (test_status(answer) != 0)
-        fail_msg("status %d: %s", test_status(answer), pyad_last_message());
-    return answer;
-}
+enum { N = 300 };
 
 static double x_data[N];
 
@@ -46,12 +18,12 @@ static int64_t leaf(int64_t n, int flags)
 {
     for (int i = 0; i < N; i++)
         x_data[i] = 0.5 + 0.001 * i;
-    return ok(test_leaf(flags, RULE_F64, 1, &n, x_data));
+    return ok(test_leaf(flags, PYAD_F64, 1, &n, x_data));
 }
 
 static int64_t zeros(int64_t n)
 {
-    int64_t zero = ok(pyad_const_number(0, RULE_F64));
+    int64_t zero = ok(pyad_const_number(0, PYAD_F64));
     return ok(test_op(PYAD_KERNEL_BROADCAST, zero, 1, &n));
 }
 
@@ -88,13 +60,13 @@ static void test_in_place(void **state)
         int64_t second = set(first, -1, 8.0);
         assert_ptr_equal(memory(second), at);
         assert_true(is_gone(first));
-        assert_int_equal(test_status(pyad_op1(PYAD_LOOP_EXP, first)), ERR_STALE);
+        assert_int_equal(test_status(pyad_op1(PYAD_LOOP_EXP, first)), PYAD_ERR_STALE);
         assert_true(isnan(pyad_read_number(first)));
-        int64_t part = ok(pyad_assign(second, ok(pyad_const_number(3, RULE_F64)), 4, LIST(2, 1, 3, 2)));
+        int64_t part = ok(pyad_assign(second, ok(pyad_const_number(3, PYAD_F64)), 4, LIST(2, 1, 3, 2)));
         assert_ptr_equal(memory(part), at);
         int64_t index[2] = {0, 5};
         int64_t places = ok(test_leaf(PYAD_LEND_CONST, 4, 1, LIST(2), index));
-        int64_t last = ok(pyad_assign_at(part, ok(test_leaf(1, RULE_F64, 1, LIST(2), x_data)), places));
+        int64_t last = ok(pyad_assign_at(part, ok(test_leaf(1, PYAD_F64, 1, LIST(2), x_data)), places));
         assert_ptr_equal(memory(last), at);
         const double want[8] = {x_data[0], 7, 3, x_data[3], 3, x_data[1], 3, x_data[7]};
         for (int i = 0; i < 8; i++)
@@ -204,13 +176,13 @@ static void test_items(void **state)
             assert_true(element(part, 0) == x_data[bounds[k][3]]);
     }
     assert_int_equal(pyad_size_of(ok(pyad_slice(turned, 1, 3, INT64_MIN))), 6);
-    assert_int_equal(test_status(pyad_slice(flat, 0, 1, 0)), ERR_VALUE);
-    assert_int_equal(test_status(pyad_slice(ok(pyad_item(flat, 1, 0, 0)), 0, 1, 1)), ERR_VALUE);
-    assert_int_equal(test_status(pyad_slice((int64_t)1 << 40, 0, 1, 1)), ERR_STALE);
+    assert_int_equal(test_status(pyad_slice(flat, 0, 1, 0)), PYAD_ERR_VALUE);
+    assert_int_equal(test_status(pyad_slice(ok(pyad_item(flat, 1, 0, 0)), 0, 1, 1)), PYAD_ERR_VALUE);
+    assert_int_equal(test_status(pyad_slice((int64_t)1 << 40, 0, 1, 1)), PYAD_ERR_STALE);
     assert_int_equal(pyad_is_const(b), 0);
-    assert_int_equal(pyad_is_const(ok(pyad_const_number(1, RULE_F64))), 1);
+    assert_int_equal(pyad_is_const(ok(pyad_const_number(1, PYAD_F64))), 1);
     assert_int_equal(pyad_is_const(-1), -1);
-    int64_t narrow = ok(pyad_const_number(1, RULE_F32));
+    int64_t narrow = ok(pyad_const_number(1, PYAD_F32));
     const int64_t answers[] = {
         pyad_item(a, 1, 3, 0),
         pyad_item(a, 1, -4, 0),
@@ -227,14 +199,14 @@ static void test_items(void **state)
         pyad_assign(flat, narrow, -1, NULL),
     };
     for (size_t k = 0; k < sizeof answers / sizeof answers[0]; k++)
-        assert_int_equal(test_status(answers[k]), ERR_VALUE);
+        assert_int_equal(test_status(answers[k]), PYAD_ERR_VALUE);
     const int64_t stale = (int64_t)1 << 40;
-    assert_int_equal(test_status(pyad_item(stale, 1, 0, 0)), ERR_STALE);
-    assert_int_equal(test_status(pyad_set_item(flat, 1, 0, 0, stale)), ERR_STALE);
-    assert_int_equal(test_status(pyad_set_number(stale, 1, 0, 0, 1)), ERR_STALE);
-    assert_int_equal(test_status(pyad_assign(stale, flat, 2, LIST(0, 0))), ERR_STALE);
-    assert_int_equal(test_status(pyad_assign_at(flat, flat, stale)), ERR_STALE);
-    assert_int_equal(test_status(pyad_same(stale)), ERR_STALE);
+    assert_int_equal(test_status(pyad_item(stale, 1, 0, 0)), PYAD_ERR_STALE);
+    assert_int_equal(test_status(pyad_set_item(flat, 1, 0, 0, stale)), PYAD_ERR_STALE);
+    assert_int_equal(test_status(pyad_set_number(stale, 1, 0, 0, 1)), PYAD_ERR_STALE);
+    assert_int_equal(test_status(pyad_assign(stale, flat, 2, LIST(0, 0))), PYAD_ERR_STALE);
+    assert_int_equal(test_status(pyad_assign_at(flat, flat, stale)), PYAD_ERR_STALE);
+    assert_int_equal(test_status(pyad_same(stale)), PYAD_ERR_STALE);
 }
 
 /* a[0] = x[0]; a[i] = a[i - 1] * x[i]: the last element is the product. */
@@ -265,12 +237,6 @@ static double tangent(int flags, int64_t y, int64_t x, int64_t way)
     return got;
 }
 
-static void near(double got, double want)
-{
-    if (!(fabs(got - want) <= 1e-12 * (1 + fabs(want))))
-        fail_msg("%.17g is not near %.17g", got, want);
-}
-
 static void test_element_loop(void **state)
 {
     (void)state;
@@ -283,10 +249,10 @@ static void test_element_loop(void **state)
         for (int flags = 0; flags <= PYAD_SWEEP_RETAIN; flags += PYAD_SWEEP_RECORDED) {
             OK(test_gradient(flags | PYAD_SWEEP_RETAIN, y, x, gradient));
             for (int i = 0; i < n; i++)
-                near(gradient[i], value / x_data[i]);
+                near(gradient[i], value / x_data[i], 1e-12);
         }
-        near(tangent(0, y, x, x), (double)n * value);
-        near(tangent(PYAD_SWEEP_RECORDED, y, x, x), (double)n * value);
+        near(tangent(0, y, x, x), (double)n * value, 1e-12);
+        near(tangent(PYAD_SWEEP_RECORDED, y, x, x), (double)n * value, 1e-12);
     }
 }
 
@@ -321,7 +287,7 @@ static void test_sweeps_are_linear(void **state)
     double total = 0;
     for (int i = 0; i < N; i++)
         total += want[i] * x_data[i];
-    near(tangent(0, y, x, x), total);
+    near(tangent(0, y, x, x), total, 1e-12);
     pyad_count(&after);
     assert_true(after.peak_bytes - before.live_bytes <= 4 * N * 8);
     assert_int_equal(after.copied_bytes, 8 * N);
@@ -340,7 +306,7 @@ static int64_t mixed(int64_t x, int64_t n, int64_t *index)
     int64_t values = ok(test_op(PYAD_KERNEL_STRIDED_VIEW, x, 6, LIST(0, 2, 2, 2, 1, 3)));
     a = ok(pyad_assign_at(a, values, places));
     a = ok(pyad_assign_at(a, ok(pyad_item(x, 1, 5, 0)), ok(test_leaf(PYAD_LEND_CONST, 4, 1, LIST(1), index + 1))));
-    a = ok(pyad_assign(a, ok(pyad_const_number(2, RULE_F64)), 2, LIST(6, 0)));
+    a = ok(pyad_assign(a, ok(pyad_const_number(2, PYAD_F64)), 2, LIST(6, 0)));
     int64_t sums[3] = {test_sum(ok(pyad_op1(PYAD_LOOP_SQUARE, a))), test_sum(ok(pyad_op1(PYAD_LOOP_EXP, most))),
                        test_sum(ok(pyad_op1(PYAD_LOOP_SQUARE, wide)))};
     return ok(pyad_op2(PYAD_LOOP_ADD, sums[0], ok(pyad_op2(PYAD_LOOP_MUL, sums[1], sums[2]))));
@@ -358,20 +324,20 @@ static void test_mixed_parts(void **state)
         OK(test_gradient(PYAD_SWEEP_RETAIN, y, x, gradient));
         OK(test_gradient(PYAD_SWEEP_RECORDED, y, x, again));
         for (int i = 0; i < n; i++)
-            near(again[i], gradient[i]);
+            near(again[i], gradient[i], 1e-12);
         for (int i = 0; i < 12; i++) {
             double way[N] = {0};
             way[i] = 1;
-            int64_t w = ok(test_leaf(PYAD_LEND_CONST, RULE_F64, 1, &n, way));
-            near(tangent(0, y, x, w), gradient[i]);
-            near(tangent(PYAD_SWEEP_RECORDED, y, x, w), gradient[i]);
+            int64_t w = ok(test_leaf(PYAD_LEND_CONST, PYAD_F64, 1, &n, way));
+            near(tangent(0, y, x, w), gradient[i], 1e-12);
+            near(tangent(PYAD_SWEEP_RECORDED, y, x, w), gradient[i], 1e-12);
             double value[2];
             double moved[N];
             for (int side = 0; side < 2; side++) {
                 memcpy(moved, x_data, sizeof moved);
                 moved[i] += side == 0 ? 1e-6 : -1e-6;
                 OK(pyad_mark_open(test_generation++, 0));
-                value[side] = pyad_read_number(mixed(ok(test_leaf(0, RULE_F64, 1, &n, moved)), n, index));
+                value[side] = pyad_read_number(mixed(ok(test_leaf(0, PYAD_F64, 1, &n, moved)), n, index));
                 pyad_mark_cut();
             }
             double numerical = (value[0] - value[1]) / 2e-6;
@@ -384,7 +350,7 @@ static void test_float32(void **state)
 {
     (void)state;
     float data[3] = {1, 2, 3};
-    int64_t x = ok(test_leaf(0, RULE_F32, 1, LIST(3), data));
+    int64_t x = ok(test_leaf(0, PYAD_F32, 1, LIST(3), data));
     int64_t a = ok(pyad_set_item(x, 1, 0, 0, ok(pyad_item(x, 1, 2, 0))));
     a = ok(pyad_set_number(a, 1, 1, 0, 0.5));
     int64_t index[1] = {2};
@@ -406,14 +372,14 @@ static void test_float32(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_in_place, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_kept, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_outer, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_items, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_element_loop, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_sweeps_are_linear, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_mixed_parts, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_float32, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_in_place, setup_engine, teardown_engine),
+        cmocka_unit_test_setup_teardown(test_kept, setup_engine, teardown_engine),
+        cmocka_unit_test_setup_teardown(test_outer, setup_engine, teardown_engine),
+        cmocka_unit_test_setup_teardown(test_items, setup_engine, teardown_engine),
+        cmocka_unit_test_setup_teardown(test_element_loop, setup_engine, teardown_engine),
+        cmocka_unit_test_setup_teardown(test_sweeps_are_linear, setup_engine, teardown_engine),
+        cmocka_unit_test_setup_teardown(test_mixed_parts, setup_engine, teardown_engine),
+        cmocka_unit_test_setup_teardown(test_float32, setup_engine, teardown_engine),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,10 +9,12 @@
 #include <cmocka.h>
 
 #include "kernels/kernels.h"
-#include "support/rules.h"
+#include "primitives/exec.h"
+#include "primitives/info.h"
+#include "support/engine.h"
 #include "support/run.h"
 
-enum { ROUNDS = 60, ERR_DTYPE = 3, ERR_VALUE = 4, CALL_PYTHON = 32, C64 = 11, C128 = 12 };
+enum { ROUNDS = 60 };
 
 static int random_complex(void)
 {
@@ -419,25 +421,10 @@ static void test_loop_out_of_memory(void **state)
 
 /* --- Sweeps ------------------------------------------------------------------------------------------------------- */
 
-static int setup_engine(void **state)
+static int setup_both_ways(void **state)
 {
-    pyad_engine *engine = pyad_engine_new();
-    pyad_engine_enter(engine);
-    *state = engine;
-    return pyad_mark_open(test_generation++, 1);
-}
-
-static int teardown_engine(void **state)
-{
-    pyad_engine_free(*state);
-    return 0;
-}
-
-static int64_t ok(int64_t answer)
-{
-    if (test_status(answer) != 0)
-        fail_msg("status %d: %s", test_status(answer), pyad_last_message());
-    return answer;
+    int status = setup_engine(state);
+    return status != 0 ? status : pyad_mark_open(test_generation++, 1);
 }
 
 enum { N = 300 };
@@ -447,7 +434,7 @@ static int64_t leaf_pairs(int64_t n)
 {
     for (int64_t i = 0; i < 2 * n; i++)
         z_data[i] = 0.25 + 0.001 * (double)i;
-    return ok(test_leaf(0, C128, 1, &n, z_data));
+    return ok(test_leaf(0, PYAD_C128, 1, &n, z_data));
 }
 
 static double complex z_at(int64_t i)
@@ -502,7 +489,7 @@ static void test_forward(void **state)
         expected += derivative_at(i) * (0.5 - 0.01 * (double)i * I);
     }
     int64_t n = N;
-    int64_t t = ok(test_leaf(1, C128, 1, &n, tangent));
+    int64_t t = ok(test_leaf(1, PYAD_C128, 1, &n, tangent));
     assert_int_equal(pyad_sweep_start(PYAD_SWEEP_FORWARD, 1, &y, 1, &z), 0);
     assert_int_equal(pyad_sweep_seed(z, t), 0);
     assert_int_equal(test_go(), 0);
@@ -519,7 +506,7 @@ static void test_broadcast_and_cast(void **state)
     int64_t z = leaf_pairs(N);
     double x_data = 0.75;
     int64_t x = ok(pyad_leaf_number(0, x_data, 10));
-    const int64_t code = C128;
+    const int64_t code = PYAD_C128;
     int64_t product = ok(pyad_op2(PYAD_LOOP_MUL, z, ok(pyad_op(PYAD_KERNEL_CAST, 1, &x, 1, &code))));
     int64_t y = ok(test_sum(product));
     double gradient[2 * N];
@@ -532,21 +519,21 @@ static void test_numbers(void **state)
     (void)state;
     double pair[2];
     int64_t x = ok(pyad_leaf_number(0, 0.5, 9));
-    int64_t z = ok(pyad_leaf_number(0, 0.5, C64));
+    int64_t z = ok(pyad_leaf_number(0, 0.5, PYAD_C64));
     int64_t wide = ok(pyad_op2z(PYAD_LOOP_SUB, x, 1.0, 2.0, 1));
-    assert_int_equal(pyad_dtype_of(wide), C64);
+    assert_int_equal(pyad_dtype_of(wide), PYAD_C64);
     float narrow[2];
     assert_int_equal(pyad_copy_out(wide, narrow), 0);
     assert_true(narrow[0] == 0.5f && narrow[1] == 2.0f);
     assert_int_equal(pyad_copy_out(ok(pyad_op2z(PYAD_LOOP_MUL, z, 0.0, 1.0, 0)), narrow), 0);
     assert_true(narrow[0] == 0.0f && narrow[1] == 0.5f);
-    assert_int_equal(pyad_copy_out(ok(pyad_const_number(3.0, C128)), pair), 0);
+    assert_int_equal(pyad_copy_out(ok(pyad_const_number(3.0, PYAD_C128)), pair), 0);
     assert_true(pair[0] == 3.0 && pair[1] == 0.0);
-    assert_int_equal(test_status(pyad_op2z(PYAD_LOOP_EXP, z, 0.0, 1.0, 0)), ERR_VALUE);
+    assert_int_equal(test_status(pyad_op2z(PYAD_LOOP_EXP, z, 0.0, 1.0, 0)), PYAD_ERR_VALUE);
     double memory[5] = {0};
     const int64_t one = 1;
-    ok(pyad_lend(0, C128, 1, &one, NULL, memory + 1)); /* aligned to its parts */
-    assert_int_equal(test_status(pyad_lend(0, C128, 1, &one, NULL, (char *)memory + 4)), ERR_VALUE);
+    ok(pyad_lend(0, PYAD_C128, 1, &one, NULL, memory + 1)); /* aligned to its parts */
+    assert_int_equal(test_status(pyad_lend(0, PYAD_C128, 1, &one, NULL, (char *)memory + 4)), PYAD_ERR_VALUE);
 }
 
 /* A kernel's operation with a value from outside: its rule is asked for each time, and none is kept for it. */
@@ -554,7 +541,7 @@ static void test_given(void **state)
 {
     (void)state;
     int64_t z = leaf_pairs(3);
-    assert_int_equal(test_status(pyad_op1(PYAD_LOOP_EXP, z)), ERR_DTYPE);
+    assert_int_equal(test_status(pyad_op1(PYAD_LOOP_EXP, z)), PYAD_ERR_DTYPE);
     double values[6];
     for (int i = 0; i < 3; i++) {
         double complex e = cexp(z_at(i));
@@ -562,15 +549,15 @@ static void test_given(void **state)
         values[2 * i + 1] = cimag(e);
     }
     int64_t n = 3;
-    int64_t value = ok(test_leaf(1, C128, 1, &n, values));
+    int64_t value = ok(test_leaf(1, PYAD_C128, 1, &n, values));
     int64_t y = ok(pyad_op_given(PYAD_LOOP_EXP, 1, &z, -1, NULL, value));
     int64_t total = ok(test_sum(y));
     for (int round = 0; round < 2; round++) {
         assert_int_equal(pyad_sweep_start(PYAD_SWEEP_RETAIN, 1, &total, 1, &z), 0);
         assert_int_equal(pyad_sweep_seed_ones(total), 0);
-        assert_int_equal(test_go(), CALL_PYTHON);
+        assert_int_equal(test_go(), PYAD_CALL_PYTHON);
         int64_t node;
-        assert_int_equal(pyad_sweep_wants(&node), 2);
+        assert_int_equal(pyad_sweep_wants(&node), PYAD_CALL_BACKWARD);
         assert_true(node == y);
         assert_int_equal(pyad_sweep_verify(node, "exp"), 0);
         assert_int_equal(pyad_sweep_give(z, value), 0);
@@ -580,10 +567,10 @@ static void test_given(void **state)
         assert_memory_equal(gradient, values, sizeof values);
         pyad_sweep_stop();
     }
-    assert_int_equal(test_status(pyad_op_given(PYAD_KERNEL_COUNT, 1, &z, -1, NULL, value)), ERR_VALUE);
-    assert_int_equal(test_status(pyad_op_given(PYAD_KERNEL_ALIAS, 1, &z, -1, NULL, value)), ERR_VALUE);
-    assert_int_equal(test_status(pyad_op_given(PYAD_LOOP_ADD, 1, &z, -1, NULL, value)), ERR_VALUE);
-    assert_int_equal(test_status(pyad_op_given(PYAD_KERNEL_MAX, 1, &z, -1, NULL, value)), ERR_VALUE);
+    assert_int_equal(test_status(pyad_op_given(PYAD_KERNEL_COUNT, 1, &z, -1, NULL, value)), PYAD_ERR_VALUE);
+    assert_int_equal(test_status(pyad_op_given(PYAD_KERNEL_ALIAS, 1, &z, -1, NULL, value)), PYAD_ERR_VALUE);
+    assert_int_equal(test_status(pyad_op_given(PYAD_LOOP_ADD, 1, &z, -1, NULL, value)), PYAD_ERR_VALUE);
+    assert_int_equal(test_status(pyad_op_given(PYAD_KERNEL_MAX, 1, &z, -1, NULL, value)), PYAD_ERR_VALUE);
 }
 
 int main(void)
@@ -601,11 +588,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_picks, setup, teardown),
         cmocka_unit_test(test_rank),
         cmocka_unit_test_setup_teardown(test_loop_out_of_memory, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_backward, setup_engine, teardown_engine),
-        cmocka_unit_test_setup_teardown(test_forward, setup_engine, teardown_engine),
-        cmocka_unit_test_setup_teardown(test_broadcast_and_cast, setup_engine, teardown_engine),
-        cmocka_unit_test_setup_teardown(test_numbers, setup_engine, teardown_engine),
-        cmocka_unit_test_setup_teardown(test_given, setup_engine, teardown_engine),
+        cmocka_unit_test_setup_teardown(test_backward, setup_both_ways, teardown_engine),
+        cmocka_unit_test_setup_teardown(test_forward, setup_both_ways, teardown_engine),
+        cmocka_unit_test_setup_teardown(test_broadcast_and_cast, setup_both_ways, teardown_engine),
+        cmocka_unit_test_setup_teardown(test_numbers, setup_both_ways, teardown_engine),
+        cmocka_unit_test_setup_teardown(test_given, setup_both_ways, teardown_engine),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

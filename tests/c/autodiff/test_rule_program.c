@@ -79,11 +79,11 @@ static uint32_t number(fixture *f, double value)
     return node;
 }
 
-static const pyad_program *build(fixture *f, int input_count, int output_count, const int64_t *outputs)
+static const pyad_rule_program *build(fixture *f, int input_count, int output_count, const int64_t *outputs)
 {
-    const pyad_program *program;
-    pyad_recording recording = {&f->tape, input_count, output_count, outputs};
-    assert_int_equal(pyad_program_build(&f->rules, &recording, &program), PYAD_OK);
+    const pyad_rule_program *program;
+    pyad_rule_recording recording = {&f->tape, input_count, output_count, outputs};
+    assert_int_equal(pyad_rule_program_build(&f->rules, &recording, &program), PYAD_OK);
     return program;
 }
 
@@ -94,7 +94,7 @@ static void test_product(void **state)
     for (int k = 0; k < 4; k++)
         input(f, PYAD_F64, 0, NULL);
     int64_t outputs[2] = {op2(f, PYAD_LOOP_MUL, 3, 1), op2(f, PYAD_LOOP_MUL, 3, 0)};
-    const pyad_program *p = build(f, 4, 2, outputs);
+    const pyad_rule_program *p = build(f, 4, 2, outputs);
     assert_int_equal(p->input_count, 4);
     assert_int_equal(p->const_count, 0);
     assert_int_equal(p->instr_count, 2);
@@ -124,7 +124,7 @@ static void test_dead_and_shared(void **state)
     uint32_t common = op1(f, PYAD_LOOP_TANH, 0);
     uint32_t late = op2(f, PYAD_LOOP_MUL, common, 2);
     const int64_t outputs[4] = {late, common, -1, late};
-    const pyad_program *p = build(f, 3, 4, outputs);
+    const pyad_rule_program *p = build(f, 3, 4, outputs);
     assert_int_equal(p->instr_count, 2);
     assert_int_equal(p->const_count, 0);
     assert_int_equal(p->outputs[2], -1);
@@ -154,7 +154,7 @@ static void test_constants(void **state)
     uint32_t y = op2(f, PYAD_LOOP_MUL, 2, lent);
     uint32_t half = number(f, 0.5);
     int64_t outputs[2] = {op2(f, PYAD_LOOP_MUL, y, half), half};
-    const pyad_program *p = build(f, 3, 2, outputs);
+    const pyad_rule_program *p = build(f, 3, 2, outputs);
     assert_int_equal(p->const_count, 2);
     /* Kept by the program, contiguous, whatever becomes of the memory. */
     memset(table, 0, sizeof table);
@@ -175,7 +175,7 @@ static void test_passed(void **state)
     for (int k = 0; k < 4; k++)
         input(f, PYAD_F64, 0, NULL);
     const int64_t outputs[2] = {3, 3};
-    const pyad_program *p = build(f, 4, 2, outputs);
+    const pyad_rule_program *p = build(f, 4, 2, outputs);
     assert_int_equal(p->instr_count, 0);
     assert_null(p->steps);
     assert_int_equal(p->outputs[0], 3);
@@ -195,7 +195,7 @@ static void test_general(void **state)
     uint32_t wide = op(f, PYAD_KERNEL_BROADCAST, shape, 1, &two);
     memset(shape, 0, sizeof shape);
     const int64_t outputs[1] = {op2(f, PYAD_LOOP_MUL, wide, 0)};
-    const pyad_program *p = build(f, 3, 1, outputs);
+    const pyad_rule_program *p = build(f, 3, 1, outputs);
     assert_null(p->steps);
     assert_int_equal(p->instrs[0].params[0], 2);
     assert_int_equal(p->instrs[0].params[2], 3);
@@ -221,7 +221,7 @@ static void test_many_outputs(void **state)
         input(f, PYAD_F64, 0, NULL);
     for (int k = 0; k < MANY; k++)
         outputs[k] = op1(f, PYAD_LOOP_EXP, (uint32_t)k);
-    const pyad_program *p = build(f, MANY, MANY, outputs);
+    const pyad_rule_program *p = build(f, MANY, MANY, outputs);
     for (int k = 0; k < MANY; k++) {
         assert_int_equal(p->reads[k], pyad_output_bit(k));
         assert_int_equal(p->instrs[k].wanted_by, (uint64_t)1 << (k < 63 ? k : 63));
@@ -252,14 +252,14 @@ static void test_failure(void **state)
     for (int k = 0; k < 3000; k++)
         y = op2(f, PYAD_LOOP_MUL, y, number(f, k));
     const int64_t outputs[1] = {y};
-    pyad_recording recording = {&f->tape, 3, 1, outputs};
-    const pyad_program *program;
+    pyad_rule_recording recording = {&f->tape, 3, 1, outputs};
+    const pyad_rule_program *program;
     pyad_status status = PYAD_ERR_MEMORY;
     for (int64_t after = 0; status != PYAD_OK; after++) {
         assert_true(after < 100);
         pyad_mem_trim(&f->mem);
         test_hook_fail_after(&f->hook, after);
-        status = pyad_program_build(&f->rules, &recording, &program);
+        status = pyad_rule_program_build(&f->rules, &recording, &program);
         test_hook_never_fail(&f->hook);
         assert_true(status == PYAD_OK ? program != NULL : status == PYAD_ERR_MEMORY && program == NULL);
     }

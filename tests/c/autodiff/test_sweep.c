@@ -8,42 +8,7 @@
 
 #include <cmocka.h>
 
-#include "support/rules.h"
-
-#define SHAPE(...) ((const int64_t[]){__VA_ARGS__})
-#define OK(call) assert_int_equal((call), 0)
-
-static int setup(void **state)
-{
-    pyad_engine *engine = pyad_engine_new();
-    pyad_engine_enter(engine);
-    *state = engine;
-    test_rules_asked = 0;
-    return pyad_mark_open(test_generation++, 0);
-}
-
-static int teardown(void **state)
-{
-    pyad_counters counters;
-    while (pyad_depth() > 0)
-        pyad_mark_cut();
-    pyad_count(&counters);
-    pyad_engine_free(*state);
-    return counters.live_bytes != 0;
-}
-
-static int64_t ok(int64_t answer)
-{
-    if (test_status(answer) != 0)
-        fail_msg("status %d: %s", test_status(answer), pyad_last_message());
-    return answer;
-}
-
-static void near(double got, double want, double tolerance)
-{
-    if (!(fabs(got - want) <= tolerance * (1 + fabs(want))))
-        fail_msg("%.17g is not near %.17g", got, want);
-}
+#include "support/engine.h"
 
 static void fill(double *x, int64_t n, double low, double high)
 {
@@ -59,7 +24,7 @@ static void test_book(void **state)
 {
     (void)state;
     double x0 = 0.7;
-    int64_t x = ok(pyad_leaf_number(0, x0, RULE_F64));
+    int64_t x = ok(pyad_leaf_number(0, x0, PYAD_F64));
     int64_t a = ok(pyad_op1(PYAD_LOOP_SQUARE, x));
     int64_t b = ok(pyad_op1(PYAD_LOOP_EXP, a));
     int64_t c = ok(pyad_op2(PYAD_LOOP_ADD, a, b));
@@ -80,7 +45,7 @@ static void test_book(void **state)
     /* Forward gives the same number. */
     double tangent;
     OK(pyad_sweep_start(PYAD_SWEEP_FORWARD, 1, &f, 1, &x));
-    OK(pyad_sweep_seed(x, ok(pyad_const_number(1, RULE_F64))));
+    OK(pyad_sweep_seed(x, ok(pyad_const_number(1, PYAD_F64))));
     OK(test_go());
     OK(pyad_sweep_copy(f, &tangent));
     pyad_sweep_stop();
@@ -93,7 +58,7 @@ static void test_visits(void **state)
 {
     (void)state;
     enum { LINKS = 1000 };
-    int64_t x = ok(pyad_leaf_number(0, 0.01, RULE_F64));
+    int64_t x = ok(pyad_leaf_number(0, 0.01, PYAD_F64));
     int64_t y = x;
     for (int k = 0; k < LINKS; k++)
         y = ok(pyad_op2(PYAD_LOOP_ADD, ok(pyad_op1(PYAD_LOOP_TANH, y)), y));
@@ -118,7 +83,7 @@ static void test_long_chain(void **state)
 {
     (void)state;
     int length = getenv("PYAD_VALGRIND") != NULL ? 20000 : 1000000;
-    int64_t x = ok(pyad_leaf_number(0, 1.0, RULE_F64));
+    int64_t x = ok(pyad_leaf_number(0, 1.0, PYAD_F64));
     int64_t y = x;
     for (int k = 0; k < length; k++)
         y = pyad_op2n(PYAD_LOOP_MUL, y, k % 2 == 0 ? 0.5 : 2.0);
@@ -129,7 +94,7 @@ static void test_long_chain(void **state)
         assert_true(got == 1);
     }
     OK(pyad_sweep_start(PYAD_SWEEP_FORWARD, 1, &y, 1, &x));
-    OK(pyad_sweep_seed(x, ok(pyad_const_number(3, RULE_F64))));
+    OK(pyad_sweep_seed(x, ok(pyad_const_number(3, PYAD_F64))));
     OK(test_go());
     OK(pyad_sweep_copy(y, &got));
     pyad_sweep_stop();
@@ -144,17 +109,17 @@ typedef int64_t (*program)(int64_t x, int64_t n);
 
 static int64_t broadcasts(int64_t x, int64_t n)
 {
-    int64_t column = test_op(PYAD_KERNEL_RESHAPE, x, 2, SHAPE(n, 1));
+    int64_t column = test_op(PYAD_KERNEL_RESHAPE, x, 2, LIST(n, 1));
     int64_t square = pyad_op2(PYAD_LOOP_MUL, column, x);
     int64_t sines = pyad_op1(PYAD_LOOP_SIN, square);
-    int64_t rows = test_op(PYAD_KERNEL_SUM, sines, 2, SHAPE(1, 0));
+    int64_t rows = test_op(PYAD_KERNEL_SUM, sines, 2, LIST(1, 0));
     return test_sum(pyad_op2(PYAD_LOOP_DIV, rows, pyad_op1(PYAD_LOOP_EXP, x)));
 }
 
 static int64_t products(int64_t x, int64_t n)
 {
-    int64_t a = test_op(PYAD_KERNEL_RESHAPE, x, 2, SHAPE(n / 4, 4));
-    int64_t turned = test_op(PYAD_KERNEL_TRANSPOSE, a, 2, SHAPE(1, 0));
+    int64_t a = test_op(PYAD_KERNEL_RESHAPE, x, 2, LIST(n / 4, 4));
+    int64_t turned = test_op(PYAD_KERNEL_TRANSPOSE, a, 2, LIST(1, 0));
     int64_t gram = pyad_op2(PYAD_KERNEL_MATMUL, turned, a);
     int64_t h = pyad_op1(PYAD_LOOP_TANH, pyad_op2n(PYAD_LOOP_MUL, gram, 0.1));
     return test_sum(pyad_op2(PYAD_LOOP_MUL, pyad_op2(PYAD_KERNEL_MATMUL, a, h), a));
@@ -162,20 +127,20 @@ static int64_t products(int64_t x, int64_t n)
 
 static int64_t slices(int64_t x, int64_t n)
 {
-    int64_t odd = test_op(PYAD_KERNEL_SLICE, x, 3, SHAPE(1, 2, n / 2));
-    int64_t back = test_op(PYAD_KERNEL_SLICE, x, 3, SHAPE(n - 1, -2, n / 2));
-    int64_t one = test_op(PYAD_KERNEL_SLICE, x, 3, SHAPE(2, 1, -1));
+    int64_t odd = test_op(PYAD_KERNEL_SLICE, x, 3, LIST(1, 2, n / 2));
+    int64_t back = test_op(PYAD_KERNEL_SLICE, x, 3, LIST(n - 1, -2, n / 2));
+    int64_t one = test_op(PYAD_KERNEL_SLICE, x, 3, LIST(2, 1, -1));
     int64_t y = pyad_op2(PYAD_LOOP_MUL, odd, pyad_op2(PYAD_LOOP_ADD, back, one));
-    int64_t put = test_op(PYAD_KERNEL_UNSLICE, y, 5, SHAPE(1, n, 0, 1, n / 2));
+    int64_t put = test_op(PYAD_KERNEL_UNSLICE, y, 5, LIST(1, n, 0, 1, n / 2));
     return test_sum(pyad_op2(PYAD_LOOP_MUL, put, pyad_op1(PYAD_LOOP_SQUARE, x)));
 }
 
 static int64_t joins(int64_t x, int64_t n)
 {
-    int64_t parts[4] = {x, pyad_op1(PYAD_LOOP_SQUARE, x), pyad_const_number(2, RULE_F64), x};
-    parts[2] = test_op(PYAD_KERNEL_BROADCAST, parts[2], 1, SHAPE(3));
-    int64_t joined = pyad_op(PYAD_KERNEL_CONCATENATE, 4, parts, 1, SHAPE(0));
-    int64_t reversed = test_op(PYAD_KERNEL_SLICE, joined, 3, SHAPE(3 * n + 2, -1, 3 * n + 3));
+    int64_t parts[4] = {x, pyad_op1(PYAD_LOOP_SQUARE, x), pyad_const_number(2, PYAD_F64), x};
+    parts[2] = test_op(PYAD_KERNEL_BROADCAST, parts[2], 1, LIST(3));
+    int64_t joined = pyad_op(PYAD_KERNEL_CONCATENATE, 4, parts, 1, LIST(0));
+    int64_t reversed = test_op(PYAD_KERNEL_SLICE, joined, 3, LIST(3 * n + 2, -1, 3 * n + 3));
     return test_sum(pyad_op2(PYAD_LOOP_MUL, joined, reversed));
 }
 
@@ -190,11 +155,11 @@ static int64_t choices(int64_t x, int64_t n)
 /* The rule of a reduction that keeps its axes is made of loops over another shape than its result's. */
 static int64_t reductions(int64_t x, int64_t n)
 {
-    int64_t a = test_op(PYAD_KERNEL_RESHAPE, x, 2, SHAPE(4, n / 4));
-    int64_t most = test_op(PYAD_KERNEL_MAX, a, 2, SHAPE(2, 1));
-    int64_t soft = test_op(PYAD_KERNEL_LOGSUMEXP, a, 2, SHAPE(1, 1));
-    int64_t flat = test_op(PYAD_KERNEL_LOGSUMEXP, a, 2, SHAPE(0, 0));
-    int64_t total = test_op(PYAD_KERNEL_SUM, pyad_op2(PYAD_LOOP_SUB, a, soft), 2, SHAPE(3, 1));
+    int64_t a = test_op(PYAD_KERNEL_RESHAPE, x, 2, LIST(4, n / 4));
+    int64_t most = test_op(PYAD_KERNEL_MAX, a, 2, LIST(2, 1));
+    int64_t soft = test_op(PYAD_KERNEL_LOGSUMEXP, a, 2, LIST(1, 1));
+    int64_t flat = test_op(PYAD_KERNEL_LOGSUMEXP, a, 2, LIST(0, 0));
+    int64_t total = test_op(PYAD_KERNEL_SUM, pyad_op2(PYAD_LOOP_SUB, a, soft), 2, LIST(3, 1));
     int64_t y = pyad_op2(PYAD_LOOP_MUL, pyad_op2(PYAD_LOOP_SUB, a, most), pyad_op2(PYAD_LOOP_MUL, soft, flat));
     return test_sum(pyad_op2(PYAD_LOOP_MUL, y, pyad_op1(PYAD_LOOP_SIN, total)));
 }
@@ -202,11 +167,11 @@ static int64_t reductions(int64_t x, int64_t n)
 static int64_t takes(int64_t x, int64_t n)
 {
     static int64_t index[6] = {1, 0, 3, 1, 1, 2};
-    int64_t a = test_op(PYAD_KERNEL_RESHAPE, x, 2, SHAPE(4, n / 4));
-    int64_t args[2] = {a, test_leaf(PYAD_LEND_CONST, 4, 2, SHAPE(2, 3), index)};
+    int64_t a = test_op(PYAD_KERNEL_RESHAPE, x, 2, LIST(4, n / 4));
+    int64_t args[2] = {a, test_leaf(PYAD_LEND_CONST, 4, 2, LIST(2, 3), index)};
     int64_t rows = pyad_op(PYAD_KERNEL_TAKE, 2, args, 0, NULL);
     int64_t put[2] = {pyad_op1(PYAD_LOOP_SQUARE, rows), args[1]};
-    int64_t back = pyad_op(PYAD_KERNEL_PUT, 2, put, 1, SHAPE(4));
+    int64_t back = pyad_op(PYAD_KERNEL_PUT, 2, put, 1, LIST(4));
     return test_sum(pyad_op2(PYAD_LOOP_MUL, back, a));
 }
 
@@ -229,7 +194,7 @@ static double value_at(program f, double *x, int64_t n)
 {
     double value;
     OK(pyad_mark_open(test_generation++, 0));
-    OK(pyad_copy_out(ok(f(ok(test_leaf(0, RULE_F64, 1, &n, x)), n)), &value));
+    OK(pyad_copy_out(ok(f(ok(test_leaf(0, PYAD_F64, 1, &n, x)), n)), &value));
     pyad_mark_cut();
     return value;
 }
@@ -259,7 +224,7 @@ static double dot(const double *a, const double *b, int64_t n)
 static void gradient_at(program f, double *x, int64_t n, double *to)
 {
     OK(pyad_mark_open(test_generation++, 0));
-    int64_t leaf = ok(test_leaf(0, RULE_F64, 1, &n, x));
+    int64_t leaf = ok(test_leaf(0, PYAD_F64, 1, &n, x));
     OK(test_gradient(0, ok(f(leaf, n)), leaf, to));
     pyad_mark_cut();
 }
@@ -297,11 +262,11 @@ static void test_forward(void **state)
             fill(x, n, -1, 1);
             fill(v, n, -1, 1);
             OK(pyad_mark_open(test_generation++, 1));
-            int64_t leaf = ok(test_leaf(0, RULE_F64, 1, &n, x));
+            int64_t leaf = ok(test_leaf(0, PYAD_F64, 1, &n, x));
             int64_t y = ok(programs[k](leaf, n));
             for (int flags = 0; flags <= PYAD_SWEEP_RECORDED; flags += PYAD_SWEEP_RECORDED) {
                 OK(pyad_sweep_start(PYAD_SWEEP_FORWARD | flags, 1, &y, 1, &leaf));
-                OK(pyad_sweep_seed(leaf, ok(test_leaf(PYAD_LEND_CONST, RULE_F64, 1, &n, v))));
+                OK(pyad_sweep_seed(leaf, ok(test_leaf(PYAD_LEND_CONST, PYAD_F64, 1, &n, v))));
                 OK(test_go());
                 OK(pyad_sweep_copy(y, &tangents[flags != 0]));
                 pyad_sweep_stop();
@@ -329,8 +294,8 @@ static void test_second(void **state)
             fill(x, n, -1, 1);
             fill(v, n, -1, 1);
             OK(pyad_mark_open(test_generation++, 0));
-            int64_t leaf = ok(test_leaf(0, RULE_F64, 1, &n, x));
-            int64_t direction = ok(test_leaf(PYAD_LEND_CONST, RULE_F64, 1, &n, v));
+            int64_t leaf = ok(test_leaf(0, PYAD_F64, 1, &n, x));
+            int64_t direction = ok(test_leaf(PYAD_LEND_CONST, PYAD_F64, 1, &n, v));
             int64_t y = ok(programs[k](leaf, n));
             OK(pyad_sweep_start(PYAD_SWEEP_RECORDED, 1, &y, 1, &leaf));
             OK(pyad_sweep_seed_ones(y));
@@ -356,7 +321,7 @@ static void test_second(void **state)
 static void test_higher(void **state)
 {
     (void)state;
-    int64_t x = ok(pyad_leaf_number(0, 1.5, RULE_F64));
+    int64_t x = ok(pyad_leaf_number(0, 1.5, PYAD_F64));
     int64_t y = ok(pyad_op1(PYAD_LOOP_SQUARE, ok(pyad_op1(PYAD_LOOP_SQUARE, x))));
     const double want[5] = {4 * 3.375, 12 * 2.25, 24 * 1.5, 24, 0};
     for (int order = 0; order < 5; order++) {
@@ -381,12 +346,12 @@ static void test_float32(void **state)
     float gradient[N];
     for (int i = 0; i < N; i++)
         x[i] = (float)i / N;
-    int64_t leaf = ok(test_leaf(0, RULE_F32, 1, SHAPE(N), x));
+    int64_t leaf = ok(test_leaf(0, PYAD_F32, 1, LIST(N), x));
     int64_t y = ok(pyad_op2(PYAD_LOOP_MUL, leaf, ok(pyad_op1(PYAD_LOOP_EXP, leaf))));
     y = ok(test_sum(ok(pyad_op2n(PYAD_LOOP_DIV, y, 4.0))));
     pyad_info info;
     OK(pyad_look(y, &info));
-    assert_int_equal(info.dtype, RULE_F32);
+    assert_int_equal(info.dtype, PYAD_F32);
     OK(test_gradient(0, y, leaf, gradient));
     for (int i = 0; i < N; i++)
         near((double)gradient[i], (1 + (double)x[i]) * exp((double)x[i]) / 4, 1e-6);
@@ -401,10 +366,10 @@ static void test_many_ends(void **state)
     double got[3][3];
     int64_t inputs[3];
     for (int k = 0; k < 3; k++)
-        inputs[k] = ok(test_leaf(0, RULE_F64, 1, SHAPE(3), x));
+        inputs[k] = ok(test_leaf(0, PYAD_F64, 1, LIST(3), x));
     int64_t outputs[2] = {ok(pyad_op2(PYAD_LOOP_MUL, inputs[0], inputs[1])), ok(pyad_op1(PYAD_LOOP_SQUARE, inputs[0]))};
     OK(pyad_sweep_start(0, 2, outputs, 3, inputs));
-    int64_t ones = ok(test_leaf(PYAD_LEND_CONST, RULE_F64, 1, SHAPE(3), seed));
+    int64_t ones = ok(test_leaf(PYAD_LEND_CONST, PYAD_F64, 1, LIST(3), seed));
     OK(pyad_sweep_seed(outputs[0], ones));
     OK(pyad_sweep_seed(outputs[1], ones));
     OK(pyad_sweep_seed(outputs[1], ones));
@@ -433,7 +398,7 @@ static void test_fan_out(void **state)
     double gradient[150];
     static int64_t parts[FAN];
     fill(x, 150, 0, 1);
-    int64_t leaf = ok(test_leaf(0, RULE_F64, 1, SHAPE(150), x));
+    int64_t leaf = ok(test_leaf(0, PYAD_F64, 1, LIST(150), x));
     int64_t y = leaf;
     for (int k = 0; k < FAN; k++)
         y = pyad_op2(PYAD_LOOP_ADD, y, leaf);
@@ -442,7 +407,7 @@ static void test_fan_out(void **state)
         assert_true(gradient[i] == FAN + 1);
     for (int k = 0; k < RULE_MOST; k++)
         parts[k] = ok(pyad_op2n(PYAD_LOOP_MUL, leaf, k));
-    y = ok(pyad_op(PYAD_KERNEL_CONCATENATE, RULE_MOST, parts, 1, SHAPE(0)));
+    y = ok(pyad_op(PYAD_KERNEL_CONCATENATE, RULE_MOST, parts, 1, LIST(0)));
     for (int flags = 0; flags <= PYAD_SWEEP_RECORDED; flags += PYAD_SWEEP_RECORDED) {
         OK(test_gradient(PYAD_SWEEP_RETAIN | flags, ok(test_sum(y)), leaf, gradient));
         for (int i = 0; i < 150; i++)
@@ -452,8 +417,8 @@ static void test_fan_out(void **state)
     int64_t *many = calloc(70000, sizeof *many);
     for (int k = 0; k < 70000; k++)
         many[k] = leaf;
-    assert_int_equal(test_status(pyad_op(PYAD_KERNEL_CONCATENATE, 70000, many, 1, SHAPE(0))), 4);
-    y = ok(pyad_op(PYAD_KERNEL_CONCATENATE, 65535, many, 1, SHAPE(0)));
+    assert_int_equal(test_status(pyad_op(PYAD_KERNEL_CONCATENATE, 70000, many, 1, LIST(0))), 4);
+    y = ok(pyad_op(PYAD_KERNEL_CONCATENATE, 65535, many, 1, LIST(0)));
     free(many);
     ok(y);
 }
@@ -461,16 +426,16 @@ static void test_fan_out(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_book, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_visits, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_long_chain, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_backward, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_forward, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_second, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_higher, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_float32, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_many_ends, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_fan_out, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_book, setup_engine, teardown_engine),
+        cmocka_unit_test_setup_teardown(test_visits, setup_engine, teardown_engine),
+        cmocka_unit_test_setup_teardown(test_long_chain, setup_engine, teardown_engine),
+        cmocka_unit_test_setup_teardown(test_backward, setup_engine, teardown_engine),
+        cmocka_unit_test_setup_teardown(test_forward, setup_engine, teardown_engine),
+        cmocka_unit_test_setup_teardown(test_second, setup_engine, teardown_engine),
+        cmocka_unit_test_setup_teardown(test_higher, setup_engine, teardown_engine),
+        cmocka_unit_test_setup_teardown(test_float32, setup_engine, teardown_engine),
+        cmocka_unit_test_setup_teardown(test_many_ends, setup_engine, teardown_engine),
+        cmocka_unit_test_setup_teardown(test_fan_out, setup_engine, teardown_engine),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -31,37 +31,37 @@ static void check_random(fixture *f, pass run_pass, bool tame, test_precision pr
 
 static void test_random_dead(void **state)
 {
-    check_random(*state, pyad_pass_dead, false, TEST_EXACT);
+    check_random(*state, pyad_pass_dce, false, TEST_EXACT);
 }
 
 static void test_random_fold(void **state)
 {
-    check_random(*state, pyad_pass_fold, false, TEST_EXACT);
+    check_random(*state, pyad_pass_constant_fold, false, TEST_EXACT);
 }
 
 static void test_random_common(void **state)
 {
-    check_random(*state, pyad_pass_common, false, TEST_EXACT);
+    check_random(*state, pyad_pass_cse, false, TEST_EXACT);
 }
 
 static void test_random_algebra(void **state)
 {
-    check_random(*state, pyad_pass_algebra, false, TEST_EXACT);
+    check_random(*state, pyad_pass_simplify, false, TEST_EXACT);
 }
 
 static void test_random_products(void **state)
 {
-    check_random(*state, pyad_pass_products, true, TEST_ROUNDED);
+    check_random(*state, pyad_pass_gemm_epilogue, true, TEST_ROUNDED);
 }
 
 static void test_random_parts(void **state)
 {
-    check_random(*state, pyad_pass_parts, true, TEST_ROUNDED);
+    check_random(*state, pyad_pass_slice_accumulation, true, TEST_ROUNDED);
 }
 
 static pyad_status all_passes(const pyad_graph *old, pyad_graph *made)
 {
-    *made = after(pyad_pass_dead, old);
+    *made = after(pyad_pass_dce, old);
     return pyad_passes_run(made, NULL);
 }
 
@@ -72,8 +72,8 @@ static void test_random_passes(void **state)
 
 /* ---- memory ---- */
 
-static const pass all[] = {pyad_pass_dead,    pyad_pass_fold,     pyad_pass_common,
-                           pyad_pass_algebra, pyad_pass_products, pyad_pass_parts};
+static const pass all[] = {pyad_pass_dce,      pyad_pass_constant_fold, pyad_pass_cse,
+                           pyad_pass_simplify, pyad_pass_gemm_epilogue, pyad_pass_slice_accumulation};
 
 /* The pass with `room` bytes left in the arena's chunk, and `count` allocations before there is no memory. */
 static pyad_status run_without_memory(fixture *f, pass run_pass, size_t room, int64_t count)
@@ -100,15 +100,15 @@ static void test_no_memory(void **state)
 {
     fixture *f = *state;
     begin(f, true);
-    add_sink(PYAD_G_RESULT, ADD(DIV(A, number(4)), BROADCAST(BROADCAST(ROW, 1, 3), 2, 3)));
-    add_sink(PYAD_G_RESULT, RESHAPE(RESHAPE(NEG(ADD(number(1), number(2))), 1), 1, 1));
-    add_sink(PYAD_G_RESULT, TRANSPOSE(TRANSPOSE(RESHAPE(A, 1, 2, 3), 1, 2, 0), 1, 0, 2));
-    add_sink(PYAD_G_RESULT, STRIDED_VIEW(ASSIGN(A, ONE, 3, 1, 3, 1), 3, 1, 3, 1));
-    add_sink(PYAD_G_RESULT, SUB(A, MUL(MATMUL(COLUMN, TRANSPOSE(TRANSPOSE(LINE, 1, 0), 1, 0)), number(3))));
-    add_sink(PYAD_G_RESULT, SUB(A, MATMUL(COLUMN, MUL(ONE, LINE))));
-    add_sink(PYAD_G_RESULT, ADD(ONE, UNSLICE(ROW, 2, 2, 3, 1, 1, -1, 0, 1, 3)));
-    add_sink(PYAD_G_RESULT, ADD(A, PUT(BROADCAST(ROW, 3, 3), INDEX, 2)));
-    add_sink(PYAD_G_RESULT, EXP(BROADCAST(number(1), 200))); /* folded in a buffer of its own */
+    add_output(PYAD_G_RESULT, ADD(DIV(A, number(4)), BROADCAST(BROADCAST(ROW, 1, 3), 2, 3)));
+    add_output(PYAD_G_RESULT, RESHAPE(RESHAPE(NEG(ADD(number(1), number(2))), 1), 1, 1));
+    add_output(PYAD_G_RESULT, TRANSPOSE(TRANSPOSE(RESHAPE(A, 1, 2, 3), 1, 2, 0), 1, 0, 2));
+    add_output(PYAD_G_RESULT, STRIDED_VIEW(ASSIGN(A, ONE, 3, 1, 3, 1), 3, 1, 3, 1));
+    add_output(PYAD_G_RESULT, SUB(A, MUL(MATMUL(COLUMN, TRANSPOSE(TRANSPOSE(LINE, 1, 0), 1, 0)), number(3))));
+    add_output(PYAD_G_RESULT, SUB(A, MATMUL(COLUMN, MUL(ONE, LINE))));
+    add_output(PYAD_G_RESULT, ADD(ONE, UNSLICE(ROW, 2, 2, 3, 1, 1, -1, 0, 1, 3)));
+    add_output(PYAD_G_RESULT, ADD(A, PUT(BROADCAST(ROW, 3, 3), INDEX, 2)));
+    add_output(PYAD_G_RESULT, EXP(BROADCAST(number(1), 200))); /* folded in a buffer of its own */
     for (size_t k = 0; k < sizeof all / sizeof all[0]; k++) {
         int64_t failures = 0;
         for (size_t room = 0; room < 4096; room += getenv("PYAD_VALGRIND") != NULL ? 320 : room < 1024 ? 16 : 512) {

@@ -4,8 +4,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "support/engine.h"
 #include "support/plans.h"
-#include "support/rules.h"
 
 #define CUMSUM(a) RUN(PYAD_KERNEL_CUMSUM, PARAMS(0, 0), a)
 #define AFFINE(a, b, c) RUN(PYAD_KERNEL_AFFINE, NULL, a, b, c)
@@ -23,14 +23,14 @@ static void begin_plan(fixture *f)
 static void result(uint32_t node)
 {
     uint32_t number = 0;
-    for (size_t k = 0; k < graph.sink_count; k++)
-        number += graph.sinks[k].kind == PYAD_G_RESULT;
-    must(pyad_graph_add_sink(&graph, (pyad_gsink){.kind = PYAD_G_RESULT, .node = node, .number = number}));
+    for (size_t k = 0; k < graph.output_count; k++)
+        number += graph.outputs[k].kind == PYAD_G_RESULT;
+    must(pyad_graph_add_output(&graph, (pyad_goutput){.kind = PYAD_G_RESULT, .node = node, .number = number}));
 }
 
 static void store(uint32_t node, uint32_t input)
 {
-    must(pyad_graph_add_sink(&graph, (pyad_gsink){.kind = PYAD_G_STORE, .node = node, .number = input}));
+    must(pyad_graph_add_output(&graph, (pyad_goutput){.kind = PYAD_G_STORE, .node = node, .number = input}));
 }
 
 /* A guard that holds. */
@@ -41,7 +41,7 @@ static void guard(fixture *f, uint32_t node)
     void **values = run_graph(f, &graph);
     memcpy(expected, values[node], bytes);
     free_values(&graph, values);
-    must(pyad_graph_add_sink(&graph, (pyad_gsink){.kind = PYAD_G_GUARD, .node = node, .expected = expected}));
+    must(pyad_graph_add_output(&graph, (pyad_goutput){.kind = PYAD_G_GUARD, .node = node, .expected = expected}));
 }
 
 static uint32_t call(uint32_t of)
@@ -387,7 +387,7 @@ static void test_stores_come_after_guards_and_calls(void **state)
         store(CUMSUM(y), B);
         open_checked(&p, f);
         assert_false(is_in(&p, x, A));
-        assert_true(is_in(&p, graph.sinks[2].node, B));
+        assert_true(is_in(&p, graph.outputs[2].node, B));
         assert_int_equal(p.plan.direct_stores, 1);
         close_all(&p);
     }
@@ -514,13 +514,6 @@ static void test_replay_without_memory(void **state)
     close_all(&p);
 }
 
-static int64_t handle(int64_t answer)
-{
-    if (test_status(answer) != 0)
-        fail_msg("status %d: %s", test_status(answer), pyad_last_message());
-    return answer;
-}
-
 static void test_compile_without_memory(void **state)
 {
     (void)state;
@@ -531,11 +524,11 @@ static void test_compile_without_memory(void **state)
     pyad_engine_enter(engine);
     assert_int_equal(pyad_mark_open(1, 0), 0);
     assert_int_equal(pyad_record_program(1), 0);
-    int64_t x = handle(pyad_lend(PYAD_LEND_SYMBOLIC, PYAD_F64, 1, LIST(200), NULL, data));
-    int64_t y = handle(pyad_op2n(PYAD_LOOP_ADD, x, 1.0));
+    int64_t x = ok(pyad_lend(PYAD_LEND_SYMBOLIC, PYAD_F64, 1, LIST(200), NULL, data));
+    int64_t y = ok(pyad_op2n(PYAD_LOOP_ADD, x, 1.0));
     for (int k = 0; k < 40; k++)
-        y = handle(k % 3 == 0 ? pyad_op(PYAD_KERNEL_CUMSUM, 1, &y, 2, LIST(0, 0)) : pyad_op2(PYAD_LOOP_MUL, y, x));
-    int64_t sum = handle(pyad_op(PYAD_KERNEL_SUM, 1, &y, 2, LIST(1, 0)));
+        y = ok(k % 3 == 0 ? pyad_op(PYAD_KERNEL_CUMSUM, 1, &y, 2, LIST(0, 0)) : pyad_op2(PYAD_LOOP_MUL, y, x));
+    int64_t sum = ok(pyad_op(PYAD_KERNEL_SUM, 1, &y, 2, LIST(1, 0)));
     assert_int_equal(pyad_guard(sum), 0);
     pyad_interface what = {1, &x, 1, &sum, 1, &y, LIST(0)};
     for (; compiled == NULL; failures++) {
@@ -547,11 +540,11 @@ static void test_compile_without_memory(void **state)
     }
     assert_true(failures > 30);
     pyad_instance *instance = pyad_instance_new(compiled);
-    double answer = -1;
+    double result = -1;
     assert_non_null(instance);
     pyad_compiled_free(compiled); /* the instance has its own reference */
-    assert_int_equal(pyad_instance_run(instance, (void *[]){data, &answer}), 0);
-    assert_true(answer == 0);
+    assert_int_equal(pyad_instance_run(instance, (void *[]){data, &result}), 0);
+    assert_true(result == 0);
     pyad_instance_free(instance);
     assert_int_equal(pyad_record_program(0), 0);
     pyad_mark_cut();

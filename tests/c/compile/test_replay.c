@@ -17,16 +17,16 @@ typedef pyad_status (*prepare)(const pyad_graph *old, pyad_graph *made);
 
 static uint8_t *flip(const pyad_graph *any, uint32_t guard)
 {
-    const pyad_gsink *sink = &any->sinks[guard];
-    return (uint8_t *)(uintptr_t)sink->expected +
-           test_random((int64_t)pyad_layout_bytes(any->nodes[sink->node].layout));
+    const pyad_goutput *output = &any->outputs[guard];
+    return (uint8_t *)(uintptr_t)output->expected +
+           test_random((int64_t)pyad_layout_bytes(any->nodes[output->node].layout));
 }
 
 /* One guard after another does not hold; then all do. */
 static void check_guards(program *p, int instance, int set)
 {
-    for (uint32_t s = 0; s < p->graph->sink_count; s++) {
-        if (p->graph->sinks[s].kind != PYAD_G_GUARD || test_random(2) == 0)
+    for (uint32_t s = 0; s < p->graph->output_count; s++) {
+        if (p->graph->outputs[s].kind != PYAD_G_GUARD || test_random(2) == 0)
             continue;
         uint8_t *at = flip(p->graph, s);
         *at ^= 1;
@@ -74,29 +74,29 @@ static void check_random(fixture *f, prepare make, const random_kind *kind, int 
 
 static pyad_status all_passes(const pyad_graph *old, pyad_graph *made)
 {
-    *made = after(pyad_pass_dead, old);
+    *made = after(pyad_pass_dce, old);
     return pyad_passes_run(made, NULL);
 }
 
 /* Graphs of nodes that give the same bits however they are run. */
 static void test_random_bits(void **state)
 {
-    check_random(*state, pyad_pass_dead, &(random_kind){.odd = true}, 2500, TEST_EXACT);
+    check_random(*state, pyad_pass_dce, &(random_kind){.odd = true}, 2500, TEST_EXACT);
 }
 
 static void test_random_bits_of_rows(void **state)
 {
-    check_random(*state, pyad_pass_dead, &(random_kind){.odd = true, .rows = true}, 1400, TEST_EXACT);
+    check_random(*state, pyad_pass_dce, &(random_kind){.odd = true, .rows = true}, 1400, TEST_EXACT);
 }
 
 static void test_random_sums(void **state)
 {
-    check_random(*state, pyad_pass_dead, &(random_kind){.sums = true}, 2500, TEST_ROUNDED);
+    check_random(*state, pyad_pass_dce, &(random_kind){.sums = true}, 2500, TEST_ROUNDED);
 }
 
 static void test_random_sums_of_rows(void **state)
 {
-    check_random(*state, pyad_pass_dead, &(random_kind){.sums = true, .rows = true}, 1400, TEST_ROUNDED);
+    check_random(*state, pyad_pass_dce, &(random_kind){.sums = true, .rows = true}, 1400, TEST_ROUNDED);
 }
 
 static void test_random_passes(void **state)
@@ -109,12 +109,12 @@ static void test_random_passes(void **state)
 
 static void result(uint32_t node, uint32_t number)
 {
-    must(pyad_graph_add_sink(&graph, (pyad_gsink){.kind = PYAD_G_RESULT, .node = node, .number = number}));
+    must(pyad_graph_add_output(&graph, (pyad_goutput){.kind = PYAD_G_RESULT, .node = node, .number = number}));
 }
 
 static void store(uint32_t node, uint32_t input)
 {
-    must(pyad_graph_add_sink(&graph, (pyad_gsink){.kind = PYAD_G_STORE, .node = node, .number = input}));
+    must(pyad_graph_add_output(&graph, (pyad_goutput){.kind = PYAD_G_STORE, .node = node, .number = input}));
 }
 
 static void begin_small(fixture *f)
@@ -166,7 +166,7 @@ static void test_calls(void **state)
             int64_t wrong = 0;
             for (int i = 0; i < 6; i++) {
                 double made = number_at(graph.nodes[A].layout, outside(&p, 0, graph.argument_count), i);
-                wrong += made != number_at(graph.nodes[A].layout, before[graph.sinks[0].node], i);
+                wrong += made != number_at(graph.nodes[A].layout, before[graph.outputs[0].node], i);
             }
             assert_int_equal(wrong, 0);
         }
@@ -184,10 +184,10 @@ static void test_guards_ask_for_bits(void **state)
     program p;
     begin_small(f);
     const double expected[6] = {NAN, -0.0, 1, 2, 3, 4};
-    const pyad_gsink turned = {.kind = PYAD_G_GUARD, .node = TRANSPOSE(TALL, 1, 0), .expected = expected};
-    const pyad_gsink plain = {.kind = PYAD_G_GUARD, .node = A, .expected = expected};
-    must(pyad_graph_add_sink(&graph, turned));
-    must(pyad_graph_add_sink(&graph, plain));
+    const pyad_goutput turned = {.kind = PYAD_G_GUARD, .node = TRANSPOSE(TALL, 1, 0), .expected = expected};
+    const pyad_goutput plain = {.kind = PYAD_G_GUARD, .node = A, .expected = expected};
+    must(pyad_graph_add_output(&graph, turned));
+    must(pyad_graph_add_output(&graph, plain));
     store(NEG(A), A);
     open_program(&p, f, &graph);
     const double columns[6] = {NAN, 2, -0.0, 3, 1, 4};
@@ -242,7 +242,7 @@ static void test_runs_without_memory(void **state)
     result(ADD(Z, BROADCAST(SLICE(Z, 0, 1, 1, 0, 1, 3), 2, 3)), 2);
     void *expected = pyad_arena_alloc(graph.arena, 8000);
     uint32_t wide = TRANSPOSE(BROADCAST(COLUMN, 2, 500), 1, 0);
-    must(pyad_graph_add_sink(&graph, (pyad_gsink){.kind = PYAD_G_GUARD, .node = wide, .expected = expected}));
+    must(pyad_graph_add_output(&graph, (pyad_goutput){.kind = PYAD_G_GUARD, .node = wide, .expected = expected}));
     void **values = run_graph(f, &graph);
     expect_guards(&graph, values);
     open_program(&p, f, &graph);

@@ -15,7 +15,7 @@ static uint32_t input(int dtype, int ndim, const int64_t *shape)
 
 static void result(uint32_t node, uint32_t number)
 {
-    must(pyad_graph_add_sink(&graph, (pyad_gsink){.kind = PYAD_G_RESULT, .node = node, .number = number}));
+    must(pyad_graph_add_output(&graph, (pyad_goutput){.kind = PYAD_G_RESULT, .node = node, .number = number}));
 }
 
 /* How many additions the program does together, of all that it has; it is run, too. */
@@ -26,7 +26,7 @@ static uint32_t run_checked(fixture *f)
     open_program(&p, f, &graph);
     void **values = run_graph(f, &graph);
     for (size_t a = 0; a < p.plan.action_count; a++)
-        together += p.replay[0].lines[a].parts != NULL ? p.replay[0].lines[a].count : 0;
+        together += p.replay[0].bound[a].slices != NULL ? p.replay[0].bound[a].count : 0;
     for (int run = 0; run < 3; run++) {
         if (run_program(&p, 0, run % SETS) != PYAD_OK || !gave(&p, run % SETS, &graph, values, TEST_EXACT)) {
             print_plan(&p);

@@ -10,9 +10,8 @@
 
 #include <cmocka.h>
 
+#include "support/lists.h"
 #include "support/rules.h"
-
-#define SHAPE(...) ((const int64_t[]){__VA_ARGS__})
 
 /* 12 numbers stay in arenas; 200 take buffers, and copies where a view cannot be read in runs. */
 enum { SMALL = 12, LARGE = 200, STEPS = 9 };
@@ -64,16 +63,16 @@ static int64_t written(job *j, int64_t x)
 {
     static int64_t index[2] = {5, 2};
     int64_t n = j->n;
-    int64_t places = keep(j, test_leaf(PYAD_LEND_CONST, 4, 1, SHAPE(2), index));
+    int64_t places = keep(j, test_leaf(PYAD_LEND_CONST, 4, 1, LIST(2), index));
     int64_t a = op1(j, PYAD_LOOP_SIN, x);
     a = keep(j, pyad_set_item(a, 1, 0, 0, keep(j, pyad_item(x, 1, 3, 0))));
-    a = keep(
-        j, pyad_assign(a, op(j, PYAD_KERNEL_STRIDED_VIEW, x, 4, SHAPE(1, 1, n / 2, 1)), 4, SHAPE(n - 1, 1, n / 2, -1)));
-    a = keep(j, pyad_assign_at(a, op(j, PYAD_KERNEL_SLICE, x, 3, SHAPE(4, 1, 2)), places));
+    a = keep(j,
+             pyad_assign(a, op(j, PYAD_KERNEL_STRIDED_VIEW, x, 4, LIST(1, 1, n / 2, 1)), 4, LIST(n - 1, 1, n / 2, -1)));
+    a = keep(j, pyad_assign_at(a, op(j, PYAD_KERNEL_SLICE, x, 3, LIST(4, 1, 2)), places));
     int64_t read = op1(j, PYAD_LOOP_SQUARE, a);
     a = keep(j, pyad_set_number(a, 1, 1, 0, 0.5));
-    int64_t most = op(j, PYAD_KERNEL_STRIDED_VIEW, a, 6, SHAPE(0, 2, n - 1, 2, 1, 1));
-    a = keep(j, pyad_assign(a, keep(j, pyad_item(a, 1, 2, 0)), 4, SHAPE(0, 1, 4, 1)));
+    int64_t most = op(j, PYAD_KERNEL_STRIDED_VIEW, a, 6, LIST(0, 2, n - 1, 2, 1, 1));
+    a = keep(j, pyad_assign(a, keep(j, pyad_item(a, 1, 2, 0)), 4, LIST(0, 1, 4, 1)));
     int64_t sums[3] = {keep(j, test_sum(op2(j, PYAD_LOOP_MUL, a, x))), keep(j, test_sum(read)),
                        keep(j, test_sum(op1(j, PYAD_LOOP_SIN, most)))};
     return op2(j, PYAD_LOOP_ADD, sums[0], op2(j, PYAD_LOOP_MUL, sums[1], sums[2]));
@@ -84,21 +83,21 @@ static int64_t record(job *j, int64_t x)
 {
     static int64_t index[5] = {1, 0, 3, 1, 1};
     int64_t n = j->n;
-    int64_t a = op(j, PYAD_KERNEL_RESHAPE, op1(j, PYAD_LOOP_SIN, x), 2, SHAPE(4, n / 4));
-    int64_t turned = op(j, PYAD_KERNEL_TRANSPOSE, a, 2, SHAPE(1, 0));
+    int64_t a = op(j, PYAD_KERNEL_RESHAPE, op1(j, PYAD_LOOP_SIN, x), 2, LIST(4, n / 4));
+    int64_t turned = op(j, PYAD_KERNEL_TRANSPOSE, a, 2, LIST(1, 0));
     int64_t b = op2(j, PYAD_KERNEL_MATMUL, a, turned);
-    int64_t rows[2] = {a, keep(j, test_leaf(PYAD_LEND_CONST, 4, 1, SHAPE(5), index))};
+    int64_t rows[2] = {a, keep(j, test_leaf(PYAD_LEND_CONST, 4, 1, LIST(5), index))};
     int64_t taken = keep(j, pyad_op(PYAD_KERNEL_TAKE, 2, rows, 0, NULL));
     int64_t mixed = op2(j, PYAD_KERNEL_MATMUL, keep(j, pyad_op1(PYAD_LOOP_TANH, b)), a);
     int64_t both[9] = {taken, mixed, a, a, a, a, a, a, a};
-    int64_t joined = keep(j, pyad_op(PYAD_KERNEL_CONCATENATE, 9, both, 1, SHAPE(0)));
-    int64_t part = op(j, PYAD_KERNEL_SLICE, joined, 6, SHAPE(7, -2, 4, 0, 1, n / 4));
-    int64_t soft = op(j, PYAD_KERNEL_LOGSUMEXP, part, 2, SHAPE(1, 1));
-    int64_t most = op(j, PYAD_KERNEL_MAX, part, 2, SHAPE(1, 0));
+    int64_t joined = keep(j, pyad_op(PYAD_KERNEL_CONCATENATE, 9, both, 1, LIST(0)));
+    int64_t part = op(j, PYAD_KERNEL_SLICE, joined, 6, LIST(7, -2, 4, 0, 1, n / 4));
+    int64_t soft = op(j, PYAD_KERNEL_LOGSUMEXP, part, 2, LIST(1, 1));
+    int64_t most = op(j, PYAD_KERNEL_MAX, part, 2, LIST(1, 0));
     int64_t y = op2(j, PYAD_LOOP_MUL, op2(j, PYAD_LOOP_SUB, part, soft), op2(j, PYAD_LOOP_ADD, most, a));
-    int64_t strided = op2(j, PYAD_LOOP_MUL, turned, op(j, PYAD_KERNEL_TRANSPOSE, y, 2, SHAPE(1, 0)));
-    int64_t wide = op(j, PYAD_KERNEL_BROADCAST, keep(j, pyad_op2n(PYAD_LOOP_MUL, x, 0.5)), 2, SHAPE(3, n));
-    int64_t put = op(j, PYAD_KERNEL_UNSLICE, x, 5, SHAPE(1, 2 * n, 1, 2, n));
+    int64_t strided = op2(j, PYAD_LOOP_MUL, turned, op(j, PYAD_KERNEL_TRANSPOSE, y, 2, LIST(1, 0)));
+    int64_t wide = op(j, PYAD_KERNEL_BROADCAST, keep(j, pyad_op2n(PYAD_LOOP_MUL, x, 0.5)), 2, LIST(3, n));
+    int64_t put = op(j, PYAD_KERNEL_UNSLICE, x, 5, LIST(1, 2 * n, 1, 2, n));
     int64_t choice[3] = {keep(j, pyad_op2n(PYAD_LOOP_GT, x, 0.1)), x, op1(j, PYAD_LOOP_EXP, x)};
     int64_t chosen = keep(j, pyad_op(PYAD_LOOP_WHERE, 3, choice, -1, NULL));
     int64_t sums[4] = {keep(j, test_sum(op2(j, PYAD_LOOP_MUL, wide, chosen))), keep(j, test_sum(strided)),
@@ -155,7 +154,7 @@ static void python_sweep(job *j, int64_t x, double *doubled, int flags, int step
     int64_t shape[1] = {j->n};
     for (int64_t i = 0; i < j->n; i++)
         doubled[i] = 2 * j->x[i];
-    int64_t y = keep(j, pyad_op_ran(1000, 1, &x, 0, RULE_F64, 1, shape, doubled));
+    int64_t y = keep(j, pyad_op_ran(1000, 1, &x, 0, PYAD_F64, 1, shape, doubled));
     int64_t end = keep(j, test_sum(op2(j, PYAD_LOOP_MUL, y, x)));
     if (j->status == 0)
         j->status = pyad_sweep_start(flags, 1, &end, 1, &x);
@@ -164,7 +163,7 @@ static void python_sweep(job *j, int64_t x, double *doubled, int flags, int step
     done(j, flags & PYAD_SWEEP_FORWARD ? pyad_sweep_seed(x, x) : pyad_sweep_seed_ones(end));
     while (j->status == 0) {
         int status = test_go();
-        if (status != 32) {
+        if (status != PYAD_CALL_PYTHON) {
             done(j, status);
             break;
         }
@@ -204,7 +203,7 @@ static int run(job *j)
     j->status = pyad_mark_open(test_generation++, 1);
     if (j->status != 0)
         return j->status;
-    int64_t x = keep(j, test_leaf(0, RULE_F64, 1, &j->n, j->x));
+    int64_t x = keep(j, test_leaf(0, PYAD_F64, 1, &j->n, j->x));
     int64_t y = record(j, x);
     if (j->status == 0)
         done(j, pyad_copy_out(y, &j->to->number[0]));
@@ -256,7 +255,7 @@ static int64_t fail_each(int64_t n, bool warm)
     assert_int_equal(run(&j), 0);
     j.to = &got;
     int64_t after = 0;
-    for (int status = RULE_MEMORY; status != 0; after++) {
+    for (int status = PYAD_ERR_MEMORY; status != 0; after++) {
         if (!warm) {
             pyad_engine_free(engine);
             engine = pyad_engine_new();
@@ -267,7 +266,7 @@ static int64_t fail_each(int64_t n, bool warm)
         status = run(&j);
         pyad_fail_after(-1);
         if (status != 0)
-            assert_int_equal(status, RULE_MEMORY);
+            assert_int_equal(status, PYAD_ERR_MEMORY);
         pyad_counters counters;
         pyad_count(&counters);
         assert_int_equal(counters.live_bytes, 0);

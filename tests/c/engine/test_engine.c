@@ -9,38 +9,15 @@
 
 #include <cmocka.h>
 
-#include "support/rules.h"
+#include "support/engine.h"
 
-#define SHAPE(...) ((const int64_t[]){__VA_ARGS__})
-#define OK(call) assert_int_equal((call), 0)
-
-enum { ERR_STALE = 5, ERR_STATE = 7, CALL_PYTHON = 32, N = 1000 };
-
-static int setup(void **state)
-{
-    *state = pyad_engine_new();
-    pyad_engine_enter(*state);
-    return pyad_mark_open(test_generation++, 0);
-}
-
-static int teardown(void **state)
-{
-    pyad_engine_free(*state);
-    return 0;
-}
-
-static int64_t ok(int64_t answer)
-{
-    if (test_status(answer) != 0)
-        fail_msg("status %d: %s", test_status(answer), pyad_last_message());
-    return answer;
-}
+enum { N = 1000 };
 
 static double x_data[N];
 
 static int64_t leaf(void)
 {
-    return ok(test_leaf(0, RULE_F64, 1, SHAPE(N), x_data));
+    return ok(test_leaf(0, PYAD_F64, 1, LIST(N), x_data));
 }
 
 /* Without an engine every call answers. */
@@ -50,38 +27,38 @@ static void test_no_engine(void **state)
     int64_t node = 0;
     pyad_engine_enter(NULL);
     assert_string_equal(pyad_last_message(), "");
-    assert_int_equal(pyad_mark_open(1, 0), ERR_STALE);
+    assert_int_equal(pyad_mark_open(1, 0), PYAD_ERR_STALE);
     pyad_mark_cut();
-    assert_int_equal(pyad_mark_seal(1, 0, NULL), ERR_STALE);
+    assert_int_equal(pyad_mark_seal(1, 0, NULL), PYAD_ERR_STALE);
     assert_int_equal(pyad_depth() + pyad_is_outer(5, 9) + (int)pyad_node_count(), 0);
     pyad_saved_tape *saved = NULL;
     pyad_buffer *buffer = NULL;
-    assert_int_equal(pyad_tape_take(&saved), ERR_STALE);
-    assert_int_equal(pyad_mark_close(1), ERR_STALE);
+    assert_int_equal(pyad_tape_take(&saved), PYAD_ERR_STALE);
+    assert_int_equal(pyad_mark_close(1), PYAD_ERR_STALE);
     assert_int_equal(pyad_sweep_level() + pyad_in_rule(), 0);
     pyad_reset();
     pyad_sweep_return(1);
     pyad_sweep_stop_at(1);
-    assert_int_equal(test_status(pyad_lend(0, RULE_F64, 0, NULL, NULL, &node)), ERR_STALE);
-    assert_int_equal(test_status(pyad_leaf_number(0, 1, RULE_F64)), ERR_STALE);
-    assert_int_equal(test_status(pyad_const_number(1, RULE_F64)), ERR_STALE);
-    assert_int_equal(test_status(pyad_alias(1)), ERR_STALE);
-    assert_int_equal(test_status(pyad_op2n(0, 1, 2)), ERR_STALE);
-    assert_int_equal(test_status(pyad_op(0, 1, &node, 0, NULL)), ERR_STALE);
-    assert_int_equal(test_status(pyad_op_ran(1000, 0, NULL, 0, RULE_F64, 0, NULL, NULL)), ERR_STALE);
+    assert_int_equal(test_status(pyad_lend(0, PYAD_F64, 0, NULL, NULL, &node)), PYAD_ERR_STALE);
+    assert_int_equal(test_status(pyad_leaf_number(0, 1, PYAD_F64)), PYAD_ERR_STALE);
+    assert_int_equal(test_status(pyad_const_number(1, PYAD_F64)), PYAD_ERR_STALE);
+    assert_int_equal(test_status(pyad_alias(1)), PYAD_ERR_STALE);
+    assert_int_equal(test_status(pyad_op2n(0, 1, 2)), PYAD_ERR_STALE);
+    assert_int_equal(test_status(pyad_op(0, 1, &node, 0, NULL)), PYAD_ERR_STALE);
+    assert_int_equal(test_status(pyad_op_ran(1000, 0, NULL, 0, PYAD_F64, 0, NULL, NULL)), PYAD_ERR_STALE);
     pyad_drop(1);
-    assert_int_equal(pyad_sweep_start(0, 0, NULL, 0, NULL), ERR_STALE);
-    assert_int_equal(pyad_sweep_go(), ERR_STALE);
-    assert_int_equal(pyad_sweep_give(0, 0), ERR_STALE);
+    assert_int_equal(pyad_sweep_start(0, 0, NULL, 0, NULL), PYAD_ERR_STALE);
+    assert_int_equal(pyad_sweep_go(), PYAD_ERR_STALE);
+    assert_int_equal(pyad_sweep_give(0, 0), PYAD_ERR_STALE);
     assert_int_equal(pyad_sweep_needs(0), 0);
-    assert_int_equal(test_status(pyad_sweep_value(0)), ERR_STALE);
+    assert_int_equal(test_status(pyad_sweep_value(0)), PYAD_ERR_STALE);
     assert_false(pyad_sweep_share(0, &buffer) || pyad_share_out(0, &buffer) || pyad_borrow(0, &buffer));
-    assert_int_equal(pyad_rule_begin(1), ERR_STALE);
-    assert_int_equal(pyad_rule_program(0, 1, 0, 0, NULL), ERR_STATE);
-    assert_int_equal(pyad_rule_commit(0) + pyad_rule_python(), 2 * ERR_STATE);
+    assert_int_equal(pyad_rule_begin(1), PYAD_ERR_STALE);
+    assert_int_equal(pyad_rule_finish_program(0, 1, 0, 0, NULL), PYAD_ERR_STATE);
+    assert_int_equal(pyad_rule_commit(0) + pyad_rule_python(), 2 * PYAD_ERR_STATE);
     assert_int_equal(pyad_dtype_of(0) + pyad_is_long(0), -1);
-    assert_int_equal(test_status(pyad_op3(0, 1, 2, 3)), ERR_STALE);
-    assert_int_equal(pyad_sweep_verify(0, "a rule"), ERR_STALE);
+    assert_int_equal(test_status(pyad_op3(0, 1, 2, 3)), PYAD_ERR_STALE);
+    assert_int_equal(pyad_sweep_verify(0, "a rule"), PYAD_ERR_STALE);
     pyad_rule_abort();
     pyad_sweep_stop();
     pyad_count(&counters);
@@ -105,9 +82,9 @@ static void test_freed_in_the_middle(void **state)
         OK(pyad_sweep_start(0, 1, &y, 1, &x));
         OK(pyad_sweep_seed_ones(y));
     }
-    assert_int_equal(pyad_sweep_go(), CALL_PYTHON);
+    assert_int_equal(pyad_sweep_go(), PYAD_CALL_PYTHON);
     OK(pyad_rule_begin(test_generation++));
-    ok(pyad_rule_input(RULE_F64, 0, NULL));
+    ok(pyad_rule_input(PYAD_F64, 0, NULL));
     pyad_engine_free(engine);
     pyad_engine_free(NULL);
     pyad_engine_enter(*state);
@@ -131,7 +108,7 @@ static void *run_thread(void *arg)
     if (pyad_mark_open(w->foreign + 1, 0) != 0)
         return NULL;
     /* As many nodes as make the foreign index one of ours. */
-    int64_t x = pyad_leaf_number(0, 0.5, RULE_F64);
+    int64_t x = pyad_leaf_number(0, 0.5, PYAD_F64);
     int64_t y = pyad_op2(PYAD_LOOP_MUL, x, pyad_op2(PYAD_LOOP_MUL, x, x));
     w->refused = pyad_look(w->foreign, &info);
     pyad_drop(w->foreign);
@@ -139,7 +116,8 @@ static void *run_thread(void *arg)
     /* The rule is known: threads do not share the counter of the tests. */
     int64_t a = 0;
     if (pyad_sweep_start(PYAD_SWEEP_RETAIN, 1, &y, 1, &x) == 0 && pyad_sweep_seed_ones(y) == 0 &&
-        pyad_sweep_go() == CALL_PYTHON && pyad_sweep_wants(&a) == 1 && test_supply_rule(a) == 0 && pyad_sweep_go() == 0)
+        pyad_sweep_go() == PYAD_CALL_PYTHON && pyad_sweep_wants(&a) == PYAD_CALL_RULE && test_supply_rule(a) == 0 &&
+        pyad_sweep_go() == 0)
         pyad_sweep_copy(x, &w->slope);
     pyad_sweep_stop();
     pyad_engine_free(engine);
@@ -156,7 +134,7 @@ static void test_threads(void **state)
     pthread_t thread;
     OK(pthread_create(&thread, NULL, run_thread, &w));
     OK(pthread_join(thread, NULL));
-    assert_int_equal(w.refused, ERR_STALE);
+    assert_int_equal(w.refused, PYAD_ERR_STALE);
     assert_true(w.slope == 0.75);
     double got[N];
     OK(pyad_copy_out(y, got));
@@ -188,10 +166,10 @@ static void test_parts(void **state)
     static double large[5000];
     double one = 2.5;
     int64_t leaves[3];
-    leaves[0] = ok(pyad_lend(0, RULE_F32, 2, SHAPE(2, 3), NULL, small));
-    leaves[1] = ok(pyad_lend(0, RULE_F64, 1, SHAPE(5000), NULL, large));
-    leaves[2] = ok(pyad_lend(0, RULE_F64, 0, SHAPE(1), NULL, &one));
-    assert_int_equal(pyad_dtype_of(leaves[0]), RULE_F32);
+    leaves[0] = ok(pyad_lend(0, PYAD_F32, 2, LIST(2, 3), NULL, small));
+    leaves[1] = ok(pyad_lend(0, PYAD_F64, 1, LIST(5000), NULL, large));
+    leaves[2] = ok(pyad_lend(0, PYAD_F64, 0, LIST(1), NULL, &one));
+    assert_int_equal(pyad_dtype_of(leaves[0]), PYAD_F32);
     assert_int_equal(pyad_ndim_of(leaves[0]), 2);
     assert_int_equal(pyad_size_of(leaves[0]), 6);
     assert_int_equal(pyad_shape_of(leaves[0])[1], 3);
@@ -207,8 +185,8 @@ static void test_parts(void **state)
     float got[6];
     OK(pyad_copy_out(ok(pyad_op3(PYAD_LOOP_WHERE, truth, leaves[0], ok(pyad_op1(PYAD_LOOP_NEG, leaves[0])))), got));
     assert_true(got[0] == -1 && got[5] == 6);
-    assert_int_equal(test_status(pyad_lend(0, 77, 1, SHAPE(6), NULL, small)), 3);
-    assert_int_equal(test_status(pyad_lend(0, RULE_F32, 1, SHAPE(1), NULL, (char *)small + 1)), 4);
+    assert_int_equal(test_status(pyad_lend(0, 77, 1, LIST(6), NULL, small)), 3);
+    assert_int_equal(test_status(pyad_lend(0, PYAD_F32, 1, LIST(1), NULL, (char *)small + 1)), 4);
     int64_t stale = leaves[0] + ((int64_t)1 << 40);
     assert_int_equal(pyad_dtype_of(stale), -1);
     assert_int_equal(pyad_ndim_of(stale), -1);
@@ -216,16 +194,16 @@ static void test_parts(void **state)
     assert_null(pyad_shape_of(stale));
     assert_int_equal(pyad_is_long(stale), 0);
     assert_true(isnan(pyad_read_number(stale)));
-    assert_int_equal(test_status(pyad_op3(PYAD_LOOP_WHERE, truth, leaves[0], stale)), ERR_STALE);
-    assert_int_equal(test_status(pyad_alias(stale)), ERR_STALE);
-    assert_int_equal(pyad_copy_out(stale, got), ERR_STALE);
+    assert_int_equal(test_status(pyad_op3(PYAD_LOOP_WHERE, truth, leaves[0], stale)), PYAD_ERR_STALE);
+    assert_int_equal(test_status(pyad_alias(stale)), PYAD_ERR_STALE);
+    assert_int_equal(pyad_copy_out(stale, got), PYAD_ERR_STALE);
 }
 
 static void test_names(void **state)
 {
     (void)state;
     for (int kernel = 0; kernel < pyad_kernel_count(); kernel++)
-        assert_int_equal(pyad_kernel_find(pyad_kernel_label(kernel)), kernel);
+        assert_int_equal(pyad_kernel_find(pyad_kernel_name(kernel)), kernel);
     assert_int_equal(pyad_kernel_find("no such kernel"), -1);
     assert_true(pyad_isa_name()[0] != '\0');
     float x[3] = {1, 2, 3};
@@ -233,7 +211,7 @@ static void test_names(void **state)
     double u[2] = {1, 2};
     double v[2] = {0, 0};
     int64_t i[1] = {5};
-    const int dtypes[3] = {RULE_F32, RULE_F64, 4};
+    const int dtypes[3] = {PYAD_F32, PYAD_F64, 4};
     const int64_t lengths[3] = {3, 2, 1};
     const void *const from[3] = {x, u, i};
     void *const to[3] = {y, v, i};
@@ -245,12 +223,12 @@ static void test_names(void **state)
 static void test_gradient_call(void **state)
 {
     (void)state;
-    int64_t x = ok(pyad_leaf_number(0, 0.5, RULE_F64));
+    int64_t x = ok(pyad_leaf_number(0, 0.5, PYAD_F64));
     int64_t y = ok(pyad_op1(PYAD_LOOP_EXP, ok(pyad_op2(PYAD_LOOP_MUL, x, x))));
     int64_t node;
     int status = pyad_sweep_gradient(0, y, 1, &x);
-    while (status == CALL_PYTHON) {
-        assert_int_equal(pyad_sweep_wants(&node), 1);
+    while (status == PYAD_CALL_PYTHON) {
+        assert_int_equal(pyad_sweep_wants(&node), PYAD_CALL_RULE);
         OK(test_supply_rule(node));
         status = pyad_sweep_go();
     }
@@ -258,8 +236,8 @@ static void test_gradient_call(void **state)
     assert_true(fabs(pyad_sweep_number(x) - exp(0.25)) < 1e-15);
     pyad_sweep_stop();
     int64_t stale = x + ((int64_t)1 << 40);
-    assert_int_equal(pyad_sweep_gradient(0, y, 1, &stale), ERR_STALE);
-    assert_int_equal(pyad_sweep_go(), ERR_STATE);
+    assert_int_equal(pyad_sweep_gradient(0, y, 1, &stale), PYAD_ERR_STALE);
+    assert_int_equal(pyad_sweep_go(), PYAD_ERR_STATE);
     /* The rules are known now. */
     int64_t z = ok(pyad_op1(PYAD_LOOP_EXP, x));
     OK(pyad_sweep_gradient(0, z, 1, &x));
@@ -270,13 +248,13 @@ static void test_gradient_call(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_no_engine, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_freed_in_the_middle, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_threads, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_outlived, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_parts, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_gradient_call, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_names, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_no_engine, setup_engine, teardown_engine),
+        cmocka_unit_test_setup_teardown(test_freed_in_the_middle, setup_engine, teardown_engine),
+        cmocka_unit_test_setup_teardown(test_threads, setup_engine, teardown_engine),
+        cmocka_unit_test_setup_teardown(test_outlived, setup_engine, teardown_engine),
+        cmocka_unit_test_setup_teardown(test_parts, setup_engine, teardown_engine),
+        cmocka_unit_test_setup_teardown(test_gradient_call, setup_engine, teardown_engine),
+        cmocka_unit_test_setup_teardown(test_names, setup_engine, teardown_engine),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

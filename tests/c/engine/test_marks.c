@@ -8,43 +8,18 @@
 
 #include <cmocka.h>
 
-#include "support/rules.h"
+#include "support/engine.h"
 
-#define OK(call) assert_int_equal((call), 0)
+enum { OWN_OP = 60000, N = 200 };
 
-enum { ERR_STALE = 5, ERR_STATE = 7, CALL_PYTHON = 32, OWN_OP = 60000, N = 200 };
-
-static int64_t outermost;
 static double x_data[N];
-
-static int setup(void **state)
-{
-    pyad_engine *engine = pyad_engine_new();
-    pyad_engine_enter(engine);
-    *state = engine;
-    outermost = test_generation++;
-    return pyad_mark_open(outermost, 0);
-}
-
-static int teardown(void **state)
-{
-    pyad_engine_free(*state);
-    return 0;
-}
-
-static int64_t ok(int64_t answer)
-{
-    if (test_status(answer) != 0)
-        fail_msg("status %d: %s", test_status(answer), pyad_last_message());
-    return answer;
-}
 
 static int64_t leaf(void)
 {
     int64_t n = N;
     for (int i = 0; i < N; i++)
         x_data[i] = 0.01 * i;
-    return ok(test_leaf(0, RULE_F64, 1, &n, x_data));
+    return ok(test_leaf(0, PYAD_F64, 1, &n, x_data));
 }
 
 static int64_t open_mark(void)
@@ -59,16 +34,16 @@ static void ask_for_rule(int64_t x)
 {
     int64_t y = ok(test_sum(ok(pyad_op1(PYAD_LOOP_SIN, ok(pyad_op1(PYAD_LOOP_EXP, x))))));
     int status = pyad_sweep_gradient(0, y, 1, &x);
-    assert_int_equal(status, CALL_PYTHON);
+    assert_int_equal(status, PYAD_CALL_PYTHON);
 }
 
 /* A sweep that waits for the caller to run the rule of its only node. */
 static int64_t ask_for_run(void)
 {
-    int64_t number = ok(pyad_leaf_number(0, 2.0, RULE_F64));
+    int64_t number = ok(pyad_leaf_number(0, 2.0, PYAD_F64));
     int64_t y = ok(pyad_op_ran_node(OWN_OP, 1, &number, 0, ok(pyad_op1(PYAD_LOOP_SQUARE, number))));
     int status = pyad_sweep_gradient(0, y, 1, &number);
-    assert_int_equal(status, CALL_PYTHON);
+    assert_int_equal(status, PYAD_CALL_PYTHON);
     return number;
 }
 
@@ -97,7 +72,7 @@ static void leave_all_open(void)
     open_mark();
     ask_for_rule(x);
     OK(pyad_rule_begin(test_generation++));
-    ok(pyad_rule_input(RULE_F64, 0, NULL));
+    ok(pyad_rule_input(PYAD_F64, 0, NULL));
     open_mark();
     assert_int_equal(pyad_sweep_level(), 2);
     assert_int_equal(pyad_in_rule(), 1);
@@ -107,9 +82,9 @@ static void test_close(void **state)
 {
     (void)state;
     leave_all_open();
-    OK(pyad_mark_close(outermost));
+    OK(pyad_mark_close(test_outermost));
     nothing_is_left();
-    assert_int_equal(pyad_mark_close(outermost), ERR_STALE);
+    assert_int_equal(pyad_mark_close(test_outermost), PYAD_ERR_STALE);
 }
 
 static void test_cut(void **state)
@@ -143,13 +118,13 @@ static void test_close_unknown(void **state)
     (void)state;
     int64_t inner = open_mark();
     leave_all_open();
-    assert_int_equal(pyad_mark_close(test_generation + 5), ERR_STALE);
-    assert_int_equal(pyad_mark_seal(test_generation + 5, 0, NULL), ERR_STALE);
+    assert_int_equal(pyad_mark_close(test_generation + 5), PYAD_ERR_STALE);
+    assert_int_equal(pyad_mark_seal(test_generation + 5, 0, NULL), PYAD_ERR_STALE);
     assert_int_equal(pyad_in_rule(), 1);
     OK(pyad_mark_close(inner));
-    assert_int_equal(pyad_mark_close(inner), ERR_STALE);
+    assert_int_equal(pyad_mark_close(inner), PYAD_ERR_STALE);
     assert_int_equal(pyad_depth(), 1);
-    OK(pyad_mark_close(outermost));
+    OK(pyad_mark_close(test_outermost));
     nothing_is_left();
 }
 
@@ -159,7 +134,7 @@ static void test_seal(void **state)
     (void)state;
     pyad_info info;
     double got;
-    int64_t x = ok(pyad_leaf_number(0, 3.0, RULE_F64));
+    int64_t x = ok(pyad_leaf_number(0, 3.0, PYAD_F64));
     int64_t inner = open_mark();
     open_mark();
     int64_t y = ok(pyad_op1(PYAD_LOOP_SQUARE, x));
@@ -167,8 +142,8 @@ static void test_seal(void **state)
     int64_t kept = y;
     OK(pyad_mark_seal(inner, 1, &kept));
     assert_int_equal(pyad_depth(), 1);
-    assert_int_equal(pyad_look(other, &info), ERR_STALE);
-    assert_int_equal(pyad_look(y, &info), ERR_STALE);
+    assert_int_equal(pyad_look(other, &info), PYAD_ERR_STALE);
+    assert_int_equal(pyad_look(y, &info), PYAD_ERR_STALE);
     OK(test_gradient(0, kept, x, &got));
     assert_true(got == 6);
 }
@@ -180,21 +155,21 @@ static void test_return(void **state)
     int64_t x = ask_for_run();
     int level = pyad_sweep_level();
     int64_t node;
-    assert_int_equal(pyad_sweep_wants(&node), 2);
+    assert_int_equal(pyad_sweep_wants(&node), PYAD_CALL_BACKWARD);
     open_mark();
     ask_for_rule(leaf());
     OK(pyad_rule_begin(test_generation++));
     pyad_sweep_return(level);
     assert_int_equal(pyad_sweep_level(), level);
     assert_int_equal(pyad_in_rule(), 0);
-    OK(pyad_sweep_give(x, ok(pyad_const_number(7.0, RULE_F64))));
+    OK(pyad_sweep_give(x, ok(pyad_const_number(7.0, PYAD_F64))));
     OK(pyad_sweep_go());
     assert_true(pyad_sweep_number(x) == 7);
     pyad_sweep_stop_at(level + 1); /* never begun */
     assert_int_equal(pyad_sweep_level(), level);
     pyad_sweep_stop_at(level);
     assert_int_equal(pyad_sweep_level(), level - 1);
-    OK(pyad_mark_close(outermost));
+    OK(pyad_mark_close(test_outermost));
     nothing_is_left();
 }
 
@@ -206,9 +181,9 @@ static void test_entered(void **state)
     pyad_saved_tape *saved = NULL;
     int64_t x = leaf();
     OK(pyad_tape_take(&saved));
-    assert_int_equal(pyad_saved_tape_generation(saved), outermost);
+    assert_int_equal(pyad_saved_tape_generation(saved), test_outermost);
     int64_t generation = open_mark();
-    int64_t other = ok(pyad_leaf_number(0, 1.0, RULE_F64));
+    int64_t other = ok(pyad_leaf_number(0, 1.0, PYAD_F64));
     for (int round = 0; round < 2; round++) {
         OK(pyad_tape_enter(saved, test_generation++));
         ask_for_rule(x);
@@ -216,8 +191,8 @@ static void test_entered(void **state)
         assert_int_equal(pyad_in_rule(), 1);
     }
     assert_int_equal(pyad_sweep_level(), 1); /* entered anew: what had begun within it is over */
-    assert_int_equal(pyad_look(other, &info), ERR_STALE);
-    assert_int_equal(pyad_mark_close(test_generation + 1), ERR_STALE);
+    assert_int_equal(pyad_look(other, &info), PYAD_ERR_STALE);
+    assert_int_equal(pyad_mark_close(test_generation + 1), PYAD_ERR_STALE);
     assert_true(pyad_tape_is_innermost(saved));
     OK(pyad_mark_close(generation));
     assert_false(pyad_tape_is_innermost(saved));
@@ -241,15 +216,15 @@ static void test_entered_in_rule(void **state)
     OK(pyad_tape_take(&saved));
     int64_t generation = open_mark();
     int64_t x = ask_for_run();
-    assert_int_equal(pyad_sweep_wants(&node), 2);
+    assert_int_equal(pyad_sweep_wants(&node), PYAD_CALL_BACKWARD);
     OK(pyad_tape_enter(saved, test_generation++));
-    assert_int_equal(pyad_sweep_wants(&node), 0);
-    assert_int_equal(pyad_sweep_go(), ERR_STATE);
-    assert_int_equal(pyad_sweep_give(x, x), ERR_STATE);
-    assert_int_equal(pyad_rule_begin(test_generation++), ERR_STATE);
+    assert_int_equal(pyad_sweep_wants(&node), PYAD_CALL_NONE);
+    assert_int_equal(pyad_sweep_go(), PYAD_ERR_STATE);
+    assert_int_equal(pyad_sweep_give(x, x), PYAD_ERR_STATE);
+    assert_int_equal(pyad_rule_begin(test_generation++), PYAD_ERR_STATE);
     pyad_sweep_return(1);
     assert_false(pyad_tape_is_innermost(saved));
-    OK(pyad_sweep_give(x, ok(pyad_const_number(7.0, RULE_F64))));
+    OK(pyad_sweep_give(x, ok(pyad_const_number(7.0, PYAD_F64))));
     OK(pyad_sweep_go());
     OK(pyad_tape_enter(saved, test_generation++));
     OK(pyad_mark_close(generation));
@@ -267,15 +242,15 @@ static void test_given(void **state)
     double got[N];
     int64_t x = leaf();
     int64_t square = ok(pyad_op2(PYAD_LOOP_MUL, x, x));
-    int64_t y = ok(test_sum(ok(pyad_op_ran(OWN_OP, 1, &square, 0, RULE_F64, 1, &n, x_data))));
+    int64_t y = ok(test_sum(ok(pyad_op_ran(OWN_OP, 1, &square, 0, PYAD_F64, 1, &n, x_data))));
     /* The rule of the sum of two is known then, which reads nothing. */
     OK(test_gradient(0, ok(test_sum(ok(pyad_op2(PYAD_LOOP_ADD, x, x)))), x, got));
     OK(pyad_sweep_start(PYAD_SWEEP_RECORDED, 1, &y, 1, &x));
     OK(pyad_sweep_seed_ones(y));
     int status;
     int64_t node;
-    while ((status = pyad_sweep_go()) == CALL_PYTHON) {
-        if (pyad_sweep_wants(&node) == 1) {
+    while ((status = pyad_sweep_go()) == PYAD_CALL_PYTHON) {
+        if (pyad_sweep_wants(&node) == PYAD_CALL_RULE) {
             OK(test_supply_rule(node));
             continue;
         }
@@ -293,15 +268,15 @@ static void test_given(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_close, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_cut, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_reset, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_close_unknown, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_seal, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_return, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_entered, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_entered_in_rule, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_given, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_close, setup_engine, teardown_engine),
+        cmocka_unit_test_setup_teardown(test_cut, setup_engine, teardown_engine),
+        cmocka_unit_test_setup_teardown(test_reset, setup_engine, teardown_engine),
+        cmocka_unit_test_setup_teardown(test_close_unknown, setup_engine, teardown_engine),
+        cmocka_unit_test_setup_teardown(test_seal, setup_engine, teardown_engine),
+        cmocka_unit_test_setup_teardown(test_return, setup_engine, teardown_engine),
+        cmocka_unit_test_setup_teardown(test_entered, setup_engine, teardown_engine),
+        cmocka_unit_test_setup_teardown(test_entered_in_rule, setup_engine, teardown_engine),
+        cmocka_unit_test_setup_teardown(test_given, setup_engine, teardown_engine),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -21,7 +21,8 @@ static uint32_t input(int dtype, int ndim, const int64_t *shape)
 static void results(int count, const uint32_t *nodes)
 {
     for (int k = 0; k < count; k++)
-        must(pyad_graph_add_sink(&graph, (pyad_gsink){.kind = PYAD_G_RESULT, .node = nodes[k], .number = (uint32_t)k}));
+        must(pyad_graph_add_output(&graph,
+                                   (pyad_goutput){.kind = PYAD_G_RESULT, .node = nodes[k], .number = (uint32_t)k}));
 }
 
 #define RESULTS(...) results((int)(sizeof NODES(__VA_ARGS__) / 4), NODES(__VA_ARGS__))
@@ -36,7 +37,7 @@ static pyad_fused_loop check_line(fixture *f, test_precision precision)
     program p;
     open_program(&p, f, &graph);
     void **values = run_graph(f, &graph);
-    pyad_fused_loop line = p.replay[0].lines[0].line;
+    pyad_fused_loop line = p.replay[0].bound[0].loop;
     tables = 0;
     for (int k = 0; k < line.input_count; k++)
         tables += line.inputs[k].table != NULL;
@@ -44,7 +45,7 @@ static pyad_fused_loop check_line(fixture *f, test_precision precision)
     if (!right)
         print_plan(&p);
     assert_true(right);
-    assert_int_equal(p.plan.actions[0].kind, PYAD_ACTION_LOOPS);
+    assert_int_equal(p.plan.actions[0].kind, PYAD_ACTION_FUSED_LOOP);
     free_values(&graph, values);
     close_program(&p);
     pyad_graph_finish(&graph);

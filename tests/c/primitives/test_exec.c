@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "primitives/values.h"
 #include "support/run.h"
 
 /* ---- views ---- */
@@ -128,7 +129,7 @@ static void test_turned_and_spread(void **state)
     pyad_value cast = run(f, PYAD_KERNEL_CAST, PARAMS(PYAD_F32), 1, &wide);
     check_shape(&cast, PYAD_F32, 4, LIST(5, 2, 3, 4));
     pyad_value flat;
-    assert_int_equal(pyad_exec_copy(&f->env, &turned, &flat), PYAD_OK);
+    assert_int_equal(pyad_value_copy(&f->env, &turned, &flat), PYAD_OK);
     assert_true(flat.layout->contiguous);
     int64_t index[3] = {0};
     do {

@@ -4,6 +4,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "array/subview.h"
+#include "primitives/exec.h"
+#include "primitives/exec_assign.h"
+#include "primitives/info.h"
 #include "support/run.h"
 
 enum { ROUNDS = 1500 };
@@ -253,7 +257,7 @@ static void test_add_rows(void **state)
 
 static void must_add(fixture *f, int kernel, const int64_t *values, const pyad_value *in)
 {
-    assert_int_equal(pyad_exec_write(&f->env, kernel, values, in, pyad_value_view(&in[0])), PYAD_OK);
+    assert_int_equal(pyad_exec_assign(&f->env, kernel, values, in, pyad_value_view(&in[0])), PYAD_OK);
 }
 
 /* Complex numbers, in the memory of operand 0. */

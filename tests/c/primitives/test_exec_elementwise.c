@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "primitives/info.h"
 #include "support/run.h"
 
 static double loop_value(int loop, const double *in)

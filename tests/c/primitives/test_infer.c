@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "primitives/exec.h"
+#include "primitives/info.h"
 #include "support/arrays.h"
 
 #define LIST(...) ((const int64_t[]){__VA_ARGS__})

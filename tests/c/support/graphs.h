@@ -7,6 +7,7 @@
 
 #include "compile/passes/passes.h"
 #include "kernels/kernels.h"
+#include "primitives/info.h"
 #include "support/run.h"
 
 static pyad_graph graph;
@@ -87,9 +88,9 @@ static inline uint32_t filled(double value)
     return filled_but(value, value);
 }
 
-static inline void add_sink(pyad_gsink_kind kind, uint32_t node)
+static inline void add_output(pyad_goutput_kind kind, uint32_t node)
 {
-    must(pyad_graph_add_sink(&graph, (pyad_gsink){.kind = (uint8_t)kind, .node = node}));
+    must(pyad_graph_add_output(&graph, (pyad_goutput){.kind = (uint8_t)kind, .node = node}));
 }
 
 /* ---- expressions ---- */
@@ -223,23 +224,23 @@ static inline bool are_close(double a, double b, int dtype, test_precision preci
     return a == b || fabs(a - b) <= scale * (narrow ? 1e-6 : 1e-14);
 }
 
-/* Whether both graphs say the same: as many sinks, with the same values. */
+/* Whether both graphs say the same: as many outputs, with the same values. */
 static inline bool same_results(fixture *f, const pyad_graph *a, const pyad_graph *b, test_precision precision)
 {
     void **left = run_graph(f, a);
     void **right = run_graph(f, b);
     double scale = largest(a, left);
-    bool same = a->sink_count == b->sink_count && a->input_count == b->input_count;
-    for (size_t s = 0; same && s < a->sink_count; s++) {
-        const pyad_layout *layout = a->nodes[a->sinks[s].node].layout;
-        const pyad_layout *other = b->nodes[b->sinks[s].node].layout;
-        same = a->sinks[s].kind == b->sinks[s].kind && pyad_same_layout(layout, other);
+    bool same = a->output_count == b->output_count && a->input_count == b->input_count;
+    for (size_t s = 0; same && s < a->output_count; s++) {
+        const pyad_layout *layout = a->nodes[a->outputs[s].node].layout;
+        const pyad_layout *other = b->nodes[b->outputs[s].node].layout;
+        same = a->outputs[s].kind == b->outputs[s].kind && pyad_same_layout(layout, other);
         for (int64_t k = 0; same && k < numbers_of(layout); k++) {
-            double x = number_at(layout, left[a->sinks[s].node], k);
-            double y = number_at(other, right[b->sinks[s].node], k);
+            double x = number_at(layout, left[a->outputs[s].node], k);
+            double y = number_at(other, right[b->outputs[s].node], k);
             same = are_close(x, y, layout->dtype, precision, scale);
             if (!same)
-                fprintf(stderr, "nodes %u and %u: %.17g and %.17g\n", a->sinks[s].node, b->sinks[s].node, x, y);
+                fprintf(stderr, "nodes %u and %u: %.17g and %.17g\n", a->outputs[s].node, b->outputs[s].node, x, y);
         }
     }
     free_values(a, left);
@@ -307,8 +308,8 @@ static inline void print_graph(const pyad_graph *any)
             fprintf(stderr, " %u", pyad_graph_arg(any, node, k));
         fprintf(stderr, "\n");
     }
-    for (size_t s = 0; s < any->sink_count; s++)
-        fprintf(stderr, "sink %u\n", any->sinks[s].node);
+    for (size_t s = 0; s < any->output_count; s++)
+        fprintf(stderr, "output %u\n", any->outputs[s].node);
 }
 
 #endif

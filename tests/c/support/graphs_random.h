@@ -2,6 +2,7 @@
 #ifndef PYAD_TESTS_GRAPHS_RANDOM_H
 #define PYAD_TESTS_GRAPHS_RANDOM_H
 
+#include "primitives/info.h"
 #include "support/graphs.h"
 
 /* A part that was used, so that others are the same, overlap or do not. */
@@ -269,7 +270,7 @@ static inline void grow_graph(int count, bool tame)
         made += grow_node(grown_ops[test_random(ops)]);
     for (uint32_t node = (uint32_t)start; node < graph.count; node++) {
         if (test_random(4) == 0)
-            add_sink(PYAD_G_RESULT, node);
+            add_output(PYAD_G_RESULT, node);
     }
 }
 

@@ -38,10 +38,10 @@ static inline void *outside(const program *p, int set, size_t k)
     return p->blocks[set][k] + CANARY;
 }
 
-/* What a RESULT or STORE sink gives. */
-static inline void *sink_memory(const program *p, int set, const pyad_gsink *sink)
+/* What a RESULT or STORE output gives. */
+static inline void *output_memory(const program *p, int set, const pyad_goutput *output)
 {
-    return outside(p, set, (sink->kind == PYAD_G_RESULT ? p->graph->argument_count : 0) + sink->number);
+    return outside(p, set, (output->kind == PYAD_G_RESULT ? p->graph->argument_count : 0) + output->number);
 }
 
 static inline void open_program(program *p, fixture *f, const pyad_graph *any)
@@ -52,10 +52,10 @@ static inline void open_program(program *p, fixture *f, const pyad_graph *any)
     p->bytes = calloc(p->count + 1, sizeof *p->bytes);
     for (size_t k = 0; k < any->argument_count; k++)
         p->bytes[k] = pyad_layout_bytes(any->inputs[k].layout);
-    for (size_t s = 0; s < any->sink_count; s++) {
-        if (any->sinks[s].kind == PYAD_G_RESULT)
-            p->bytes[any->argument_count + any->sinks[s].number] =
-                pyad_layout_bytes(any->nodes[any->sinks[s].node].layout);
+    for (size_t s = 0; s < any->output_count; s++) {
+        if (any->outputs[s].kind == PYAD_G_RESULT)
+            p->bytes[any->argument_count + any->outputs[s].number] =
+                pyad_layout_bytes(any->nodes[any->outputs[s].node].layout);
     }
     for (int set = 0; set < SETS; set++) {
         must(pyad_replay_make(&p->replay[set], &f->mem, &p->plan));
@@ -104,8 +104,8 @@ static inline bool inputs_untouched(const program *p, int set, bool also_stored)
 {
     for (size_t k = 0; k < p->graph->argument_count; k++) {
         bool stored = false;
-        for (size_t s = 0; s < p->graph->sink_count; s++)
-            stored = stored || (p->graph->sinks[s].kind == PYAD_G_STORE && p->graph->sinks[s].number == k);
+        for (size_t s = 0; s < p->graph->output_count; s++)
+            stored = stored || (p->graph->outputs[s].kind == PYAD_G_STORE && p->graph->outputs[s].number == k);
         if ((also_stored || !stored) && memcmp(outside(p, set, k), p->graph->inputs[k].data, p->bytes[k]) != 0)
             return false;
     }
@@ -149,7 +149,7 @@ static inline pyad_status run_program(program *p, int instance, int set)
     return finish_program(p, instance, set);
 }
 
-/* Whether results and stores are what the interpreter made of the sinks of `reference`, and nothing else was written. */
+/* Whether results and stores are what the interpreter made of the outputs of `reference`, and nothing else was written. */
 static inline bool gave(const program *p, int set, const pyad_graph *reference, void **values, test_precision precision)
 {
     double scale = 64 * largest(reference, values); /* for sums of hundreds of elements, one after another */
@@ -157,15 +157,15 @@ static inline bool gave(const program *p, int set, const pyad_graph *reference, 
         fprintf(stderr, "written outside\n");
         return false;
     }
-    for (size_t s = 0; s < reference->sink_count; s++) {
-        const pyad_gsink *sink = &p->graph->sinks[s];
-        const pyad_layout *layout = reference->nodes[reference->sinks[s].node].layout;
-        for (int64_t k = 0; sink->kind != PYAD_G_GUARD && k < numbers_of(layout); k++) {
-            double x = number_at(layout, values[reference->sinks[s].node], k);
-            double y = number_at(layout, sink_memory(p, set, sink), k);
+    for (size_t s = 0; s < reference->output_count; s++) {
+        const pyad_goutput *output = &p->graph->outputs[s];
+        const pyad_layout *layout = reference->nodes[reference->outputs[s].node].layout;
+        for (int64_t k = 0; output->kind != PYAD_G_GUARD && k < numbers_of(layout); k++) {
+            double x = number_at(layout, values[reference->outputs[s].node], k);
+            double y = number_at(layout, output_memory(p, set, output), k);
             if (!are_close(x, y, layout->dtype, precision, scale)) {
-                fprintf(stderr, "sink %zu, node %u, element %lld: %.17g, not %.17g\n", s, sink->node, (long long)k, y,
-                        x);
+                fprintf(stderr, "output %zu, node %u, element %lld: %.17g, not %.17g\n", s, output->node, (long long)k,
+                        y, x);
                 return false;
             }
         }
@@ -181,8 +181,9 @@ static inline void print_plan(const program *p)
         const pyad_action *action = &p->plan.actions[a];
         fprintf(stderr, "%s", kinds[action->kind]);
         if (action->count == 0)
-            fprintf(stderr, " sink %u (kind %u, node %u, number %u)", action->sink, p->graph->sinks[action->sink].kind,
-                    p->graph->sinks[action->sink].node, p->graph->sinks[action->sink].number);
+            fprintf(stderr, " output %u (kind %u, node %u, number %u)", action->output,
+                    p->graph->outputs[action->output].kind, p->graph->outputs[action->output].node,
+                    p->graph->outputs[action->output].number);
         for (uint32_t i = 0; i < action->count; i++) {
             uint32_t node = p->plan.members[action->first + i];
             const pyad_place *place = &p->plan.places[node];

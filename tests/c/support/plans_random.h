@@ -1,8 +1,9 @@
 /* Random graphs for plans: chains of writes with readers in between, rows long enough to be read in place, arrays that
- * were closed over with any strides, calls, and sinks of all kinds. */
+ * were closed over with any strides, calls, and outputs of all kinds. */
 #ifndef PYAD_TESTS_PLANS_RANDOM_H
 #define PYAD_TESTS_PLANS_RANDOM_H
 
+#include "primitives/info.h"
 #include "support/graphs_random.h"
 #include "support/plans.h"
 
@@ -300,7 +301,7 @@ static inline bool grow_planned(int op)
     }
 }
 
-/* ---- sinks ---- */
+/* ---- outputs ---- */
 
 /* As what a program stores: never an input itself or a part of one. */
 static inline uint32_t storable(uint32_t node)
@@ -322,8 +323,8 @@ static inline void add_stores(void)
              tries++)
             node = any_like(input);
         if (pyad_same_layout(graph.nodes[node].layout, graph.nodes[input].layout))
-            must(pyad_graph_add_sink(&graph,
-                                     (pyad_gsink){.kind = PYAD_G_STORE, .node = storable(node), .number = input}));
+            must(pyad_graph_add_output(&graph,
+                                       (pyad_goutput){.kind = PYAD_G_STORE, .node = storable(node), .number = input}));
     }
 }
 
@@ -352,7 +353,7 @@ static inline void add_guards(const random_kind *kind)
         if (sums[node] || graph.nodes[node].layout->size == 0 || (kind->odd && !whole))
             continue;
         void *expected = pyad_arena_alloc(graph.arena, pyad_layout_bytes(graph.nodes[node].layout));
-        must(pyad_graph_add_sink(&graph, (pyad_gsink){.kind = PYAD_G_GUARD, .node = node, .expected = expected}));
+        must(pyad_graph_add_output(&graph, (pyad_goutput){.kind = PYAD_G_GUARD, .node = node, .expected = expected}));
     }
     free(sums);
 }
@@ -362,18 +363,18 @@ static inline void add_results(void)
     int64_t count = 1 + test_random(6);
     for (int64_t k = 0; k < count; k++) {
         uint32_t node = test_random(6) == 0 ? (uint32_t)test_random((int64_t)graph.count) : any_node();
-        must(pyad_graph_add_sink(&graph, (pyad_gsink){.kind = PYAD_G_RESULT, .node = node, .number = (uint32_t)k}));
+        must(pyad_graph_add_output(&graph, (pyad_goutput){.kind = PYAD_G_RESULT, .node = node, .number = (uint32_t)k}));
     }
 }
 
 /* Guards that hold. */
 static inline void expect_guards(const pyad_graph *reference, void **values)
 {
-    for (size_t s = 0; s < reference->sink_count; s++) {
-        const pyad_gsink *sink = &reference->sinks[s];
-        if (sink->kind == PYAD_G_GUARD)
-            memcpy((void *)(uintptr_t)sink->expected, values[sink->node],
-                   pyad_layout_bytes(reference->nodes[sink->node].layout));
+    for (size_t s = 0; s < reference->output_count; s++) {
+        const pyad_goutput *output = &reference->outputs[s];
+        if (output->kind == PYAD_G_GUARD)
+            memcpy((void *)(uintptr_t)output->expected, values[output->node],
+                   pyad_layout_bytes(reference->nodes[output->node].layout));
     }
 }
 

@@ -6,13 +6,11 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "engine/debug_api.h"
 #include "primitives/list.h"
 #include "pyad.h"
 
-enum { RULE_MOST = 200, RULE_F32 = 9, RULE_F64 = 10, RULE_MEMORY = 1 };
-enum { RULE_SAME = 0, RULE_LINEAR = 1, RULE_JOINT = 2, RULE_OWN = 3 };
-
-#define TEST_FAILED (((int64_t)1 << 62) + ((int64_t)1 << 61))
+enum { RULE_MOST = 200 };
 
 static int64_t test_generation = 1;
 static int64_t test_rules_asked = 0;
@@ -20,7 +18,7 @@ static int64_t test_rules_asked = 0;
 /* The status in what a call returned: 0 for a handle. */
 static inline int test_status(int64_t returned)
 {
-    return returned >= TEST_FAILED ? (int)(returned - TEST_FAILED) : 0;
+    return returned >= PYAD_FAILED ? (int)(returned - PYAD_FAILED) : 0;
 }
 
 /* What a rule is recorded from. `failed` is the first status that was not 0. */
@@ -72,7 +70,7 @@ static inline int rule_kept_shape(const test_rule *r, uint32_t axes, int64_t *sh
 /* A result or seed without the reduced axes, with them again. */
 static inline int64_t rule_keep_axes(test_rule *r, uint32_t axes, int64_t a)
 {
-    int64_t shape[32];
+    int64_t shape[PYAD_MAX_NDIM];
     int ndim = rule_kept_shape(r, axes, shape);
     if (r->node.ndim == ndim)
         return a;
@@ -134,7 +132,7 @@ static inline int rule_loop1(test_rule *r)
     default:
         return -1;
     }
-    return RULE_SAME;
+    return PYAD_FORWARD_SAME;
 }
 
 static inline int rule_loop2(test_rule *r)
@@ -162,7 +160,7 @@ static inline int rule_loop2(test_rule *r)
     default:
         return -1;
     }
-    return RULE_SAME;
+    return PYAD_FORWARD_SAME;
 }
 
 static inline int rule_where(test_rule *r)
@@ -173,16 +171,16 @@ static inline int rule_where(test_rule *r)
     r->out[0] = -1;
     r->out[1] = rule_kept(r, pyad_op(PYAD_LOOP_WHERE, 3, left, -1, NULL));
     r->out[2] = rule_kept(r, pyad_op(PYAD_LOOP_WHERE, 3, right, -1, NULL));
-    return RULE_SAME;
+    return PYAD_FORWARD_SAME;
 }
 
 static inline int rule_transpose(test_rule *r, int64_t seed)
 {
-    int64_t inverse[32];
+    int64_t inverse[PYAD_MAX_NDIM];
     for (int d = 0; d < r->node.ndim; d++)
         inverse[r->node.params[1 + d]] = d;
     r->out[0] = rule_params(r, PYAD_KERNEL_TRANSPOSE, seed, r->node.ndim, inverse);
-    return RULE_LINEAR;
+    return PYAD_FORWARD_LINEAR;
 }
 
 static inline int rule_slice(test_rule *r, int64_t seed)
@@ -192,7 +190,7 @@ static inline int rule_slice(test_rule *r, int64_t seed)
     memcpy(params + 1, x->shape, (size_t)x->ndim * sizeof *params);
     memcpy(params + 1 + x->ndim, r->node.params + 1, 3 * (size_t)x->ndim * sizeof *params);
     r->out[0] = rule_params(r, PYAD_KERNEL_UNSLICE, seed, 1 + 4 * x->ndim, params);
-    return RULE_LINEAR;
+    return PYAD_FORWARD_LINEAR;
 }
 
 static inline int rule_concatenate(test_rule *r, int64_t seed)
@@ -209,7 +207,7 @@ static inline int rule_concatenate(test_rule *r, int64_t seed)
         r->out[k] = rule_params(r, PYAD_KERNEL_SLICE, seed, 3 * r->node.ndim, params);
         start += r->operands[k].shape[axis];
     }
-    return RULE_JOINT;
+    return PYAD_FORWARD_JOINT;
 }
 
 static inline int rule_matmul(test_rule *r, int64_t seed)
@@ -219,7 +217,7 @@ static inline int rule_matmul(test_rule *r, int64_t seed)
     int64_t b = rule_params(r, PYAD_KERNEL_TRANSPOSE, r->in[1], 2, turn);
     r->out[0] = rule2(r, PYAD_KERNEL_MATMUL, seed, b);
     r->out[1] = rule2(r, PYAD_KERNEL_MATMUL, a, seed);
-    return RULE_LINEAR;
+    return PYAD_FORWARD_LINEAR;
 }
 
 static inline int rule_index(test_rule *r, int64_t seed)
@@ -229,14 +227,14 @@ static inline int rule_index(test_rule *r, int64_t seed)
     r->out[0] =
         rule_kept(r, pyad_op(take ? PYAD_KERNEL_PUT : PYAD_KERNEL_TAKE, 2, args, take ? 1 : 0, r->operands[0].shape));
     r->out[1] = -1;
-    return RULE_LINEAR;
+    return PYAD_FORWARD_LINEAR;
 }
 
 static inline int rule_sum(test_rule *r, int64_t seed)
 {
     const pyad_info *x = &r->operands[0];
     r->out[0] = rule_params(r, PYAD_KERNEL_BROADCAST, rule_keep_axes(r, rule_axes(r), seed), x->ndim, x->shape);
-    return RULE_LINEAR;
+    return PYAD_FORWARD_LINEAR;
 }
 
 /* Writes the backward outputs; returns how forward follows, or -1 for an operation it does not know. */
@@ -253,20 +251,20 @@ static inline int rule_backward(test_rule *r)
     case PYAD_KERNEL_MAX:
     case PYAD_KERNEL_LOGSUMEXP:
         r->out[0] = rule2(r, PYAD_LOOP_MUL, rule_keep_axes(r, rule_axes(r), seed), rule_weights(r, rule_axes(r)));
-        return RULE_OWN;
+        return PYAD_FORWARD_OWN;
     case PYAD_KERNEL_RESHAPE:
         r->out[0] = rule_reshape(r, seed, &r->operands[0]);
-        return RULE_LINEAR;
+        return PYAD_FORWARD_LINEAR;
     case PYAD_KERNEL_BROADCAST:
         r->out[0] = seed;
-        return RULE_LINEAR;
+        return PYAD_FORWARD_LINEAR;
     case PYAD_KERNEL_TRANSPOSE:
         return rule_transpose(r, seed);
     case PYAD_KERNEL_SLICE:
         return rule_slice(r, seed);
     case PYAD_KERNEL_UNSLICE:
         r->out[0] = rule_params(r, PYAD_KERNEL_SLICE, seed, 3 * r->node.ndim, r->node.params + 2 + r->node.ndim);
-        return RULE_LINEAR;
+        return PYAD_FORWARD_LINEAR;
     case PYAD_KERNEL_CONCATENATE:
         return rule_concatenate(r, seed);
     case PYAD_KERNEL_MATMUL:
@@ -306,13 +304,13 @@ static inline int rule_record(test_rule *r)
         return r->failed;
     if (forward < 0)
         return pyad_rule_python();
-    int status = pyad_rule_program(0, test_generation++, r->nargs + 2, r->nargs, r->out);
-    if (status == 0 && forward == RULE_OWN) {
+    int status = pyad_rule_finish_program(0, test_generation++, r->nargs + 2, r->nargs, r->out);
+    if (status == 0 && forward == PYAD_FORWARD_OWN) {
         rule_inputs(r, true);
         rule_forward(r);
         status = r->failed;
         if (status == 0)
-            status = pyad_rule_program(1, test_generation++, r->nargs + 2, r->nargs, r->out);
+            status = pyad_rule_finish_program(1, test_generation++, r->nargs + 2, r->nargs, r->out);
     }
     return status == 0 ? pyad_rule_commit(forward) : status;
 }
@@ -341,7 +339,7 @@ static inline int test_go(void)
     for (;;) {
         int64_t node;
         int status = pyad_sweep_go();
-        if (status != 32 || pyad_sweep_wants(&node) != 1)
+        if (status != PYAD_CALL_PYTHON || pyad_sweep_wants(&node) != PYAD_CALL_RULE)
             return status;
         status = test_supply_rule(node);
         if (status != 0)
@@ -365,7 +363,7 @@ static inline int64_t test_op(int op, int64_t a, int count, const int64_t *param
 /* A contiguous leaf over `data`. */
 static inline int64_t test_leaf(int flags, int dtype, int ndim, const int64_t *shape, void *data)
 {
-    int64_t strides[32];
+    int64_t strides[PYAD_MAX_NDIM];
     int64_t stride = 1;
     for (int d = ndim - 1; d >= 0; d--) {
         strides[d] = stride;

@@ -5,12 +5,10 @@
 #include <cmocka.h>
 
 #include "primitives/exec.h"
+#include "primitives/info.h"
 #include "support/arrays.h"
 #include "support/hook.h"
-
-#define LIST(...) ((const int64_t[]){__VA_ARGS__})
-/* Static parameters: their count, then they. */
-#define PARAMS(...) ((const int64_t[]){sizeof(LIST(__VA_ARGS__)) / 8, __VA_ARGS__})
+#include "support/lists.h"
 
 typedef struct fixture {
     test_hook hook;
