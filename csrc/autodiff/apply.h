@@ -15,7 +15,7 @@ typedef struct pyad_application {
     const uint32_t *targets;  /* nodes, one per output (all the same going forward) */
 } pyad_application;
 
-/* Input `k` of the program as a node, or the seed (node count of the operands + 1). */
+/* Returns the node that is input `k` of the program, where that is not the seed. */
 static inline uint32_t pyad_apply_input(const pyad_sweep *sweep, const pyad_application *a, int k)
 {
     const pyad_tape *tape = sweep->recorder.tape;
@@ -27,7 +27,7 @@ static inline bool pyad_apply_is_seed(const pyad_application *a, int k)
     return k == a->program->input_count - 1;
 }
 
-/* From 64 operands on several share a bit, so it takes a look whether the target is in the sweep at all. */
+/* Says whether an output is wanted. From 64 operands on several share a bit, so that the target itself is looked up. */
 static inline bool pyad_apply_wants(pyad_sweep *sweep, const pyad_application *a, int output)
 {
     return (a->want & pyad_output_bit(output)) && pyad_sweep_slot(sweep, a->targets[output]) != NULL;
@@ -41,11 +41,12 @@ pyad_status pyad_apply_small(pyad_sweep *sweep, const pyad_application *a);
 pyad_status pyad_apply_values(pyad_sweep *sweep, const pyad_application *application);
 /* Puts the instructions of a rule on the tape. */
 pyad_status pyad_apply_recorded(pyad_sweep *sweep, const pyad_application *application);
-/* Going forward through an operation that is linear in the operands [from, to): the operation itself, with their tangents
- * (zeros where there is none) in their places. */
+/* Goes forward through an operation that is linear in the operands [from, to): runs the operation itself, with their
+ * tangents (zeros where there is none) in their places. */
 pyad_status pyad_apply_linear_jvp(pyad_sweep *sweep, uint32_t node, int from, int to);
-/* Indexing, reads and writes of a strided view (apply_assign.c): there is no program, the slot itself is read and written.
- * Both take O(view) on plain values; a write hands the slot on from the array after it to the array before it (or the other way). */
+/* Apply indexing, reads and writes of a strided view (apply_assign.c), without a program: the slot itself is read and
+ * written. Both take O(view) on plain values; a write hands the slot on from the array after it to the array before
+ * it (or the other way). */
 pyad_status pyad_apply_indexing_backward(pyad_sweep *sweep, uint32_t node, pyad_slot *slot);
 pyad_status pyad_apply_indexing_forward(pyad_sweep *sweep, uint32_t node);
 

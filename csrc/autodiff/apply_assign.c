@@ -1,8 +1,9 @@
 /* Indexing in sweeps: reads and writes of strided views of arrays.
  *
- * Its rules are built in. With s for what has arrived at y = assign(old, x), where the view P of old became x: backward,
- * x gets the view P of s, and old gets s with P cleared; forward, y gets the tangent of old with P replaced by the tangent
- * of x. On plain values s is not copied: it is changed in place and moves from one state of the array to the other. */
+ * Its rules are built in. With s for what has arrived at y = assign(old, x), where the view P of old became x:
+ * backward, x gets the view P of s, and old gets s with P cleared; forward, y gets the tangent of old with P replaced
+ * by the tangent of x. On plain values s is not copied: it is changed in place and moves from one state of the array
+ * to the other. */
 #include <string.h>
 
 #include "array/subview.h"

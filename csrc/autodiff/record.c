@@ -68,20 +68,6 @@ static pyad_status infer_only(const pyad_recorder *r, int op, const int64_t *par
     return out->layout != NULL ? PYAD_OK : PYAD_ERR_MEMORY;
 }
 
-pyad_status pyad_record_params(pyad_tape *tape, const int64_t *params, const int64_t **kept)
-{
-    *kept = NULL;
-    if (params == NULL)
-        return PYAD_OK;
-    size_t bytes = (size_t)(params[0] + 1) * sizeof *params;
-    int64_t *copy = pyad_arena_alloc(&tape->arena, bytes);
-    if (copy == NULL)
-        return PYAD_ERR_MEMORY;
-    memcpy(copy, params, bytes);
-    *kept = copy;
-    return PYAD_OK;
-}
-
 static bool all_const(const pyad_tape *tape, int nargs, const uint32_t *args)
 {
     for (int k = 0; k < nargs; k++) {
@@ -137,7 +123,7 @@ static pyad_status record_gathered(const pyad_recorder *r, int op, int nargs, co
     const int64_t *kept;
     pyad_value value;
     uint16_t flags = 0;
-    PYAD_TRY(pyad_record_params(tape, params, &kept));
+    PYAD_TRY(pyad_params_copy(&tape->arena, params, &kept));
     if (tape->abstract) {
         PYAD_TRY(infer_only(r, op, kept, nargs, g, &value));
     } else {
@@ -243,7 +229,7 @@ pyad_status pyad_record_value(const pyad_recorder *recorder, int op, uint16_t fl
     const int64_t *kept;
     pyad_status status = pyad_tape_reserve(recorder->tape, (size_t)nargs);
     if (status == PYAD_OK)
-        status = pyad_record_params(recorder->tape, params, &kept);
+        status = pyad_params_copy(&recorder->tape->arena, params, &kept);
     if (status == PYAD_OK)
         status = push(recorder, op, flags, nargs, args, kept, value, NULL, node);
     if (status != PYAD_OK && value.buffer != NULL)

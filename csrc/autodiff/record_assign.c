@@ -8,8 +8,8 @@
 #include "primitives/info.h"
 #include "primitives/values.h"
 
-/* Whether the value of operand 0 may be written over. Only what a write has made is: it is known to have memory of its
- * own, and the first write of an array costs no more than making the array did. */
+/* Says whether the value of operand 0 may be written over. Only what a write has made is: it is known to have memory
+ * of its own, and the first write of an array costs no more than making the array did. */
 static bool may_overwrite(const pyad_tape *tape, int nargs, const uint32_t *args)
 {
     enum { NEEDED = PYAD_NODE_SAVED | PYAD_NODE_SHARED | PYAD_NODE_VIEW | PYAD_NODE_FREED };
@@ -66,7 +66,7 @@ pyad_status pyad_record_write(const pyad_recorder *recorder, int op, int nargs, 
     const int64_t *kept;
     PYAD_TRY(pyad_kernel_check(recorder->message, op, params, nargs));
     PYAD_TRY(pyad_tape_reserve(tape, (size_t)nargs));
-    PYAD_TRY(pyad_record_params(tape, params, &kept));
+    PYAD_TRY(pyad_params_copy(&tape->arena, params, &kept));
     bool constant = true;
     for (int k = 0; k < nargs; k++) {
         in[k] = tape->value[args[k]];
@@ -115,7 +115,7 @@ pyad_status pyad_record_item(const pyad_recorder *recorder, uint32_t of, int cou
     pyad_value value;
     size_t item = pyad_dtype_size(layout->dtype);
     PYAD_TRY(pyad_tape_reserve(tape, 1));
-    PYAD_TRY(pyad_record_params(tape, params, &kept));
+    PYAD_TRY(pyad_params_copy(&tape->arena, params, &kept));
     PYAD_TRY(pyad_value_alloc(&env, pyad_layout_scalar(layout->dtype), &value));
     memcpy(value.data, (const char *)tape->value[of].data + at * (int64_t)item, item);
     uint16_t flags = tape->flags[of] & PYAD_NODE_CONST;

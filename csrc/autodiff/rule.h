@@ -50,7 +50,8 @@ typedef struct pyad_rule {
     uint64_t hash;
 } pyad_rule;
 
-/* All rules a thread has met. Element-wise ones by loop and dtype, others by operation, parameters and operands' avals. */
+/* All rules that a thread has met. Element-wise ones are found by loop and dtype, others by operation, parameters and
+ * the avals of the operands. */
 typedef struct pyad_rules {
     pyad_mem *mem;
     pyad_arena arena;
@@ -67,7 +68,7 @@ typedef struct pyad_rules {
 void pyad_rules_init(pyad_rules *rules, pyad_mem *mem);
 void pyad_rules_finish(pyad_rules *rules);
 
-/* The rule of an operation on these operands, PYAD_RULE_UNRESOLVED when there is none yet. */
+/* Finds the rule of an operation on these operands, PYAD_RULE_UNRESOLVED when there is none yet. */
 pyad_status pyad_rules_find(pyad_rules *rules, int op, const int64_t *params, int nargs,
                             const pyad_value *const *operands, uint32_t *rule);
 /* Looks again for the rule of a node that had none when it was recorded. */
@@ -80,7 +81,7 @@ static inline const pyad_rule *pyad_rules_get(const pyad_rules *rules, uint32_t 
     return &rules->items[rule - PYAD_RULE_FIRST];
 }
 
-/* What a recording gave: nodes of an abstract tape. */
+/* What recording a rule has given: nodes of an abstract tape. */
 typedef struct pyad_rule_recording {
     const pyad_tape *tape;
     int input_count; /* the first nodes of the tape */
@@ -88,7 +89,8 @@ typedef struct pyad_rule_recording {
     const int64_t *outputs; /* node, or -1 */
 } pyad_rule_recording;
 
-/* The program of a recording, in the rules' arena. *out is NULL when the recording holds a node only Python can run. */
+/* Builds the program of a recording in the rules' arena. *out is NULL when the recording holds a node only Python can
+ * run. */
 pyad_status pyad_rule_program_build(pyad_rules *rules, const pyad_rule_recording *recording,
                                     const pyad_rule_program **out);
 

@@ -5,6 +5,7 @@
 
 #include "kernels/kernels.h"
 #include "primitives/info.h"
+#include "primitives/values.h"
 
 /* What building needs while it goes: a register per node, and for each node which outputs want it. */
 typedef struct builder {
@@ -71,20 +72,6 @@ static pyad_status copy_const(builder *b, uint32_t node, pyad_value *out)
     return PYAD_OK;
 }
 
-static pyad_status copy_params(pyad_arena *arena, const int64_t *params, const int64_t **out)
-{
-    *out = NULL;
-    if (params == NULL)
-        return PYAD_OK;
-    size_t bytes = (size_t)(params[0] + 1) * sizeof *params;
-    int64_t *kept = pyad_arena_alloc(arena, bytes);
-    if (kept == NULL)
-        return PYAD_ERR_MEMORY;
-    memcpy(kept, params, bytes);
-    *out = kept;
-    return PYAD_OK;
-}
-
 static pyad_status fill_instrs(builder *b, pyad_instr *instrs, uint32_t *args, pyad_value *consts)
 {
     const pyad_tape *tape = b->tape;
@@ -102,7 +89,7 @@ static pyad_status fill_instrs(builder *b, pyad_instr *instrs, uint32_t *args, p
         *instr = (pyad_instr){.op = tape->op[node], .nargs = tape->nargs[node], .first = next_arg};
         instr->wanted_by = b->wanted[node];
         instr->last_use = (uint32_t)next;
-        PYAD_TRY(copy_params(b->arena, tape->params[node], &instr->params));
+        PYAD_TRY(pyad_params_copy(b->arena, tape->params[node], &instr->params));
         for (int k = 0; k < tape->nargs[node]; k++) {
             uint32_t reg = b->reg[pyad_tape_args(tape, node)[k]];
             args[next_arg++] = reg;

@@ -59,6 +59,16 @@ pyad_slot *pyad_sweep_slot(pyad_sweep *sweep, uint32_t node)
     return &sweep->slots[sweep->recorder.tape->position[node]];
 }
 
+pyad_status pyad_sweep_fail_changed(const pyad_sweep *sweep, uint32_t read, const char *name)
+{
+    char text[160];
+    return pyad_fail(
+        sweep->recorder.message, PYAD_ERR_MUTATED,
+        "an array of shape %s that '%s' needs for its derivative was changed after it was recorded; pass a "
+        "copy, or change it after the derivative has been taken",
+        pyad_shape_text(sweep->recorder.tape->value[read].layout, text, sizeof text), name);
+}
+
 pyad_status pyad_sweep_check_read(pyad_sweep *sweep, uint32_t node, uint32_t read)
 {
     pyad_tape *tape = sweep->recorder.tape;
@@ -72,13 +82,8 @@ pyad_status pyad_sweep_check_read(pyad_sweep *sweep, uint32_t node, uint32_t rea
     pyad_status status = pyad_tape_verify(tape, read);
     if (status != PYAD_ERR_MUTATED)
         return status;
-    char text[160];
     const char *name = pyad_kernel_name(tape->op[node]);
-    return pyad_fail(
-        sweep->recorder.message, status,
-        "an array of shape %s that '%s' needs for its derivative was changed after it was recorded; pass a "
-        "copy, or change it after the derivative has been taken",
-        pyad_shape_text(tape->value[read].layout, text, sizeof text), name != NULL ? name : "a Python rule");
+    return pyad_sweep_fail_changed(sweep, read, name != NULL ? name : "a Python rule");
 }
 
 /* ---- adding to slots ---- */

@@ -1,5 +1,6 @@
-/* The state of a sweep, which its driver (sweep.c) and the appliers of rules (apply_*.c) share: a slot for each node of the
- * sweep, and the memory and registers that applying a rule needs. It knows nothing of rules and of the order of the sweep. */
+/* The state of a sweep, which its driver (sweep.c) and the appliers of rules (apply_*.c) share: a slot for each node
+ * of the sweep, and the memory and registers that applying a rule needs. It knows nothing of rules and of the order
+ * of the sweep. */
 #ifndef PYAD_SWEEP_STATE_H
 #define PYAD_SWEEP_STATE_H
 
@@ -43,20 +44,22 @@ void pyad_sweep_end(pyad_sweep *sweep);
 
 /* Writes the sweep's positions onto the tape again, where another sweep has written its own since. */
 void pyad_sweep_renew_positions(pyad_sweep *sweep);
-/* The slot of a node of the sweep, or NULL. */
+/* Returns the slot of a node, or NULL where it is not in the sweep. */
 pyad_slot *pyad_sweep_slot(pyad_sweep *sweep, uint32_t node);
 /* Adds the value of `addend` (a node) to the slot of `node`: seeds before the sweep, and what Python gives during it.
  * Nothing happens where the node is not in the sweep. */
 pyad_status pyad_sweep_add(pyad_sweep *sweep, uint32_t node, uint32_t addend);
 /* Adds a node to the slot of `target` on the tape, summing or widening broadcast axes; for recorded sweeps. */
 pyad_status pyad_sweep_add_node(pyad_sweep *sweep, uint32_t target, uint32_t addend);
-/* Whether the slot of `node` holds something, and the node that is its value (recorded sweeps have one; for others a
+/* Says whether the slot of `node` holds something, and which node is its value (recorded sweeps have one; for others a
  * constant is put on the tape). */
 pyad_status pyad_sweep_node(pyad_sweep *sweep, uint32_t node, bool *there, uint32_t *value);
 /* Puts zeros of the shape and dtype of a node on the tape. */
 pyad_status pyad_sweep_zeros_node(pyad_sweep *sweep, uint32_t like, uint32_t *node);
-/* Whether the value of `read`, which the rule of `node` needs, is still there (PYAD_ERR_STATE) and unchanged
- * (PYAD_ERR_MUTATED). */
+/* Fails with the words for a node whose memory has changed, though the rule of operation `name` has yet to read it. */
+pyad_status pyad_sweep_fail_changed(const pyad_sweep *sweep, uint32_t read, const char *name);
+/* Refuses to go on where the value of `read`, which the rule of `node` needs, has been freed (PYAD_ERR_STATE) or
+ * changed (PYAD_ERR_MUTATED). */
 pyad_status pyad_sweep_check_read(pyad_sweep *sweep, uint32_t node, uint32_t read);
 
 static inline const pyad_layout *pyad_sweep_layout(const pyad_sweep *sweep, uint32_t node)

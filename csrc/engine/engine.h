@@ -1,7 +1,7 @@
 /* The engine: one thread's memory, tape, rules and sweeps.
  *
- * The folder engine knows all folders below and implements the functions of pyad.h with them: it turns handles into nodes and
- * gives failures their words. It must not know Python. */
+ * The folder engine knows all folders below and implements the functions of pyad.h with them: it turns handles into
+ * nodes and gives failures their words. It must not know Python. */
 #ifndef PYAD_ENGINE_H
 #define PYAD_ENGINE_H
 
@@ -44,35 +44,36 @@ struct pyad_saved_tape {
     pyad_saved_tape *previous;
 };
 
-/* The engine of the calling thread, or NULL. */
+/* Returns the engine of the calling thread, or NULL. */
 pyad_engine *pyad_engine_here(void);
 
 /* Turns handles into nodes, in the engine's scratch vector. PYAD_ERR_STALE where one is not on the tape. */
 pyad_status pyad_engine_nodes(pyad_engine *engine, int count, const int64_t *handles, const uint32_t **nodes);
 pyad_status pyad_engine_node(pyad_engine *engine, int64_t handle, uint32_t *node);
 
-/* The innermost sweep, if it is one of the tape in place: one that was entered since knows nothing of its nodes. */
+/* Returns the innermost sweep if it is one of the tape in place: a tape that was entered since knows nothing of its
+ * nodes. */
 pyad_sweep *pyad_engine_sweep_here(const pyad_engine *engine);
 
-/* What a call that gives a handle returns: the handle of a node, or the failure. */
+/* Return what a call that gives a handle returns: the handle of a node, or the failure. */
 int64_t pyad_engine_handle(const pyad_engine *engine, pyad_status status, uint32_t node);
 int64_t pyad_engine_failed(pyad_status status);
-/* The status, with words for a failure that has none of its own. */
+/* Returns the status, after giving words to a failure that has none of its own. */
 int pyad_engine_explained(pyad_engine *engine, pyad_status status);
 pyad_status pyad_engine_out_of_memory(pyad_engine *engine);
 pyad_status pyad_engine_no_sweep(pyad_engine *engine);
 
-/* What there is to say of a value; what only a node has is left 0. */
+/* Describes a value; what only a node has is left 0. */
 pyad_info pyad_value_info(const pyad_value *value);
-/* The only element of a value as a double; NaN where there is none. */
+/* Returns the only element of a value as a double, or NaN where there is none. */
 double pyad_value_number(const pyad_value *value);
 
-/* The layout that a caller describes, with words when it is none. No strides: contiguous. */
+/* Makes the layout that a caller describes, and says what is wrong with it. Without strides it is contiguous. */
 pyad_status pyad_engine_layout(pyad_engine *engine, int dtype, int ndim, const int64_t *shape, const int64_t *strides,
                                pyad_layout_any *out);
 
 /* Fills the cell with the buffer behind a value that nobody else holds and that fills most of it, with one more
- * reference; false where it is not so. */
+ * reference; returns false where there is none. */
 bool pyad_share_value(const pyad_value *value, pyad_buffer **cell);
 
 #endif

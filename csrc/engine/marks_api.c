@@ -1,8 +1,8 @@
 /* Marks, saved tapes, and getting back to one of them.
  *
- * The caller may be stopped between any two of its calls and never come to the one that ends what it began. So what is
- * under way lies on one stack: marks, sweeps, the rule that is being recorded, and saved tapes that have been entered. A
- * mark is ended by its generation and a sweep by its number, and all that began later ends with it. */
+ * The caller may be stopped between any two of its calls and never come to the one that ends what it began. So what
+ * is under way lies on one stack: marks, sweeps, the rule that is being recorded, and saved tapes that have been
+ * entered. A mark is ended by its generation and a sweep by its number, and all that began later ends with it. */
 #include "engine/unwind.h"
 
 void pyad_reset(void)
@@ -51,7 +51,7 @@ void pyad_mark_cut(void)
         cut_back(engine, engine->tape.mark_count - 1);
 }
 
-/* Whether the mark is on a tape that the engine is going to come back to. */
+/* Says whether the mark is on a tape that the engine is going to come back to. */
 static bool is_open_outside(const pyad_engine *engine, int64_t generation)
 {
     size_t mark;

@@ -91,7 +91,7 @@ void pyad_rule_abort(void)
         pyad_engine_abort_rule(engine);
 }
 
-/* Whether a program (or none) has the inputs and outputs of a rule for so many operands. */
+/* Says whether a program (or none) has the inputs and outputs of a rule for so many operands. */
 static bool is_for(const pyad_rule_program *program, int nargs)
 {
     return program == NULL || (program->input_count == nargs + 2 && program->output_count == nargs);

@@ -63,7 +63,7 @@ static pyad_status find(int64_t handle, pyad_engine **engine, uint32_t *node)
     return pyad_engine_node(*engine, handle, node);
 }
 
-/* Whether one of the shapes broadcasts to the other. */
+/* Says whether one of the shapes broadcasts to the other. */
 static bool shapes_fit(const pyad_layout *a, const pyad_layout *b)
 {
     const pyad_layout *both[2] = {a, b};
@@ -210,13 +210,9 @@ int pyad_sweep_verify(int64_t node, const char *name)
     pyad_tape *tape = &engine->tape;
     for (int k = 0; k < tape->nargs[index]; k++) {
         uint32_t operand = pyad_tape_args(tape, index)[k];
-        char text[160];
         pyad_status status = pyad_tape_verify(tape, operand);
         if (status == PYAD_ERR_MUTATED)
-            return (int)pyad_fail(&engine->message, status,
-                                  "an array of shape %s that '%s' needs for its derivative was changed after it was "
-                                  "recorded; pass a copy, or change it after the derivative has been taken",
-                                  pyad_shape_text(tape->value[operand].layout, text, sizeof text), name);
+            return (int)pyad_sweep_fail_changed(engine->sweep, operand, name);
         if (status != PYAD_OK)
             return (int)status;
     }

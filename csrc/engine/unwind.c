@@ -1,5 +1,5 @@
-/* Ending what is under way: sweeps, the recording of a rule, and saved tapes that have been entered. They lie on one stack,
- * of which each of them knows how many sweeps were below it when it began. */
+/* Ending what is under way: sweeps, the recording of a rule, and saved tapes that have been entered. They lie on one
+ * stack, of which each of them knows how many sweeps were below it when it began. */
 #include "engine/unwind.h"
 
 /* ---- sweeps ---- */
@@ -55,7 +55,7 @@ void pyad_engine_abort_rule(pyad_engine *engine)
     pyad_engine_exchange_tapes(engine);
 }
 
-/* Whether the recording of a rule began later than the last saved tape was entered. */
+/* Says whether the recording of a rule began later than the last saved tape was entered. */
 bool pyad_engine_rule_is_innermost(const pyad_engine *engine)
 {
     return engine->in_rule && (engine->entered == NULL || engine->rule_level > engine->entered->sweeps);

@@ -1,4 +1,5 @@
-/* Ending what is under way. The files of the API that begin something end it through this one, which knows none of them. */
+/* Ending what is under way. The files of the API that begin something end it through this one, which knows none of
+ * them. */
 #ifndef PYAD_UNWIND_H
 #define PYAD_UNWIND_H
 
@@ -14,7 +15,7 @@ void pyad_engine_exchange_tapes(pyad_engine *engine);
 void pyad_engine_clear_rule_tape(pyad_engine *engine);
 /* Ends the recording of a rule, if there is one. */
 void pyad_engine_abort_rule(pyad_engine *engine);
-/* Whether the recording of a rule began later than the last saved tape was entered. */
+/* Says whether the recording of a rule began later than the last saved tape was entered. */
 bool pyad_engine_rule_is_innermost(const pyad_engine *engine);
 
 /* Exchanges a saved tape and the engine's. */

@@ -1,6 +1,8 @@
 /* Values of operations: memory for them, and copies. */
 #include "primitives/values.h"
 
+#include <string.h>
+
 #include "kernels/kernels.h"
 
 pyad_status pyad_value_alloc(const pyad_env *env, const pyad_layout *layout, pyad_value *out)
@@ -39,4 +41,18 @@ void pyad_value_release(const pyad_env *env, const pyad_value *value)
 {
     if (value->buffer != NULL)
         pyad_buffer_release(env->mem, value->buffer);
+}
+
+pyad_status pyad_params_copy(pyad_arena *arena, const int64_t *params, const int64_t **out)
+{
+    *out = NULL;
+    if (params == NULL)
+        return PYAD_OK;
+    size_t bytes = (size_t)(params[0] + 1) * sizeof *params;
+    int64_t *copy = pyad_arena_alloc(arena, bytes);
+    if (copy == NULL)
+        return PYAD_ERR_MEMORY;
+    memcpy(copy, params, bytes);
+    *out = copy;
+    return PYAD_OK;
 }

@@ -13,4 +13,7 @@ pyad_status pyad_value_contiguous(const pyad_env *env, const pyad_value *in, pya
 /* Lets go of the value's buffer, if it has one. */
 void pyad_value_release(const pyad_env *env, const pyad_value *value);
 
+/* Copies static parameters (their count first; or NULL) into an arena. */
+pyad_status pyad_params_copy(pyad_arena *arena, const int64_t *params, const int64_t **out);
+
 #endif

@@ -1,12 +1,12 @@
-/* Lists of NumPy arrays, through the buffer protocol; op_calls.h has what single operations call, compiled_call.h what the
- * calls of compiled programs do.
+/* Lists of NumPy arrays, through the buffer protocol; op_calls.h has what single operations call, compiled_call.h
+ * what the calls of compiled programs do.
  *
  * The folder python is the only C that knows Python objects. It must not know anything of the engine but pyad.h.
  *
- * It is compiled into the extension module, not into the engine. Reading six arrays here costs as much as one array costs
- * through cffi. A list is passed as its address (Python's id), which its holder keeps valid for the call. Each function
- * returns 0, a pyad_status, or PYAD_NOT_PLAIN when an item is not what it expects; nothing has been changed then, and the
- * caller goes the long way, which finds the words. */
+ * It is compiled into the extension module, not into the engine. Reading six arrays here costs as much as one array
+ * costs through cffi. A list is passed as its address (Python's id), which its holder keeps valid for the call. Each
+ * function returns 0, a pyad_status, or PYAD_NOT_PLAIN when an item is not what it expects; nothing has been changed
+ * then, and the caller goes the long way, which finds the words. */
 #ifndef PYAD_BUFFERS_H
 #define PYAD_BUFFERS_H
 

@@ -1,7 +1,8 @@
-/* Whether what a compiled program has found outside its arguments is as it was.
+/* Says whether what a compiled program has found outside its arguments is as it was.
  *
- * Everything is compared by identity, and arrays by their bytes: no code in Python runs but the function that looks at
- * what this file knows nothing of. Where another object is found it may still have the same value, which Python sees to. */
+ * Everything is compared by identity, and arrays by their bytes: no code in Python runs but the function that looks
+ * at what this file knows nothing of. Where another object is found it may still have the same value, which Python
+ * sees to. */
 #ifndef PYAD_CAPTURED_STATE_H
 #define PYAD_CAPTURED_STATE_H
 
@@ -10,8 +11,8 @@
 #include "python/op_calls.h"
 
 /* The items of the context: what stands for things that are not there; dicts, keys and values; objects, names of
- * attributes and values; lists and tuples of their items; dicts, tuples of their keys and of their values; arrays, their
- * formats, shapes, strides and bytes; a function that looks at everything else, or None. */
+ * attributes and values; lists and tuples of their items; dicts, tuples of their keys and of their values; arrays,
+ * their formats, shapes, strides and bytes; a function that looks at everything else, or None. */
 enum {
     PYAD_WATCH_GONE,
     PYAD_WATCH_NAMES,
@@ -92,7 +93,7 @@ static int pyad_dicts_hold(PyObject *dicts)
     return 1;
 }
 
-/* Whether a buffer has the shape and the strides of two tuples. */
+/* Says whether a buffer has the shape and the strides of two tuples. */
 static int pyad_has_form(const Py_buffer *view, PyObject *shape, PyObject *strides)
 {
     if (PyTuple_Size(shape) != view->ndim)

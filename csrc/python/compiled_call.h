@@ -1,9 +1,9 @@
 /* One call of a compiled program, from Python's arguments to its results.
  *
- * A caller is what is known of one signature: the containers of the arguments, what each leaf has to be, and the shapes
- * and dtypes of the results. A call takes the arguments apart, runs the program and returns its results; it returns None
- * where an argument is otherwise, another call is under way, or a guard does not hold, and then nothing has been
- * changed: the caller in Python goes the long way. */
+ * A caller is what is known of one signature: the containers of the arguments, what each leaf has to be, and the
+ * shapes and dtypes of the results. A call takes the arguments apart, runs the program and returns its results; it
+ * returns None where an argument is otherwise, another call is under way, or a guard does not hold, and then nothing
+ * has been changed: the caller in Python goes the long way. */
 #ifndef PYAD_COMPILED_CALL_H
 #define PYAD_COMPILED_CALL_H
 
@@ -55,7 +55,7 @@ static PyObject *pyad_child(const pyad_frame *frame)
     return child;
 }
 
-/* Whether a dict has these keys, in this order: a function sees it when it goes through them. */
+/* Says whether a dict has these keys, in this order: a function sees it when it goes through them. */
 static int pyad_has_keys(PyObject *dict, PyObject *keys)
 {
     PyObject *key;
@@ -71,7 +71,7 @@ static int pyad_has_keys(PyObject *dict, PyObject *keys)
     return 1;
 }
 
-/* Whether an object is the container of a token, which is then entered. */
+/* Says whether an object is the container of a token, which is then entered. */
 static int pyad_enter(PyObject *object, int64_t token, int64_t count, PyObject *keys, pyad_frame *frame)
 {
     *frame = (pyad_frame){object, NULL, 0, count};
@@ -218,7 +218,7 @@ static PyObject *pyad_compared_with(PyObject *context, int64_t leaf)
     return PyTuple_GetItem(PyTuple_GetItem(context, PYAD_CALL_COMPARED), (Py_ssize_t)leaf);
 }
 
-/* Whether two objects are the same number or text, so that nothing can tell them apart. Of any other kind this is for
+/* Says whether two objects are the same number or text, so that nothing can tell them apart. Of any other kind this is for
  * Python to say, as of a signature. */
 static int pyad_is_same_constant(PyObject *a, PyObject *b)
 {
@@ -257,7 +257,7 @@ static int pyad_take_arguments(pyad_caller *caller, PyObject *context, PyObject 
     return 0;
 }
 
-/* Whether memory that is written is that of another argument too. */
+/* Says whether memory that is written is that of another argument too. */
 static int pyad_overlaps(const pyad_caller *caller)
 {
     for (int64_t k = 0; k < caller->leaf_count; k++) {

@@ -1,6 +1,6 @@
 /* What the functions of op_calls.h and evaluate.h are bound to: a tuple of what they need of Python and NumPy. */
-#ifndef PYAD_BRIDGE_CONTEXT_H
-#define PYAD_BRIDGE_CONTEXT_H
+#ifndef PYAD_CONTEXT_H
+#define PYAD_CONTEXT_H
 
 #include "python/buffers.h"
 

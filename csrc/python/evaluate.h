@@ -1,6 +1,6 @@
 /* One instruction on plain arrays: what a function of traced arrays computes for plain ones, with the same bits. */
-#ifndef PYAD_BRIDGE_EVALUATE_H
-#define PYAD_BRIDGE_EVALUATE_H
+#ifndef PYAD_EVALUATE_H
+#define PYAD_EVALUATE_H
 
 #include <string.h>
 
@@ -146,8 +146,8 @@ static PyObject *pyad_evaluate_result(PyObject *context, const pyad_evaluation *
     return PyLong_FromLong(status);
 }
 
-/* evaluate(op, operands, params): the result of one instruction on plain arrays and Python floats. The number of a failure
- * of the engine; None where an operand is of another kind, or lies as the engine cannot read it. */
+/* evaluate(op, operands, params): the result of one instruction on plain arrays and Python floats. The number of a
+ * failure of the engine; None where an operand is of another kind, or lies as the engine cannot read it. */
 static PyObject *pyad_py_evaluate(PyObject *context, PyObject *const *args, Py_ssize_t count)
 {
     pyad_evaluation e;

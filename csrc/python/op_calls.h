@@ -18,7 +18,8 @@ static int pyad_is_traced(PyObject *object, PyObject *context)
     return pyad_is_kind(object, context, PYAD_CTX_ARRAY) || pyad_is_kind(object, context, PYAD_CTX_VIEW);
 }
 
-/* The engine's number of an operation, -1 for one that can be none. Not 0 with an exception set where it is no number. */
+/* The engine's number of an operation, -1 for one that can be none. Not 0 with an exception set where it is no
+ * number. */
 static int pyad_read_op(PyObject *object, int64_t *op)
 {
     *op = PyLong_AsLongLong(object);
@@ -121,8 +122,8 @@ static PyObject *pyad_operand_value(PyObject *context, PyObject *operand, int *d
     return operand;
 }
 
-/* values(operands): the plain values of traced operands and of arrays beside them, all of one dtype, as a tuple. None where
- * no operand is traced. */
+/* values(operands): the plain values of traced operands and of arrays beside them, all of one dtype, as a tuple. None
+ * where no operand is traced. */
 static PyObject *pyad_py_values(PyObject *context, PyObject *const *args, Py_ssize_t count)
 {
     if (count != 1 || !PyTuple_Check(args[0]))
@@ -153,8 +154,8 @@ static PyObject *pyad_py_values(PyObject *context, PyObject *const *args, Py_ssi
     return pyad_tuple_of(operands, values);
 }
 
-/* A constant over a plain operand, which the list `keep` holds from then on. -1: an exception is set; 0: it is of no kind
- * that can be handled here; 1: all well. */
+/* A constant over a plain operand, which the list `keep` holds from then on. -1: an exception is set; 0: it is of no
+ * kind that can be handled here; 1: all well. */
 static int pyad_constant_of(PyObject *context, PyObject *operand, PyObject *keep, int64_t *handle)
 {
     pyad_plain plain;
@@ -166,8 +167,8 @@ static int pyad_constant_of(PyObject *context, PyObject *operand, PyObject *keep
     return *handle < PYAD_FAILED;
 }
 
-/* The handles of operands, plain ones as constants; returns what pyad_constant_of does. Traced ones are looked at first: nothing
- * would drop what is lent after their transform has ended. */
+/* The handles of operands, plain ones as constants; returns what pyad_constant_of does. Traced ones are looked at
+ * first: nothing would drop what is lent after their transform has ended. */
 static int pyad_handles_of(PyObject *context, PyObject *operands, PyObject *keep, int64_t *handles)
 {
     Py_ssize_t count = PyTuple_Size(operands);
@@ -204,8 +205,8 @@ static PyObject *pyad_traced(PyObject *context, int64_t handle)
 }
 
 /* record(op, operands, value, keep, item): the traced value of an operation that the caller ran, over the memory of
- * `value`. The list `keep` gets the item, which is to hold the value; its place is the node's parameter. The number of a
- * failed handle where the engine refused. */
+ * `value`. The list `keep` gets the item, which is to hold the value; its place is the node's parameter. The number
+ * of a failed handle where the engine refused. */
 static PyObject *pyad_py_record(PyObject *context, PyObject *const *args, Py_ssize_t count)
 {
     if (count != 5 || !PyTuple_Check(args[1]) || !PyList_Check(args[3]) ||
@@ -322,9 +323,9 @@ static PyObject *pyad_call_on_values(PyObject *context, const pyad_native *nativ
     return result;
 }
 
-/* compute(op, function, handles, params, keep): as given, of the value that the function gives for the operands' plain
- * values and the parameters. The plain value, where it is none that can be handled here; None where the function has not
- * been called. */
+/* compute(op, function, handles, params, keep): as given, of the value that the function gives for the operands'
+ * plain values and the parameters. The plain value, where it is none that can be handled here; None where the
+ * function has not been called. */
 static PyObject *pyad_py_compute(PyObject *context, PyObject *const *args, Py_ssize_t count)
 {
     pyad_native native;

@@ -278,7 +278,7 @@ def _sweep_pair(handle: int, dtype: np.dtype) -> Any:
     return pair[()]
 
 
-# ---- calls that take and answer objects ----
+# ---- calls that take and return objects ----
 
 
 def object_calls(array_type: type, view_type: type) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from pyad._ops._docstrings import in_words_of
 from pyad._ops._registry import holds_traced, implements
 from pyad._ops.rearrange import one_axis
 from pyad._ops.shape import asarray, broadcast_to, expand_dims, moveaxis, ravel, reshape, stack
@@ -17,7 +18,12 @@ __all__ = ["apply_along_axis", "apply_over_axes", "vectorize"]
 
 @implements(np.apply_along_axis)
 def apply_along_axis(func1d: Callable[..., Any], axis: int, arr: Any, *args: Any, **kwargs: Any) -> Any:
-    """The function of each vector along an axis; what it answers stands in the axis's stead."""
+    """The function of each vector along an axis; what it answers stands in the axis's stead.
+
+    >>> pyad.grad(lambda x: np.sum(np.apply_along_axis(np.prod, 0, x)))(np.array([[2.0], [3.0]]))
+    array([[3.],
+           [2.]])
+    """
     arr = asarray(arr)
     axis = one_axis("apply_along_axis", axis, arr.ndim)
     lines = moveaxis(arr, axis, -1)
@@ -34,7 +40,11 @@ def apply_along_axis(func1d: Callable[..., Any], axis: int, arr: Any, *args: Any
 
 @implements(np.apply_over_axes)
 def apply_over_axes(func: Callable[[Any, int], Any], a: Any, axes: Any) -> Any:
-    """The function over one axis after the other; an axis that it drops stays with length 1."""
+    """The function over one axis after the other; an axis that it drops stays with length 1.
+
+    >>> pyad.grad(lambda x: np.apply_over_axes(np.sum, x, [0])[0])(np.ones(2))
+    array([1., 1.])
+    """
     value = asarray(a)
     ndim = value.ndim
     for axis in [axes] if np.ndim(axes) == 0 else axes:
@@ -49,7 +59,19 @@ def apply_over_axes(func: Callable[[Any, int], Any], a: Any, axes: Any) -> Any:
 
 
 class vectorize(np.vectorize):
-    """As `numpy.vectorize`, for traced arguments too: the function is called with one element of each."""
+    __doc__ = in_words_of(
+        np.vectorize,
+        """As `numpy.vectorize`, for traced arguments too: the function is called with one element of each.
+
+        Raises:
+            UnsupportedError: (when called) there is a signature, and a traced argument.
+
+        >>> import pyad.numpy as pnp
+        >>> square = pnp.vectorize(lambda x: x * x if x > 0 else 0.0)
+        >>> pyad.grad(lambda x: np.sum(square(x)))(np.array([-1.0, 3.0]))
+        array([0., 6.])
+        """,
+    )
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The function of each element, the arguments broadcast against each other."""

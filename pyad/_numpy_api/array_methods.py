@@ -30,19 +30,31 @@ from pyad.errors import ConcretizationError, UnsupportedError
 
 @implements(np.shape)
 def shape(a: Any) -> tuple[int, ...]:
-    """The lengths of the axes."""
+    """The lengths of the axes.
+
+    >>> pyad.grad(lambda x: x[0] * np.shape(x)[0])(np.ones(3))
+    array([3., 0., 0.])
+    """
     return asarray(a).shape
 
 
 @implements(np.ndim)
 def ndim(a: Any) -> int:
-    """How many axes."""
+    """How many axes.
+
+    >>> pyad.grad(lambda x: x[0] * np.ndim(x))(np.ones(3))
+    array([1., 0., 0.])
+    """
     return asarray(a).ndim
 
 
 @implements(np.size)
 def size(a: Any, axis: Any = None) -> int:
-    """How many elements, altogether or along axes."""
+    """How many elements, altogether or along axes.
+
+    >>> pyad.grad(lambda x: x[0] * np.size(x))(np.ones(3))
+    array([3., 0., 0.])
+    """
     a = asarray(a)
     return np.size(np.broadcast_to(0.0, a.shape), axis)
 
@@ -54,37 +66,61 @@ def _types(x: Any) -> Any:
 
 @implements(np.result_type)
 def result_type(*arrays_and_dtypes: Any) -> np.dtype:
-    """The dtype that results from combining these."""
+    """The dtype that results from combining these.
+
+    >>> pyad.jvp(lambda x: np.zeros(1, np.result_type(x, 'f4')), (1.0,), (1.0,))[0]
+    array([0.])
+    """
     return np.result_type(*map(_types, arrays_and_dtypes))
 
 
 @implements(np.can_cast)
 def can_cast(from_: Any, to: Any, casting: str = "safe") -> bool:
-    """Whether a cast is allowed."""
+    """Whether a cast is allowed.
+
+    >>> pyad.grad(lambda x: x * np.can_cast(x.dtype, 'f4'))(1.0)
+    np.float64(0.0)
+    """
     return np.can_cast(_types(from_), _types(to), casting)
 
 
 @implements(np.common_type)
 def common_type(*arrays: Any) -> Any:
-    """The floating type that holds all of these."""
+    """The floating type that holds all of these.
+
+    >>> pyad.grad(lambda x: x[0] * (np.common_type(x) is np.float64))(np.ones(1))
+    array([1.])
+    """
     return np.common_type(*(np.empty(0, x.dtype) if is_traced(x) else x for x in arrays))
 
 
 @implements(np.min_scalar_type)
 def min_scalar_type(a: Any) -> np.dtype:
-    """An array's dtype; of a number, which may change, the dtype too."""
+    """An array's dtype; of a number, which may change, the dtype too.
+
+    >>> pyad.grad(lambda x: x * np.min_scalar_type(x).itemsize)(1.0)
+    np.float64(8.0)
+    """
     return asarray(a).dtype
 
 
 @implements(np.iscomplexobj)
 def iscomplexobj(x: Any) -> bool:
-    """Whether the dtype is complex."""
+    """Whether the dtype is complex.
+
+    >>> pyad.grad(lambda x: x * np.iscomplexobj(x))(1.0)
+    np.float64(0.0)
+    """
     return asarray(x).dtype.kind == "c"
 
 
 @implements(np.isrealobj)
 def isrealobj(x: Any) -> bool:
-    """Whether the dtype is not complex."""
+    """Whether the dtype is not complex.
+
+    >>> pyad.grad(lambda x: x * np.isrealobj(x))(1.0)
+    np.float64(1.0)
+    """
     return not iscomplexobj(x)
 
 
@@ -103,7 +139,11 @@ def _span(x: Any) -> tuple[int, int]:
 
 @implements(np.may_share_memory, np.shares_memory)
 def may_share_memory(a: Any, b: Any, /, max_work: int | None = None) -> bool:
-    """Whether the memory of two arrays may overlap."""
+    """Whether the memory of two arrays may overlap.
+
+    >>> pyad.grad(lambda x: x[0] * np.may_share_memory(x, x[:2]))(np.ones(2))
+    array([1., 0.])
+    """
     a, b = asarray(a), asarray(b)
     if not a.size or not b.size:
         return False

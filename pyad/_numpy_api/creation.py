@@ -14,6 +14,7 @@ import numpy as np
 
 from pyad._binding import dtypes, engine
 from pyad._ops import shape as shape_ops
+from pyad._ops._docstrings import in_words_of
 from pyad._ops._registry import implements
 from pyad._ops.shape import astype, broadcast_to, reshape
 from pyad._trace.array import Array, contains_traced, copy_of, is_traced, wrap
@@ -47,6 +48,7 @@ def _creator(theirs: Callable[..., Any]) -> Callable[[Callable[..., Any]], Calla
 
     def register(ours: Callable[..., Any]) -> Callable[..., Any]:
         CREATORS[theirs.__name__] = ours
+        ours.__doc__ = in_words_of(theirs, ours.__doc__)
         return ours
 
     return register
@@ -57,26 +59,61 @@ def _creator(theirs: Callable[..., Any]) -> Callable[[Callable[..., Any]], Calla
 
 @_creator(np.zeros)
 def zeros(shape: Any, dtype: Any = float, order: str = "C", **keywords: Any) -> Any:
-    """Zeros of a shape."""
+    """Zeros of a shape.
+
+    >>> import pyad.numpy as pnp
+    >>> def f(x):
+    ...     y = pnp.zeros(2)
+    ...     y[0] = x * x
+    ...     return pnp.sum(y)
+    ...
+    >>> pyad.grad(f)(3.0)
+    np.float64(6.0)
+    """
     return _made(np.zeros(shape, dtype, order, **keywords))
 
 
 @_creator(np.ones)
 def ones(shape: Any, dtype: Any = None, order: str = "C", **keywords: Any) -> Any:
-    """Ones of a shape."""
+    """Ones of a shape.
+
+    >>> import pyad.numpy as pnp
+    >>> def f(x):
+    ...     y = pnp.ones(2)
+    ...     y[0] = x * x
+    ...     return pnp.sum(y)
+    ...
+    >>> pyad.grad(f)(3.0)
+    np.float64(6.0)
+    """
     return _made(np.ones(shape, dtype, order, **keywords))
 
 
 @_creator(np.empty)
 def empty(shape: Any, dtype: Any = float, order: str = "C", **keywords: Any) -> Any:
-    """An array of a shape, to be filled."""
+    """An array of a shape, to be filled.
+
+    >>> import pyad.numpy as pnp
+    >>> def f(x):
+    ...     y = pnp.empty(2)
+    ...     y[...] = x * x
+    ...     return pnp.sum(y)
+    ...
+    >>> pyad.grad(f)(3.0)
+    np.float64(12.0)
+    """
     # Zeros cost next to nothing, and do not differ from one call to the next.
     return _made(np.zeros(shape, dtype, order, **keywords))
 
 
 @_creator(np.full)
 def full(shape: Any, fill_value: Any, dtype: Any = None, order: str = "C", **keywords: Any) -> Any:
-    """One value (or what broadcasts) in all places of a shape."""
+    """One value (or what broadcasts) in all places of a shape.
+
+    >>> import pyad.numpy as pnp
+    >>> pyad.grad(lambda x: pnp.sum(pnp.full((2, 2), x)))(3.0)
+    np.float64(4.0)
+    """
     if is_traced(fill_value) or _holds_traced(fill_value):
         value = array(fill_value, dtype)
         return shape_ops.array(_spread(value, shape))
@@ -112,7 +149,15 @@ class _NdarrayMeta(type):
 
 
 class ndarray(metaclass=_NdarrayMeta):
-    """As `numpy.ndarray`: makes an array of a shape. Traced arrays count as instances too."""
+    __doc__ = in_words_of(
+        np.ndarray,
+        """As `numpy.ndarray`: makes an array of a shape. Traced arrays count as instances too.
+
+        >>> import pyad.numpy as pnp
+        >>> pyad.grad(lambda x: x * isinstance(x, pnp.ndarray))(3.0)
+        np.float64(1.0)
+        """,
+    )
 
 
 CREATORS["ndarray"] = ndarray
@@ -136,7 +181,11 @@ def _plain_like(theirs: Callable[..., Any], x: Any, args: tuple[Any, ...], keywo
 def zeros_like(
     a: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None, **keywords: Any
 ) -> Any:
-    """Zeros of the shape and dtype of another array."""
+    """Zeros of the shape and dtype of another array.
+
+    >>> pyad.grad(lambda x: np.sum(x + np.zeros_like(x)))(np.ones(2))
+    array([1., 1.])
+    """
     if is_traced(a):
         return zeros(*_like(a, dtype, shape), **keywords)
     return _plain_like(np.zeros_like, a, (dtype, order, subok, shape), keywords)
@@ -147,7 +196,11 @@ def zeros_like(
 def ones_like(
     a: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None, **keywords: Any
 ) -> Any:
-    """Ones of the shape and dtype of another array."""
+    """Ones of the shape and dtype of another array.
+
+    >>> pyad.grad(lambda x: np.sum(x * np.ones_like(x)))(np.ones(2))
+    array([1., 1.])
+    """
     if is_traced(a):
         return ones(*_like(a, dtype, shape), **keywords)
     return _plain_like(np.ones_like, a, (dtype, order, subok, shape), keywords)
@@ -158,7 +211,16 @@ def ones_like(
 def empty_like(
     prototype: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None, **keywords: Any
 ) -> Any:
-    """An array like another one, to be filled."""
+    """An array like another one, to be filled.
+
+    >>> def f(x):
+    ...     y = np.empty_like(x)
+    ...     y[...] = x * x
+    ...     return np.sum(y)
+    ...
+    >>> pyad.grad(f)(np.array([1.0, 2.0]))
+    array([2., 4.])
+    """
     if is_traced(prototype):
         return empty(*_like(prototype, dtype, shape), **keywords)
     return _plain_like(np.zeros_like, prototype, (dtype, order, subok, shape), keywords)
@@ -169,7 +231,11 @@ def empty_like(
 def full_like(
     a: Any, fill_value: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None, **keywords: Any
 ) -> Any:
-    """One value in all places of an array like another one."""
+    """One value in all places of an array like another one.
+
+    >>> pyad.grad(lambda x: np.sum(x * np.full_like(x, 3.0)))(np.ones(2))
+    array([3., 3.])
+    """
     if is_traced(a):
         return full(a.shape if shape is None else shape, fill_value, a.dtype if dtype is None else dtype, **keywords)
     if is_traced(fill_value) or _holds_traced(fill_value):
@@ -186,7 +252,12 @@ def full_like(
 def array(
     object: Any, dtype: Any = None, *, copy: bool | None = True, order: str = "K", subok: bool = False, ndmin: int = 0
 ) -> Any:
-    """A new array of what is given: numbers, arrays and traced values, nested in lists and tuples."""
+    """A new array of what is given: numbers, arrays and traced values, nested in lists and tuples.
+
+    >>> import pyad.numpy as pnp
+    >>> pyad.grad(lambda x: pnp.sum(pnp.array([[x, 2.0 * x]])))(3.0)
+    np.float64(3.0)
+    """
     if is_traced(object) or _holds_traced(object):
         return _at_least(_from_traced(object, dtype, copy), ndmin)
     made = np.array(object, dtype, copy=copy, order=order, subok=subok, ndmin=ndmin)
@@ -214,7 +285,12 @@ def _at_least(x: Any, ndmin: int) -> Any:
 
 @_creator(np.asarray)
 def asarray(a: Any, dtype: Any = None, order: Any = None, *, copy: bool | None = None, **keywords: Any) -> Any:
-    """As `array`, without a copy of what is an array already."""
+    """As `array`, without a copy of what is an array already.
+
+    >>> import pyad.numpy as pnp
+    >>> pyad.grad(lambda x: pnp.sum(pnp.asarray([x, 2.0 * x])))(3.0)
+    np.float64(3.0)
+    """
     if keywords:
         return _made(np.asarray(a, dtype, order, copy=copy, **keywords))
     return array(a, dtype, copy=copy, order=order or "K")
@@ -222,7 +298,12 @@ def asarray(a: Any, dtype: Any = None, order: Any = None, *, copy: bool | None =
 
 @_creator(np.asanyarray)
 def asanyarray(a: Any, dtype: Any = None, order: Any = None, **keywords: Any) -> Any:
-    """As `asarray`; subclasses of ndarray stay what they are."""
+    """As `asarray`; subclasses of ndarray stay what they are.
+
+    >>> import pyad.numpy as pnp
+    >>> pyad.grad(lambda x: pnp.sum(pnp.asanyarray([x, 2.0 * x])))(3.0)
+    np.float64(3.0)
+    """
     if is_traced(a) or _holds_traced(a):
         return asarray(a, dtype, order, **keywords)
     return np.asanyarray(a, dtype, order, **keywords) if isinstance(a, np.ndarray) else asarray(a, dtype, order)
@@ -230,14 +311,23 @@ def asanyarray(a: Any, dtype: Any = None, order: Any = None, **keywords: Any) ->
 
 @_creator(np.ascontiguousarray)
 def ascontiguousarray(a: Any, dtype: Any = None) -> Any:
-    """As `asarray`, with at least one dimension."""
+    """As `asarray`, with at least one dimension.
+
+    >>> import pyad.numpy as pnp
+    >>> pyad.grad(lambda x: pnp.ascontiguousarray(x)[0])(3.0)
+    np.float64(1.0)
+    """
     return _at_least(asarray(a, dtype, "C"), 1)
 
 
 @_creator(np.copy)
 @implements(np.copy)
 def copy(a: Any, order: str = "K", subok: bool = False) -> Any:
-    """A copy, which is written into independently."""
+    """A copy, which is written into independently.
+
+    >>> pyad.grad(lambda x: np.sum(np.copy(x)))(np.ones(2))
+    array([1., 1.])
+    """
     if is_traced(a):
         return copy_of(a)
     return array(a, order=order, subok=subok)

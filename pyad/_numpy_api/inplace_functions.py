@@ -58,7 +58,16 @@ def _repeated(values: Any, which: np.ndarray) -> Any:
 
 @implements(np.copyto)
 def copyto(dst: Any, src: Any, casting: str = "same_kind", where: Any = True) -> None:
-    """Write src, broadcast, into dst where the condition holds."""
+    """Write src, broadcast, into dst where the condition holds.
+
+    >>> def f(x):
+    ...     y = np.zeros_like(x)
+    ...     np.copyto(y, x * x)
+    ...     return np.sum(y)
+    ...
+    >>> pyad.grad(f)(np.array([1.0, 2.0]))
+    array([2., 4.])
+    """
     if not assignment.need_traced("numpy.copyto", dst, src):
         return np.copyto(dst, plain_values(src), casting, plain_values(where))
     if casting != "unsafe" and type(src) not in (int, float):
@@ -73,7 +82,16 @@ def copyto(dst: Any, src: Any, casting: str = "same_kind", where: Any = True) ->
 
 @implements(np.put)
 def put(a: Any, ind: Any, v: Any, mode: str = "raise") -> None:
-    """Write values, repeated as needed, at places of the flattened array."""
+    """Write values, repeated as needed, at places of the flattened array.
+
+    >>> def f(x):
+    ...     y = 1.0 * x
+    ...     np.put(y, [0], 5.0)
+    ...     return np.sum(y)
+    ...
+    >>> pyad.grad(f)(np.array([1.0, 2.0]))
+    array([0., 1.])
+    """
     if not assignment.need_traced("numpy.put", a, v):
         return np.put(a, plain_values(ind), plain_values(v), mode)
     places = computed(functools.partial(_in_range, a.size, mode), ind)
@@ -93,7 +111,16 @@ def _in_range(size: int, mode: str, ind: Any) -> np.ndarray:
 
 @implements(np.putmask)
 def putmask(a: Any, mask: Any, values: Any) -> None:
-    """Write values[k], repeated as needed, at those places k of the flattened array where the mask holds."""
+    """Write values[k], repeated as needed, at those places k of the flattened array where the mask holds.
+
+    >>> def f(x):
+    ...     y = 1.0 * x
+    ...     np.putmask(y, x > 1.5, 5.0)
+    ...     return np.sum(y)
+    ...
+    >>> pyad.grad(f)(np.array([1.0, 2.0]))
+    array([1., 0.])
+    """
     if not assignment.need_traced("numpy.putmask", a, values):
         return np.putmask(a, plain_values(mask), plain_values(values))
     chosen = computed(np.flatnonzero, _same_size("putmask", a, mask))
@@ -105,7 +132,16 @@ def putmask(a: Any, mask: Any, values: Any) -> None:
 
 @implements(np.place)
 def place(arr: Any, mask: Any, vals: Any) -> None:
-    """Write the values, one after the other and repeated as needed, where the mask holds."""
+    """Write the values, one after the other and repeated as needed, where the mask holds.
+
+    >>> def f(x):
+    ...     y = 1.0 * x
+    ...     np.place(y, x > 1.5, 5.0)
+    ...     return np.sum(y)
+    ...
+    >>> pyad.grad(f)(np.array([1.0, 2.0]))
+    array([1., 0.])
+    """
     if not assignment.need_traced("numpy.place", arr, vals):
         return np.place(arr, plain_values(mask), plain_values(vals))
     chosen = computed(np.flatnonzero, _same_size("place", arr, mask))
@@ -126,7 +162,16 @@ def _same_size(name: str, a: Array, mask: Any) -> Any:
 
 @implements(np.put_along_axis)
 def put_along_axis(arr: Any, indices: Any, values: Any, axis: int | None) -> None:
-    """Write values at indices along one axis, as `take_along_axis` reads them."""
+    """Write values at indices along one axis, as `take_along_axis` reads them.
+
+    >>> def f(x):
+    ...     y = 1.0 * x
+    ...     np.put_along_axis(y, np.array([0]), 5.0, 0)
+    ...     return np.sum(y)
+    ...
+    >>> pyad.grad(f)(np.array([1.0, 2.0]))
+    array([0., 1.])
+    """
     if not assignment.need_traced("numpy.put_along_axis", arr, values):
         return np.put_along_axis(arr, plain_values(indices), plain_values(values), axis)
     indices = asarray(indices)
@@ -149,7 +194,17 @@ def put_along_axis(arr: Any, indices: Any, values: Any, axis: int | None) -> Non
 
 @implements(np.fill_diagonal)
 def fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
-    """Write values, repeated as needed, on the main diagonal."""
+    """Write values, repeated as needed, on the main diagonal.
+
+    >>> def f(x):
+    ...     y = 1.0 * x
+    ...     np.fill_diagonal(y, 5.0)
+    ...     return np.sum(y)
+    ...
+    >>> pyad.grad(f)(np.ones((2, 2)))
+    array([[0., 1.],
+           [1., 0.]])
+    """
     if not assignment.need_traced("numpy.fill_diagonal", a, val):
         return np.fill_diagonal(a, plain_values(val), wrap)
     shape = a.shape

@@ -12,6 +12,7 @@ import numpy as np
 
 from pyad._binding.engine import FAILED, LARGE, current, error, lib
 from pyad._binding.memory import lend
+from pyad._ops._docstrings import example
 from pyad._ops._nested import operand, plain
 from pyad._ops._registry import implements, named
 from pyad._trace.array import CALLS, Array, Held, View, is_traced, new_array
@@ -54,7 +55,7 @@ def _is_readable(x: np.ndarray) -> bool:
     return x.flags.aligned and not any(stride % x.itemsize for stride in x.strides)
 
 
-def unary(op: Op, doc: str) -> Callable[[Any], Any]:
+def unary(op: Op, doc: str, shown: str = "") -> Callable[[Any], Any]:
     """A function of one array. Plain arrays are NumPy's where it has the function, else the kernel's."""
     number = op.number
     theirs = op.reference if isinstance(op.reference, np.ufunc) else None
@@ -82,7 +83,7 @@ def unary(op: Op, doc: str) -> Callable[[Any], Any]:
 
     if theirs is None:
         function.kernel = kernel  # type: ignore[attr-defined]
-    return _named(function, op, doc)
+    return _named(function, op, doc, shown)
 
 
 def _slow_binary(op: Op, x: Any, y: Any) -> Any:
@@ -92,7 +93,7 @@ def _slow_binary(op: Op, x: Any, y: Any) -> Any:
     return op(operand(op.name, x), operand(op.name, y))
 
 
-def binary(op: Op, doc: str, registered: bool = True) -> Callable[[Any, Any], Any]:
+def binary(op: Op, doc: str, shown: str = "", registered: bool = True) -> Callable[[Any, Any], Any]:
     """A function of two arrays."""
     forward = binary_method(op)
     backward = binary_method(op, swapped=True)
@@ -104,7 +105,7 @@ def binary(op: Op, doc: str, registered: bool = True) -> Callable[[Any, Any], An
             return backward(y, x)
         return _slow_binary(op, x, y)
 
-    return _named(function, op, doc, registered)
+    return _named(function, op, doc, shown, registered)
 
 
 _NUMERIC = (int, float, complex, np.ndarray, np.generic, Array, list, tuple, str, bytes)
@@ -158,8 +159,9 @@ def binary_method(op: Op, swapped: bool = False, reflected: str = "") -> Callabl
     return method
 
 
-def _named(function: Callable[..., Any], op: Op, doc: str, registered: bool = True) -> Any:
-    named(function, op.name, doc)
+def _named(function: Callable[..., Any], op: Op, doc: str, shown: str, registered: bool = True) -> Any:
+    """The function with its name and docstring; `shown` is a point and the derivatives there, for its example."""
+    named(function, op.name, f"{doc}\n\n{example(f'np.{op.reference.__name__}', shown)}" if shown else doc)
     if registered and isinstance(op.reference, np.ufunc):
         implements(op.reference)(function)
     return function

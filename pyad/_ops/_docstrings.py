@@ -8,12 +8,14 @@ from typing import Any
 
 __all__ = ["example", "in_words_of"]
 
-_UNINDENTED = re.compile(r"\n\S")
+# How far the lines of a docstring behind the first are indented.
+_INDENT = re.compile(r"\n+( *)\S")
 _IMPORTS = ">>> import numpy as np\n>>> import pyad\n>>> "
 _RAISES = """
 
 Raises:
-    ShapeError, DTypeError, UnsupportedError: For traced arguments, besides what is raised for plain ones."""
+    ValueError, TypeError, IndexError: As for plain arguments; for traced ones they may be ShapeError, DTypeError or
+        UnsupportedError."""
 
 
 def in_words_of(theirs: Callable[..., Any], ours: str | None) -> str | None:
@@ -23,14 +25,16 @@ def in_words_of(theirs: Callable[..., Any], ours: str | None) -> str | None:
     if not said or not ours:
         return said
     ours = ours.rstrip()
-    if _UNINDENTED.search(ours) is None:
-        ours = ours.replace("\n    ", "\n")
-    if ">>> import " not in ours:
+    indent = _INDENT.search(ours)
+    if indent is not None and indent[1]:
+        ours = ours.replace("\n" + indent[1], "\n")
+    if ">>> import pyad\n" not in ours:
         ours = ours.replace(">>> ", _IMPORTS, 1)
     if "Raises:" not in ours:
         ours += _RAISES
     end = said.find("Examples\n")
-    return f"{ours}\n\n`{theirs.__name__}` in its own words:\n\n{said if end < 0 else said[:end]}"
+    said = (said if end < 0 else said[:end]).strip("\n")
+    return f"{ours}\n\n`{theirs.__name__}` in its own words:\n\n{said}"
 
 
 def example(function: str, shown: str) -> str:

@@ -34,5 +34,13 @@ _relu = elementwise("relu", _reference_relu, lambda s, y, x: (_select(_compare(_
 _softplus = elementwise("softplus", _reference_softplus, lambda s, y, x: (s * sigmoid(x),))
 _erf = elementwise("erf", _reference_erf, lambda s, y, x: (s * (2.0 / math.sqrt(math.pi) * exp(-(x * x))),))
 relu = unary(_relu, "max(x, 0); its derivative at 0 is 0.")
-softplus = unary(_softplus, "log(1 + exp(x)), without overflow.")
+softplus = unary(
+    _softplus,
+    """log(1 + exp(x)), without overflow.
+
+    >>> from pyad import nn
+    >>> pyad.grad(nn.softplus)(0.0)
+    np.float64(0.5)
+    """,
+)
 erf = unary(_erf, "The error function.")

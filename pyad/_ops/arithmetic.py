@@ -57,29 +57,37 @@ _conj = linear("conj", np.conjugate, lambda s, y, x, p: (conjugate(s),))
 
 # ---- the functions ----
 
-add = binary(_add, "x + y, element by element.")
-subtract = binary(_sub, "x - y, element by element.")
-multiply = binary(_mul, "x * y, element by element.")
-divide = true_divide = binary(_div, "x / y, element by element.")
-negative = unary(_neg, "-x.")
-square = unary(_square, "x * x.")
-reciprocal = unary(_reciprocal, "1 / x.")
-sqrt = unary(_sqrt, "The square root.")
-cbrt = unary(_cbrt, "The cube root, of negative numbers too.")
-sign = unary(_sign, "-1, 0 or 1; constant for derivatives.")
-absolute = abs = unary(_abs, "|x|; its derivative at 0 is 1.")
-copysign = binary(_copysign, "x with the sign of y, which is constant for derivatives.")
+add = binary(_add, "x + y, element by element.", "1.0, 2.0 -> 1.0, 1.0")
+subtract = binary(_sub, "x - y, element by element.", "1.0, 2.0 -> 1.0, -1.0")
+multiply = binary(_mul, "x * y, element by element.", "2.0, 3.0 -> 3.0, 2.0")
+divide = true_divide = binary(_div, "x / y, element by element.", "3.0, 2.0 -> 0.5, -0.75")
+negative = unary(_neg, "-x.", "2.0 -> -1.0")
+square = unary(_square, "x * x.", "3.0 -> 6.0")
+reciprocal = unary(_reciprocal, "1 / x.", "2.0 -> -0.25")
+sqrt = unary(_sqrt, "The square root.", "4.0 -> 0.25")
+cbrt = unary(_cbrt, "The cube root, of negative numbers too.", "1.0 -> 0.333333")
+sign = unary(_sign, "-1, 0 or 1; constant for derivatives.", "1.5 -> 0.0")
+absolute = abs = unary(_abs, "|x|; its derivative at 0 is 1.", "-2.0 -> -1.0")
+copysign = binary(_copysign, "x with the sign of y, which is constant for derivatives.", "2.0, -1.0 -> -1.0, 0.0")
 
 
 @implements(np.positive)
 def positive(x: Any, /) -> Any:
-    """A copy of x."""
+    """A copy of x.
+
+    >>> pyad.grad(np.positive)(2.0)
+    np.float64(1.0)
+    """
     return copy_of(asarray(x))
 
 
 @implements(np.conjugate)
 def conjugate(x: Any, /) -> Any:
-    """The complex conjugate; of a real array a copy."""
+    """The complex conjugate; of a real array a copy.
+
+    >>> pyad.jvp(np.conjugate, (1j,), (1j,))[1]
+    np.complex128(-1j)
+    """
     x = plain("conjugate", x)
     if not is_traced(x):
         return np.conjugate(x)

@@ -42,7 +42,11 @@ def _minus_i(s: Any) -> Any:
 
 @implements(np.real)
 def real(val: Any) -> Any:
-    """The real part; a real array as it is."""
+    """The real part; a real array as it is.
+
+    >>> pyad.grad(np.real)(1 + 2j)
+    np.complex128(1+0j)
+    """
     val = plain("real", val)
     if not is_traced(val):
         return np.real(val)
@@ -51,7 +55,11 @@ def real(val: Any) -> Any:
 
 @implements(np.imag)
 def imag(val: Any) -> Any:
-    """The imaginary part; of a real array zeros, which are constant."""
+    """The imaginary part; of a real array zeros, which are constant.
+
+    >>> pyad.grad(np.imag)(1 + 2j)
+    np.complex128(-1j)
+    """
     val = plain("imag", val)
     if not is_traced(val):
         return np.imag(val)
@@ -84,7 +92,11 @@ def _times_i(x: Any) -> Any:
 
 @implements(np.angle)
 def angle(z: Any, deg: bool = False) -> Any:
-    """The angle of a complex number with the positive real axis, in radians (or degrees); NaN derivative at 0."""
+    """The angle of a complex number with the positive real axis, in radians (or degrees); NaN derivative at 0.
+
+    >>> pyad.grad(np.angle)(1 + 1j)
+    np.complex128(-0.5-0.5j)
+    """
     z = plain("angle", z)
     if not is_traced(z):
         return np.angle(z, deg)
@@ -94,7 +106,11 @@ def angle(z: Any, deg: bool = False) -> Any:
 
 @implements(np.real_if_close)
 def real_if_close(a: Any, tol: float = 100) -> Any:
-    """The real part where all imaginary parts are small (see NumPy), else the array as it is."""
+    """The real part where all imaginary parts are small (see NumPy), else the array as it is.
+
+    >>> pyad.grad(lambda z: np.real_if_close(z))(1 + 0j)
+    np.complex128(1+0j)
+    """
     a = plain("real_if_close", a)
     if not is_traced(a):
         return np.real_if_close(a, tol)
@@ -104,7 +120,11 @@ def real_if_close(a: Any, tol: float = 100) -> Any:
 
 @implements(np.fabs)
 def fabs(x: Any, /) -> Any:
-    """|x| of real numbers; NumPy's error for complex ones."""
+    """|x| of real numbers; NumPy's error for complex ones.
+
+    >>> pyad.grad(np.fabs)(-2.0)
+    np.float64(-1.0)
+    """
     x = plain("fabs", x)
     return computed(np.fabs, x) if is_complex(x) else absolute(x)
 

@@ -75,7 +75,11 @@ def _correlation(long: Any, short: Any, mode: str) -> Any:
 
 @implements(np.convolve)
 def convolve(a: Any, v: Any, mode: Any = "full") -> Any:
-    """The convolution of two signals."""
+    """The convolution of two signals.
+
+    >>> pyad.grad(lambda x: np.convolve(x, np.array([1.0, 2.0]))[1])(np.ones(2))
+    array([2., 1.])
+    """
     a, v = _signals("convolve", a, v)
     mode = _mode("convolve", mode)
     if len(v) > len(a):
@@ -85,7 +89,11 @@ def convolve(a: Any, v: Any, mode: Any = "full") -> Any:
 
 @implements(np.correlate)
 def correlate(a: Any, v: Any, mode: Any = "valid") -> Any:
-    """The cross-correlation of two signals, the second conjugated."""
+    """The cross-correlation of two signals, the second conjugated.
+
+    >>> pyad.grad(lambda x: np.correlate(x, np.array([1.0, 2.0]))[0])(np.ones(2))
+    array([1., 2.])
+    """
     a, v = _signals("correlate", a, v)
     mode = _mode("correlate", mode)
     v = v.conj()
@@ -113,7 +121,11 @@ def _periodic(x: Any, xp: Any, fp: Any, period: Any) -> tuple[Any, Any, Any]:
 @implements(np.interp)
 def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: Any = None) -> Any:
     """Linear interpolation between points (xp, fp) with xp increasing; constant outside them. At a point the slope is
-    the one to its right, at the last the one to its left."""
+    the one to its right, at the last the one to its left.
+
+    >>> pyad.grad(lambda x: np.interp(x, np.array([1.0, 2.0]), np.array([0.0, 3.0])))(1.5)
+    np.float64(3.0)
+    """
     x, xp, fp = map(asarray, (x, xp, fp))
     for name, v in (("x", x), ("xp", xp)):
         if v.dtype.kind == "c":
@@ -168,7 +180,11 @@ def _interpolated(x: Any, xp: Any, fp: Any, below: Any, above: Any, same: Any, b
 
 @implements(np.unwrap)
 def unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: Any = 2 * np.pi) -> Any:
-    """Jumps of more than half a period taken out; what is added is constant."""
+    """Jumps of more than half a period taken out; what is added is constant.
+
+    >>> pyad.grad(lambda x: np.unwrap(x)[1])(np.array([0.0, 6.0]))
+    array([0., 1.])
+    """
     p = asarray(p)
 
     def added(p: Any, discont: Any, period: Any) -> np.ndarray:

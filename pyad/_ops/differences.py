@@ -28,7 +28,12 @@ def _one_axis(name: str, axis: int, ndim: int) -> int:
 
 @implements(np.diff)
 def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = _NONE, append: Any = _NONE) -> Any:
-    """The n-th differences along an axis, of the array with what is to be put before and behind it."""
+    """The n-th differences along an axis, of the array with what is to be put before and behind it.
+
+    >>> pyad.jacobian(np.diff)(np.ones(3))
+    array([[-1.,  1.,  0.],
+           [ 0., -1.,  1.]])
+    """
     if n < 0:
         raise ValueError(f"diff: the order must not be negative, got {n}")
     a = asarray(a)
@@ -51,7 +56,12 @@ def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = _NONE, append: Any =
 
 @implements(np.ediff1d)
 def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
-    """The differences of neighbours of the flattened array, between what is to stand before and behind them."""
+    """The differences of neighbours of the flattened array, between what is to stand before and behind them.
+
+    >>> pyad.jacobian(np.ediff1d)(np.ones(3))
+    array([[-1.,  1.,  0.],
+           [ 0., -1.,  1.]])
+    """
     flat = ravel(asarray(ary))
     between = flat[1:] - flat[:-1]
     parts = [between]
@@ -62,7 +72,11 @@ def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
 
 
 def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
-    """The integral along an axis by the trapezoidal rule, over points x or points that are dx apart."""
+    """The integral along an axis by the trapezoidal rule, over points x or points that are dx apart.
+
+    >>> pyad.grad(np.trapezoid)(np.ones(3))
+    array([0.5, 1. , 0.5])
+    """
     y = asarray(y)
     axis = _one_axis("trapezoid", axis, y.ndim)
     step = dx
@@ -138,6 +152,9 @@ def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> An
 
     A tuple of arrays where there are several axes. Spacings are one number, or a number or an array of coordinates for
     each axis. Fornberg, Generation of finite difference formulas on arbitrarily spaced grids, 1988.
+
+    >>> pyad.grad(lambda x: np.gradient(x)[1])(np.ones(3))
+    array([-0.5,  0. ,  0.5])
     """
     f = asarray(f)
     if edge_order not in (1, 2):

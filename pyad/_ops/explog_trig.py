@@ -137,29 +137,29 @@ _logaddexp2 = numpy_op_elementwise("logaddexp2", np.logaddexp2, _logaddexp2_part
 
 # ---- the functions ----
 
-exp = unary(_exp, "e to the x.")
-exp2 = unary(_exp2, "2 to the x.")
-expm1 = unary(_expm1, "exp(x) - 1, accurate near 0.")
-log = unary(_log, "The natural logarithm.")
-log2 = unary(_log2, "The logarithm to base 2.")
-log10 = unary(_log10, "The logarithm to base 10.")
-log1p = unary(_log1p, "log(1 + x), accurate near 0.")
-sin = unary(_sin, "The sine.")
-cos = unary(_cos, "The cosine.")
-tan = unary(_tan, "The tangent.")
-sinh = unary(_sinh, "The hyperbolic sine.")
-cosh = unary(_cosh, "The hyperbolic cosine.")
-tanh = unary(_tanh, "The hyperbolic tangent.")
-arcsin = unary(_arcsin, "The inverse sine.")
-arccos = unary(_arccos, "The inverse cosine.")
-arctan = unary(_arctan, "The inverse tangent.")
-arctan2 = binary(_arctan2, "The angle of the point (y, x), where x is the first argument.")
-arcsinh = unary(_arcsinh, "The inverse hyperbolic sine.")
-arccosh = unary(_arccosh, "The inverse hyperbolic cosine.")
-arctanh = unary(_arctanh, "The inverse hyperbolic tangent.")
-hypot = binary(_hypot, "sqrt(x * x + y * y) without overflow; its derivative at 0 is 0.")
+exp = unary(_exp, "e to the x.", "0.0 -> 1.0")
+exp2 = unary(_exp2, "2 to the x.", "1.0 -> 1.386294")
+expm1 = unary(_expm1, "exp(x) - 1, accurate near 0.", "0.0 -> 1.0")
+log = unary(_log, "The natural logarithm.", "2.0 -> 0.5")
+log2 = unary(_log2, "The logarithm to base 2.", "2.0 -> 0.721348")
+log10 = unary(_log10, "The logarithm to base 10.", "1.0 -> 0.434294")
+log1p = unary(_log1p, "log(1 + x), accurate near 0.", "1.0 -> 0.5")
+sin = unary(_sin, "The sine.", "0.0 -> 1.0")
+cos = unary(_cos, "The cosine.", "1.0 -> -0.841471")
+tan = unary(_tan, "The tangent.", "0.0 -> 1.0")
+sinh = unary(_sinh, "The hyperbolic sine.", "0.0 -> 1.0")
+cosh = unary(_cosh, "The hyperbolic cosine.", "0.0 -> 0.0")
+tanh = unary(_tanh, "The hyperbolic tangent.", "0.0 -> 1.0")
+arcsin = unary(_arcsin, "The inverse sine.", "0.0 -> 1.0")
+arccos = unary(_arccos, "The inverse cosine.", "0.0 -> -1.0")
+arctan = unary(_arctan, "The inverse tangent.", "1.0 -> 0.5")
+arctan2 = binary(_arctan2, "The angle of the point (y, x), where x is the first argument.", "1.0, 1.0 -> 0.5, -0.5")
+arcsinh = unary(_arcsinh, "The inverse hyperbolic sine.", "0.0 -> 1.0")
+arccosh = unary(_arccosh, "The inverse hyperbolic cosine.", "2.0 -> 0.57735")
+arctanh = unary(_arctanh, "The inverse hyperbolic tangent.", "0.0 -> 1.0")
+hypot = binary(_hypot, "sqrt(x * x + y * y) without overflow; its derivative at 0 is 0.", "3.0, 4.0 -> 0.6, 0.8")
 sigmoid = unary(_sigmoid, "1 / (1 + exp(-x)), without overflow.")
-logaddexp = binary(_logaddexp, "log(exp(x) + exp(y)) without overflow.")
+logaddexp = binary(_logaddexp, "log(exp(x) + exp(y)) without overflow.", "0.0, 0.0 -> 0.5, 0.5")
 _power = binary(_pow, "x ** y.", registered=False)
 
 
@@ -167,9 +167,8 @@ _power = binary(_pow, "x ** y.", registered=False)
 def power(x: Any, y: Any, /) -> Any:
     """x ** y, element by element; 0 ** y is constant in y for y > 0, and x ** 0 in x.
 
-    >>> import pyad
-    >>> float(pyad.grad(lambda x: power(x, 3))(2.0))
-    12.0
+    >>> pyad.grad(np.power)(2.0, 3.0)
+    np.float64(12.0)
     """
     if is_traced(x) and type(y) in (int, float):
         if y == 2:
@@ -181,7 +180,11 @@ def power(x: Any, y: Any, /) -> Any:
 
 @implements(np.float_power)
 def float_power(x1: Any, x2: Any, /) -> Any:
-    """x1 ** x2 in float64, or complex128."""
+    """x1 ** x2 in float64, or complex128.
+
+    >>> pyad.grad(np.float_power)(2.0, 3)
+    np.float64(12.0)
+    """
     x1, x2 = asarray(x1), asarray(x2)
     dtype = np.result_type(x1.dtype, x2.dtype, float)
     return power(astype(x1, dtype), astype(x2, dtype))
@@ -189,7 +192,11 @@ def float_power(x1: Any, x2: Any, /) -> Any:
 
 @implements(np.logaddexp2)
 def logaddexp2(x1: Any, x2: Any, /) -> Any:
-    """log2(2 ** x1 + 2 ** x2) without overflow."""
+    """log2(2 ** x1 + 2 ** x2) without overflow.
+
+    >>> pyad.grad(np.logaddexp2)(0.0, 0.0)
+    np.float64(0.5)
+    """
     return _logaddexp2(operand("logaddexp2", x1), operand("logaddexp2", x2))
 
 
@@ -203,11 +210,19 @@ def _real_operand(ufunc: np.ufunc, x: Any) -> Any:
 
 @implements(np.rad2deg, np.degrees)
 def rad2deg(x: Any, /) -> Any:
-    """x radians in degrees."""
+    """x radians in degrees.
+
+    >>> pyad.grad(np.rad2deg)(1.0).round(6)
+    np.float64(57.29578)
+    """
     return _real_operand(np.rad2deg, x) * (180.0 / math.pi)
 
 
 @implements(np.deg2rad, np.radians)
 def deg2rad(x: Any, /) -> Any:
-    """x degrees in radians."""
+    """x degrees in radians.
+
+    >>> pyad.grad(np.deg2rad)(1.0).round(6)
+    np.float64(0.017453)
+    """
     return _real_operand(np.deg2rad, x) * (math.pi / 180.0)

@@ -25,10 +25,14 @@ _maximum = elementwise("maximum", np.maximum, lambda s, z, x, y: (_tie(s, z, x, 
 _minimum = elementwise("minimum", np.minimum, lambda s, z, x, y: (_tie(s, z, x, y), _tie(s, z, y, x)), _ANY * 2)
 _fmax = elementwise("fmax", np.fmax, lambda s, z, x, y: (_tie(s, z, x, y), _tie(s, z, y, x)), _ANY * 2)
 _fmin = elementwise("fmin", np.fmin, lambda s, z, x, y: (_tie(s, z, x, y), _tie(s, z, y, x)), _ANY * 2)
-maximum = binary(_maximum, "The larger of x and y; a tie shares the derivative; NaN wins.")
-minimum = binary(_minimum, "The smaller of x and y; a tie shares the derivative; NaN wins.")
-fmax = binary(_fmax, "The larger of x and y, of which NaN is passed over; a tie shares the derivative.")
-fmin = binary(_fmin, "The smaller of x and y, of which NaN is passed over; a tie shares the derivative.")
+maximum = binary(_maximum, "The larger of x and y; a tie shares the derivative; NaN wins.", "1.0, 2.0 -> 0.0, 1.0")
+minimum = binary(_minimum, "The smaller of x and y; a tie shares the derivative; NaN wins.", "1.0, 2.0 -> 1.0, 0.0")
+fmax = binary(
+    _fmax, "The larger of x and y, of which NaN is passed over; a tie shares the derivative.", "1.0, 2.0 -> 0.0, 1.0"
+)
+fmin = binary(
+    _fmin, "The smaller of x and y, of which NaN is passed over; a tie shares the derivative.", "1.0, 2.0 -> 1.0, 0.0"
+)
 _NONE = np._NoValue  # type: ignore[attr-defined]
 
 
@@ -43,7 +47,11 @@ def clip(
     max: Any = _NONE,
     dtype: Any = None,
 ) -> Any:
-    """a, but not below a_min nor above a_max, which may be arrays or None; at a bound half the derivative passes."""
+    """a, but not below a_min nor above a_max, which may be arrays or None; at a bound half the derivative passes.
+
+    >>> pyad.grad(lambda x: np.sum(np.clip(x, 0.0, 2.0)))(np.array([1.0, 2.0, 3.0]))
+    array([1. , 0.5, 0. ])
+    """
     refuse_out("numpy.clip", out)
     if (a_min is not _NONE or a_max is not _NONE) and (min is not _NONE or max is not _NONE):
         raise ValueError("clip: give the bounds by a_min and a_max or by min and max, not by both")

@@ -105,38 +105,62 @@ def _one(name: str, run: Callable[..., Any], a: Any, n: int | None, axis: int, n
 
 @implements(np.fft.fft)
 def fft(a: Any, n: int | None = None, axis: int = -1, norm: Norm = None) -> Any:
-    """The discrete Fourier transform along an axis."""
+    """The discrete Fourier transform along an axis.
+
+    >>> pyad.grad(lambda x: np.sum(np.abs(np.fft.fft(x)) ** 2))(np.ones(2)).round(9)
+    array([4., 4.])
+    """
     return _one("fft", _fft, a, n, axis, norm)
 
 
 @implements(np.fft.ifft)
 def ifft(a: Any, n: int | None = None, axis: int = -1, norm: Norm = None) -> Any:
-    """The inverse of `fft`."""
+    """The inverse of `fft`.
+
+    >>> pyad.grad(lambda x: np.sum(np.abs(np.fft.ifft(x)) ** 2))(np.ones(2)).round(9)
+    array([1., 1.])
+    """
     return _one("ifft", _ifft, a, n, axis, norm)
 
 
 @implements(np.fft.rfft)
 def rfft(a: Any, n: int | None = None, axis: int = -1, norm: Norm = None) -> Any:
-    """The half of `fft` that says all of real input."""
+    """The half of `fft` that says all of real input.
+
+    >>> pyad.grad(lambda x: np.sum(np.abs(np.fft.rfft(x)) ** 2))(np.ones(2)).round(9)
+    array([4., 4.])
+    """
     return _one("rfft", _rfft, a, n, axis, norm)
 
 
 @implements(np.fft.irfft)
 def irfft(a: Any, n: int | None = None, axis: int = -1, norm: Norm = None) -> Any:
-    """The inverse of `rfft`, real; by default of even length."""
+    """The inverse of `rfft`, real; by default of even length.
+
+    >>> pyad.grad(lambda x: np.sum(np.abs(np.fft.irfft(x)) ** 2))(np.ones(2)).round(9)
+    array([1., 1.])
+    """
     return _one("irfft", _irfft, a, n, axis, norm, halved=True)
 
 
 @implements(np.fft.hfft)
 def hfft(a: Any, n: int | None = None, axis: int = -1, norm: Norm = None) -> Any:
-    """The transform of a signal with Hermitian symmetry, of which half is given: a real spectrum."""
+    """The transform of a signal with Hermitian symmetry, of which half is given: a real spectrum.
+
+    >>> pyad.grad(lambda x: np.sum(np.abs(np.fft.hfft(x)) ** 2))(np.ones(2)).round(9)
+    array([4., 4.])
+    """
     _check_norm("hfft", norm)
     return _one("hfft", _irfft, conjugate(asarray(a)), n, axis, _OPPOSITE[norm], halved=True)
 
 
 @implements(np.fft.ihfft)
 def ihfft(a: Any, n: int | None = None, axis: int = -1, norm: Norm = None) -> Any:
-    """The inverse of `hfft`."""
+    """The inverse of `hfft`.
+
+    >>> pyad.grad(lambda x: np.sum(np.abs(np.fft.ihfft(x)) ** 2))(np.ones(2)).round(9)
+    array([1., 1.])
+    """
     _check_norm("ihfft", norm)
     return conjugate(_one("ihfft", _rfft, a, n, axis, _OPPOSITE[norm]))
 
@@ -199,49 +223,85 @@ def _from_half(name: str, a: Any, s: Any, axes: Any, norm: Norm) -> Any:
 
 @implements(np.fft.fftn)
 def fftn(a: Any, s: Sequence[int] | None = None, axes: Sequence[int] | None = None, norm: Norm = None) -> Any:
-    """`fft` along several axes, all by default."""
+    """`fft` along several axes, all by default.
+
+    >>> pyad.grad(lambda x: np.sum(np.abs(np.fft.fftn(x)) ** 2))(np.ones(2)).round(9)
+    array([4., 4.])
+    """
     return _complex("fftn", _fft, a, s, axes, norm)
 
 
 @implements(np.fft.ifftn)
 def ifftn(a: Any, s: Sequence[int] | None = None, axes: Sequence[int] | None = None, norm: Norm = None) -> Any:
-    """The inverse of `fftn`."""
+    """The inverse of `fftn`.
+
+    >>> pyad.grad(lambda x: np.sum(np.abs(np.fft.ifftn(x)) ** 2))(np.ones(2)).round(9)
+    array([1., 1.])
+    """
     return _complex("ifftn", _ifft, a, s, axes, norm)
 
 
 @implements(np.fft.rfftn)
 def rfftn(a: Any, s: Sequence[int] | None = None, axes: Sequence[int] | None = None, norm: Norm = None) -> Any:
-    """`rfft` along the last of the axes, `fft` along the others."""
+    """`rfft` along the last of the axes, `fft` along the others.
+
+    >>> pyad.grad(lambda x: np.sum(np.abs(np.fft.rfftn(x)) ** 2))(np.ones(2)).round(9)
+    array([4., 4.])
+    """
     return _to_half("rfftn", a, s, axes, norm)
 
 
 @implements(np.fft.irfftn)
 def irfftn(a: Any, s: Sequence[int] | None = None, axes: Sequence[int] | None = None, norm: Norm = None) -> Any:
-    """The inverse of `rfftn`."""
+    """The inverse of `rfftn`.
+
+    >>> pyad.grad(lambda x: np.sum(np.abs(np.fft.irfftn(x)) ** 2))(np.ones(2)).round(9)
+    array([1., 1.])
+    """
     return _from_half("irfftn", a, s, axes, norm)
 
 
 @implements(np.fft.fft2)
 def fft2(a: Any, s: Sequence[int] | None = None, axes: Sequence[int] | None = (-2, -1), norm: Norm = None) -> Any:
-    """`fft` along two axes."""
+    """`fft` along two axes.
+
+    >>> pyad.grad(lambda x: np.sum(np.abs(np.fft.fft2(x)) ** 2))(np.ones((2, 2))).round(9)
+    array([[8., 8.],
+           [8., 8.]])
+    """
     return _complex("fft2", _fft, a, s, axes, norm)
 
 
 @implements(np.fft.ifft2)
 def ifft2(a: Any, s: Sequence[int] | None = None, axes: Sequence[int] | None = (-2, -1), norm: Norm = None) -> Any:
-    """The inverse of `fft2`."""
+    """The inverse of `fft2`.
+
+    >>> pyad.grad(lambda x: np.sum(np.abs(np.fft.ifft2(x)) ** 2))(np.ones((2, 2))).round(9)
+    array([[0.5, 0.5],
+           [0.5, 0.5]])
+    """
     return _complex("ifft2", _ifft, a, s, axes, norm)
 
 
 @implements(np.fft.rfft2)
 def rfft2(a: Any, s: Sequence[int] | None = None, axes: Sequence[int] | None = (-2, -1), norm: Norm = None) -> Any:
-    """`rfftn` along two axes."""
+    """`rfftn` along two axes.
+
+    >>> pyad.grad(lambda x: np.sum(np.abs(np.fft.rfft2(x)) ** 2))(np.ones((2, 2))).round(9)
+    array([[8., 8.],
+           [8., 8.]])
+    """
     return _to_half("rfft2", a, s, axes, norm)
 
 
 @implements(np.fft.irfft2)
 def irfft2(a: Any, s: Sequence[int] | None = None, axes: Sequence[int] | None = (-2, -1), norm: Norm = None) -> Any:
-    """The inverse of `rfft2`."""
+    """The inverse of `rfft2`.
+
+    >>> pyad.grad(lambda x: np.sum(np.abs(np.fft.irfft2(x)) ** 2))(np.ones((2, 2))).round(9)
+    array([[0.5, 0.5],
+           [0.5, 0.5]])
+    """
     return _from_half("irfft2", a, s, axes, norm)
 
 
@@ -262,11 +322,21 @@ def _shifted(name: str, x: Any, axes: Any, start_of: Callable[[int], int]) -> An
 
 @implements(np.fft.fftshift)
 def fftshift(x: Any, axes: int | Sequence[int] | None = None) -> Any:
-    """The zero frequency in the middle."""
+    """The zero frequency in the middle.
+
+    >>> pyad.jacobian(np.fft.fftshift)(np.ones(2))
+    array([[0., 1.],
+           [1., 0.]])
+    """
     return _shifted("fftshift", x, axes, lambda length: (length + 1) // 2)
 
 
 @implements(np.fft.ifftshift)
 def ifftshift(x: Any, axes: int | Sequence[int] | None = None) -> Any:
-    """The inverse of `fftshift`."""
+    """The inverse of `fftshift`.
+
+    >>> pyad.jacobian(np.fft.ifftshift)(np.ones(2))
+    array([[0., 1.],
+           [1., 0.]])
+    """
     return _shifted("ifftshift", x, axes, lambda length: length // 2)

@@ -53,7 +53,11 @@ def _cast_all(name: str, arrays: Any, dtype: Any, casting: str) -> list[Any]:
 
 @implements(np.concatenate)
 def concatenate(arrays: Any, /, axis: int | None = 0, *, dtype: Any = None, casting: str = "same_kind") -> Any:
-    """Join arrays along an axis (flattened first for None)."""
+    """Join arrays along an axis (flattened first for None).
+
+    >>> pyad.grad(lambda x: np.concatenate([x, x * x])[3])(np.array([1.0, 2.0]))
+    array([0., 4.])
+    """
     if dtype is not None:
         arrays = _cast_all("concatenate", arrays, dtype, casting)
     return shape.concatenate(arrays, axis)
@@ -61,7 +65,11 @@ def concatenate(arrays: Any, /, axis: int | None = 0, *, dtype: Any = None, cast
 
 @implements(np.stack)
 def stack(arrays: Any, axis: int = 0, *, dtype: Any = None, casting: str = "same_kind") -> Any:
-    """Join arrays of one shape along a new axis."""
+    """Join arrays of one shape along a new axis.
+
+    >>> pyad.grad(lambda x: np.stack([x, x * x])[1, 1])(np.array([1.0, 2.0]))
+    array([0., 4.])
+    """
     if dtype is not None:
         arrays = _cast_all("stack", arrays, dtype, casting)
     return shape.stack(arrays, axis)
@@ -73,20 +81,32 @@ def _all_of(expand: Callable[..., Any], arrays: Any) -> list[Any]:
 
 @implements(np.vstack)
 def vstack(tup: Any, *, dtype: Any = None, casting: str = "same_kind") -> Any:
-    """Join rows, or arrays along the first axis."""
+    """Join rows, or arrays along the first axis.
+
+    >>> pyad.grad(lambda x: np.vstack([x, x * x])[1, 1])(np.array([1.0, 2.0]))
+    array([0., 4.])
+    """
     return concatenate(_all_of(atleast_2d, tup), 0, dtype=dtype, casting=casting)
 
 
 @implements(np.hstack)
 def hstack(tup: Any, *, dtype: Any = None, casting: str = "same_kind") -> Any:
-    """Join along the second axis; vectors along their only one."""
+    """Join along the second axis; vectors along their only one.
+
+    >>> pyad.grad(lambda x: np.hstack([x, x * x])[3])(np.array([1.0, 2.0]))
+    array([0., 4.])
+    """
     arrays = _all_of(atleast_1d, tup)
     return concatenate(arrays, 0 if arrays and arrays[0].ndim == 1 else 1, dtype=dtype, casting=casting)
 
 
 @implements(np.dstack)
 def dstack(tup: Any) -> Any:
-    """Join along the third axis."""
+    """Join along the third axis.
+
+    >>> pyad.grad(lambda x: np.dstack([x, x * x])[0, 1, 1])(np.array([1.0, 2.0]))
+    array([0., 4.])
+    """
     return concatenate(_all_of(atleast_3d, tup), 2)
 
 
@@ -97,13 +117,21 @@ def _column(x: Any) -> Any:
 
 @implements(np.column_stack)
 def column_stack(tup: Any) -> Any:
-    """Join columns: vectors stand upright."""
+    """Join columns: vectors stand upright.
+
+    >>> pyad.grad(lambda x: np.column_stack([x, x * x])[1, 1])(np.array([1.0, 2.0]))
+    array([0., 4.])
+    """
     return concatenate(_all_of(_column, tup), 1)
 
 
 @implements(np.append)
 def append(arr: Any, values: Any, axis: int | None = None) -> Any:
-    """Values joined to the end (both flattened first for no axis)."""
+    """Values joined to the end (both flattened first for no axis).
+
+    >>> pyad.grad(lambda x: np.append(x, x * x)[3])(np.array([1.0, 2.0]))
+    array([0., 4.])
+    """
     return concatenate([asarray(arr), asarray(values)], axis)
 
 
@@ -129,7 +157,11 @@ def _leaves(arrays: Any) -> list[Any]:
 
 @implements(np.block)
 def block(arrays: Any) -> Any:
-    """An array of nested lists of blocks: the innermost are joined along the last axis, and so on outwards."""
+    """An array of nested lists of blocks: the innermost are joined along the last axis, and so on outwards.
+
+    >>> pyad.grad(lambda x: np.block([x, x * x])[3])(np.array([1.0, 2.0]))
+    array([0., 4.])
+    """
     depth = _depth(arrays, "arrays")
     ndim = max(depth, *(x.ndim for x in _leaves(arrays)))
 
@@ -147,7 +179,11 @@ def block(arrays: Any) -> Any:
 
 @implements(np.array_split)
 def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
-    """The parts between the given places, or so many nearly equal ones."""
+    """The parts between the given places, or so many nearly equal ones.
+
+    >>> pyad.grad(lambda x: np.array_split(x, 2)[1][0])(np.ones(3))
+    array([0., 0., 1.])
+    """
     ary = asarray(ary)
     axis = one_axis("array_split", axis, ary.ndim)
     length = ary.shape[axis]
@@ -164,7 +200,11 @@ def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
 
 @implements(np.split)
 def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
-    """The parts between the given places, or so many equal ones."""
+    """The parts between the given places, or so many equal ones.
+
+    >>> pyad.grad(lambda x: np.split(x, 2)[1][0])(np.ones(2))
+    array([0., 1.])
+    """
     ary = asarray(ary)
     if not np.ndim(indices_or_sections):
         length = ary.shape[one_axis("split", axis, ary.ndim)]
@@ -184,24 +224,41 @@ def _split_along(name: str, ary: Any, indices_or_sections: Any, axis: int, least
 
 @implements(np.hsplit)
 def hsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
-    """Split along the second axis; a vector along its only one."""
+    """Split along the second axis; a vector along its only one.
+
+    >>> pyad.grad(lambda x: np.hsplit(x, 2)[1][0])(np.ones(2))
+    array([0., 1.])
+    """
     return _split_along("hsplit", ary, indices_or_sections, 1 if ary.ndim > 1 else 0, 1)
 
 
 @implements(np.vsplit)
 def vsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
-    """Split along the first axis."""
+    """Split along the first axis.
+
+    >>> pyad.grad(lambda x: np.vsplit(x, 2)[1][0, 0])(np.ones((2, 1)))
+    array([[0.],
+           [1.]])
+    """
     return _split_along("vsplit", ary, indices_or_sections, 0, 2)
 
 
 @implements(np.dsplit)
 def dsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
-    """Split along the third axis."""
+    """Split along the third axis.
+
+    >>> pyad.grad(lambda x: np.dsplit(x, 2)[1][0, 0, 0])(np.ones((1, 1, 2)))
+    array([[[0., 1.]]])
+    """
     return _split_along("dsplit", ary, indices_or_sections, 2, 3)
 
 
 def unstack(x: Any, /, *, axis: int = 0) -> tuple[Any, ...]:
-    """The entries along an axis, one by one."""
+    """The entries along an axis, one by one.
+
+    >>> pyad.grad(lambda x: np.unstack(x)[1])(np.ones(2))
+    array([0., 1.])
+    """
     if x.ndim == 0:
         raise ValueError("Input array must be at least 1-d.")
     x = moveaxis(x, axis, 0)
@@ -222,7 +279,11 @@ def _flat_or_axis(name: str, arr: Any, axis: int | None) -> tuple[Any, int]:
 
 @implements(np.delete)
 def delete(arr: Any, obj: Any, axis: int | None = None) -> Any:
-    """Without the entries at the given places of an axis."""
+    """Without the entries at the given places of an axis.
+
+    >>> pyad.grad(lambda x: np.sum(np.delete(x, 1)))(np.ones(3))
+    array([1., 0., 1.])
+    """
     arr, axis = _flat_or_axis("delete", asarray(arr), axis)
     return take_axis(arr, np.delete(np.arange(arr.shape[axis]), detached(obj)), axis)
 
@@ -237,7 +298,11 @@ def _is_single(obj: Any, length: int) -> bool:
 
 @implements(np.insert)
 def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
-    """With values put in before the given places of an axis."""
+    """With values put in before the given places of an axis.
+
+    >>> pyad.grad(lambda v: np.sum(np.insert(np.ones(2), 1, v)))(3.0)
+    np.float64(1.0)
+    """
     arr = asarray(arr)
     if type(values) is complex:
         assignment.refuse_cast("insert", np.dtype(complex), arr.dtype)

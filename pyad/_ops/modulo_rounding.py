@@ -31,31 +31,45 @@ _mod = elementwise("mod", np.mod, lambda s, z, x, y: (s, -(s * floor_divide(x, y
 
 # ---- the functions ----
 
-floor = unary(_floor, "The largest integer not above x; constant for derivatives.")
-ceil = unary(_ceil, "The smallest integer not below x; constant for derivatives.")
-trunc = unary(_trunc, "x without its fraction; constant for derivatives.")
-rint = unary(_rint, "The nearest integer, the even one of two; constant for derivatives.")
-floor_divide = binary(_floor_divide, "The largest integer not above x / y; constant for derivatives.")
-fmod = binary(_fmod, "The remainder of x / y with the sign of x.")
-mod = remainder = binary(_mod, "The remainder of x / y with the sign of y, as Python's x % y.")
+floor = unary(_floor, "The largest integer not above x; constant for derivatives.", "1.5 -> 0.0")
+ceil = unary(_ceil, "The smallest integer not below x; constant for derivatives.", "1.5 -> 0.0")
+trunc = unary(_trunc, "x without its fraction; constant for derivatives.", "1.5 -> 0.0")
+rint = unary(_rint, "The nearest integer, the even one of two; constant for derivatives.", "1.5 -> 0.0")
+floor_divide = binary(
+    _floor_divide, "The largest integer not above x / y; constant for derivatives.", "7.5, 2.0 -> 0.0, 0.0"
+)
+fmod = binary(_fmod, "The remainder of x / y with the sign of x.", "7.5, 2.0 -> 1.0, -3.0")
+mod = remainder = binary(_mod, "The remainder of x / y with the sign of y, as Python's x % y.", "-7.5, 2.0 -> 1.0, 4.0")
 
 
 @implements(np.fix)
 def fix(x: Any, out: Any = None) -> Any:
-    """x rounded towards zero; constant for derivatives."""
+    """x rounded towards zero; constant for derivatives.
+
+    >>> pyad.grad(np.fix)(2.5)
+    np.float64(0.0)
+    """
     refuse_out("numpy.fix", out)
     return trunc(x)
 
 
 @implements(np.divmod)
 def divmod_(x1: Any, x2: Any, /) -> tuple[Any, Any]:
-    """(x1 // x2, x1 % x2)."""
+    """(x1 // x2, x1 % x2).
+
+    >>> pyad.jacobian(np.divmod)(7.5, 2.0)
+    (np.float64(0.0), np.float64(1.0))
+    """
     return floor_divide(x1, x2), mod(x1, x2)
 
 
 @implements(np.heaviside)
 def heaviside(x1: Any, x2: Any, /) -> Any:
-    """0 below zero, 1 above it, and x2 at zero; constant in x1."""
+    """0 below zero, 1 above it, and x2 at zero; constant in x1.
+
+    >>> pyad.grad(np.heaviside, (0, 1))(0.0, 0.5)
+    (np.float64(0.0), np.float64(1.0))
+    """
     x1 = array(x1) if type(x1) in (list, tuple) else x1
     if not is_traced(x2):
         return computed(np.heaviside, x1, x2)
@@ -70,7 +84,11 @@ _fraction = numpy_op_elementwise("modf", lambda x: np.modf(x)[0], lambda s, y, x
 
 @implements(np.modf)
 def modf(x: Any, /) -> tuple[Any, Any]:
-    """(the fraction of x, its integer part), both with the sign of x."""
+    """(the fraction of x, its integer part), both with the sign of x.
+
+    >>> pyad.jacobian(np.modf)(2.5)
+    (np.float64(1.0), np.float64(0.0))
+    """
     return _fraction(asarray(x)), trunc(x)
 
 
@@ -81,7 +99,11 @@ _ldexp = numpy_op_linear(
 
 @implements(np.ldexp)
 def ldexp(x1: Any, x2: Any, /) -> Any:
-    """x1 * 2 ** x2 for integers x2."""
+    """x1 * 2 ** x2 for integers x2.
+
+    >>> pyad.grad(lambda x: np.ldexp(x, 3))(1.0)
+    np.float64(8.0)
+    """
     exponent = asarray(x2) if not is_traced(x2) else None
     if exponent is None or exponent.dtype.kind not in "bui":
         raise TypeError(f"ldexp: the exponents must be integers, got {dtype_of(x2) if is_traced(x2) else x2!r}")
@@ -90,7 +112,11 @@ def ldexp(x1: Any, x2: Any, /) -> Any:
 
 @implements(np.frexp)
 def frexp(x: Any, /) -> tuple[Any, Any]:
-    """(mantissa, exponent) with x = mantissa * 2 ** exponent; the exponents are plain integers."""
+    """(mantissa, exponent) with x = mantissa * 2 ** exponent; the exponents are plain integers.
+
+    >>> pyad.grad(lambda x: np.frexp(x)[0])(6.0)
+    np.float64(0.125)
+    """
     x = asarray(x)
     exponent = computed(lambda x: np.frexp(x)[1], x)
     return _scaled(x, -exponent), exponent
@@ -108,7 +134,11 @@ def _scaled(x: Any, exponent: Any) -> Any:
 
 @implements(np.nan_to_num)
 def nan_to_num(x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
-    """x with numbers in the places of NaN and infinities, where it is constant."""
+    """x with numbers in the places of NaN and infinities, where it is constant.
+
+    >>> pyad.grad(lambda x: np.sum(np.nan_to_num(x)))(np.array([1.0, np.nan]))
+    array([1., 0.])
+    """
     result = _finite(array(x), {"nan": nan, "posinf": posinf, "neginf": neginf})
     if copy or not is_traced(x) or not x.ndim:
         return result

@@ -43,15 +43,27 @@ def _total_function(theirs: Callable[..., Any], total: Callable[..., Any], doc: 
     return implements(theirs)(named(function, name, doc))
 
 
-nansum = _total_function(np.nansum, reductions.sum, "The sum of what is not NaN.")
-nanprod = _total_function(np.nanprod, prod, "The product of what is not NaN.")
+nansum = _total_function(
+    np.nansum,
+    reductions.sum,
+    ("The sum of what is not NaN.\n\n>>> pyad.grad(np.nansum)(np.array([1.0, np.nan]))\narray([1., 0.])"),
+)
+nanprod = _total_function(
+    np.nanprod,
+    prod,
+    ("The product of what is not NaN.\n\n>>> pyad.grad(np.nanprod)(np.array([2.0, np.nan, 3.0]))\narray([3., 0., 2.])"),
+)
 
 
 @implements(np.nanmean)
 def nanmean(
     a: Any, axis: Axis = None, dtype: Any = None, out: Any = None, keepdims: bool = False, *, where: Any = True
 ) -> Any:
-    """The mean of what is not NaN; NaN where that is nothing."""
+    """The mean of what is not NaN; NaN where that is nothing.
+
+    >>> pyad.grad(np.nanmean)(np.array([1.0, np.nan, 3.0]))
+    array([0.5, 0. , 0.5])
+    """
     a = asarray(a)
     return reductions.mean(a, axis, dtype, out, keepdims, where=_valid("nanmean", a, where))
 
@@ -83,10 +95,22 @@ def _extremum_function(theirs: Callable[..., Any], extremum: Any, fill: float, d
 
 
 nanmax = _extremum_function(
-    np.nanmax, reductions.max, -np.inf, "The largest of what is not NaN; NaN where that is nothing."
+    np.nanmax,
+    reductions.max,
+    -np.inf,
+    (
+        "The largest of what is not NaN; NaN where that is nothing."
+        "\n\n>>> pyad.grad(np.nanmax)(np.array([1.0, np.nan, 3.0]))\narray([0., 0., 1.])"
+    ),
 )
 nanmin = _extremum_function(
-    np.nanmin, reductions.min, np.inf, "The smallest of what is not NaN; NaN where that is nothing."
+    np.nanmin,
+    reductions.min,
+    np.inf,
+    (
+        "The smallest of what is not NaN; NaN where that is nothing."
+        "\n\n>>> pyad.grad(np.nanmin)(np.array([1.0, np.nan, 3.0]))\narray([1., 0., 0.])"
+    ),
 )
 
 
@@ -97,13 +121,21 @@ def _filled(a: Any, fill: float) -> Any:
 
 @implements(np.nancumsum)
 def nancumsum(a: Any, axis: int | None = None, dtype: Any = None, out: Any = None) -> Any:
-    """The running sum, in which NaN counts as 0."""
+    """The running sum, in which NaN counts as 0.
+
+    >>> pyad.grad(lambda x: np.nancumsum(x)[1])(np.array([np.nan, 2.0]))
+    array([0., 1.])
+    """
     return cumsum(_filled(a, 0.0), axis, dtype, out)
 
 
 @implements(np.nancumprod)
 def nancumprod(a: Any, axis: int | None = None, dtype: Any = None, out: Any = None) -> Any:
-    """The running product, in which NaN counts as 1."""
+    """The running product, in which NaN counts as 1.
+
+    >>> pyad.grad(lambda x: np.nancumprod(x)[1])(np.array([np.nan, 2.0]))
+    array([0., 1.])
+    """
     return cumprod(_filled(a, 1.0), axis, dtype, out)
 
 
@@ -116,5 +148,19 @@ def _nanvar(a: Any, axis: Axis, dtype: Any, out: Any, ddof: float, keepdims: boo
     return select(enough, result, np.nan) if may_hold(~enough) else result
 
 
-nanvar = spread_function(np.nanvar, _nanvar, "The variance of what is not NaN.")
-nanstd = spread_function(np.nanstd, _nanvar, "The standard deviation of what is not NaN.")
+nanvar = spread_function(
+    np.nanvar,
+    _nanvar,
+    (
+        "The variance of what is not NaN."
+        "\n\n>>> pyad.grad(np.nanvar)(np.array([1.0, np.nan, 3.0]))\narray([-1.,  0.,  1.])"
+    ),
+)
+nanstd = spread_function(
+    np.nanstd,
+    _nanvar,
+    (
+        "The standard deviation of what is not NaN."
+        "\n\n>>> pyad.grad(np.nanstd)(np.array([1.0, np.nan, 3.0]))\narray([-0.5,  0. ,  0.5])"
+    ),
+)

@@ -60,7 +60,11 @@ def _widths(pad_width: Any, ndim: int) -> list[Widths]:
 
 @implements(np.pad)
 def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> Any:
-    """The array with a frame around it, which `mode` fills."""
+    """The array with a frame around it, which `mode` fills.
+
+    >>> pyad.grad(lambda x: np.sum(np.pad(x, 1, 'edge')))(np.ones(3))
+    array([2., 1., 2.])
+    """
     x = asarray(array)
     widths = _widths(pad_width, x.ndim)
     if callable(mode):

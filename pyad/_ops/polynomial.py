@@ -35,7 +35,11 @@ def _as_given(out: Any, *operands: Any) -> Any:
 
 @implements(np.polyval)
 def polyval(p: Any, x: Any) -> Any:
-    """The polynomial at each element of x, by Horner's rule."""
+    """The polynomial at each element of x, by Horner's rule.
+
+    >>> pyad.grad(lambda x: np.polyval([1.0, 0.0, 0.0], x))(3.0)
+    np.float64(6.0)
+    """
     p = p.coeffs if isinstance(p, np.poly1d) else asarray(p)
     if p.ndim == 0:
         raise TypeError("polyval: p must be the coefficients in an array, but is a single number")
@@ -51,7 +55,12 @@ def polyval(p: Any, x: Any) -> Any:
 
 @implements(np.polyder)
 def polyder(p: Any, m: int = 1) -> Any:
-    """The coefficients of the m-th derivative."""
+    """The coefficients of the m-th derivative.
+
+    >>> pyad.jacobian(np.polyder)(np.ones(3))
+    array([[2., 0., 0.],
+           [0., 1., 0.]])
+    """
     m = index(m)
     if m < 0:
         raise ValueError("Order of derivative must be positive (see polyint)")
@@ -63,7 +72,13 @@ def polyder(p: Any, m: int = 1) -> Any:
 
 @implements(np.polyint)
 def polyint(p: Any, m: int = 1, k: Any = None) -> Any:
-    """The coefficients of the m-th antiderivative, with constants k."""
+    """The coefficients of the m-th antiderivative, with constants k.
+
+    >>> pyad.jacobian(np.polyint)(np.ones(2))
+    array([[0.5, 0. ],
+           [0. , 1. ],
+           [0. , 0. ]])
+    """
     m = index(m)
     if m < 0:
         raise ValueError("Order of integral must be positive (see polyder)")
@@ -91,21 +106,37 @@ def _aligned(a1: Any, a2: Any) -> tuple[Any, Any]:
 
 @implements(np.polyadd)
 def polyadd(a1: Any, a2: Any) -> Any:
-    """The sum of two polynomials."""
+    """The sum of two polynomials.
+
+    >>> pyad.jacobian(lambda a: np.polyadd(a, [1.0, 2.0, 3.0]))(np.ones(1))
+    array([[0.],
+           [0.],
+           [1.]])
+    """
     p, q = _aligned(a1, a2)
     return _as_given(p + q, a1, a2)
 
 
 @implements(np.polysub)
 def polysub(a1: Any, a2: Any) -> Any:
-    """The difference of two polynomials."""
+    """The difference of two polynomials.
+
+    >>> pyad.jacobian(lambda a: np.polysub(a, [1.0, 2.0]))(np.ones(2))
+    array([[1., 0.],
+           [0., 1.]])
+    """
     p, q = _aligned(a1, a2)
     return _as_given(p - q, a1, a2)
 
 
 @implements(np.polymul)
 def polymul(a1: Any, a2: Any) -> Any:
-    """The product of two polynomials, without leading zeros."""
+    """The product of two polynomials, without leading zeros.
+
+    >>> pyad.jacobian(lambda a: np.polymul(a, [1.0, 2.0]))(np.ones(1))
+    array([[1.],
+           [2.]])
+    """
     return _as_given(convolve(*(_without_zeros(_coefficients(p)) for p in (a1, a2))), a1, a2)
 
 
@@ -119,7 +150,11 @@ def _without_zeros(p: Any) -> Any:
 
 @implements(np.polydiv)
 def polydiv(u: Any, v: Any) -> tuple[Any, Any]:
-    """Quotient and remainder of two polynomials."""
+    """Quotient and remainder of two polynomials.
+
+    >>> pyad.jacobian(lambda a: np.polydiv(a, [1.0, 2.0])[1])(np.ones(2))
+    array([[-2.,  1.]])
+    """
     u, v = _coefficients(u) + 0.0, _coefficients(v) + 0.0
     if u.ndim != 1 or v.ndim != 1:
         raise ValueError(f"polydiv: polynomials must be 1-d only, got shapes {u.shape} and {v.shape}")
@@ -145,7 +180,12 @@ def _count_of_zeros(rest: Any) -> int:
 
 @implements(np.poly)
 def poly(seq_of_zeros: Any) -> Any:
-    """The coefficients of the polynomial with these roots."""
+    """The coefficients of the polynomial with these roots.
+
+    >>> pyad.jacobian(np.poly)(np.array([3.0]))
+    array([[ 0.],
+           [-1.]])
+    """
     roots = atleast_1d(seq_of_zeros)
     if roots.ndim != 1:
         raise ValueError(f"poly: of a matrix there is no derivative; give its eigenvalues, got shape {roots.shape}")
@@ -179,7 +219,11 @@ def _checked_points(x: Any, y: Any, deg: Any, w: Any) -> None:
 def polyfit(
     x: Any, y: Any, deg: int, rcond: float | None = None, full: bool = False, w: Any = None, cov: Any = False
 ) -> Any:
-    """The polynomial that fits points best. Where they determine it, it has a derivative by all of x, y and w."""
+    """The polynomial that fits points best. Where they determine it, it has a derivative by all of x, y and w.
+
+    >>> pyad.grad(lambda y: np.polyfit(np.arange(3.0), y, 1)[0])(np.ones(3)).round(9) + 0.0
+    array([-0.5,  0. ,  0.5])
+    """
     order = index(deg) + 1
     x, y = asarray(x) + 0.0, asarray(y) + 0.0
     w = None if w is None else asarray(w) + 0.0
@@ -234,6 +278,9 @@ def roots(p: Any) -> Any:
     """The roots of a polynomial from its coefficients; they move without bound where two of them meet.
 
     Leading zeros are constant: what is added there makes a root at infinity.
+
+    >>> pyad.grad(lambda c: np.max(np.roots(c).real))(np.array([1.0, 0.0, -4.0]))
+    array([-1.  , -0.5 , -0.25])
     """
     p = atleast_1d(p)
     if p.ndim != 1:

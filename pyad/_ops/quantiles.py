@@ -146,9 +146,19 @@ def _median_function(theirs: Callable[..., Any], doc: str) -> Callable[..., Any]
 
 
 median = _median_function(
-    np.median, "The middle element over the axes, or the mean of the two middle ones; NaN where there is a NaN."
+    np.median,
+    (
+        "The middle element over the axes, or the mean of the two middle ones; NaN where there is a NaN."
+        "\n\n>>> pyad.grad(np.median)(np.array([3.0, 1.0, 2.0]))\narray([0., 0., 1.])"
+    ),
 )
-nanmedian = _median_function(np.nanmedian, "The median of what is not NaN.")
+nanmedian = _median_function(
+    np.nanmedian,
+    (
+        "The median of what is not NaN."
+        "\n\n>>> pyad.grad(np.nanmedian)(np.array([3.0, np.nan, 1.0]))\narray([0.5, 0. , 0.5])"
+    ),
+)
 
 
 # ---- quantiles ----
@@ -300,8 +310,29 @@ quantile = _quantile_function(
     """The quantiles q, between 0 and 1, over the axes; the axes of q come first. Differentiable in a and q.
 
     All methods of NumPy. Weights are constant.
+
+    >>> pyad.grad(lambda a: np.quantile(a, 0.75))(np.array([3.0, 1.0, 2.0]))
+    array([0.5, 0. , 0.5])
     """,
 )
-percentile = _quantile_function(np.percentile, "As `quantile`, for q between 0 and 100.")
-nanquantile = _quantile_function(np.nanquantile, "The quantiles of what is not NaN.")
-nanpercentile = _quantile_function(np.nanpercentile, "As `nanquantile`, for q between 0 and 100.")
+percentile = _quantile_function(
+    np.percentile,
+    (
+        "As `quantile`, for q between 0 and 100."
+        "\n\n>>> pyad.grad(lambda a: np.percentile(a, 75))(np.array([3.0, 1.0, 2.0]))\narray([0.5, 0. , 0.5])"
+    ),
+)
+nanquantile = _quantile_function(
+    np.nanquantile,
+    (
+        "The quantiles of what is not NaN."
+        "\n\n>>> pyad.grad(lambda a: np.nanquantile(a, 0.75))(np.array([3.0, np.nan, 1.0]))\narray([0.75, 0.  , 0.25])"
+    ),
+)
+nanpercentile = _quantile_function(
+    np.nanpercentile,
+    (
+        "As `nanquantile`, for q between 0 and 100."
+        "\n\n>>> pyad.grad(lambda a: np.nanpercentile(a, 75))(np.array([3.0, np.nan, 1.0]))\narray([0.75, 0.  , 0.25])"
+    ),
+)

@@ -121,7 +121,11 @@ def _resolved(x: Any, order: str, allowed: str) -> str:
 def reshape(
     a: Any, /, shape: Any = np._NoValue, order: str = "C", *, newshape: Any = np._NoValue, copy: bool | None = None
 ) -> Any:
-    """The same elements in another shape, read and laid out in C or Fortran order; one length may be -1."""
+    """The same elements in another shape, read and laid out in C or Fortran order; one length may be -1.
+
+    >>> pyad.grad(lambda x: np.reshape(x, (2, 2))[1, 0])(np.ones(4))
+    array([0., 0., 1., 0.])
+    """
     if type(a) is Array and order == "C" and not copy and shape is not np._NoValue:
         return shape_ops.reshape(a, shape)
     if shape is np._NoValue:
@@ -139,7 +143,12 @@ def reshape(
 
 @implements(np.ravel)
 def ravel(a: Any, order: str = "C") -> Any:
-    """The elements in one dimension, in C, Fortran or memory order."""
+    """The elements in one dimension, in C, Fortran or memory order.
+
+    >>> pyad.grad(lambda x: np.ravel(x)[1])(np.ones((2, 1)))
+    array([[0.],
+           [1.]])
+    """
     a = asarray(a)
     if order == "C":
         return shape_ops.ravel(a)
@@ -164,6 +173,11 @@ def _converted(x: Any, dtype: Any, copy: bool) -> Any:
 
 
 def _function_astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Any:
+    """The elements in another dtype; a copy where one is asked for.
+
+    >>> pyad.grad(lambda x: np.astype(x, np.float32)[1])(np.ones(2))
+    array([0., 1.])
+    """
     if device not in (None, "cpu"):
         raise ValueError(f"astype: device {device!r} is not supported, only 'cpu'")
     return _converted(x, dtype, copy)
@@ -177,31 +191,51 @@ if hasattr(np, "astype"):
 
 @implements(np.transpose)
 def transpose(a: Any, axes: Any = None) -> Any:
-    """Permute the axes (reverse them by default)."""
+    """Permute the axes (reverse them by default).
+
+    >>> pyad.grad(lambda x: np.transpose(x)[1, 0])(np.ones((1, 2)))
+    array([[0., 1.]])
+    """
     return shape_ops.transpose(asarray(a), axes)
 
 
 @implements(np.swapaxes)
 def swapaxes(a: Any, axis1: int, axis2: int) -> Any:
-    """Exchange two axes."""
+    """Exchange two axes.
+
+    >>> pyad.grad(lambda x: np.swapaxes(x, 0, 1)[1, 0])(np.ones((1, 2)))
+    array([[0., 1.]])
+    """
     return shape_ops.swapaxes(asarray(a), axis1, axis2)
 
 
 @implements(np.moveaxis)
 def moveaxis(a: Any, source: Any, destination: Any) -> Any:
-    """Move axes to other positions; the others keep their order."""
+    """Move axes to other positions; the others keep their order.
+
+    >>> pyad.grad(lambda x: np.moveaxis(x, 0, 1)[1, 0])(np.ones((1, 2)))
+    array([[0., 1.]])
+    """
     return shape_ops.moveaxis(asarray(a), source, destination)
 
 
 @implements(np.expand_dims)
 def expand_dims(a: Any, axis: Any) -> Any:
-    """New axes of length 1 at the given places of the result."""
+    """New axes of length 1 at the given places of the result.
+
+    >>> pyad.grad(lambda x: np.expand_dims(x, 0)[0, 1])(np.ones(2))
+    array([0., 1.])
+    """
     return shape_ops.expand_dims(asarray(a), axis)
 
 
 @implements(np.squeeze)
 def squeeze(a: Any, axis: Any = None) -> Any:
-    """Drop axes of length 1 (all of them by default)."""
+    """Drop axes of length 1 (all of them by default).
+
+    >>> pyad.grad(lambda x: np.squeeze(x)[1])(np.ones((1, 2)))
+    array([[0., 1.]])
+    """
     a = asarray(a)
     # NumPy lets a number pass for a vector here.
     return a if a.ndim == 0 and axis in (0, -1) else shape_ops.squeeze(a, axis)
@@ -209,13 +243,21 @@ def squeeze(a: Any, axis: Any = None) -> Any:
 
 @implements(np.broadcast_to)
 def broadcast_to(array: Any, shape: Any, subok: bool = False) -> Any:
-    """An array repeated along new axes and axes of length 1, without copying."""
+    """An array repeated along new axes and axes of length 1, without copying.
+
+    >>> pyad.grad(lambda x: np.sum(np.broadcast_to(x, (3, 2))))(np.ones(2))
+    array([3., 3.])
+    """
     return shape_ops.broadcast_to(asarray(array), shape)
 
 
 @implements(np.matrix_transpose)
 def matrix_transpose(x: Any, /) -> Any:
-    """The last two axes exchanged."""
+    """The last two axes exchanged.
+
+    >>> pyad.grad(lambda x: np.matrix_transpose(x)[1, 0])(np.ones((1, 2)))
+    array([[0., 1.]])
+    """
     x = asarray(x)
     if x.ndim < 2:
         raise ValueError(f"matrix_transpose: the array must be at least 2-dimensional, but it is {x.ndim}-dimensional")
@@ -224,7 +266,11 @@ def matrix_transpose(x: Any, /) -> Any:
 
 @implements(np.rollaxis)
 def rollaxis(a: Any, axis: int, start: int = 0) -> Any:
-    """An axis moved to stand before another."""
+    """An axis moved to stand before another.
+
+    >>> pyad.grad(lambda x: np.rollaxis(x, 1)[1, 0])(np.ones((1, 2)))
+    array([[0., 1.]])
+    """
     a = asarray(a)
     axis = one_axis("rollaxis", axis, a.ndim)
     if not -a.ndim <= start <= a.ndim:
@@ -240,13 +286,21 @@ def _at_least(arrays: tuple[Any, ...], expand: Callable[[Any], Any]) -> Any:
 
 @implements(np.atleast_1d)
 def atleast_1d(*arys: Any) -> Any:
-    """Each with at least one dimension."""
+    """Each with at least one dimension.
+
+    >>> pyad.grad(lambda x: np.atleast_1d(x)[0])(2.0)
+    np.float64(1.0)
+    """
     return _at_least(arys, lambda x: x if x.ndim else shape_ops.reshape(x, (1,)))
 
 
 @implements(np.atleast_2d)
 def atleast_2d(*arys: Any) -> Any:
-    """Each with at least two dimensions, new ones in front."""
+    """Each with at least two dimensions, new ones in front.
+
+    >>> pyad.grad(lambda x: np.atleast_2d(x)[0, 1])(np.ones(2))
+    array([0., 1.])
+    """
     return _at_least(arys, lambda x: x if x.ndim > 1 else shape_ops.reshape(x, (1, x.size)))
 
 
@@ -258,13 +312,21 @@ def _three(x: Any) -> Any:
 
 @implements(np.atleast_3d)
 def atleast_3d(*arys: Any) -> Any:
-    """Each with at least three dimensions."""
+    """Each with at least three dimensions.
+
+    >>> pyad.grad(lambda x: np.atleast_3d(x)[0, 1, 0])(np.ones(2))
+    array([0., 1.])
+    """
     return _at_least(arys, _three)
 
 
 @implements(np.broadcast_arrays)
 def broadcast_arrays(*args: Any, subok: bool = False) -> tuple[Any, ...]:
-    """All in the shape that they broadcast to."""
+    """All in the shape that they broadcast to.
+
+    >>> pyad.grad(lambda x: np.sum(np.broadcast_arrays(x, np.ones(3))[0]))(2.0)
+    np.float64(3.0)
+    """
     arrays = [asarray(x) for x in args]
     shape = np.broadcast_shapes(*(x.shape for x in arrays))
     return tuple(x if x.shape == shape else shape_ops.broadcast_to(x, shape) for x in arrays)
@@ -275,7 +337,12 @@ def broadcast_arrays(*args: Any, subok: bool = False) -> tuple[Any, ...]:
 
 @implements(np.flip)
 def flip(m: Any, axis: Any = None) -> Any:
-    """Reversed along the axes (all by default)."""
+    """Reversed along the axes (all by default).
+
+    >>> pyad.jacobian(np.flip)(np.ones(2))
+    array([[0., 1.],
+           [1., 0.]])
+    """
     m = asarray(m)
     axes = normalize_axes("flip", axis, m.ndim)
     if not axes:
@@ -285,7 +352,11 @@ def flip(m: Any, axis: Any = None) -> Any:
 
 @implements(np.fliplr)
 def fliplr(m: Any) -> Any:
-    """Reversed along the second axis."""
+    """Reversed along the second axis.
+
+    >>> pyad.grad(lambda x: np.fliplr(x)[0, 0])(np.ones((1, 2)))
+    array([[0., 1.]])
+    """
     m = asarray(m)
     if m.ndim < 2:
         raise ValueError(f"fliplr: the input must be at least 2-d, but has shape {m.shape}")
@@ -294,7 +365,12 @@ def fliplr(m: Any) -> Any:
 
 @implements(np.flipud)
 def flipud(m: Any) -> Any:
-    """Reversed along the first axis."""
+    """Reversed along the first axis.
+
+    >>> pyad.grad(lambda x: np.flipud(x)[0, 0])(np.ones((2, 1)))
+    array([[0.],
+           [1.]])
+    """
     m = asarray(m)
     if m.ndim < 1:
         raise ValueError(f"flipud: the input must be at least 1-d, but has shape {m.shape}")
@@ -303,7 +379,11 @@ def flipud(m: Any) -> Any:
 
 @implements(np.rot90)
 def rot90(m: Any, k: int = 1, axes: Any = (0, 1)) -> Any:
-    """Turned by k right angles in the plane of two axes, from the first towards the second."""
+    """Turned by k right angles in the plane of two axes, from the first towards the second.
+
+    >>> pyad.grad(lambda x: np.rot90(x)[0, 0])(np.ones((1, 2)))
+    array([[0., 1.]])
+    """
     m = asarray(m)
     axes = tuple(axes)
     if len(axes) != 2:
@@ -323,7 +403,12 @@ def rot90(m: Any, k: int = 1, axes: Any = (0, 1)) -> Any:
 
 @implements(np.roll)
 def roll(a: Any, shift: Any, axis: Any = None) -> Any:
-    """Elements moved along axes; those that leave at one end come in at the other."""
+    """Elements moved along axes; those that leave at one end come in at the other.
+
+    >>> pyad.jacobian(lambda x: np.roll(x, 1))(np.ones(2))
+    array([[0., 1.],
+           [1., 0.]])
+    """
     a = asarray(a)
     if axis is None:
         return shape_ops.reshape(roll(shape_ops.ravel(a), shift, 0), a.shape)
@@ -348,7 +433,11 @@ def roll(a: Any, shift: Any, axis: Any = None) -> Any:
 
 @implements(np.tile)
 def tile(A: Any, reps: Any) -> Any:
-    """The array repeated as a whole, so many times along each axis."""
+    """The array repeated as a whole, so many times along each axis.
+
+    >>> pyad.grad(lambda x: np.sum(np.tile(x, 3)))(np.ones(2))
+    array([3., 3.])
+    """
     x = asarray(A)
     times = (
         tuple(index(n) for n in reps) if isinstance(reps, Sequence | np.ndarray) and np.ndim(reps) else (index(reps),)
@@ -366,7 +455,11 @@ def tile(A: Any, reps: Any) -> Any:
 
 @implements(np.repeat)
 def repeat(a: Any, repeats: Any, axis: Any = None) -> Any:
-    """Each element repeated, all as often, or each as often as `repeats` says for its place on the axis."""
+    """Each element repeated, all as often, or each as often as `repeats` says for its place on the axis.
+
+    >>> pyad.grad(lambda x: np.sum(np.repeat(x, [1, 3])))(np.ones(2))
+    array([1., 3.])
+    """
     a = asarray(a)
     if axis is None or a.ndim == 0:
         a = shape_ops.ravel(a)
@@ -399,7 +492,11 @@ def take_axis(x: Any, places: Any, axis: int) -> Any:
 
 @implements(np.resize)
 def resize(a: Any, new_shape: Any) -> Any:
-    """The elements repeated or cut, in C order, until they fill the shape."""
+    """The elements repeated or cut, in C order, until they fill the shape.
+
+    >>> pyad.grad(lambda x: np.sum(np.resize(x, 3)))(np.ones(2))
+    array([2., 1.])
+    """
     a = asarray(a)
     shape = (index(new_shape),) if isinstance(new_shape, int | np.integer) else tuple(map(index, new_shape))
     if any(n < 0 for n in shape):
@@ -414,7 +511,11 @@ def resize(a: Any, new_shape: Any) -> Any:
 def sliding_window_view(
     x: Any, window_shape: Any, axis: Any = None, *, subok: bool = False, writeable: bool = False
 ) -> Any:
-    """Every window of the shape, as new last axes: a view, which cannot be written into, since windows overlap."""
+    """Every window of the shape, as new last axes: a view, which cannot be written into, since windows overlap.
+
+    >>> pyad.grad(lambda x: np.sum(np.lib.stride_tricks.sliding_window_view(x, 2)))(np.ones(4))
+    array([1., 2., 2., 1.])
+    """
     x = asarray(x)
     # NumPy checks the arguments.
     shape = np.lib.stride_tricks.sliding_window_view(np.broadcast_to(0.0, x.shape), window_shape, axis).shape
@@ -424,7 +525,11 @@ def sliding_window_view(
 
 @implements(np.trim_zeros)
 def trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Any:
-    """Without the zeros at the front and back; where they end is constant."""
+    """Without the zeros at the front and back; where they end is constant.
+
+    >>> pyad.grad(lambda x: np.sum(np.trim_zeros(x)))(np.array([0.0, 1.0, 0.0]))
+    array([0., 1., 0.])
+    """
     filt = asarray(filt)
     trim = trim.lower()
     if trim not in ("fb", "bf", "f", "b"):

@@ -184,9 +184,7 @@ def sum(
 ) -> Any:
     """Sum over the axes (all by default); pairwise, so the error grows slowly.
 
-    >>> import numpy as np
-    >>> import pyad
-    >>> pyad.grad(lambda x: sum(x * x))(np.array([1.0, 2.0]))
+    >>> pyad.grad(lambda x: np.sum(x * x))(np.array([1.0, 2.0]))
     array([2., 4.])
     """
     if is_traced(a) and dtype is None and out is None and initial is None and where is True:
@@ -203,7 +201,11 @@ def sum(
 def mean(
     a: Any, axis: Axis = None, dtype: Any = None, out: Any = None, keepdims: bool = False, *, where: Any = True
 ) -> Any:
-    """Arithmetic mean over the axes; NaN over nothing, as in NumPy."""
+    """Arithmetic mean over the axes; NaN over nothing, as in NumPy.
+
+    >>> pyad.grad(np.mean)(np.ones(4))
+    array([0.25, 0.25, 0.25, 0.25])
+    """
     if not is_traced(a) or dtype is not None or out is not None or where is not True:
         a = prepared("mean", a, dtype, out)
         if not is_traced(a):
@@ -266,14 +268,20 @@ max = _extremum_function(
     _max,
     np.maximum,
     maximum,
-    "The largest element over the axes; ties share the derivative equally, NaN wins.",
+    (
+        "The largest element over the axes; ties share the derivative equally, NaN wins."
+        "\n\n>>> pyad.grad(np.max)(np.array([1.0, 3.0, 3.0]))\narray([0. , 0.5, 0.5])"
+    ),
 )
 min = _extremum_function(
     (np.min, np.amin),
     _min,
     np.minimum,
     minimum,
-    "The smallest element over the axes; ties share the derivative equally, NaN wins.",
+    (
+        "The smallest element over the axes; ties share the derivative equally, NaN wins."
+        "\n\n>>> pyad.grad(np.min)(np.array([1.0, 3.0, 3.0]))\narray([1., 0., 0.])"
+    ),
 )
 
 

@@ -137,13 +137,23 @@ def _scan(name: str, op: Any, a: Any, axis: int | None, dtype: Any, out: Any) ->
 
 @implements(np.cumsum)
 def cumsum(a: Any, axis: int | None = None, dtype: Any = None, out: Any = None) -> Any:
-    """The running sum along the axis (of all elements in one row, by default)."""
+    """The running sum along the axis (of all elements in one row, by default).
+
+    >>> pyad.jacobian(np.cumsum)(np.ones(2))
+    array([[1., 0.],
+           [1., 1.]])
+    """
     return _scan("cumsum", _cumsum, a, axis, dtype, out)
 
 
 @implements(np.cumprod)
 def cumprod(a: Any, axis: int | None = None, dtype: Any = None, out: Any = None) -> Any:
-    """The running product along the axis (of all elements in one row, by default); zeros are no exception."""
+    """The running product along the axis (of all elements in one row, by default); zeros are no exception.
+
+    >>> pyad.jacobian(np.cumprod)(np.array([2.0, 3.0]))
+    array([[1., 0.],
+           [3., 2.]])
+    """
     return _scan("cumprod", _cumprod, a, axis, dtype, out)
 
 
@@ -169,12 +179,22 @@ if hasattr(np, "cumulative_sum"):
     def cumulative_sum(
         x: Any, /, *, axis: Any = None, dtype: Any = None, out: Any = None, include_initial: bool = False
     ) -> Any:
-        """The running sum along the axis, from 0 on where `include_initial`."""
+        """The running sum along the axis, from 0 on where `include_initial`.
+
+        >>> pyad.jacobian(np.cumulative_sum)(np.ones(2))
+        array([[1., 0.],
+               [1., 1.]])
+        """
         return _cumulative("cumulative_sum", cumsum, 0.0, x, axis, dtype, out, include_initial)
 
     @implements(np.cumulative_prod)
     def cumulative_prod(
         x: Any, /, *, axis: Any = None, dtype: Any = None, out: Any = None, include_initial: bool = False
     ) -> Any:
-        """The running product along the axis, from 1 on where `include_initial`."""
+        """The running product along the axis, from 1 on where `include_initial`.
+
+        >>> pyad.jacobian(np.cumulative_prod)(np.array([2.0, 3.0]))
+        array([[1., 0.],
+               [3., 2.]])
+        """
         return _cumulative("cumulative_prod", cumprod, 1.0, x, axis, dtype, out, include_initial)

@@ -36,7 +36,11 @@ def _places(name: str, indices: Any) -> Any:
 
 @implements(np.take)
 def take(a: Any, indices: Any, axis: int | None = None, out: Any = None, mode: str = "raise") -> Any:
-    """Entries along an axis (of the flattened array for none); `mode` says what happens to an index out of range."""
+    """Entries along an axis (of the flattened array for none); `mode` says what happens to an index out of range.
+
+    >>> pyad.grad(lambda x: np.sum(np.take(x, [0, 0, 2])))(np.ones(3))
+    array([2., 0., 1.])
+    """
     refuse_out("numpy.take", out)
     a = asarray(a)
     if isinstance(indices, list | tuple) and not len(indices):
@@ -57,7 +61,11 @@ def take(a: Any, indices: Any, axis: int | None = None, out: Any = None, mode: s
 
 @implements(np.take_along_axis)
 def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
-    """Entries along an axis, other ones for each place on the other axes."""
+    """Entries along an axis, other ones for each place on the other axes.
+
+    >>> pyad.grad(lambda x: np.sum(np.take_along_axis(x, np.array([2, 2]), 0)))(np.ones(3))
+    array([0., 0., 2.])
+    """
     arr = asarray(arr)
     return gather(arr, computed(functools.partial(_along_axis, arr.shape, axis), indices))
 
@@ -75,7 +83,12 @@ def _along_axis(shape: tuple[int, ...], axis: int | None, indices: Any) -> np.nd
 
 @implements(np.bincount)
 def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
-    """The sums of the weights of equal integers, in the place of each integer."""
+    """The sums of the weights of equal integers, in the place of each integer.
+
+    >>> pyad.jacobian(lambda w: np.bincount([1, 1], w))(np.ones(2))
+    array([[0., 0.],
+           [1., 1.]])
+    """
     if is_traced(x) or weights is None:
         raise TypeError("bincount: x must be integers; a traced value may only be among the weights")
     places = asarray(x if len(x) else np.zeros(0, np.int64))
@@ -94,7 +107,11 @@ def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
 
 @implements(np.compress)
 def compress(condition: Any, a: Any, axis: int | None = None) -> Any:
-    """The entries along an axis (of the flattened array for none) where the condition holds."""
+    """The entries along an axis (of the flattened array for none) where the condition holds.
+
+    >>> pyad.grad(lambda x: np.sum(np.compress([True, False], x)))(np.ones(2))
+    array([1., 0.])
+    """
     condition = asarray(condition)
     if condition.ndim != 1:
         raise ValueError(f"compress: condition must be a 1-d array, but has shape {condition.shape}")
@@ -103,13 +120,21 @@ def compress(condition: Any, a: Any, axis: int | None = None) -> Any:
 
 @implements(np.extract)
 def extract(condition: Any, arr: Any) -> Any:
-    """The elements where the condition holds, in one dimension."""
+    """The elements where the condition holds, in one dimension.
+
+    >>> pyad.grad(lambda x: np.sum(np.extract([True, False], x)))(np.ones(2))
+    array([1., 0.])
+    """
     return take(arr, computed(np.flatnonzero, condition))
 
 
 @implements(np.choose)
 def choose(a: Any, choices: Any, mode: str = "raise") -> Any:
-    """For each place, the element there of the choice that `a` numbers."""
+    """For each place, the element there of the choice that `a` numbers.
+
+    >>> pyad.grad(lambda x: np.sum(np.choose([0, 1], [x, 2.0 * x])))(np.ones(2))
+    array([1., 2.])
+    """
     if is_traced(a):
         raise TypeError("choose: a must be an array of integers, but is a traced value; use x.astype(int)")
     arrays = [asarray(x) for x in choices]
@@ -128,7 +153,11 @@ def choose(a: Any, choices: Any, mode: str = "raise") -> Any:
 
 @implements(np.where)
 def where(condition: Any, /, *branches: Any) -> Any:
-    """x where the condition holds, else y; the places where it holds, if it is given alone."""
+    """x where the condition holds, else y; the places where it holds, if it is given alone.
+
+    >>> pyad.grad(lambda x: np.sum(np.where(x > 0, 2.0 * x, 0.0)))(np.array([-1.0, 3.0]))
+    array([0., 2.])
+    """
     if not branches:
         return computed(np.nonzero, asarray(condition))
     if len(branches) != 2:
@@ -138,7 +167,11 @@ def where(condition: Any, /, *branches: Any) -> Any:
 
 @implements(np.select)
 def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
-    """For each place, the element there of the first choice whose condition holds."""
+    """For each place, the element there of the first choice whose condition holds.
+
+    >>> pyad.grad(lambda x: np.sum(np.select([x < 0, x > 0], [-x, x * x])))(np.array([-1.0, 3.0]))
+    array([-1.,  6.])
+    """
     if len(condlist) != len(choicelist):
         raise ValueError("list of cases must be same length as list of conditions")
     if len(condlist) == 0:
@@ -176,7 +209,11 @@ def _conditions(x: Any, condlist: Any, count: int) -> list[np.ndarray]:
 
 @implements(np.piecewise)
 def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> Any:
-    """Functions each of which is called on the elements where its condition holds; zero where none does."""
+    """Functions each of which is called on the elements where its condition holds; zero where none does.
+
+    >>> pyad.grad(lambda x: np.sum(np.piecewise(x, [x > 0], [lambda x: x * x])))(np.array([-1.0, 3.0]))
+    array([0., 6.])
+    """
     x = asarray(x)
     pieces: list[Any] = [np.zeros(1, x.dtype)]
     places = np.zeros(x.shape, np.int64)

@@ -22,13 +22,23 @@ def _row(x: Any) -> Any:
 
 @implements(np.union1d)
 def union1d(ar1: Any, ar2: Any) -> Any:
-    """What is in one of two arrays; of equal elements, the first gets the derivative."""
+    """What is in one of two arrays; of equal elements, the first gets the derivative.
+
+    >>> pyad.jacobian(lambda x: np.union1d(x, [1.0, 3.0]))(np.array([2.0]))
+    array([[0.],
+           [1.],
+           [0.]])
+    """
     return unique(concatenate([_row(ar1), _row(ar2)]))
 
 
 @implements(np.intersect1d)
 def intersect1d(ar1: Any, ar2: Any, assume_unique: bool = False, return_indices: bool = False) -> Any:
-    """What is in both arrays; the derivative goes to the first."""
+    """What is in both arrays; the derivative goes to the first.
+
+    >>> pyad.jacobian(lambda x: np.intersect1d(x, [1.0, 3.0]))(np.array([2.0, 3.0]))
+    array([[0., 1.]])
+    """
     ar1, ar2 = _row(ar1), _row(ar2)
     values, *places = computed(lambda a, b: np.intersect1d(a, b, assume_unique, True), ar1, ar2)
     found = astype(ar1[places[0]], values.dtype)
@@ -37,14 +47,23 @@ def intersect1d(ar1: Any, ar2: Any, assume_unique: bool = False, return_indices:
 
 @implements(np.setdiff1d)
 def setdiff1d(ar1: Any, ar2: Any, assume_unique: bool = False) -> Any:
-    """What is in the first array and not in the second; sorted, but for `assume_unique`."""
+    """What is in the first array and not in the second; sorted, but for `assume_unique`.
+
+    >>> pyad.jacobian(lambda x: np.setdiff1d(x, [1.0, 3.0]))(np.array([2.0, 3.0]))
+    array([[1., 0.]])
+    """
     ar1 = _row(ar1) if assume_unique else unique(ar1)
     return ar1[computed(lambda a, b: np.isin(a, b, invert=True), ar1, _row(ar2))]
 
 
 @implements(np.setxor1d)
 def setxor1d(ar1: Any, ar2: Any, assume_unique: bool = False) -> Any:
-    """What is in one of two arrays and not in the other, sorted."""
+    """What is in one of two arrays and not in the other, sorted.
+
+    >>> pyad.jacobian(lambda x: np.setxor1d(x, [1.0, 3.0]))(np.array([2.0, 3.0]))
+    array([[0., 0.],
+           [1., 0.]])
+    """
     ar1, ar2 = (_row(x) if assume_unique else unique(x) for x in (ar1, ar2))
     both = sort(concatenate([ar1, ar2]))
     return both[computed(_stand_alone, both)]
@@ -58,7 +77,13 @@ def _stand_alone(value: np.ndarray) -> np.ndarray:
 
 @implements(np.histogram_bin_edges)
 def histogram_bin_edges(a: Any, bins: Any = 10, range: Any = None, weights: Any = None) -> Any:
-    """The edges of the bins, which move with the smallest and the largest element. Their number is constant."""
+    """The edges of the bins, which move with the smallest and the largest element. Their number is constant.
+
+    >>> pyad.jacobian(lambda x: np.histogram_bin_edges(x, 2))(np.array([0.0, 1.0]))
+    array([[1. , 0. ],
+           [0.5, 0.5],
+           [0. , 1. ]])
+    """
     a = asarray(a)
     # How many, and of what dtype, NumPy says.
     count, dtype = computed(_number_of_edges, a, bins, *((None, None) if range is None else range), weights)
@@ -78,7 +103,12 @@ def _number_of_edges(a: Any, bins: Any, low: Any, high: Any, weights: Any) -> tu
 @implements(np.histogram)
 def histogram(a: Any, bins: Any = 10, range: Any = None, density: Any = None, weights: Any = None) -> Any:
     """(counts, edges). The counts do not change with small changes of a; where they are sums of weights, they are
-    differentiable in these, and densities in the edges."""
+    differentiable in these, and densities in the edges.
+
+    >>> pyad.jacobian(lambda w: np.histogram([0.0, 1.0], 2, weights=w)[0])(np.ones(2))
+    array([[1., 0.],
+           [0., 1.]])
+    """
     a = asarray(a)
     w = None if weights is None else asarray(weights)
     if w is not None and w.shape != a.shape:

@@ -47,7 +47,11 @@ _sinc = numpy_op(
 
 @implements(np.sinc)
 def sinc(x: Any) -> Any:
-    """sin(pi x) / (pi x), 1 at 0, with derivatives of every order there."""
+    """sin(pi x) / (pi x), 1 at 0, with derivatives of every order there.
+
+    >>> pyad.grad(np.sinc)(0.5).round(6)
+    np.float64(-1.27324)
+    """
     return _sinc(asarray(x), order=0)
 
 
@@ -82,5 +86,9 @@ _i0 = numpy_op(
 
 @implements(np.i0)
 def i0(x: Any) -> Any:
-    """The modified Bessel function of the first kind, of order 0."""
+    """The modified Bessel function of the first kind, of order 0.
+
+    >>> pyad.grad(np.i0)(1.0).round(6)
+    np.float64(0.565159)
+    """
     return _i0(asarray(x), order=0)

@@ -28,7 +28,12 @@ def _sortable(name: str, a: Any, axis: int | None) -> tuple[Any, int]:
 
 @implements(np.sort)
 def sort(a: Any, axis: int | None = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> Any:
-    """The elements along an axis from the smallest to the largest, NaN last."""
+    """The elements along an axis from the smallest to the largest, NaN last.
+
+    >>> pyad.jacobian(np.sort)(np.array([2.0, 1.0]))
+    array([[0., 1.],
+           [1., 0.]])
+    """
     a, axis = _sortable("sort", a, axis)
     if order is not None:
         raise ValueError("sort: order= names fields, which arrays of numbers have not")
@@ -38,14 +43,23 @@ def sort(a: Any, axis: int | None = -1, kind: Any = None, order: Any = None, *, 
 
 @implements(np.sort_complex)
 def sort_complex(a: Any) -> Any:
-    """The elements along the last axis sorted by their real parts, then by the imaginary ones; complex, as in NumPy."""
+    """The elements along the last axis sorted by their real parts, then by the imaginary ones; complex, as in NumPy.
+
+    >>> pyad.grad(lambda x: np.sort_complex(x).real[0])(np.array([2.0, 1.0]))
+    array([0., 1.])
+    """
     ordered = sort(a)
     return ordered if ordered.dtype.kind == "c" else astype(ordered, complex)
 
 
 @implements(np.partition)
 def partition(a: Any, kth: Any, axis: int | None = -1, kind: str = "introselect", order: Any = None) -> Any:
-    """The elements along an axis with the kth where sorting would put it, smaller ones before it, larger behind."""
+    """The elements along an axis with the kth where sorting would put it, smaller ones before it, larger behind.
+
+    >>> pyad.jacobian(lambda x: np.partition(x, 0))(np.array([2.0, 1.0]))
+    array([[0., 1.],
+           [1., 0.]])
+    """
     a, axis = _sortable("partition", a, axis)
     return take_in_order(a, lambda value: np.argpartition(value, kth, axis, kind, order), axis)
 
@@ -61,7 +75,12 @@ def unique(
     equal_nan: bool = True,
     sorted: bool = True,
 ) -> Any:
-    """The different elements in order; of equal ones, the first gets the derivative. Indices and counts are plain."""
+    """The different elements in order; of equal ones, the first gets the derivative. Indices and counts are plain.
+
+    >>> pyad.jacobian(np.unique)(np.array([2.0, 1.0, 1.0]))
+    array([[0., 1., 0.],
+           [1., 0., 0.]])
+    """
     ar = asarray(ar)
     _, first, *rest = computed(
         lambda value: np.unique(value, True, return_inverse, return_counts, axis, equal_nan=equal_nan), ar
@@ -75,7 +94,12 @@ if hasattr(np, "unique_values"):
 
     @implements(np.unique_values)
     def unique_values(x: Any) -> Any:
-        """The different elements, each NaN for itself; of equal ones, the first gets the derivative."""
+        """The different elements, each NaN for itself; of equal ones, the first gets the derivative.
+
+        >>> pyad.jacobian(np.unique_values)(np.array([2.0, 1.0, 1.0]))
+        array([[0., 1., 0.],
+               [1., 0., 0.]])
+        """
         x = asarray(x)
         return ravel(x)[computed(_places_of_different, x)]
 
@@ -90,21 +114,36 @@ if hasattr(np, "unique_values"):
 
     @implements(np.unique_counts)
     def unique_counts(x: Any) -> Any:
-        """(values, counts), as a named tuple; see `unique`."""
+        """(values, counts), as a named tuple; see `unique`.
+
+        >>> pyad.jacobian(lambda x: np.unique_counts(x).values)(np.array([2.0, 1.0, 1.0]))
+        array([[0., 1., 0.],
+               [1., 0., 0.]])
+        """
         x = asarray(x)
         found = computed(np.unique_counts, x)
         return found._replace(values=unique(x, equal_nan=False))
 
     @implements(np.unique_inverse)
     def unique_inverse(x: Any) -> Any:
-        """(values, inverse_indices), as a named tuple; see `unique`."""
+        """(values, inverse_indices), as a named tuple; see `unique`.
+
+        >>> pyad.jacobian(lambda x: np.unique_inverse(x).values)(np.array([2.0, 1.0, 1.0]))
+        array([[0., 1., 0.],
+               [1., 0., 0.]])
+        """
         x = asarray(x)
         found = computed(np.unique_inverse, x)
         return found._replace(values=unique(x, equal_nan=False))
 
     @implements(np.unique_all)
     def unique_all(x: Any) -> Any:
-        """(values, indices, inverse_indices, counts), as a named tuple; see `unique`."""
+        """(values, indices, inverse_indices, counts), as a named tuple; see `unique`.
+
+        >>> pyad.jacobian(lambda x: np.unique_all(x).values)(np.array([2.0, 1.0, 1.0]))
+        array([[0., 1., 0.],
+               [1., 0., 0.]])
+        """
         x = asarray(x)
         found = computed(np.unique_all, x)
         return found._replace(values=unique(x, equal_nan=False))

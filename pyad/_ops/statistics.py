@@ -36,7 +36,11 @@ def prod(
     initial: Any = None,
     where: Any = True,
 ) -> Any:
-    """Product over the axes (all by default). Derivatives divide by nothing, so zeros are no exception."""
+    """Product over the axes (all by default). Derivatives divide by nothing, so zeros are no exception.
+
+    >>> pyad.grad(np.prod)(np.array([0.0, 2.0, 3.0]))
+    array([6., 0., 0.])
+    """
     a = prepared("prod", a, dtype, out)
     if is_traced(a):
         total = _product(masked("prod", a, where, 1.0), axis, keepdims)
@@ -114,14 +118,28 @@ def spread_function(theirs: Callable[..., Any], spread: Callable[..., Any], doc:
 var = spread_function(
     np.var,
     variance,
-    "Variance over the axes, with divisor count - ddof; `mean`, of the shape that keepdims gives, saves making it.",
+    (
+        "Variance over the axes, with divisor count - ddof; `mean`, of the shape that keepdims gives, saves making it."
+        "\n\n>>> pyad.grad(np.var)(np.array([1.0, 3.0]))\narray([-1.,  1.])"
+    ),
 )
-std = spread_function(np.std, variance, "Standard deviation over the axes, the root of `var`.")
+std = spread_function(
+    np.std,
+    variance,
+    (
+        "Standard deviation over the axes, the root of `var`."
+        "\n\n>>> pyad.grad(np.std)(np.array([1.0, 3.0]))\narray([-0.5,  0.5])"
+    ),
+)
 
 
 @implements(np.ptp)
 def ptp(a: Any, axis: Axis = None, out: Any = None, keepdims: bool = False) -> Any:
-    """The largest less the smallest element over the axes."""
+    """The largest less the smallest element over the axes.
+
+    >>> pyad.grad(np.ptp)(np.array([3.0, 1.0, 2.0]))
+    array([ 1., -1.,  0.])
+    """
     a = prepared("ptp", a, None, out)
     return reductions.max(a, axis, keepdims=keepdims) - reductions.min(a, axis, keepdims=keepdims)
 
@@ -148,7 +166,11 @@ def _aligned_weights(a: Any, weights: Any, axis: Axis) -> Any:
 
 @implements(np.average)
 def average(a: Any, axis: Axis = None, weights: Any = None, returned: bool = False, *, keepdims: bool = False) -> Any:
-    """The weighted mean over the axes; with `returned`, (mean, sum of the weights)."""
+    """The weighted mean over the axes; with `returned`, (mean, sum of the weights).
+
+    >>> pyad.grad(lambda x: np.average(x, weights=[3, 1]))(np.ones(2))
+    array([0.75, 0.25])
+    """
     a = asarray(a)
     if weights is None:
         mean = reductions.mean(a, axis, keepdims=keepdims)
@@ -204,7 +226,11 @@ def cov(
     *,
     dtype: Any = None,
 ) -> Any:
-    """The covariance matrix of variables that are the rows (or, without `rowvar`, the columns) of m and y."""
+    """The covariance matrix of variables that are the rows (or, without `rowvar`, the columns) of m and y.
+
+    >>> pyad.grad(np.cov)(np.array([1.0, 3.0]))
+    array([-2.,  2.])
+    """
     if ddof is not None and ddof != int(ddof):
         raise ValueError("cov: ddof must be an integer")
     if dtype is None:
@@ -228,7 +254,11 @@ def cov(
 
 @implements(np.corrcoef)
 def corrcoef(x: Any, y: Any = None, rowvar: bool = True, *, dtype: Any = None) -> Any:
-    """The matrix of correlation coefficients, the covariances scaled by the standard deviations."""
+    """The matrix of correlation coefficients, the covariances scaled by the standard deviations.
+
+    >>> pyad.grad(lambda x: np.corrcoef(x, [0.0, 1.0, 0.0])[0, 1])(np.array([1.0, 2.0, 3.0])).round(6)
+    array([-0.288675,  0.57735 , -0.288675])
+    """
     c = cov(x, y, rowvar, dtype=dtype)
     if c.ndim == 0:
         return c / c

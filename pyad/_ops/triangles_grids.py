@@ -47,7 +47,12 @@ def _diagonal_steps(rows: int, columns: int, offset: int) -> tuple[int, int, int
 
 @implements(np.diagonal)
 def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
-    """The entries whose indices along two axes differ by `offset`, as a new last axis."""
+    """The entries whose indices along two axes differ by `offset`, as a new last axis.
+
+    >>> pyad.grad(lambda x: np.diagonal(x)[1])(np.ones((2, 2)))
+    array([[0., 0.],
+           [0., 1.]])
+    """
     a = asarray(a)
     if a.ndim < 2:
         raise ValueError(f"diagonal: an array of at least two dimensions is needed, got shape {a.shape}")
@@ -69,14 +74,24 @@ def diagonal_view(a: Array, offset: int, axis1: int, axis2: int, writable: bool)
 
 @implements(np.trace)
 def trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None) -> Any:
-    """The sum along a diagonal."""
+    """The sum along a diagonal.
+
+    >>> pyad.grad(np.trace)(np.ones((2, 2)))
+    array([[1., 0.],
+           [0., 1.]])
+    """
     entries = diagonal(a, offset, axis1, axis2)
     return reductions.sum(entries if dtype is None else astype(entries, dtype), -1)
 
 
 @implements(np.diag)
 def diag(v: Any, k: int = 0) -> Any:
-    """The k-th diagonal of a matrix, or the matrix with a vector as its k-th diagonal."""
+    """The k-th diagonal of a matrix, or the matrix with a vector as its k-th diagonal.
+
+    >>> pyad.grad(lambda x: np.diag(x)[1])(np.ones((2, 2)))
+    array([[0., 0.],
+           [0., 1.]])
+    """
     v = asarray(v)
     if v.ndim == 2:
         return diagonal(v, k)
@@ -89,27 +104,45 @@ def diag(v: Any, k: int = 0) -> Any:
 
 @implements(np.diagflat)
 def diagflat(v: Any, k: int = 0) -> Any:
-    """The matrix with all elements, in C order, as its k-th diagonal."""
+    """The matrix with all elements, in C order, as its k-th diagonal.
+
+    >>> pyad.grad(lambda x: np.diagflat(x)[1, 1])(np.ones(2))
+    array([0., 1.])
+    """
     return diag(ravel(asarray(v)), k)
 
 
 @implements(np.tril)
 def tril(m: Any, k: int = 0) -> Any:
-    """The lower triangle of each matrix, zeros above the k-th diagonal."""
+    """The lower triangle of each matrix, zeros above the k-th diagonal.
+
+    >>> pyad.grad(lambda x: np.sum(np.tril(x)))(np.ones((2, 2)))
+    array([[1., 0.],
+           [1., 1.]])
+    """
     m = asarray(m)
     return comparison.where(np.tri(*m.shape[-2:], k=k, dtype=bool), m, 0.0)
 
 
 @implements(np.triu)
 def triu(m: Any, k: int = 0) -> Any:
-    """The upper triangle of each matrix, zeros below the k-th diagonal."""
+    """The upper triangle of each matrix, zeros below the k-th diagonal.
+
+    >>> pyad.grad(lambda x: np.sum(np.triu(x)))(np.ones((2, 2)))
+    array([[1., 1.],
+           [0., 1.]])
+    """
     m = asarray(m)
     return comparison.where(np.tri(*m.shape[-2:], k=k - 1, dtype=bool), 0.0, m)
 
 
 @implements(np.vander)
 def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
-    """The powers of each element, as many as elements by default."""
+    """The powers of each element, as many as elements by default.
+
+    >>> pyad.grad(lambda x: np.vander(x, 3)[0, 0])(np.array([3.0]))
+    array([6.])
+    """
     x = asarray(x)
     if x.ndim != 1:
         raise ValueError(f"vander: x must be a one-dimensional array, but has shape {x.shape}")
@@ -124,7 +157,11 @@ def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
 
 @implements(np.meshgrid)
 def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> Any:
-    """Coordinate arrays of the grid that vectors span."""
+    """Coordinate arrays of the grid that vectors span.
+
+    >>> pyad.grad(lambda x: np.sum(np.meshgrid(x, np.ones(3))[0]))(np.ones(2))
+    array([3., 3.])
+    """
     if indexing not in ("xy", "ij"):
         raise ValueError(f"meshgrid: valid values for `indexing` are 'xy' and 'ij', got {indexing!r}")
     arrays = [asarray(x) for x in xi]
@@ -197,7 +234,11 @@ def linspace(
     *,
     device: Any = None,
 ) -> Any:
-    """Evenly spaced numbers between two ends, either of which may be traced."""
+    """Evenly spaced numbers between two ends, either of which may be traced.
+
+    >>> pyad.jacobian(lambda a: np.linspace(a, 4.0, 3))(0.0)
+    array([1. , 0.5, 0. ])
+    """
     num = _checked_count("linspace", num)
     if dtype is not None and np.dtype(dtype).kind in "bui":
         # Rounded down, so constant.
@@ -212,7 +253,11 @@ def linspace(
 def logspace(
     start: Any, stop: Any, num: Any = 50, endpoint: bool = True, base: Any = 10.0, dtype: Any = None, axis: int = 0
 ) -> Any:
-    """Powers of the base, with exponents evenly spaced between two ends."""
+    """Powers of the base, with exponents evenly spaced between two ends.
+
+    >>> pyad.jacobian(lambda a: np.logspace(a, 0.0, 2))(0.0).round(6)
+    array([2.302585, 0.      ])
+    """
     num = _checked_count("logspace", num)
     if type(base) not in (int, float):
         base = asarray(base)
@@ -226,7 +271,11 @@ def logspace(
 
 @implements(np.geomspace)
 def geomspace(start: Any, stop: Any, num: Any = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0) -> Any:
-    """Numbers between two ends of one sign, each the same multiple of the one before."""
+    """Numbers between two ends of one sign, each the same multiple of the one before.
+
+    >>> pyad.jacobian(lambda a: np.geomspace(a, 4.0, 3))(1.0).round(6)
+    array([1., 1., 0.])
+    """
     num = _checked_count("geomspace", num)
     start, stop = _ends(start, stop, least=np.dtype(float if dtype is None else dtype))
     signs = [np.sign(detached(x)) for x in (start, stop)]

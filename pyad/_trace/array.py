@@ -199,7 +199,7 @@ def bare(handle: int) -> Array:
 
 
 def wrap(handle: int) -> Array:
-    """The Array of a handle as the engine answered it; raises where the answer is an error."""
+    """The Array of a handle as the engine returned it; raises where it is an error."""
     array = new_array(Array)
     if handle >= LARGE:
         if handle >= FAILED:
@@ -332,7 +332,7 @@ _value, _shape = CALLS["value"], CALLS["shape"]
 
 
 def rebind(x: Array, handle: int) -> None:
-    """Give an array (no view) another value: a handle as the engine answered it."""
+    """Give an array (no view) another value: a handle as the engine returned it."""
     if handle >= LARGE:
         if handle >= FAILED:
             raise engine.error(handle, (x._h,))

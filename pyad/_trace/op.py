@@ -1,7 +1,7 @@
 """The op record: one operation, one definition.
 
 An op says how NumPy computes it (the reference), which kernel of the engine runs it, and its derivative. All
-derivative functions have one form, `rule(s, y, *operands, params)`, and answer one contribution per operand (None where
+derivative functions have one form, `rule(s, y, *operands, params)`, and return one contribution per operand (None where
 there is no derivative):
 
 - `partials` of an element-wise op: s times the partial derivative by each operand. s is a cotangent going backward and

@@ -12,8 +12,6 @@ from pyad._binding.engine import FAILED, lib
 from pyad._trace.array import Array, View, WeakScalar, is_traced
 from pyad.errors import DTypeError
 
-# ---- operands ----
-
 
 def dtype_of(x: Any) -> Any:
     """The dtype of an operand as NumPy's promotion sees it: a dtype, or the Python number itself (weak)."""

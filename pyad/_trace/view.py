@@ -14,7 +14,7 @@ _new_view = View.__new__
 
 
 def view(parent: Array, handle: int, made: tuple[Any, Any]) -> View:
-    """The view of a handle as the engine answered it; `made` says of which part of `parent`."""
+    """The view of a handle as the engine returned it; `made` says of which part of `parent`."""
     array = _new_view(View)
     if handle >= LARGE:
         if handle >= FAILED:
@@ -63,7 +63,7 @@ def strided_view_of(x: Array) -> strided_view.StridedView:
 
 
 def read_strided_view(root: Array, part: strided_view.StridedView) -> int:
-    """The elements of a part as they are now: a handle as the engine answers it."""
+    """The elements of a part as they are now: a handle as the engine returns it."""
     if part.overlapping:
         # A window adds up what arrives only where strides are zero.
         flat = wrap(lib.pyad_op(_RESHAPE, 1, [root._h], 1, (root.size,)))
@@ -77,7 +77,7 @@ def read_strided_view(root: Array, part: strided_view.StridedView) -> int:
 
 
 def take_component(x: Array, component: int) -> int:
-    """The real or the imaginary parts of a complex array: a handle as the engine answers it."""
+    """The real or the imaginary parts of a complex array: a handle as the engine returns it."""
     if component == strided_view.IMAG:
         return lib.pyad_op(_IMAG, 1, [x._h], -1, engine.ffi.NULL)
     return lib.pyad_op(_ASTYPE, 1, [x._h], 1, (lib.pyad_dtype_of(x._h) - 2,))

@@ -12,9 +12,6 @@ from pyad import tree
 ArgNums = int | Sequence[int]
 
 
-# ---- arguments ----
-
-
 class ChosenArguments:
     """The arguments to differentiate by: `argnums` as given, the leaves in them, and the call with other leaves."""
 

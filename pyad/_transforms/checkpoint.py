@@ -11,8 +11,6 @@ from pyad._transforms.argnums import check_function
 from pyad._transforms.primitive import defjvp_argnums, defvjp_argnums, primitive
 from pyad._transforms.transformed import TransformedFunction
 
-# ---- checkpoint ----
-
 
 def checkpoint(function: Callable[..., Any]) -> Callable[..., Any]:
     """The same function, of whose intermediate values none are kept for the backward pass: it is run again there.

@@ -17,8 +17,6 @@ from pyad._transforms.outputs import check_holomorphic, check_output_kind
 from pyad._transforms.pullback import Pullback
 from pyad._transforms.transformed import TransformedFunction
 
-# ---- derivatives of higher order and of vectors ----
-
 
 def jacobian(
     function: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = False, holomorphic: bool = False

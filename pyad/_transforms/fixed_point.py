@@ -12,8 +12,6 @@ from pyad import tree
 from pyad._transforms import recompute
 from pyad._transforms.primitive import defjvp_argnums, defvjp_argnums, primitive
 
-# ---- fixed points ----
-
 
 def _iterate(f: Any, a: Any, start: Any, distance: Callable[[Any, Any], Any], tol: float) -> Any:
     step = f(a)

@@ -19,7 +19,7 @@ from pyad._binding import engine, memory
 from pyad._binding.engine import lib
 from pyad._trace.array import copy_of, is_traced
 from pyad._transforms.argnums import ArgNums, ChosenArguments, check_function
-from pyad._transforms.leaves import Place, among_primals, checked_avals, make_leaves
+from pyad._transforms.leaves import Place, among_primals, input_avals, make_leaves
 from pyad._transforms.outputs import check_holomorphic, check_outputs, constant_leaf, scalar_output
 from pyad._transforms.pullback import Pullback, SavedTape
 from pyad._transforms.scope import TapeScope, call_user
@@ -41,8 +41,8 @@ def _value_and_grad(
     scope = TapeScope()
     try:
         scope.open()
-        avals = checked_avals(name, select.leaves, select.place)
         inputs = make_leaves(name, select.leaves, select.place)
+        avals = input_avals(select.leaves)
         handles = [x._h for x in inputs]  # the function may write into the arrays
         y, aux = call_user(function, select.call_args(inputs), keywords, has_aux)
         scalar_output(name, y, holomorphic)
@@ -178,8 +178,8 @@ def pull_back(
         if outermost:
             scope.open(nested=False)
         floor = lib.pyad_node_count()
-        avals = checked_avals(name, leaves, place)
         inputs = make_leaves(name, leaves, place)
+        avals = input_avals(leaves)
         handles = [x._h for x in inputs]  # the function may write into the arrays
         y, aux = call_user(function, list(structure.unflatten(inputs)), {}, has_aux)
         y_leaves, y_structure = tree.flatten(y)

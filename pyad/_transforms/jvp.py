@@ -12,13 +12,11 @@ from pyad._binding import engine
 from pyad._binding.dtypes import F64
 from pyad._trace.array import is_traced
 from pyad._transforms.argnums import check_function, tangents_for
-from pyad._transforms.leaves import among_primals, checked_avals, input_avals, make_leaves
+from pyad._transforms.leaves import among_primals, input_avals, make_leaves
 from pyad._transforms.outputs import check_outputs
 from pyad._transforms.pullback import seed_of
 from pyad._transforms.scope import TapeScope, call_user
 from pyad._transforms.sweep import FORWARD, RECORDED, sweep
-
-# ---- forward mode ----
 
 
 @engine.holds_mark
@@ -54,7 +52,6 @@ def jvp(
     scope = TapeScope()
     try:
         scope.open(keep_all=True)
-        checked_avals("jvp", leaves, place)
         inputs = make_leaves("jvp", leaves, place)
         handles = [x._h for x in inputs]  # the function may write into the arrays
         y, aux = call_user(function, list(structure.unflatten(inputs)), {}, has_aux)

@@ -54,12 +54,11 @@ def make_leaves(name: str, xs: list[Any], place: Place) -> list[Array]:
         handles = memory.lend_all(xs)
         if handles is not None:
             return [bare(h) for h in handles]
-    made = []
-    for k, x in enumerate(xs):
-        leaf = make_leaf(x)
+    made = [make_leaf(x) for x in xs]
+    for leaf in made:
         if leaf is None:
-            raise _unfit(name, x, place(k))
-        made.append(leaf)
+            which = next(k for k, leaf in enumerate(made) if leaf is None)
+            raise _unfit(name, xs[which], place(which))
     return made
 
 
@@ -101,6 +100,7 @@ _NUMBERS: dict[Any, tuple[tuple[int, ...], np.dtype]] = {float: ((), F64), compl
 
 
 def input_avals(leaves: list[Any]) -> list[tuple[tuple[int, ...], np.dtype]]:
+    """The shapes and dtypes of inputs of which leaves could be made."""
     return [(x.shape, x.dtype) if type(x) is np.ndarray else _NUMBERS.get(type(x)) or _aval(x) for x in leaves]
 
 
@@ -108,12 +108,3 @@ def _aval(x: Any) -> tuple[tuple[int, ...], np.dtype]:
     """Shape and dtype; those of the memory for a class of array that may say anything of itself."""
     plain = np.asarray(x) if isinstance(x, np.ndarray) else x
     return plain.shape, plain.dtype
-
-
-def checked_avals(name: str, leaves: list[Any], place: Place) -> list[tuple[tuple[int, ...], np.dtype]]:
-    """The shapes and dtypes of the inputs; raises for one that has none."""
-    try:
-        return input_avals(leaves)
-    except AttributeError:
-        make_leaves(name, leaves, place)
-        raise

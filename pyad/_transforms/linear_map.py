@@ -11,8 +11,6 @@ from pyad._trace.guards import unguarded
 from pyad._trace.op import kept_entry, python_op
 from pyad._transforms.python_call import Outputs, PythonCall, record_call, zeros_like
 
-# ---- a linear map that was recorded on another tape ----
-
 
 class _LinearMap:
     """A linear map between lists of arrays, with its transpose."""

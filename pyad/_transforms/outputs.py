@@ -12,8 +12,6 @@ from pyad._trace.array import Array, is_traced, wrap
 from pyad._trace.promotion import constant
 from pyad.errors import DTypeError, ShapeError
 
-# ---- reverse mode ----
-
 
 def check_output_kind(name: str, dtype: np.dtype, holomorphic: bool) -> None:
     """Raise where an output is complex and the function is not said to be holomorphic, or the other way round."""

@@ -11,8 +11,6 @@ from pyad._transforms.grad import vjp
 from pyad._transforms.jvp import jvp
 from pyad._transforms.scope import TapeScope
 
-# ---- one pullback or push, of which nothing stays on the tape ----
-
 
 class _Restricted:
     """A function of the floating point leaves of some of its arguments."""

@@ -15,8 +15,6 @@ from pyad._trace.array import Array, bare, is_traced
 from pyad._trace.traced_integer import TracedInteger
 from pyad.errors import ConcretizationError
 
-# ---- the end of a transform ----
-
 
 class TapeScope:
     """A mark on the tape. Results that depend on an enclosing transform stay on the tape.
@@ -103,7 +101,7 @@ class TapeScope:
         return out
 
     def _seal(self, handles: list[int]) -> list[int]:
-        """Close, but keep what was recorded; answers the new handles of what is handed out."""
+        """Close, but keep what was recorded; returns the new handles of what is handed out."""
         cells = ffi.new("int64_t[]", handles)
         status = lib.pyad_mark_seal(self.generation, len(handles), cells)
         if status:

@@ -16,9 +16,6 @@ RECORDED = lib.PYAD_SWEEP_RECORDED
 RETAIN = lib.PYAD_SWEEP_RETAIN
 
 
-# ---- sweeps ----
-
-
 def check(status: int) -> None:
     if status:
         raise engine.error(status)

@@ -17,10 +17,21 @@ tuple = builtins.tuple
 
 
 def isinstance(x: Any, cls: Any) -> bool:
-    """Whether x, or what it stands for where it is traced, is of a class."""
+    """Whether x, or what it stands for where it is traced, is of a class.
+
+    >>> from pyad import autograd
+    >>> autograd.grad(lambda x: x * autograd.isinstance(x, float))(2.0)
+    np.float64(1.0)
+    """
     return builtins.isinstance(getval(x), cls)
 
 
 def type(x: Any) -> Any:
-    """The class of x, or of what it stands for where it is traced."""
+    """The class of x, or of what it stands for where it is traced.
+
+    >>> import numpy as np
+    >>> from pyad import autograd
+    >>> autograd.grad(lambda x: x * (autograd.type(x) is np.float64))(2.0)
+    np.float64(1.0)
+    """
     return builtins.type(getval(x))

@@ -25,11 +25,21 @@ __all__ = [
 
 
 def make_vjp(fun: Callable[[Any], Any], x: Any) -> tuple[Callable[[Any], Any], Any]:
-    """The pullback of fun at x, and its value."""
+    """The pullback of fun at x, and its value.
+
+    >>> from pyad import autograd
+    >>> autograd.make_vjp(lambda x: x**2)(3.0)[0](1.0)
+    np.float64(6.0)
+    """
     value, pullback = vjp(fun, x)
     return lambda g: pullback(g)[0], value
 
 
 def make_jvp(fun: Callable[[Any], Any], x: Any) -> Callable[[Any], tuple[Any, Any]]:
-    """The function that gives fun's value at x and its derivative along a tangent."""
+    """The function that gives fun's value at x and its derivative along a tangent.
+
+    >>> from pyad import autograd
+    >>> autograd.make_jvp(lambda x: x**2)(3.0)(1.0)
+    (np.float64(9.0), np.float64(6.0))
+    """
     return lambda g: jvp(fun, (x,), (g,))

@@ -36,7 +36,7 @@ def relu(x: Any) -> Any:
         Array of the shape and dtype of `x`.
 
     Raises:
-        DTypeError: `x` is traced and complex.
+        DTypeError: `x` is complex.
 
     >>> import numpy as np
     >>> import pyad
@@ -59,7 +59,7 @@ def sigmoid(x: Any) -> Any:
         Array of the shape and floating dtype of `x`; float64 for integers.
 
     Raises:
-        DTypeError: `x` is traced and complex.
+        DTypeError: `x` is complex.
 
     >>> import pyad
     >>> from pyad import nn
@@ -79,7 +79,7 @@ def softplus(x: Any) -> Any:
         Array of the shape and floating dtype of `x`; float64 for integers.
 
     Raises:
-        DTypeError: `x` is traced and complex.
+        DTypeError: `x` is complex.
 
     >>> import pyad
     >>> from pyad import nn

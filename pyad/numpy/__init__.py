@@ -13,7 +13,6 @@ import numpy as _numpy
 from pyad._numpy_api.apply import vectorize
 from pyad._numpy_api.creation import CREATORS as _CREATORS
 from pyad._ops._registry import namespace as _namespace
-from pyad.numpy import linalg as linalg
 
 _implemented = {**_namespace(_numpy), **_CREATORS, "vectorize": vectorize}
 globals().update(_implemented)
@@ -22,8 +21,8 @@ __all__ = sorted(_implemented)
 
 
 def __getattr__(name: str) -> Any:
-    # NumPy imports these when they are first used, and so do we.
-    if name in ("fft", "random"):
+    # Imported when they are first used.
+    if name in ("fft", "linalg", "random"):
         return _importlib.import_module(f"pyad.numpy.{name}")
     return getattr(_numpy, name)
 

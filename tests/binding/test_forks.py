@@ -38,6 +38,7 @@ def child(f):
     assert not engine.recording_threads
 
 
+@pytest.mark.filterwarnings("ignore::pyad._compile.compiled.CompileWarning")
 def test_forks_at_any_moment():
     f = pyad.compile(lambda x: np.sum(np.sin(x) * x))
     for x in ARRAYS:

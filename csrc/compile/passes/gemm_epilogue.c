@@ -14,8 +14,8 @@ typedef struct job {
     const uint32_t *args;     /* ... and in the new one */
 } job;
 
-/* Whether operand k is a product that nothing else uses. The new node may be a product where the old one was a scaled
- * one. */
+/* Says whether operand k is a product that nothing else uses. The new node may be a product where the old one was a
+ * scaled one. */
 static bool is_product(const job *j, int k)
 {
     return j->uses[j->old_args[k]] == 1 && pyad_graph_is_run(j->graph, j->args[k], PYAD_KERNEL_MATMUL);
@@ -50,7 +50,7 @@ static uint32_t below_transposes(const pyad_graph *graph, uint32_t node)
     return node;
 }
 
-/* Whether the negative of a factor costs no more than the factor does. */
+/* Says whether the negative of a factor costs no more than the factor does. */
 static bool negates_freely(const pyad_graph *graph, uint32_t factor)
 {
     factor = below_transposes(graph, factor);
@@ -139,7 +139,7 @@ static pyad_status scale_product(const job *j, int k, change what, uint32_t *num
     return *done ? pyad_graph_run(j->graph, PYAD_KERNEL_MATMUL, NULL, 2, factors, number) : PYAD_OK;
 }
 
-/* Whether operand k is a product that can take the other operand as what it adds to. */
+/* Says whether operand k is a product that can take the other operand as what it adds to. */
 static bool can_add(const job *j, int k)
 {
     return is_product(j, k) && j->node->layout->ndim == 2 &&
@@ -152,7 +152,7 @@ static pyad_status add_to(const job *j, int k, const uint32_t *factors, uint32_t
     return pyad_graph_run(j->graph, PYAD_KERNEL_AFFINE, NULL, 3, all, number);
 }
 
-/* Whether operand k is a sum of two products that nothing else uses, of which one adds to the other. */
+/* Says whether operand k is a sum of two products that nothing else uses, of which one adds to the other. */
 static bool is_sum_of_products(const job *j, int k)
 {
     uint32_t old = j->old_args[k];

@@ -42,7 +42,7 @@ pyad_status pyad_passes_run(pyad_graph *graph, size_t *counts)
     return copy_stored_inputs(graph);
 }
 
-/* Whether a value lies in the memory of an input. */
+/* Says whether a value lies in the memory of an input. */
 static bool is_in_input(const pyad_graph *graph, uint32_t node)
 {
     while (graph->nodes[node].kind == PYAD_G_RUN && pyad_kernel_is_view(graph->nodes[node].op))

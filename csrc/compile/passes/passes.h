@@ -1,13 +1,13 @@
 /* Passes: each makes a better graph out of a graph.
  *
- * The folder compile/passes knows graphs and what kernels compute. It must not know memory: where values lie is decided by the
- * plan. */
+ * The folder compile/passes knows graphs and what kernels compute. It must not know memory: where values lie is
+ * decided by the plan. */
 #ifndef PYAD_PASSES_H
 #define PYAD_PASSES_H
 
 #include "compile/graph/graph.h"
 
-/* One pass: a name, for reports, and what it does. All have this form; see csrc/compile/passes/passes.c. */
+/* A pass has a name, for reports, and makes a graph out of an old one. passes.c lists them. */
 typedef struct pyad_pass {
     const char *name;
     pyad_status (*run)(const pyad_graph *old, pyad_graph *graph);
@@ -22,7 +22,8 @@ pyad_status pyad_pass_cse(const pyad_graph *old, pyad_graph *graph);
 /* Simplification that keeps IEEE results: x * 1, x / 1, x + -0, -(-x), casts and broadcasts to what a value already is,
  * reshapes of reshapes, transposes of transposes, sums over one element. */
 pyad_status pyad_pass_simplify(const pyad_graph *old, pyad_graph *graph);
-/* GEMM epilogues: x + a b becomes one product that adds to x, and a product that is scaled by a number takes it as its factor. */
+/* GEMM epilogues: x + a b becomes one product that adds to x, and a product that is scaled by a number takes it as
+ * its factor. */
 pyad_status pyad_pass_gemm_epilogue(const pyad_graph *old, pyad_graph *graph);
 /* Slice accumulation: sums with arrays that are zero but for a slice become additions to that slice. */
 pyad_status pyad_pass_slice_accumulation(const pyad_graph *old, pyad_graph *graph);

@@ -15,7 +15,7 @@
 
 /* ---- numbers ---- */
 
-/* Whether all elements are one constant number, and which. */
+/* Says whether all elements are one constant number, and which. */
 static bool is_filled(const pyad_graph *graph, uint32_t node, double *value)
 {
     while (pyad_graph_is_run(graph, node, PYAD_KERNEL_BROADCAST) || pyad_graph_is_run(graph, node, PYAD_KERNEL_RESHAPE))
@@ -35,7 +35,7 @@ static bool is_all(const pyad_graph *graph, uint32_t node, double wanted)
     return is_filled(graph, node, &value) && value == wanted && signbit(value) == signbit(wanted);
 }
 
-/* Whether x / value is x * *inverse for every x: both round the same number. */
+/* Says whether x / value is x * *inverse for every x: both round the same number. */
 static bool has_exact_inverse(double value, int dtype, double *inverse)
 {
     int exponent;

@@ -1,5 +1,5 @@
-/* What the files of the simplification pass share. Their rewrites have the form of pyad_rewrite without the old graph: `node` is
- * the node as it was, `args` are its operands in the new graph. */
+/* What the files of the simplification pass share. Their rewrites have the form of pyad_rewrite without the old
+ * graph: `node` is the node as it was, `args` are its operands in the new graph. */
 #ifndef PYAD_SIMPLIFY_H
 #define PYAD_SIMPLIFY_H
 

@@ -7,8 +7,9 @@
 /* How many writes a read is taken past. */
 enum { MOST_STEPS = 16 };
 
-/* The places of a subview in C order of the whole array: dimensions from the innermost one on, without those of length 1,
- * and those that can be stepped through as one are one. Subviews that are the same places in the same order are equal. */
+/* The places of a subview in C order of the whole array: dimensions from the innermost one on, without those of
+ * length 1, and those that can be stepped through as one are one. Subviews that are the same places in the same order
+ * are equal. */
 typedef struct subview {
     int64_t size;
     int64_t offset;
@@ -61,8 +62,8 @@ static bool same_places(const subview *a, const subview *b)
     return same;
 }
 
-/* Whether no place comes twice. Each step is longer than all smaller ones together reach; where not, it may still be
- * so, but is not found. */
+/* Says whether no place comes twice. Each step is longer than all smaller ones together reach; where not, it may
+ * still be so, but is not found. */
 static bool is_distinct(const subview *p)
 {
     for (int d = 0; d < p->ndim; d++) {
@@ -98,8 +99,8 @@ static int64_t common_divisor(int64_t a, int64_t b)
     return a;
 }
 
-/* Whether no place is in both, as far as is found: one ends before the other begins, or they are interleaved, as two
- * columns of a matrix are. */
+/* Says whether no place is in both, as far as is found: one ends before the other begins, or they are interleaved, as
+ * two columns of a matrix are. */
 static bool are_disjoint(const subview *a, const subview *b)
 {
     int64_t low[2];
@@ -131,8 +132,8 @@ static bool is_write(const pyad_graph *graph, uint32_t node)
     return pyad_graph_is_run(graph, node, PYAD_KERNEL_ASSIGN) || pyad_graph_is_run(graph, node, PYAD_KERNEL_ADD_SLICE);
 }
 
-/* The earliest array out of which the subview can be read. *written is the node that wrote just this subview into it, where
- * that is the last one to write there. */
+/* The earliest array out of which the subview can be read. *written is the node that wrote just this subview into it,
+ * where that is the last one to write there. */
 static pyad_status find_source(const pyad_graph *graph, int op, const subview *wanted, uint32_t *at, bool *written,
                                pyad_layout_any *layout)
 {

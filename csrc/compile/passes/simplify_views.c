@@ -3,7 +3,7 @@
 
 #include "compile/passes/simplify.h"
 
-/* Whether the elements stay in their order: only axes of length 1 move. */
+/* Says whether the elements stay in their order: only axes of length 1 move. */
 static bool keeps_order(const pyad_layout *in, const int64_t *axes)
 {
     int64_t last = -1;
@@ -36,8 +36,8 @@ static pyad_status transpose(pyad_graph *graph, const pyad_gnode *node, const ui
     return params != NULL ? pyad_graph_run(graph, PYAD_KERNEL_TRANSPOSE, params, 1, &x, number) : PYAD_ERR_MEMORY;
 }
 
-/* Whether every sum, maximum or minimum is of one element, and so is that element: also -0, of which the kernel makes 0
- * in some layouts. */
+/* Says whether every sum, maximum or minimum is of one element, and so is that element: also -0, of which the kernel
+ * makes 0 in some layouts. */
 static bool reduces_nothing(const pyad_layout *in, const int64_t *params)
 {
     uint32_t axes = (uint32_t)params[1];

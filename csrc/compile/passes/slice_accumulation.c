@@ -1,5 +1,6 @@
-/* Sums with arrays that are zero but for a slice: the slice alone is added. What is outside stays as it is, also -0, to
- * which a zero would be added. Rows that are added at the same index are added one by one and not to each other first. */
+/* Sums with arrays that are zero but for a slice: the slice alone is added. What is outside stays as it is, also -0,
+ * to which a zero would be added. Rows that are added at the same index are added one by one and not to each other
+ * first. */
 #include <string.h>
 
 #include "array/subview.h"
@@ -38,8 +39,8 @@ static void follow_chain(const pyad_graph *graph, uint32_t x, chain *c)
     c->base = x;
 }
 
-/* Where a slice of `of` was set to zero, others were added, and the slice as it was is added now (the gradient of += on a
- * slice): the others are added to `of` itself. false where it is otherwise. */
+/* Where a slice of `of` was set to zero, others were added, and the slice as it was is added now (the gradient of +=
+ * on a slice): the others are added to `of` itself. false where it is otherwise. */
 static pyad_status add_to_whole(pyad_graph *graph, uint32_t x, uint32_t s, const int64_t *params, uint32_t *number,
                                 bool *done)
 {

@@ -119,7 +119,7 @@ static bool is_contiguous_root(const memory *m, uint32_t node)
     return m->plan->places[node].layout != NULL && m->plan->places[node].layout->contiguous;
 }
 
-/* Whether some other operand of the action's only node lies in the same memory as operand `but`. */
+/* Says whether some other operand of the action's only node lies in the same memory as operand `but`. */
 static bool shares_with_others(const memory *m, uint32_t node, uint32_t but)
 {
     const pyad_gnode *n = &m->graph->nodes[node];
@@ -183,7 +183,7 @@ static bool read_later(const memory *m, const pyad_action *action, uint32_t root
     return false;
 }
 
-/* Whether every reading of `root` by the action is of the whole, element for element. */
+/* Says whether every reading of `root` by the action is of the whole, element for element. */
 static bool read_whole(const memory *m, const pyad_action *action, uint32_t root, const pyad_layout *shape)
 {
     for (uint32_t i = 0; i < action->count; i++) {
@@ -201,7 +201,8 @@ static bool read_whole(const memory *m, const pyad_action *action, uint32_t root
     return true;
 }
 
-/* Whether `node`, made by the action, can be made where `root` is, once that is read for the last time by the action. */
+/* Says whether `node`, made by the action, can be made where `root` is, once that is read for the last time by the
+ * action. */
 static bool can_replace(const memory *m, const pyad_action *action, uint32_t node, uint32_t root)
 {
     if (action->kind == PYAD_ACTION_RUN) {

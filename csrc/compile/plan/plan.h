@@ -1,12 +1,13 @@
 /* Plans: what a graph does, action by action, and where each value lies.
  *
- * The folder compile/plan knows graphs and how many steps a fused loop can have. It must not know addresses: a plan holds
- * offsets, and a replay turns them into addresses.
+ * The folder compile/plan knows graphs and how many steps a fused loop can have. It must not know addresses: a plan
+ * holds offsets, and a replay turns them into addresses.
  *
- * Element-wise nodes of one shape become one action that runs block by block; single numbers become one action too. All
- * values lie in one arena at offsets that are chosen by their lifetimes, in the memory of an input or of a result, or
- * in constants. A node may take over the memory of an operand that nobody reads afterwards. The plan itself holds no
- * array memory: a replay (csrc/compile/replay/replay.h) does, so one plan can be run by several threads. */
+ * Element-wise nodes of one shape become one action that runs block by block; single numbers become one action too.
+ * All values lie in one arena at offsets that are chosen by their lifetimes, in the memory of an input or of a
+ * result, or in constants. A node may take over the memory of an operand that nobody reads afterwards. The plan
+ * itself holds no array memory: a replay (csrc/compile/replay/replay.h) does, so one plan can be run by several
+ * threads. */
 #ifndef PYAD_PLAN_H
 #define PYAD_PLAN_H
 
@@ -52,7 +53,7 @@ typedef struct pyad_plan {
     uint32_t reused;        /* values that took over memory */
 } pyad_plan;
 
-/* The graph must outlive the plan. */
+/* Makes the plan of a graph, which must outlive it. */
 pyad_status pyad_plan_make(pyad_plan *plan, pyad_mem *mem, const pyad_graph *graph);
 void pyad_plan_finish(pyad_plan *plan);
 
@@ -63,7 +64,7 @@ pyad_status pyad_plan_schedule(pyad_plan *plan);
 /* Fills in where the values lie. memory.c */
 pyad_status pyad_plan_memory(pyad_plan *plan);
 
-/* The base of a result's memory. */
+/* Returns the base of a result's memory. */
 static inline uint32_t pyad_plan_result_base(const pyad_plan *plan, uint32_t result)
 {
     return PYAD_BASE_OUTSIDE + (uint32_t)plan->graph->argument_count + result;

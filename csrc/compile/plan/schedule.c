@@ -58,8 +58,8 @@ static bool is_member(const ordering *o, uint32_t g, uint32_t node)
            pyad_kernel_is_loop(o->graph->nodes[node].op);
 }
 
-/* Whether an operand is a view over what the group itself makes, or a sum of it: that is there only after the group has
- * run. */
+/* Says whether an operand is a view over what the group itself makes, or a sum of it: that is there only after the
+ * group has run. */
 static bool reads_view(const ordering *o, uint32_t g, uint32_t node)
 {
     const uint32_t *args = pyad_graph_args(o->graph, node);
@@ -98,7 +98,7 @@ static uint32_t find_group(const ordering *o, uint32_t node, int kind)
 /* Longer sums of rows are left to the kernel, which adds in stages: row by row the rounding adds up too. */
 enum { MOST_ROWS = 1024 };
 
-/* Whether the axes of a sum that are longer than 1 are neighbours, and few enough rows are added up. */
+/* Says whether the axes of a sum that are longer than 1 are neighbours, and few enough rows are added up. */
 static bool can_join(const pyad_layout *in, uint32_t axes)
 {
     int runs = 0;

@@ -160,7 +160,7 @@ static void free_registers(maker *m, uint32_t i, uint32_t node)
     }
 }
 
-/* Whether step `i` alone reads what the one before it makes. */
+/* Says whether step `i` alone reads what the one before it makes. */
 static bool reads_only_here(const maker *m, uint32_t i)
 {
     uint32_t before = member(m, i - 1);

@@ -1,10 +1,12 @@
 /* Replays: plans with memory, ready to run.
  *
- * The folder compile/replay knows plans and runs their actions. It must not know how a plan came about: tapes and passes.
+ * The folder compile/replay knows plans and runs their actions. It must not know how a plan came about: tapes and
+ * passes.
  *
- * All addresses are worked out once. What lies outside (inputs and results) is patched in before a run, where it is not
- * where it was the last time. A run goes from action to action; it stops where Python has something to do, and where a
- * guard does not hold. Nothing is written into inputs before the last guard has held and the last call is done. */
+ * All addresses are worked out once. What lies outside (inputs and results) is patched in before a run, where it is
+ * not where it was the last time. A run goes from action to action; it stops where Python has something to do, and
+ * where a guard does not hold. Nothing is written into inputs before the last guard has held and the last call is
+ * done. */
 #ifndef PYAD_REPLAY_H
 #define PYAD_REPLAY_H
 
@@ -51,8 +53,8 @@ void pyad_replay_finish(pyad_replay *replay);
 
 /* Begins a run: `outside` has an address for each argument, and then for each result. */
 void pyad_replay_start(pyad_replay *replay, void *const *outside);
-/* Runs until done (PYAD_OK), a call (PYAD_CALL_PYTHON, to be called again after it), or a guard that does not hold
- * (PYAD_GUARD_FAILED). */
+/* Runs until all is done (PYAD_OK), Python has something to do (PYAD_CALL_PYTHON; it is called again after that), or a
+ * guard does not hold (PYAD_GUARD_FAILED). */
 pyad_status pyad_replay_go(pyad_replay *replay);
 
 /* Where a guard on floats does not hold by rounding alone, the guard asks for the value as it is from now on. */
@@ -60,12 +62,12 @@ bool pyad_replay_relax_guard(pyad_replay *replay);
 
 /* ---- making one ---- */
 
-/* The address of a node's value goes to *where: now if it is known, else before each run. addresses.c */
+/* Puts the address of a node's value into *where: now if it is known, else before each run. addresses.c */
 pyad_status pyad_replay_bind(pyad_replay *replay, uint32_t node, void **where);
 /* Brings the patches into the order of their bases: a counting sort. */
 pyad_status pyad_replay_sort_patches(pyad_replay *replay);
 
-/* Arguments and results. */
+/* Counts what lies outside: arguments and results. */
 static inline size_t pyad_replay_outside_count(const pyad_plan *plan)
 {
     return plan->graph->argument_count + plan->result_count;

@@ -1,5 +1,6 @@
-/* Additions to several slices of one array, as the gradient of a stencil makes them, row by row of that array: each row is
- * read and written once, not once for each slice. What is added to an element comes in the order of the additions. */
+/* Additions to several slices of one array, as the gradient of a stencil makes them, row by row of that array: each
+ * row is read and written once, not once for each slice. What is added to an element comes in the order of the
+ * additions. */
 #include <string.h>
 
 #include "array/strided_iter.h"

@@ -75,7 +75,11 @@ _cholesky = numpy_op("cholesky", np.linalg.cholesky, _cholesky_vjp, _cholesky_jv
 
 @implements(np.linalg.cholesky)
 def cholesky(a: Any, /, *, upper: bool = False) -> Any:
-    """The triangular factors of a stack of positive definite matrices, of which one triangle is read."""
+    """The triangular factors of a stack of positive definite matrices, of which one triangle is read.
+
+    >>> pyad.grad(lambda a: np.linalg.cholesky(a)[0, 0])(np.array([[4.0]]))
+    array([[0.25]])
+    """
     a = as_array(a)
     if not is_traced(a):
         return np.linalg.cholesky(a, upper=upper)
@@ -139,7 +143,12 @@ _qr = numpy_op("qr", lambda a, mode: tuple(np.linalg.qr(a, mode)), _qr_vjp, _qr_
 
 @implements(np.linalg.qr)
 def qr(a: Any, mode: str = "reduced") -> Any:
-    """q and r of a stack of matrices; r alone for mode "r". The first min(m, n) columns must be independent."""
+    """q and r of a stack of matrices; r alone for mode "r". The first min(m, n) columns must be independent.
+
+    >>> pyad.grad(lambda a: np.linalg.qr(a)[1][0, 0])(np.array([[-3.0], [-4.0]])).round(9)
+    array([[-0.6],
+           [-0.8]])
+    """
     a = as_array(a)
     if not is_traced(a):
         return np.linalg.qr(a, mode)
@@ -185,6 +194,10 @@ def eigh(a: Any, UPLO: str = "L") -> Any:
 
     Where eigenvalues are equal, functions of the eigenvalues have their derivative, and those that depend on which
     vectors stand for the common space get NaN.
+
+    >>> pyad.grad(lambda a: np.linalg.eigh(a)[0][1])(np.diag([1.0, 2.0]))
+    array([[0., 0.],
+           [0., 1.]])
     """
     a = as_array(a)
     if not is_traced(a):
@@ -218,7 +231,12 @@ _eigvalsh = numpy_op("eigvalsh", _eigvalsh_value, _eigvalsh_vjp, _eigvalsh_jvp)
 
 @implements(np.linalg.eigvalsh)
 def eigvalsh(a: Any, UPLO: str = "L") -> Any:
-    """The eigenvalues of `eigh`."""
+    """The eigenvalues of `eigh`.
+
+    >>> pyad.grad(lambda a: np.linalg.eigvalsh(a)[1])(np.diag([1.0, 2.0]))
+    array([[0., 0.],
+           [0., 1.]])
+    """
     a = as_array(a)
     if not is_traced(a):
         return np.linalg.eigvalsh(a, UPLO)
@@ -254,7 +272,12 @@ _eig = numpy_op("eig", lambda a: tuple(np.linalg.eig(a)), _eig_vjp, _eig_jvp)
 
 @implements(np.linalg.eig)
 def eig(a: Any) -> Any:
-    """Eigenvalues and eigenvectors of a stack of matrices. Their phase is free."""
+    """Eigenvalues and eigenvectors of a stack of matrices. Their phase is free.
+
+    >>> pyad.grad(lambda a: np.linalg.eig(a)[0].real[1])(np.diag([1.0, 2.0]))
+    array([[0., 0.],
+           [0., 1.]])
+    """
     a = as_array(a)
     if not is_traced(a):
         return np.linalg.eig(a)
@@ -264,7 +287,12 @@ def eig(a: Any) -> Any:
 
 @implements(np.linalg.eigvals)
 def eigvals(a: Any) -> Any:
-    """The eigenvalues of `eig`."""
+    """The eigenvalues of `eig`.
+
+    >>> pyad.grad(lambda a: np.linalg.eigvals(a).real[1])(np.diag([1.0, 2.0]))
+    array([[0., 0.],
+           [0., 1.]])
+    """
     return eig(a)[0]
 
 
@@ -364,6 +392,10 @@ def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: 
 
     Where singular values are equal, functions of the singular values have their derivative, and those that depend on
     which vectors stand for the common space get NaN.
+
+    >>> pyad.grad(lambda a: np.linalg.svd(a)[1][0])(np.diag([3.0, 2.0])) + 0.0
+    array([[1., 0.],
+           [0., 0.]])
     """
     a = as_array(a)
     if not is_traced(a):
@@ -406,5 +438,10 @@ if hasattr(np.linalg, "svdvals"):
 
     @implements(np.linalg.svdvals)
     def svdvals(x: Any, /) -> Any:
-        """The singular values of a stack of matrices."""
+        """The singular values of a stack of matrices.
+
+        >>> pyad.grad(lambda a: np.linalg.svdvals(a)[0])(np.diag([3.0, 2.0])) + 0.0
+        array([[1., 0.],
+               [0., 0.]])
+        """
         return svd(x, full_matrices=False, compute_uv=False)

@@ -32,7 +32,11 @@ Step = Callable[[Any], Any]
 
 @implements(np.einsum)
 def einsum(*operands: Any, optimize: Any = False, dtype: Any = None, order: str = "K", casting: str = "safe") -> Any:
-    """Sums of products by the labels of axes, in either of NumPy's two forms."""
+    """Sums of products by the labels of axes, in either of NumPy's two forms.
+
+    >>> pyad.grad(lambda x: np.einsum('i,i->', x, np.array([1.0, 2.0])))(np.ones(2))
+    array([1., 2.])
+    """
     terms, out, arrays = _parsed(operands)
     arrays = [asarray(x) for x in arrays]
     if dtype is not None:

@@ -53,7 +53,11 @@ _pinv = numpy_op("pinv", lambda a, **cutoff: np.linalg.pinv(a, **cutoff), _pinv_
 
 @implements(np.linalg.pinv)
 def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = np._NoValue) -> Any:
-    """The pseudo-inverses of a stack of matrices. What is below the cutoff is taken to stay there."""
+    """The pseudo-inverses of a stack of matrices. What is below the cutoff is taken to stay there.
+
+    >>> pyad.grad(lambda a: np.linalg.pinv(a)[0, 0])(np.array([[2.0]])).round(9)
+    array([[-0.25]])
+    """
     a = as_array(a)
     cutoff = {} if rtol is np._NoValue else {"rtol": rtol}
     if rcond is not None:
@@ -119,6 +123,9 @@ def lstsq(a: Any, b: Any, rcond: Any = None) -> Any:
     """The least squares solution (of least norm), the sums of squared residuals, the rank and the singular values.
 
     The rank is a constant, and the derivatives are those within the matrices of that rank.
+
+    >>> pyad.grad(lambda b: np.linalg.lstsq(np.ones((2, 1)), b)[0][0])(np.ones(2)).round(9)
+    array([0.5, 0.5])
     """
     a, b = inexact(a), inexact(b)
     if not is_traced(a) and not is_traced(b):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.linalg import LinAlgError
 
-from pyad._ops._registry import implements
+from pyad._ops._registry import implementation, implements
 from pyad._ops.linalg._matrices import as_array
 from pyad._ops.linalg.matmul import matmul
 from pyad._ops.linalg.solve import inv
@@ -22,7 +22,11 @@ __all__ = ["matrix_power", "multi_dot"]
 
 @implements(np.linalg.matrix_power)
 def matrix_power(a: Any, n: Any) -> Any:
-    """The n-th powers of a stack of matrices, of their inverses for negative n."""
+    """The n-th powers of a stack of matrices, of their inverses for negative n.
+
+    >>> pyad.grad(lambda a: np.linalg.matrix_power(a, 3)[0, 0])(np.array([[2.0]]))
+    array([[12.]])
+    """
     a = as_array(a)
     if a.ndim < 2 or a.shape[-1] != a.shape[-2]:
         raise LinAlgError(f"matrix_power: the matrices must be square, got shape {a.shape}")
@@ -61,7 +65,11 @@ def _cheapest_splits(lengths: list[int]) -> dict[tuple[int, int], int]:
 
 @implements(np.linalg.multi_dot)
 def multi_dot(arrays: Any, *, out: Any = None) -> Any:
-    """The product of a chain of matrices in the order that takes the fewest multiplications."""
+    """The product of a chain of matrices in the order that takes the fewest multiplications.
+
+    >>> pyad.grad(lambda x: np.linalg.multi_dot([x, np.eye(2), np.array([1.0, 2.0])]))(np.ones(2))
+    array([1., 2.])
+    """
     if out is not None:
         raise TypeError("multi_dot: out= is not supported for traced values; use the returned array")
     chain = [as_array(x) for x in arrays]
@@ -100,12 +108,17 @@ def _same(theirs: Callable[..., Any]) -> Callable[..., Any]:
         return main(*map(as_array, args), **keywords)
 
     function.__name__ = function.__qualname__ = theirs.__name__
-    function.__doc__ = f"As numpy.{theirs.__name__}."
+    shown = (getattr(implementation(main), "__doc__", None) or "").partition(">>> ")[2]
+    function.__doc__ = f"As `numpy.{theirs.__name__}`.\n\n    >>> {shown}"
     return function
 
 
 def _outer(x1: Any, x2: Any, /) -> Any:
-    """The outer product of two vectors."""
+    """The outer product of two vectors.
+
+    >>> pyad.grad(lambda x: np.sum(np.linalg.outer(x, np.array([1.0, 2.0]))))(np.ones(2))
+    array([3., 3.])
+    """
     x1, x2 = as_array(x1), as_array(x2)
     if x1.ndim != 1 or x2.ndim != 1:
         raise ValueError(f"outer: expected two 1-D arrays, got {x1.ndim} and {x2.ndim} dimensions")
@@ -113,7 +126,11 @@ def _outer(x1: Any, x2: Any, /) -> Any:
 
 
 def _cross(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
-    """The cross product of vectors of length three."""
+    """The cross product of vectors of length three.
+
+    >>> pyad.grad(lambda x: np.linalg.cross(x, np.array([0.0, 0.0, 1.0]))[0])(np.ones(3)) + 0.0
+    array([0., 1., 0.])
+    """
     x1, x2 = as_array(x1), as_array(x2)
     if x1.shape[axis] != 3 or x2.shape[axis] != 3:
         raise ValueError(f"cross: expected vectors of length 3, got {x1.shape[axis]} and {x2.shape[axis]}")
@@ -121,12 +138,22 @@ def _cross(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
 
 
 def _diagonal(x: Any, /, *, offset: int = 0) -> Any:
-    """The diagonals of a stack of matrices."""
+    """The diagonals of a stack of matrices.
+
+    >>> pyad.grad(lambda x: np.linalg.diagonal(x)[1])(np.ones((2, 2)))
+    array([[0., 0.],
+           [0., 1.]])
+    """
     return np.diagonal(as_array(x), offset, -2, -1)
 
 
 def _trace(x: Any, /, *, offset: int = 0, dtype: Any = None) -> Any:
-    """The traces of a stack of matrices."""
+    """The traces of a stack of matrices.
+
+    >>> pyad.grad(np.linalg.trace)(np.ones((2, 2)))
+    array([[1., 0.],
+           [0., 1.]])
+    """
     return np.trace(as_array(x), offset, -2, -1, dtype=dtype)
 
 

@@ -92,7 +92,11 @@ def _matrix_norm(x: Any, order: Any, axes: tuple[int, ...], keepdims: bool) -> A
 
 @implements(np.linalg.norm)
 def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
-    """A norm of vectors (one axis) or matrices (two axes). The 2-norm and "fro" have derivative 0 at zero."""
+    """A norm of vectors (one axis) or matrices (two axes). The 2-norm and "fro" have derivative 0 at zero.
+
+    >>> pyad.grad(np.linalg.norm)(np.array([3.0, 4.0]))
+    array([0.6, 0.8])
+    """
     x = as_array(x)
     if axis is None:
         if ord is None:
@@ -115,7 +119,11 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
 
 
 def _array_api_vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Any:
-    """A norm of vectors, which may lie along several axes."""
+    """A norm of vectors, which may lie along several axes.
+
+    >>> pyad.grad(np.linalg.vector_norm)(np.array([3.0, 4.0]))
+    array([0.6, 0.8])
+    """
     x = as_array(x)
     axes = normalize_axis_tuple(range(x.ndim) if axis is None else axis, x.ndim)
     rest = [d for d in range(x.ndim) if d not in axes]
@@ -127,7 +135,11 @@ def _array_api_vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = Fals
 
 
 def _array_api_matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Any:
-    """A norm of a stack of matrices."""
+    """A norm of a stack of matrices.
+
+    >>> pyad.grad(np.linalg.matrix_norm)(np.array([[3.0, 4.0]]))
+    array([[0.6, 0.8]])
+    """
     return norm(x, ord, (-2, -1), keepdims)
 
 
@@ -138,7 +150,12 @@ if hasattr(np.linalg, "vector_norm"):
 
 @implements(np.linalg.cond)
 def cond(x: Any, p: Any = None) -> Any:
-    """The condition numbers of a stack of matrices: inf, without a derivative, for singular ones."""
+    """The condition numbers of a stack of matrices: inf, without a derivative, for singular ones.
+
+    >>> pyad.grad(np.linalg.cond)(np.diag([4.0, 2.0])).round(9) + 0.0
+    array([[ 0.5,  0. ],
+           [ 0. , -1. ]])
+    """
     x = as_array(x)
     if x.size == 0 and 0 in x.shape[-2:]:
         raise LinAlgError("cond: the condition number of an empty matrix is not defined")

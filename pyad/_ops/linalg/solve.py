@@ -43,7 +43,12 @@ _inv = numpy_op("inv", np.linalg.inv, _inv_vjp, _inv_jvp)
 
 @implements(np.linalg.inv)
 def inv(a: Any) -> Any:
-    """The inverses of a stack of matrices."""
+    """The inverses of a stack of matrices.
+
+    >>> pyad.grad(lambda a: np.linalg.inv(a)[0, 0])(2.0 * np.eye(2)) + 0.0
+    array([[-0.25,  0.  ],
+           [ 0.  ,  0.  ]])
+    """
     if not is_traced(a):
         a = as_array(a)
         if not is_traced(a):
@@ -69,7 +74,11 @@ _solve = numpy_op("solve", np.linalg.solve, _solve_vjp, _solve_jvp)
 
 @implements(np.linalg.solve)
 def solve(a: Any, b: Any) -> Any:
-    """The x of a @ x = b. A 1-D b is one vector, any other a stack of matrices."""
+    """The x of a @ x = b. A 1-D b is one vector, any other a stack of matrices.
+
+    >>> pyad.grad(lambda b: np.sum(np.linalg.solve(2.0 * np.eye(2), b)))(np.ones(2))
+    array([0.5, 0.5])
+    """
     if not is_traced(a) and not is_traced(b):
         a, b = as_array(a), as_array(b)
         if not is_traced(a) and not is_traced(b):
@@ -86,7 +95,11 @@ def solve(a: Any, b: Any) -> Any:
 
 @implements(np.linalg.tensorsolve)
 def tensorsolve(a: Any, b: Any, axes: Any = None) -> Any:
-    """The x of tensordot(a, x, x.ndim) = b."""
+    """The x of tensordot(a, x, x.ndim) = b.
+
+    >>> pyad.grad(lambda b: np.sum(np.linalg.tensorsolve(2.0 * np.eye(2), b)))(np.ones(2))
+    array([0.5, 0.5])
+    """
     a, b = as_array(a), as_array(b)
     if axes is not None:
         order = list(range(a.ndim))
@@ -106,7 +119,12 @@ def tensorsolve(a: Any, b: Any, axes: Any = None) -> Any:
 
 @implements(np.linalg.tensorinv)
 def tensorinv(a: Any, ind: int = 2) -> Any:
-    """The inverse of the map x -> tensordot(a, x, a.ndim - ind)."""
+    """The inverse of the map x -> tensordot(a, x, a.ndim - ind).
+
+    >>> pyad.grad(lambda a: np.linalg.tensorinv(a, 1)[0, 0])(2.0 * np.eye(2)) + 0.0
+    array([[-0.25,  0.  ],
+           [ 0.  ,  0.  ]])
+    """
     a = as_array(a)
     ind = index(ind)
     if ind <= 0:
@@ -200,7 +218,12 @@ _det = numpy_op(
 
 @implements(np.linalg.det)
 def det(a: Any) -> Any:
-    """The determinants of a stack of matrices; to second order differentiable also where they are singular."""
+    """The determinants of a stack of matrices; to second order differentiable also where they are singular.
+
+    >>> pyad.grad(np.linalg.det)(np.array([[2.0, 1.0], [1.0, 3.0]])).round(9)
+    array([[ 3., -1.],
+           [-1.,  2.]])
+    """
     a = as_array(a)
     return _det(a) if is_traced(a) else np.linalg.det(a)
 
@@ -260,6 +283,10 @@ def slogdet(a: Any) -> Any:
     """Sign and logarithm of the modulus of the determinants; NaN is the derivative for a singular matrix.
 
     The sign of a real determinant is a constant.
+
+    >>> pyad.grad(lambda a: np.linalg.slogdet(a)[1])(2.0 * np.eye(2))
+    array([[0.5, 0. ],
+           [0. , 0.5]])
     """
     a = as_array(a)
     if not is_traced(a):

@@ -46,7 +46,11 @@ def _axis_list(given: Any) -> list[int]:
 
 @implements(np.tensordot)
 def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
-    """The sum of products over pairs of axes: so many last of a and first of b, or two lists of them."""
+    """The sum of products over pairs of axes: so many last of a and first of b, or two lists of them.
+
+    >>> pyad.grad(lambda x: np.tensordot(x, np.array([1.0, 2.0]), 1))(np.ones(2))
+    array([1., 2.])
+    """
     a, b = asarray(a), asarray(b)
     if not hasattr(axes, "__iter__"):
         count = index(axes)
@@ -66,7 +70,11 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
 
 @implements(np.dot)
 def dot(a: Any, b: Any) -> Any:
-    """NumPy's dot: a product of numbers, vectors and matrices; for more dimensions over the last and last but one."""
+    """NumPy's dot: a product of numbers, vectors and matrices; for more dimensions over the last and last but one.
+
+    >>> pyad.grad(lambda x: np.dot(x, np.array([1.0, 2.0])))(np.ones(2))
+    array([1., 2.])
+    """
     product = product_of(a, b)
     if product is not None:
         return product(a, b)
@@ -81,7 +89,11 @@ def dot(a: Any, b: Any) -> Any:
 
 @implements(np.inner)
 def inner(a: Any, b: Any, /) -> Any:
-    """The sum of products over the last axes."""
+    """The sum of products over the last axes.
+
+    >>> pyad.grad(lambda x: np.inner(x, np.array([1.0, 2.0])))(np.ones(2))
+    array([1., 2.])
+    """
     a, b = asarray(a), asarray(b)
     if not a.ndim or not b.ndim:
         return a * b
@@ -92,7 +104,11 @@ def inner(a: Any, b: Any, /) -> Any:
 
 @implements(np.vdot)
 def vdot(a: Any, b: Any, /) -> Any:
-    """The sum of products of all elements, those of a conjugated."""
+    """The sum of products of all elements, those of a conjugated.
+
+    >>> pyad.grad(lambda x: np.vdot(x, np.array([1.0, 2.0])))(np.ones(2))
+    array([1., 2.])
+    """
     a, b = asarray(a), asarray(b)
     if a.size != b.size:
         raise ShapeError(f"vdot: arrays of shapes {a.shape} and {b.shape} have different numbers of elements")
@@ -101,14 +117,22 @@ def vdot(a: Any, b: Any, /) -> Any:
 
 @implements(np.outer)
 def outer(a: Any, b: Any) -> Any:
-    """The products of each element of one with each of the other."""
+    """The products of each element of one with each of the other.
+
+    >>> pyad.grad(lambda x: np.sum(np.outer(x, np.array([1.0, 2.0]))))(np.ones(2))
+    array([3., 3.])
+    """
     a, b = asarray(a), asarray(b)
     return reshape(a, (a.size, 1)) * reshape(b, (1, b.size))
 
 
 @implements(np.kron)
 def kron(a: Any, b: Any) -> Any:
-    """The Kronecker product: a with each element replaced by its product with b."""
+    """The Kronecker product: a with each element replaced by its product with b.
+
+    >>> pyad.grad(lambda x: np.sum(np.kron(x, np.array([1.0, 2.0]))))(np.ones(2))
+    array([3., 3.])
+    """
     a, b = asarray(a), asarray(b)
     ndim = max(a.ndim, b.ndim)
     sa, sb = ((1,) * (ndim - x.ndim) + x.shape for x in (a, b))
@@ -141,7 +165,11 @@ def _with_axes(function: Callable[[Any, Any], Any], a: Any, b: Any, axes: Any) -
 
 @implements(np.matmul)
 def matmul(a: Any, b: Any, /, *, axes: Any = None) -> Any:
-    """a @ b; `axes` names the matrices' axes in each operand and in the result."""
+    """a @ b; `axes` names the matrices' axes in each operand and in the result.
+
+    >>> pyad.grad(lambda a: np.sum(np.matmul(a, np.array([1.0, 2.0]))))(np.ones((1, 2)))
+    array([[1., 2.]])
+    """
     return matmul_op(a, b) if axes is None else _with_axes(matmul_op, a, b, axes)
 
 
@@ -152,7 +180,11 @@ def _need_vectors(name: str, a: Any, least: tuple[int, int], b: Any, lengths: tu
 
 
 def vecdot(x1: Any, x2: Any, /, *, axis: int = -1, axes: Any = None, keepdims: bool = False) -> Any:
-    """The dot products of the vectors along an axis, those of x1 conjugated."""
+    """The dot products of the vectors along an axis, those of x1 conjugated.
+
+    >>> pyad.grad(lambda x: np.vecdot(x, np.array([1.0, 2.0])))(np.ones(2))
+    array([1., 2.])
+    """
     a, b = asarray(x1), asarray(x2)
     places = (axis, axis) if axes is None else tuple(_axes_of(entry)[0] for entry in axes[:2])
     a, b = (_moved_in(x, (d,)) if x.ndim else x for x, d in zip((a, b), places, strict=True))
@@ -162,7 +194,11 @@ def vecdot(x1: Any, x2: Any, /, *, axis: int = -1, axes: Any = None, keepdims: b
 
 
 def matvec(x1: Any, x2: Any, /, *, axes: Any = None) -> Any:
-    """The products of matrices with vectors, in stacks."""
+    """The products of matrices with vectors, in stacks.
+
+    >>> pyad.grad(lambda a: np.sum(np.matvec(a, np.array([1.0, 2.0]))))(np.ones((1, 2)))
+    array([[1., 2.]])
+    """
     if axes is not None:
         return _with_axes(matvec, x1, x2, axes)
     a, b = asarray(x1), asarray(x2)
@@ -171,7 +207,12 @@ def matvec(x1: Any, x2: Any, /, *, axes: Any = None) -> Any:
 
 
 def vecmat(x1: Any, x2: Any, /, *, axes: Any = None) -> Any:
-    """The products of vectors, conjugated, with matrices, in stacks."""
+    """The products of vectors, conjugated, with matrices, in stacks.
+
+    >>> pyad.grad(lambda a: np.sum(np.vecmat(np.array([1.0, 2.0]), a)))(np.ones((2, 1)))
+    array([[1.],
+           [2.]])
+    """
     if axes is not None:
         return _with_axes(vecmat, x1, x2, axes)
     a, b = asarray(x1), asarray(x2)
@@ -189,7 +230,11 @@ for _function in (vecdot, matvec, vecmat):
 
 @implements(np.cross)
 def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None) -> Any:
-    """The vector product of the vectors along an axis, of three or (as if in a plane) two components."""
+    """The vector product of the vectors along an axis, of three or (as if in a plane) two components.
+
+    >>> pyad.jacobian(lambda x: np.cross(x, np.array([0.0, 0.0, 1.0]))[0])(np.ones(3)) + 0.0
+    array([0., 1., 0.])
+    """
     if axis is not None:
         axisa = axisb = axisc = axis
     a, b = asarray(a), asarray(b)

@@ -22,9 +22,24 @@ __all__ = ["erf", "expit", "log_softmax", "logsumexp", "softmax"]
 
 
 def logsumexp(a: Any, axis: Any = None, b: Any = None, keepdims: bool = False, return_sign: bool = False) -> Any:
-    """log(sum(b * exp(a))) over the axes, without overflow; with return_sign, the logarithm of its magnitude and its
-    sign, which is constant. An entry with weight zero takes no part, also where it is infinite.
+    """log(sum(b * exp(a))) over the axes, without overflow. An entry with weight zero takes no part, also where it is
+    infinite.
 
+    Args:
+        a: Array of any shape.
+        axis: Axis or axes; all by default.
+        b: Weights, which broadcast with a.
+        keepdims: Whether the axes stay, with length 1.
+        return_sign: Whether to return (the logarithm of the magnitude, the sign, which is constant).
+
+    Returns:
+        Array without these axes.
+
+    Raises:
+        AxisError: An axis that there is not.
+
+    >>> import numpy as np
+    >>> import pyad
     >>> from pyad.scipy import special
     >>> pyad.grad(special.logsumexp)(np.zeros(2))
     array([0.5, 0.5])
@@ -58,8 +73,20 @@ def _shifted(x: Any, axis: Any) -> Any:
 
 
 def softmax(x: Any, axis: Any = None) -> Any:
-    """exp(x) / sum(exp(x)) over the axes (all by default, as in SciPy).
+    """exp(x) / sum(exp(x)) over the axes.
 
+    Args:
+        x: Array of any shape.
+        axis: Axis or axes; all by default, as in SciPy.
+
+    Returns:
+        Array of the shape of x.
+
+    Raises:
+        AxisError: An axis that there is not.
+
+    >>> import numpy as np
+    >>> import pyad
     >>> from pyad.scipy import special
     >>> pyad.jacobian(special.softmax)(np.zeros(2))
     array([[ 0.25, -0.25],
@@ -73,8 +100,20 @@ def softmax(x: Any, axis: Any = None) -> Any:
 
 
 def log_softmax(x: Any, axis: Any = None) -> Any:
-    """log(softmax(x)) over the axes (all by default, as in SciPy).
+    """log(softmax(x)) over the axes.
 
+    Args:
+        x: Array of any shape.
+        axis: Axis or axes; all by default, as in SciPy.
+
+    Returns:
+        Array of the shape of x.
+
+    Raises:
+        AxisError: An axis that there is not.
+
+    >>> import numpy as np
+    >>> import pyad
     >>> from pyad.scipy import special
     >>> pyad.jacobian(special.log_softmax)(np.zeros(2))
     array([[ 0.5, -0.5],
