@@ -1,4 +1,4 @@
-/* Straight lines of element-wise steps, run block by block. */
+/* Element-wise steps one after the other, run block by block. */
 #include "kernels/elementwise.h"
 
 #include <string.h>

@@ -1,4 +1,4 @@
-/* Element-wise steps that follow one another, run block by block so that what is between them stays in cache.
+/* Element-wise steps one after the other, run block by block so that what is between them stays in cache.
  *
  * Registers 0 .. inputs-1 are the operands, the following ones the steps' results in order. An operand may have any
  * strides and broadcasts to the common shape. This runs a single eager operation (one step), a derivative rule, and

@@ -84,17 +84,17 @@ static pyad_status exec_loop(const pyad_env *env, int loop, int nargs, const pya
     return status;
 }
 
-/* A part of what is not in C order: of a copy that is. */
-static pyad_status window_of_copy(const pyad_env *env, const int64_t *params, const pyad_value *in, pyad_value *out)
+/* A strided view of what is not in C order: of a copy that is. */
+static pyad_status view_of_copy(const pyad_env *env, const int64_t *params, const pyad_value *in, pyad_value *out)
 {
     pyad_value flat;
-    pyad_layout_any window;
+    pyad_layout_any view;
     int64_t offset;
     PYAD_TRY(pyad_value_copy(env, in, &flat));
-    pyad_status status = pyad_strided_view_layout(flat.layout, params + 1, &window, &offset);
+    pyad_status status = pyad_strided_view_layout(flat.layout, params + 1, &view, &offset);
     if (status == PYAD_OK) {
         char *at = (char *)flat.data + offset * (int64_t)pyad_dtype_size(flat.layout->dtype);
-        status = pyad_value_copy(env, &(pyad_value){&window.layout, at, NULL}, out);
+        status = pyad_value_copy(env, &(pyad_value){&view.layout, at, NULL}, out);
     }
     pyad_value_release(env, &flat);
     return status;
@@ -166,12 +166,12 @@ static pyad_status run_pick(const pyad_env *env, int kernel, const pyad_value *i
 
 static pyad_status run_unslice(const int64_t *values, const pyad_value *in, const pyad_value *out)
 {
-    pyad_layout_any window;
+    pyad_layout_any view;
     int64_t offset;
     pyad_zero(pyad_value_view(out));
-    PYAD_TRY(pyad_slice_layout(out->layout, values + 1 + values[0], &window, &offset));
+    PYAD_TRY(pyad_slice_layout(out->layout, values + 1 + values[0], &view, &offset));
     char *at = (char *)out->data + offset * (int64_t)pyad_dtype_size(out->layout->dtype);
-    pyad_copy((pyad_view){&window.layout, at}, pyad_value_view(in));
+    pyad_copy((pyad_view){&view.layout, at}, pyad_value_view(in));
     return PYAD_OK;
 }
 
@@ -181,10 +181,10 @@ static pyad_status run_concatenate(const int64_t *values, int nargs, const pyad_
     char *at = out->data;
     size_t item = pyad_dtype_size(out->layout->dtype);
     for (int k = 0; k < nargs; k++) {
-        pyad_layout_any part;
-        PYAD_TRY(pyad_layout_fill_strided(&part, out->layout->dtype, out->layout->ndim, pyad_shape(in[k].layout),
+        pyad_layout_any piece;
+        PYAD_TRY(pyad_layout_fill_strided(&piece, out->layout->dtype, out->layout->ndim, pyad_shape(in[k].layout),
                                           pyad_strides(out->layout)));
-        pyad_copy((pyad_view){&part.layout, at}, pyad_value_view(&in[k]));
+        pyad_copy((pyad_view){&piece.layout, at}, pyad_value_view(&in[k]));
         at += pyad_shape(in[k].layout)[axis] * pyad_strides(out->layout)[axis] * (int64_t)item;
     }
     return PYAD_OK;
@@ -304,7 +304,7 @@ pyad_status pyad_exec(const pyad_env *env, int kernel, const int64_t *params, in
     if (layout == NULL)
         return PYAD_ERR_MEMORY;
     if (kernel == PYAD_KERNEL_STRIDED_VIEW && !in[0].layout->contiguous)
-        return window_of_copy(env, params, &in[0], out);
+        return view_of_copy(env, params, &in[0], out);
     if (pyad_kernel_is_view(kernel))
         return exec_view(env, kernel, &in[0], layout, offset, out);
     PYAD_TRY(pyad_value_alloc(env, layout, out));

@@ -1,4 +1,4 @@
-/* Writing into parts of arrays. */
+/* Writing into arrays. */
 #include "primitives/exec_assign.h"
 
 #include "array/subview.h"
@@ -6,17 +6,17 @@
 #include "primitives/list.h"
 #include "primitives/values.h"
 
-static pyad_status write_window(const int64_t *values, const pyad_value *in, pyad_view whole)
+static pyad_status write_view(const int64_t *values, const pyad_value *in, pyad_view whole)
 {
-    pyad_layout_any window;
+    pyad_layout_any view;
     int64_t offset;
-    PYAD_TRY(pyad_strided_view_layout(whole.layout, values, &window, &offset));
+    PYAD_TRY(pyad_strided_view_layout(whole.layout, values, &view, &offset));
     char *at = (char *)whole.data + offset * (int64_t)pyad_dtype_size(whole.layout->dtype);
-    pyad_copy((pyad_view){&window.layout, at}, pyad_value_view(&in[1]));
+    pyad_copy((pyad_view){&view.layout, at}, pyad_value_view(&in[1]));
     return PYAD_OK;
 }
 
-static pyad_status write_places(const pyad_env *env, const pyad_value *in, pyad_view whole)
+static pyad_status write_elements(const pyad_env *env, const pyad_value *in, pyad_view whole)
 {
     int64_t bad;
     if (pyad_index_check(pyad_value_view(&in[2]), whole.layout->size, &bad) >= 0)
@@ -35,16 +35,16 @@ static pyad_status write_places(const pyad_env *env, const pyad_value *in, pyad_
 
 static pyad_status add_slice(const int64_t *values, const pyad_value *in, pyad_view whole)
 {
-    pyad_layout_any window;
+    pyad_layout_any view;
     pyad_layout_any wide;
     int64_t offset;
     int64_t strides[PYAD_MAX_NDIM];
-    PYAD_TRY(pyad_strided_view_layout(whole.layout, values, &window, &offset));
-    const pyad_layout *part = &window.layout;
-    pyad_broadcast_strides(in[1].layout, part->ndim, pyad_shape(part), strides);
-    PYAD_TRY(pyad_layout_fill_strided(&wide, part->dtype, part->ndim, pyad_shape(part), strides));
-    char *at = (char *)whole.data + offset * (int64_t)pyad_dtype_size(part->dtype);
-    pyad_reduce_add((pyad_view){part, at}, (pyad_view){&wide.layout, in[1].data});
+    PYAD_TRY(pyad_strided_view_layout(whole.layout, values, &view, &offset));
+    const pyad_layout *slice = &view.layout;
+    pyad_broadcast_strides(in[1].layout, slice->ndim, pyad_shape(slice), strides);
+    PYAD_TRY(pyad_layout_fill_strided(&wide, slice->dtype, slice->ndim, pyad_shape(slice), strides));
+    char *at = (char *)whole.data + offset * (int64_t)pyad_dtype_size(slice->dtype);
+    pyad_reduce_add((pyad_view){slice, at}, (pyad_view){&wide.layout, in[1].data});
     return PYAD_OK;
 }
 
@@ -64,12 +64,12 @@ pyad_status pyad_exec_assign(const pyad_env *env, int kernel, const int64_t *val
 {
     switch (kernel) {
     case PYAD_KERNEL_ASSIGN:
-        return write_window(values, in, whole);
+        return write_view(values, in, whole);
     case PYAD_KERNEL_ADD_SLICE:
         return add_slice(values, in, whole);
     case PYAD_KERNEL_ADD_ROWS:
         return add_rows(env, in, whole);
     default:
-        return write_places(env, in, whole);
+        return write_elements(env, in, whole);
     }
 }

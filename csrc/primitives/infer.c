@@ -242,11 +242,11 @@ static pyad_status infer_slice(pyad_message *message, const int64_t *params, con
 static pyad_status infer_unslice(pyad_message *message, const int64_t *params, const pyad_layout *in,
                                  pyad_layout_any *out)
 {
-    pyad_layout_any window;
+    pyad_layout_any view;
     int64_t offset;
     PYAD_TRY(fill_result(message, PYAD_KERNEL_UNSLICE, in->dtype, params[0], params + 1, out));
-    pyad_status status = pyad_slice_layout(&out->layout, params + 1 + params[0], &window, &offset);
-    if (status == PYAD_OK && pyad_same_shape(&window.layout, in))
+    pyad_status status = pyad_slice_layout(&out->layout, params + 1 + params[0], &view, &offset);
+    if (status == PYAD_OK && pyad_same_shape(&view.layout, in))
         return PYAD_OK;
     return pyad_fail(message, PYAD_ERR_SHAPE, "unslice: operand does not have the shape of the slice");
 }

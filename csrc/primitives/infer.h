@@ -15,7 +15,7 @@ pyad_status pyad_infer(pyad_message *message, int kernel, const int64_t *params,
  * one in the arena. */
 pyad_status pyad_infer_loop(const pyad_env *env, int loop, int nargs, const pyad_value *in, const pyad_layout **out);
 
-/* Whether a result with this layout lies over the operand's memory. A reshape may have to move things, and a window
+/* Whether a result with this layout lies over the operand's memory. A reshape may have to move things, and a strided view
  * counts elements in C order. */
 bool pyad_shares_memory(int kernel, const pyad_layout *in, const pyad_layout *out);
 

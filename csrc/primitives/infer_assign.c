@@ -1,4 +1,4 @@
-/* The layouts of parts of arrays, and of what writing into them gives. */
+/* The layouts of strided views, and of what writing into arrays gives. */
 #include "primitives/infer_assign.h"
 
 #include <string.h>
@@ -8,13 +8,13 @@
 
 enum { TEXT = 160 };
 
-static pyad_status infer_window(pyad_message *message, const int64_t *params, const pyad_layout *in,
-                                pyad_layout_any *out, int64_t *offset)
+static pyad_status infer_strided_view(pyad_message *message, const int64_t *params, const pyad_layout *in,
+                                      pyad_layout_any *out, int64_t *offset)
 {
     pyad_status status = pyad_strided_view_layout(in, params, out, offset);
     if (status != PYAD_OK) {
         char text[TEXT];
-        return pyad_fail(message, status, "strided_view: the part is not inside an array of shape %s",
+        return pyad_fail(message, status, "strided_view: the view is not inside an array of shape %s",
                          pyad_shape_text(in, text, TEXT));
     }
     if (in->contiguous)
@@ -26,15 +26,15 @@ static pyad_status infer_window(pyad_message *message, const int64_t *params, co
     return pyad_layout_fill(out, in->dtype, ndim, shape);
 }
 
-static pyad_status part_failure(pyad_message *message, int kernel, int dtype, const pyad_layout *part,
-                                const pyad_layout *given)
+static pyad_status assign_failure(pyad_message *message, int kernel, int dtype, const pyad_layout *view,
+                                  const pyad_layout *given)
 {
     char left[TEXT];
     char right[TEXT];
     return pyad_fail(message, dtype == given->dtype ? PYAD_ERR_SHAPE : PYAD_ERR_DTYPE,
-                     "%s: could not broadcast a value of shape %s (%s) into a part of shape %s (%s)",
+                     "%s: could not broadcast a value of shape %s (%s) into a view of shape %s (%s)",
                      kernel == PYAD_KERNEL_ADD_SLICE ? "add_slice" : "assign", pyad_shape_text(given, right, TEXT),
-                     pyad_dtype_name(given->dtype), pyad_shape_text(part, left, TEXT), pyad_dtype_name(dtype));
+                     pyad_dtype_name(given->dtype), pyad_shape_text(view, left, TEXT), pyad_dtype_name(dtype));
 }
 
 /* Of lengths that are stepped along. */
@@ -54,11 +54,11 @@ static pyad_status infer_assign(pyad_message *message, int kernel, const int64_t
                                 pyad_layout_any *out)
 {
     int64_t offset;
-    PYAD_TRY(infer_window(message, params, in[0], out, &offset));
+    PYAD_TRY(infer_strided_view(message, params, in[0], out, &offset));
     if (kernel == PYAD_KERNEL_ADD_SLICE && has_zero_stride(params))
-        return pyad_fail(message, PYAD_ERR_VALUE, "add_slice: the part has a stride of 0, expected distinct places");
+        return pyad_fail(message, PYAD_ERR_VALUE, "add_slice: the slice has a stride of 0, expected distinct places");
     if (in[0]->dtype != in[1]->dtype || !pyad_broadcasts_to(in[1], &out->layout))
-        return part_failure(message, kernel, in[0]->dtype, &out->layout, in[1]);
+        return assign_failure(message, kernel, in[0]->dtype, &out->layout, in[1]);
     return pyad_layout_fill(out, in[0]->dtype, in[0]->ndim, pyad_shape(in[0]));
 }
 
@@ -69,7 +69,7 @@ static pyad_status infer_assign_at(pyad_message *message, const pyad_layout *con
         return pyad_fail(message, PYAD_ERR_DTYPE, "assign_at: index has dtype %s, expected int64",
                          pyad_dtype_name(index->dtype));
     if (in[0]->dtype != in[1]->dtype || (in[1]->ndim > 0 && !pyad_same_shape(in[1], index)))
-        return part_failure(message, PYAD_KERNEL_ASSIGN_AT, in[0]->dtype, index, in[1]);
+        return assign_failure(message, PYAD_KERNEL_ASSIGN_AT, in[0]->dtype, index, in[1]);
     return pyad_layout_fill(out, in[0]->dtype, in[0]->ndim, pyad_shape(in[0]));
 }
 
@@ -105,7 +105,7 @@ pyad_status pyad_infer_indexing(pyad_message *message, int kernel, const int64_t
                                 pyad_layout_any *out, int64_t *offset)
 {
     if (kernel == PYAD_KERNEL_STRIDED_VIEW)
-        return infer_window(message, params, in[0], out, offset);
+        return infer_strided_view(message, params, in[0], out, offset);
     if (kernel == PYAD_KERNEL_ASSIGN || kernel == PYAD_KERNEL_ADD_SLICE)
         return infer_assign(message, kernel, params, in, out);
     if (kernel == PYAD_KERNEL_ADD_ROWS)

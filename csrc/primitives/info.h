@@ -12,7 +12,7 @@ pyad_status pyad_kernel_check(pyad_message *message, int kernel, const int64_t *
 /* Number of operands; -1 when any number. */
 int pyad_kernel_nargs(int kernel);
 bool pyad_kernel_is_view(int kernel);
-/* Reads of and writes into parts of arrays, whose rules the engine has built in. */
+/* Reads of and writes into views of arrays, whose rules the engine has built in. */
 static inline bool pyad_kernel_is_indexing(int kernel)
 {
     return kernel == PYAD_KERNEL_SLICE || kernel == PYAD_KERNEL_STRIDED_VIEW || kernel == PYAD_KERNEL_ASSIGN ||

@@ -17,13 +17,13 @@
  *   UNSLICE             ndim, full shape, then as SLICE            PUT  rows
  *   UNPICK              classes           SUM_SQUARES  1 for the mean, 0 for the sum
  *   CUMSUM, CUMPROD, RECUR  axis, from the end
- *   STRIDED_VIEW, ASSIGN, ADD_SLICE  offset, ndim, shape, strides: a part of operand 0, in elements of its C order
- * RECUR's operands are the terms and the factors. ASSIGN gives operand 0 with that part replaced by operand 1, which
+ *   STRIDED_VIEW, ASSIGN, ADD_SLICE  offset, ndim, shape, strides: a view of operand 0, in elements of its C order
+ * RECUR's operands are the terms and the factors. ASSIGN gives operand 0 with that view replaced by operand 1, which
  * broadcasts to it. ASSIGN_AT replaces single elements: operand 2 holds their places in C order, which are distinct;
  * operand 1 is one number or one for each.
  *
  * ADD_SLICE and ADD_ROWS are made by the passes over graphs and are never on a tape. ADD_SLICE gives operand 0 with operand
- * 1, which broadcasts, added to a part that has no stride 0. ADD_ROWS adds the rows operand 1 to operand 0 at the indices
+ * 1, which broadcasts, added to a view that has no stride 0. ADD_ROWS adds the rows operand 1 to operand 0 at the indices
  * operand 2; those of one index add up. */
 #ifndef PYAD_PRIMITIVES_LIST_H
 #define PYAD_PRIMITIVES_LIST_H

@@ -11,23 +11,23 @@ static size_t pool_class(size_t bytes)
     return (bytes + 15) / 16;
 }
 
-static void *pool_take(pyad_freelist *pool, size_t bytes)
+static void *freelist_take(pyad_freelist *list, size_t bytes)
 {
     size_t class = pool_class(bytes);
-    void *block = pool->freed[class];
+    void *block = list->freed[class];
     if (block == NULL)
-        return pyad_arena_alloc(pool->arena, class > 0 ? class * 16 : 16);
-    memcpy(&pool->freed[class], block, sizeof(void *));
+        return pyad_arena_alloc(list->arena, class > 0 ? class * 16 : 16);
+    memcpy(&list->freed[class], block, sizeof(void *));
     return block;
 }
 
-static void pool_give(pyad_freelist *pool, void *block, size_t bytes)
+static void freelist_give(pyad_freelist *list, void *block, size_t bytes)
 {
     size_t class = pool_class(bytes);
     if (class == 0)
         return;
-    memcpy(block, &pool->freed[class], sizeof(void *));
-    pool->freed[class] = block;
+    memcpy(block, &list->freed[class], sizeof(void *));
+    list->freed[class] = block;
 }
 
 /* A contiguous layout of the same shape and dtype. */
@@ -48,7 +48,7 @@ pyad_status pyad_accum_alloc(pyad_accum *accum, const pyad_layout *layout, pyad_
     out->layout = layout;
     out->buffer = NULL;
     if (bytes <= PYAD_SMALL_BYTES) {
-        out->data = pool_take(&accum->freelist, bytes);
+        out->data = freelist_take(&accum->freelist, bytes);
         return out->data != NULL ? PYAD_OK : PYAD_ERR_MEMORY;
     }
     PYAD_TRY(pyad_buffer_new(accum->env.mem, bytes, &out->buffer));
@@ -61,7 +61,7 @@ static void free_memory(pyad_accum *accum, const pyad_value *value)
     if (value->buffer != NULL)
         pyad_buffer_release(accum->env.mem, value->buffer);
     else
-        pool_give(&accum->freelist, value->data, pyad_layout_bytes(value->layout));
+        freelist_give(&accum->freelist, value->data, pyad_layout_bytes(value->layout));
 }
 
 void pyad_accum_drop(pyad_accum *accum, pyad_slot *slot)

@@ -34,7 +34,7 @@ typedef struct pyad_accum {
 pyad_status pyad_accum_alloc(pyad_accum *accum, const pyad_layout *layout, pyad_value *out);
 
 /* Adds `given` to the slot of a value with layout `layout`. `fresh`: its memory is this call's to keep (a buffer
- * reference that is handed over, or a small block of the pool); otherwise the slot takes a reference or a copy. The
+ * reference that is handed over, or a small block of the free list); otherwise the slot takes a reference or a copy. The
  * contribution's shape is the slot's, or the slot's shape broadcasts to it, or it broadcasts to the slot's. */
 pyad_status pyad_accum_add(pyad_accum *accum, pyad_slot *slot, const pyad_layout *layout, pyad_value given, bool fresh);
 

@@ -85,7 +85,7 @@ def lend_all(arrays: list[np.ndarray]) -> list[int] | None:
     keep.extend(arrays)
     keep.extend(map(ref, arrays))
     status = lib.pyad_lend_list(id(arrays), handles)
-    if status == 1:
+    if status == lib.PYAD_ERR_MEMORY:
         raise error(status)
     if status:
         return None
@@ -155,7 +155,7 @@ def read(handle: int, share: bool = True) -> Any:
     _need_values()
     ndim = lib.pyad_ndim_of(handle)
     if ndim < 0:
-        raise error(5, (handle,))
+        raise error(lib.PYAD_ERR_STALE, (handle,))
     code = lib.pyad_dtype_of(handle)
     dtype = DTYPES[code]
     if ndim == 0:

@@ -22,13 +22,13 @@ from pyad.errors import ConcretizationError
 
 
 def _stale(handle: int) -> Any:
-    raise engine.error(5, (handle,))
+    raise engine.error(lib.PYAD_ERR_STALE, (handle,))
 
 
 def _dtype_of(handle: int) -> np.dtype:
     code = lib.pyad_dtype_of(handle)
     if code < 0:
-        raise engine.error(5, (handle,))
+        raise engine.error(lib.PYAD_ERR_STALE, (handle,))
     return DTYPES[code]
 
 
@@ -40,7 +40,7 @@ def _ndim_of(handle: int) -> int:
 def _size_of(handle: int) -> int:
     size = lib.pyad_size_of(handle)
     if size < 0:
-        raise engine.error(5, (handle,))
+        raise engine.error(lib.PYAD_ERR_STALE, (handle,))
     return size
 
 

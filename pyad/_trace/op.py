@@ -140,7 +140,7 @@ def handle_of(x: Any, dtype: np.dtype) -> int:
     if code == CODES[dtype]:
         return x._h
     if code < 0:
-        raise engine.error(5, (x._h,))
+        raise engine.error(lib.PYAD_ERR_STALE, (x._h,))
     # No Array of this value is made: where it is large, its end would give the value back before the op has run on it.
     handle = lib.pyad_op(_CAST, 1, [x._h], 1, [CODES[dtype]])
     if handle >= FAILED:

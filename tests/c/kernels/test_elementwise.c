@@ -1,4 +1,4 @@
-/* Straight lines of element-wise steps against a loop over indices. */
+/* Element-wise steps one after the other, against a loop over indices. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,14 +15,14 @@
 
 enum { MOST = 5 };
 
-/* A line over whole numbers, so that every result is exact: steps add, subtract, multiply, take the larger, negate,
+/* A program over whole numbers, so that every result is exact: steps add, subtract, multiply, take the larger, negate,
  * compare or choose. */
-typedef struct line {
+typedef struct program {
     pyad_elementwise_step steps[MOST];
     int step_count;
     int input_count;
     int dtype;
-} line;
+} program;
 
 static double run_step(const pyad_elementwise_step *step, const double *in)
 {
@@ -44,12 +44,12 @@ static double run_step(const pyad_elementwise_step *step, const double *in)
     }
 }
 
-static bool is_bool(const line *l, int reg)
+static bool is_bool(const program *l, int reg)
 {
     return reg >= l->input_count && l->steps[reg - l->input_count].loop == PYAD_LOOP_LT;
 }
 
-static uint16_t pick(const line *l, int registers, bool truth)
+static uint16_t pick(const program *l, int registers, bool truth)
 {
     for (;;) {
         int reg = (int)test_random(registers);
@@ -58,7 +58,7 @@ static uint16_t pick(const line *l, int registers, bool truth)
     }
 }
 
-static void make_line(line *l)
+static void make_program(program *l)
 {
     static const uint8_t loops[] = {PYAD_LOOP_ADD, PYAD_LOOP_SUB,     PYAD_LOOP_MUL,
                                     PYAD_LOOP_NEG, PYAD_LOOP_MAXIMUM, PYAD_LOOP_LT};
@@ -81,12 +81,12 @@ static void make_line(line *l)
     }
 }
 
-/* Which steps nobody wants: all that no sink depends on. */
-static void mark_skipped(line *l, int sink_count, const pyad_elementwise_output *sinks)
+/* Which steps nobody wants: all that no output depends on. */
+static void mark_skipped(program *l, int output_count, const pyad_elementwise_output *outputs)
 {
     bool wanted[MOST + 4] = {false};
-    for (int k = 0; k < sink_count; k++)
-        wanted[sinks[k].reg] = true;
+    for (int k = 0; k < output_count; k++)
+        wanted[outputs[k].reg] = true;
     for (int s = l->step_count - 1; s >= 0; s--) {
         l->steps[s].skip = !wanted[l->input_count + s];
         for (int k = 0; k < l->steps[s].arity && wanted[l->input_count + s]; k++)
@@ -94,7 +94,7 @@ static void mark_skipped(line *l, int sink_count, const pyad_elementwise_output 
     }
 }
 
-static void check_element(const line *l, test_array *inputs, int ndim, const int64_t *index, double *reg)
+static void check_element(const program *l, test_array *inputs, int ndim, const int64_t *index, double *reg)
 {
     for (int k = 0; k < l->input_count; k++)
         reg[k] = test_get(&inputs[k], ndim, index);
@@ -106,12 +106,12 @@ static void check_element(const line *l, test_array *inputs, int ndim, const int
     }
 }
 
-/* One input has the common shape; the others may be narrower. Three sinks, of any register, some of them added to. */
-static void check_line(pyad_mem *mem, int ndim, const int64_t *shape, bool strided)
+/* One input has the common shape; the others may be narrower. Three outputs, of any register, some of them added to. */
+static void check_program(pyad_mem *mem, int ndim, const int64_t *shape, bool strided)
 {
-    enum { SINKS = 3 };
-    line l;
-    make_line(&l);
+    enum { OUTPUTS = 3 };
+    program l;
+    make_program(&l);
     test_array inputs[4];
     pyad_view views[4];
     for (int k = 0; k < l.input_count; k++) {
@@ -124,36 +124,36 @@ static void check_line(pyad_mem *mem, int ndim, const int64_t *shape, bool strid
         test_array_fill(&inputs[k], -3, 6);
         views[k] = test_view(&inputs[k]);
     }
-    test_array outputs[SINKS];
-    pyad_elementwise_output sinks[SINKS];
-    for (int k = 0; k < SINKS; k++) {
+    test_array results[OUTPUTS];
+    pyad_elementwise_output outputs[OUTPUTS];
+    for (int k = 0; k < OUTPUTS; k++) {
         int reg = l.input_count + (int)test_random(l.step_count);
         bool truth = is_bool(&l, reg);
-        sinks[k] = (pyad_elementwise_output){
+        outputs[k] = (pyad_elementwise_output){
             .reg = (uint16_t)reg, .add = !truth && test_random(2), .wide = l.dtype == PYAD_F64};
-        test_array_make(&outputs[k], truth ? PYAD_BOOL : l.dtype, ndim, shape, TEST_CONTIGUOUS);
+        test_array_make(&results[k], truth ? PYAD_BOOL : l.dtype, ndim, shape, TEST_CONTIGUOUS);
         if (!truth)
-            test_array_fill(&outputs[k], 7, 1);
-        sinks[k].data = outputs[k].data;
+            test_array_fill(&results[k], 7, 1);
+        outputs[k].data = results[k].data;
     }
-    mark_skipped(&l, SINKS, sinks);
+    mark_skipped(&l, OUTPUTS, outputs);
     pyad_layout_any common;
     pyad_layout_fill(&common, l.dtype, ndim, shape);
-    pyad_elementwise blocks = {l.steps, l.step_count, l.input_count, views, SINKS, sinks, &common.layout};
-    assert_int_equal(pyad_elementwise_run(mem, &blocks), PYAD_OK);
+    pyad_elementwise work = {l.steps, l.step_count, l.input_count, views, OUTPUTS, outputs, &common.layout};
+    assert_int_equal(pyad_elementwise_run(mem, &work), PYAD_OK);
     int64_t index[PYAD_MAX_NDIM] = {0};
     do {
         double reg[MOST + 4];
         if (common.layout.size == 0)
             break;
         check_element(&l, inputs, ndim, index, reg);
-        for (int k = 0; k < SINKS; k++)
-            assert_true(test_get(&outputs[k], ndim, index) == reg[sinks[k].reg] + (sinks[k].add ? 7 : 0));
+        for (int k = 0; k < OUTPUTS; k++)
+            assert_true(test_get(&results[k], ndim, index) == reg[outputs[k].reg] + (outputs[k].add ? 7 : 0));
     } while (test_next(ndim, shape, index));
     for (int k = 0; k < l.input_count; k++)
         test_array_free(&inputs[k]);
-    for (int k = 0; k < SINKS; k++)
-        test_array_free(&outputs[k]);
+    for (int k = 0; k < OUTPUTS; k++)
+        test_array_free(&results[k]);
 }
 
 static void test_lengths(void **state)
@@ -164,7 +164,7 @@ static void test_lengths(void **state)
     pyad_mem_init(&mem, pyad_hook_default);
     for (int round = 0; round < 30; round++) {
         for (size_t k = 0; k < sizeof sizes / sizeof sizes[0]; k++)
-            check_line(&mem, 1, &sizes[k], round % 2 != 0);
+            check_program(&mem, 1, &sizes[k], round % 2 != 0);
     }
     pyad_mem_finish(&mem);
 }
@@ -174,15 +174,15 @@ static void test_shapes(void **state)
     (void)state;
     pyad_mem mem;
     pyad_mem_init(&mem, pyad_hook_default);
-    check_line(&mem, 0, NULL, false);
+    check_program(&mem, 0, NULL, false);
     for (int round = 0; round < 1000; round++) {
         int64_t shape[PYAD_MAX_NDIM];
         int ndim = test_random_shape(4, round % 20 == 0 ? 20 : 5, shape);
-        check_line(&mem, ndim, shape, round % 3 != 0);
+        check_program(&mem, ndim, shape, round % 3 != 0);
     }
     for (int round = 0; round < 30; round++) {
-        check_line(&mem, 2, SHAPE(70, 33), true); /* rows long enough to be run one by one */
-        check_line(&mem, 3, SHAPE(3, 1, 1100), true);
+        check_program(&mem, 2, SHAPE(70, 33), true); /* rows long enough to be run one by one */
+        check_program(&mem, 3, SHAPE(3, 1, 1100), true);
     }
     assert_int_equal(mem.live_buffers, 0);
     pyad_mem_finish(&mem);
@@ -209,9 +209,9 @@ static void test_most_registers(void **state)
     pyad_layout_any any;
     pyad_layout_fill(&any, PYAD_F64, 1, SHAPE(N));
     pyad_view views[2] = {{&any.layout, x}, {pyad_layout_scalar(PYAD_F64), &one}};
-    pyad_elementwise_output sink = {.reg = PYAD_ELEMENTWISE_REGISTERS - 1, .wide = 1, .data = out};
-    pyad_elementwise blocks = {steps, STEPS, 2, views, 1, &sink, &any.layout};
-    assert_int_equal(pyad_elementwise_run(&mem, &blocks), PYAD_OK);
+    pyad_elementwise_output output = {.reg = PYAD_ELEMENTWISE_REGISTERS - 1, .wide = 1, .data = out};
+    pyad_elementwise work = {steps, STEPS, 2, views, 1, &output, &any.layout};
+    assert_int_equal(pyad_elementwise_run(&mem, &work), PYAD_OK);
     for (int i = 0; i < N; i++)
         assert_true(out[i] == i + STEPS);
     pyad_mem_finish(&mem);
@@ -234,9 +234,9 @@ static void test_only_scalars(void **state)
         pyad_layout_fill(&any, PYAD_F32, 2, SHAPE(1, n));
         pyad_view views[2] = {{pyad_layout_scalar(PYAD_F32), &a}, {pyad_layout_scalar(PYAD_F32), &b}};
         pyad_elementwise_step step = {.loop = PYAD_LOOP_MUL, .arity = 2, .bytes = 4, .in = {0, 1, 0}};
-        pyad_elementwise_output sinks[2] = {{.reg = 2, .data = stored}, {.reg = 2, .add = 1, .data = added}};
-        pyad_elementwise blocks = {&step, 1, 2, views, 2, sinks, &any.layout};
-        assert_int_equal(pyad_elementwise_run(&mem, &blocks), PYAD_OK);
+        pyad_elementwise_output outputs[2] = {{.reg = 2, .data = stored}, {.reg = 2, .add = 1, .data = added}};
+        pyad_elementwise work = {&step, 1, 2, views, 2, outputs, &any.layout};
+        assert_int_equal(pyad_elementwise_run(&mem, &work), PYAD_OK);
         for (int i = 0; i < n; i++)
             assert_true(stored[i] == 6 && added[i] == 6 + (float)i);
         assert_true(added[n] == (float)n);
@@ -260,17 +260,17 @@ static void test_failure(void **state)
     pyad_layout_fill(&flat, PYAD_F64, 2, SHAPE(20, 20));
     pyad_view views[2] = {{&turned.layout, x}, {&turned.layout, x}};
     pyad_elementwise_step step = {.loop = PYAD_LOOP_ADD, .wide = 1, .arity = 2, .bytes = 8, .in = {0, 1, 0}};
-    pyad_elementwise_output sink = {.reg = 2, .wide = 1, .data = out};
-    pyad_elementwise blocks = {&step, 1, 2, views, 1, &sink, &flat.layout};
+    pyad_elementwise_output output = {.reg = 2, .wide = 1, .data = out};
+    pyad_elementwise work = {&step, 1, 2, views, 1, &output, &flat.layout};
     /* An operand that cannot be read in runs is copied, each in turn. */
     for (int64_t after = 0; after < 2; after++) {
         test_hook_fail_after(&hook, after);
-        assert_int_equal(pyad_elementwise_run(&mem, &blocks), PYAD_ERR_MEMORY);
+        assert_int_equal(pyad_elementwise_run(&mem, &work), PYAD_ERR_MEMORY);
         assert_int_equal(mem.live_buffers, 0);
         pyad_mem_trim(&mem);
     }
     test_hook_never_fail(&hook);
-    assert_int_equal(pyad_elementwise_run(&mem, &blocks), PYAD_OK);
+    assert_int_equal(pyad_elementwise_run(&mem, &work), PYAD_OK);
     assert_true(out[1] == 40 && out[20] == 2);
     pyad_mem_finish(&mem);
     assert_int_equal(hook.blocks, 0);

@@ -27,20 +27,20 @@ static void results(int count, const uint32_t *nodes)
 
 #define RESULTS(...) results((int)(sizeof NODES(__VA_ARGS__) / 4), NODES(__VA_ARGS__))
 
-/* How many operands of the line below were loaded by a table. */
+/* How many operands of the loop below were loaded by a table. */
 static int tables;
 
 /* The first action is a fused loop. Runs all, and returns the loop, whose memory is gone. */
-static pyad_fused_loop check_line(fixture *f, test_precision precision)
+static pyad_fused_loop check_run(fixture *f, test_precision precision)
 {
     pyad_arena_mark mark = pyad_arena_position(&f->arena);
     program p;
     open_program(&p, f, &graph);
     void **values = run_graph(f, &graph);
-    pyad_fused_loop line = p.replay[0].bound[0].loop;
+    pyad_fused_loop fused = p.replay[0].bound[0].loop;
     tables = 0;
-    for (int k = 0; k < line.input_count; k++)
-        tables += line.inputs[k].table != NULL;
+    for (int k = 0; k < fused.input_count; k++)
+        tables += fused.inputs[k].table != NULL;
     bool right = run_program(&p, 0, 0) == PYAD_OK && gave(&p, 0, &graph, values, precision);
     if (!right)
         print_plan(&p);
@@ -50,7 +50,7 @@ static pyad_fused_loop check_line(fixture *f, test_precision precision)
     close_program(&p);
     pyad_graph_finish(&graph);
     pyad_arena_cut(&f->arena, mark);
-    return line;
+    return fused;
 }
 
 static const int64_t lengths[] = {2,    3,    7,    23,   24,   25,   63,   64,   65,   127,  341,  511,  512, 513,
@@ -69,9 +69,9 @@ static void test_flat_operands(void **state)
             uint32_t y = input(dtype, 1, &lengths[k]);
             uint32_t one = input(dtype, 0, NULL);
             RESULTS(ADD(MUL(x, one), NEG(SUB(one, y))), MUL(x, y));
-            pyad_fused_loop line = check_line(f, TEST_EXACT);
-            assert_false(line.by_rows);
-            assert_true(line.block % 8 == 0 && line.block <= PYAD_FUSED_LOOP_MOST_BLOCK);
+            pyad_fused_loop fused = check_run(f, TEST_EXACT);
+            assert_false(fused.by_rows);
+            assert_true(fused.block % 8 == 0 && fused.block <= PYAD_FUSED_LOOP_MOST_BLOCK);
         }
     }
 }
@@ -91,7 +91,7 @@ static pyad_fused_loop check_broadcast(fixture *f, int dtype, int64_t m, int64_t
     uint32_t x = MUL(ADD(flat, row), SUB(column, part));
     uint32_t y = WHERE(mask, turned, MUL(x, back));
     RESULTS(x, ADD(y, flat), RUN(PYAD_LOOP_LT, NULL, x, y), WHERE(RUN(PYAD_LOOP_LE, NULL, row, column), x, row));
-    return check_line(f, TEST_EXACT);
+    return check_run(f, TEST_EXACT);
 }
 
 static void test_loaded_operands(void **state)
@@ -102,9 +102,9 @@ static void test_loaded_operands(void **state)
         for (int r = 0; r < 4; r++) {
             int64_t n = lengths[k];
             int64_t m = n > 600 ? 3 : rows[r];
-            pyad_fused_loop line = check_broadcast(f, r % 2 == 0 ? PYAD_F64 : PYAD_F32, m, n, r % 3);
+            pyad_fused_loop fused = check_broadcast(f, r % 2 == 0 ? PYAD_F64 : PYAD_F32, m, n, r % 3);
             /* Only what is read backwards or turned has to be copied. */
-            assert_int_equal(line.by_rows,
+            assert_int_equal(fused.by_rows,
                              r % 3 == 2 && n >= PYAD_FUSED_LOOP_LEAST_ROW && n <= PYAD_FUSED_LOOP_MOST_ROW);
         }
     }
@@ -116,26 +116,26 @@ static void test_ways_to_load(void **state)
     fixture *f = *state;
     begin_lines(f);
     RESULTS(MUL(input(PYAD_F64, 2, LIST(40, 7)), input(PYAD_F64, 1, LIST(7))));
-    check_line(f, TEST_EXACT);
+    check_run(f, TEST_EXACT);
     assert_int_equal(tables, 1);
     begin_lines(f);
     RESULTS(MUL(input(PYAD_F64, 2, LIST(1000, 7)), input(PYAD_F64, 1, LIST(7))));
-    pyad_fused_loop line = check_line(f, TEST_EXACT);
-    assert_true(tables == 0 && !line.by_rows);
+    pyad_fused_loop fused = check_run(f, TEST_EXACT);
+    assert_true(tables == 0 && !fused.by_rows);
     begin_lines(f);
     RESULTS(MUL(input(PYAD_F64, 2, LIST(5, 30)), input(PYAD_F64, 1, LIST(30))));
-    line = check_line(f, TEST_EXACT);
-    assert_true(line.by_rows && line.block == 30);
+    fused = check_run(f, TEST_EXACT);
+    assert_true(fused.by_rows && fused.block == 30);
     begin_lines(f); /* rows of rows */
     uint32_t deep = input(PYAD_F64, 3, LIST(4, 3, 30));
     RESULTS(MUL(MUL(deep, input(PYAD_F64, 2, LIST(3, 30))), input(PYAD_F64, 2, LIST(3, 1))));
-    line = check_line(f, TEST_EXACT);
-    assert_true(line.by_rows && line.block == 30);
+    fused = check_run(f, TEST_EXACT);
+    assert_true(fused.by_rows && fused.block == 30);
     begin_lines(f); /* rows of different lengths, the shorter of which does not divide the longer */
     deep = input(PYAD_F64, 3, LIST(25, 1, 30));
     uint32_t other = BROADCAST(input(PYAD_F64, 3, LIST(25, 40, 1)), 25, 40, 30);
     RESULTS(MUL(MUL(deep, other), input(PYAD_F64, 2, LIST(1, 30))));
-    assert_true(check_line(f, TEST_EXACT).by_rows);
+    assert_true(check_run(f, TEST_EXACT).by_rows);
 }
 
 /* Operands that stay several dimensions, too many elements for a table. */
@@ -152,7 +152,7 @@ static void test_deep_operands(void **state)
         uint32_t spread = input(dtype, 4, LIST(7, 1, 11, 1));
         uint32_t mask = TRANSPOSE(input(PYAD_BOOL, 3, LIST(5, 13, 11)), 0, 2, 1);
         RESULTS(WHERE(mask, MUL(flat, turned), ADD(middle, back)), SUB(spread, flat), SUM(MUL(turned, spread), 6, 0));
-        check_line(f, TEST_ROUNDED);
+        check_run(f, TEST_ROUNDED);
         assert_int_equal(tables, 0);
     }
 }
@@ -174,13 +174,13 @@ static void test_steps_of_broadcast_numbers(void **state)
                     WHERE(mask, one, other), RUN(PYAD_LOOP_LT, NULL, column, one), RUN(PYAD_LOOP_NOT, NULL, mask),
                     NEG(NEG(column)), RUN(PYAD_LOOP_SIN, NULL, other), RUN(PYAD_LOOP_ARCTAN2, NULL, column, other),
                     MUL(sum, NEG(sum)));
-            check_line(f, TEST_EXACT);
+            check_run(f, TEST_EXACT);
         }
     }
 }
 
 /* Steps that one loop does together, and steps that look like it; (m, n) with operands of every kind. */
-static void check_fused(fixture *f, int dtype, int64_t m, int64_t n)
+static void check_superinstructions(fixture *f, int dtype, int64_t m, int64_t n)
 {
     begin_lines(f);
     uint32_t x = input(dtype, 2, LIST(m, n));
@@ -207,7 +207,7 @@ static void check_fused(fixture *f, int dtype, int64_t m, int64_t n)
             made[k] = ADD(made[k], first); /* which is read twice, then */
     }
     results(24, made);
-    check_line(f, TEST_EXACT);
+    check_run(f, TEST_EXACT);
 }
 
 static void test_fused_steps(void **state)
@@ -215,7 +215,7 @@ static void test_fused_steps(void **state)
     fixture *f = *state;
     for (int k = 0; k < 400; k++) {
         int64_t n = lengths[test_random(14)];
-        check_fused(f, k % 2 == 0 ? PYAD_F64 : PYAD_F32, 1 + test_random(5), n);
+        check_superinstructions(f, k % 2 == 0 ? PYAD_F64 : PYAD_F32, 1 + test_random(5), n);
     }
     begin_lines(f);
     uint32_t x = input(PYAD_F64, 1, LIST(50));
@@ -223,14 +223,14 @@ static void test_fused_steps(void **state)
     uint32_t one = input(PYAD_F64, 0, NULL);
     RESULTS(ADD(y, ADD(ADD(x, y), x)), ADD(MUL(x, one), y), SUB(y, MUL(x, y)), SUB(one, MUL(x, x)), MUL(MUL(x, one), y),
             MUL(y, SUB(one, x)));
-    assert_int_equal(check_line(f, TEST_EXACT).step_count, 6);
+    assert_int_equal(check_run(f, TEST_EXACT).step_count, 6);
     begin_lines(f); /* two numbers; a number where no loop has one; both operands; a difference the other way round */
     x = input(PYAD_F64, 1, LIST(50));
     y = input(PYAD_F64, 1, LIST(50));
     one = input(PYAD_F64, 0, NULL);
     uint32_t square = MUL(x, y);
     RESULTS(ADD(MUL(x, one), one), ADD(ADD(x, one), y), MUL(square, square), SUB(MUL(x, y), y));
-    assert_int_equal(check_line(f, TEST_EXACT).step_count, 8);
+    assert_int_equal(check_run(f, TEST_EXACT).step_count, 8);
 }
 
 /* More operands with rows than are read where they are. */
@@ -243,7 +243,7 @@ static void test_many_loaded_operands(void **state)
         for (int k = 0; k < many; k++)
             x = ADD(x, input(PYAD_F64, k % 2 + 1, k % 2 == 0 ? LIST(50) : LIST(3, 1)));
         RESULTS(x);
-        assert_int_equal(check_line(f, TEST_EXACT).by_rows, many <= PYAD_FUSED_LOOP_ROW_INPUTS);
+        assert_int_equal(check_run(f, TEST_EXACT).by_rows, many <= PYAD_FUSED_LOOP_ROW_INPUTS);
     }
 }
 
@@ -256,8 +256,8 @@ static void check_sums(fixture *f, int dtype, const int64_t *shape, bool rows)
     x = MUL(x, rows ? input(dtype, 1, shape + 2) : input(dtype, 3, shape));
     uint32_t y = NEG(x);
     RESULTS(SUM(x, 7, 0), SUM(y, 7, 1), SUM(x, 1, 0), SUM(x, 2, 0), SUM(y, 4, 1), SUM(x, 3, 0), SUM(y, 6, 0), y);
-    pyad_fused_loop line = check_line(f, TEST_ROUNDED);
-    assert_true(line.sum_count >= 2);
+    pyad_fused_loop fused = check_run(f, TEST_ROUNDED);
+    assert_true(fused.sum_count >= 2);
 }
 
 static void test_sums(void **state)
@@ -309,7 +309,7 @@ static void test_registers_are_used_again(void **state)
     for (int k = 0; k < 100; k++)
         y = k % 3 == 0 ? NEG(y) : RUN(k % 3 == 1 ? PYAD_LOOP_MAXIMUM : PYAD_LOOP_MINIMUM, NULL, NEG(y), x);
     RESULTS(y);
-    assert_true(check_line(f, TEST_EXACT).register_count <= 2);
+    assert_true(check_run(f, TEST_EXACT).register_count <= 2);
 }
 
 /* Bytes and floats take turns in the same registers. */
@@ -328,7 +328,7 @@ static void test_registers_of_other_widths(void **state)
             z = WHERE(either, NEG(z), ADD(WHERE(less, y, z), x));
         }
         RESULTS(z, RUN(PYAD_LOOP_GT, NULL, z, x));
-        assert_true(check_line(f, TEST_EXACT).register_count <= 6);
+        assert_true(check_run(f, TEST_EXACT).register_count <= 6);
     }
 }
 
@@ -345,8 +345,8 @@ static void test_many_registers(void **state)
     for (int k = 1; k < 100; k++)
         y = SUB(y, made[k]);
     RESULTS(y);
-    pyad_fused_loop line = check_line(f, TEST_EXACT);
-    assert_true(line.register_count >= 100 && line.block == 64);
+    pyad_fused_loop fused = check_run(f, TEST_EXACT);
+    assert_true(fused.register_count >= 100 && fused.block == 64);
 }
 
 /* ---- numbers ---- */

@@ -32,7 +32,7 @@ typedef struct setting {
 /* exp(x * y) + c as one result, whether that is less than c as another; the sum of the product and of the exponential;
  * the sum of the exponential over an axis. */
 typedef struct work {
-    pyad_fused_loop line;
+    pyad_fused_loop fused;
     pyad_fused_loop_step steps[STEPS];
     pyad_fused_loop_input inputs[5]; /* three operands, two results */
     int64_t shape[2];
@@ -83,11 +83,11 @@ static void set_outputs(work *w)
 {
     size_t sizes[STEPS] = {0};
     w->outcome_bytes = 0;
-    for (int k = 0; k < w->line.step_count; k++) {
+    for (int k = 0; k < w->fused.step_count; k++) {
         const pyad_fused_loop_step *step = &w->steps[k];
         if (step->loop != NULL && step->to >= 0)
             continue;
-        int64_t count = w->line.size;
+        int64_t count = w->fused.size;
         if (step->loop == NULL)
             count = step->summed > 0 ? count / step->summed : 1;
         sizes[k] = aligned((size_t)count * step->bytes);
@@ -95,7 +95,7 @@ static void set_outputs(work *w)
     }
     w->outcome = calloc(1, w->outcome_bytes);
     size_t at = 0;
-    for (int k = 0; k < w->line.step_count; k++) {
+    for (int k = 0; k < w->fused.step_count; k++) {
         pyad_fused_loop_step *step = &w->steps[k];
         step->out = w->outcome + at;
         if (step->loop != NULL && step->to < 0)
@@ -118,17 +118,17 @@ static void work_start(work *w, const setting *s)
     w->steps[6].summed = s->summed;
     w->steps[6].inner = s->inner;
     w->steps[2].scalars = w->steps[3].scalars = 2;
-    w->line = (pyad_fused_loop){.size = s->rows * s->cols, .steps = w->steps, .inputs = w->inputs};
-    w->line.step_count = s->summed > 0 ? STEPS : STEPS - 1;
-    w->line.input_count = 5;
-    w->line.register_count = s->second == FLAT ? 2 : 3;
-    w->line.sum_count = 2;
+    w->fused = (pyad_fused_loop){.size = s->rows * s->cols, .steps = w->steps, .inputs = w->inputs};
+    w->fused.step_count = s->summed > 0 ? STEPS : STEPS - 1;
+    w->fused.input_count = 5;
+    w->fused.register_count = s->second == FLAT ? 2 : 3;
+    w->fused.sum_count = 2;
     set_inputs(w, s);
     set_outputs(w);
-    pyad_fused_loop_choose_tiling(&w->line);
-    if (w->line.by_rows && s->second == COLUMN)
+    pyad_fused_loop_choose_tiling(&w->fused);
+    if (w->fused.by_rows && s->second == COLUMN)
         w->steps[0].scalars = 2;
-    w->scratch = aligned_alloc(64, aligned(pyad_fused_loop_scratch(&w->line)));
+    w->scratch = aligned_alloc(64, aligned(pyad_fused_loop_scratch(&w->fused)));
 }
 
 static void work_finish(work *w)
@@ -142,13 +142,13 @@ static char *run_with(work *w, int threads)
 {
     assert_int_equal(pyad_thread_pool_resize(threads), PYAD_OK);
     memset(w->outcome, 0xff, w->outcome_bytes);
-    pyad_fused_loop_run(&w->line, w->scratch);
+    pyad_fused_loop_run(&w->fused, w->scratch);
     char *copy = malloc(w->outcome_bytes);
     memcpy(copy, w->outcome, w->outcome_bytes);
     return copy;
 }
 
-/* The same bits for all numbers of threads, and single elements as a line has them that is not cut. */
+/* The same bits for all numbers of threads, and single elements as a loop has them that is not cut. */
 static void check(const setting *s)
 {
     static const int counts[] = {2, 3, 8};
@@ -159,7 +159,7 @@ static void check(const setting *s)
     assert_int_equal(pyad_thread_pool_resize(8), PYAD_OK);
     work_start(&w, s);
     work_start(&plain, &uncut);
-    assert_int_equal(plain.line.chunk, plain.line.size);
+    assert_int_equal(plain.fused.chunk, plain.fused.size);
     char *alone = run_with(&w, 1);
     char *whole = run_with(&plain, 1);
     size_t single = (size_t)((char *)w.steps[4].out - w.outcome);
@@ -186,16 +186,16 @@ static void check_sums(const setting *s)
     work w;
     assert_int_equal(pyad_thread_pool_resize(8), PYAD_OK);
     work_start(&w, s);
-    assert_true(w.line.chunk < w.line.size);
+    assert_true(w.fused.chunk < w.fused.size);
     free(run_with(&w, 3));
     double c = number_at(s, w.inputs[2].data, 0);
     double total = 0;
-    for (int64_t k = 0; k < w.line.size; k++)
+    for (int64_t k = 0; k < w.fused.size; k++)
         total += number_at(s, w.steps[2].out, k) - c;
     double tolerance = s->wide ? 1e-9 : 1e-3;
     assert_true(number_at(s, w.steps[5].out, 0) > total * (1 - tolerance));
     assert_true(number_at(s, w.steps[5].out, 0) < total * (1 + tolerance));
-    for (int64_t k = 0; s->summed > 0 && k < w.line.size / s->summed; k++) {
+    for (int64_t k = 0; s->summed > 0 && k < w.fused.size / s->summed; k++) {
         double part = 0;
         int64_t first = k / s->inner * s->summed * s->inner + k % s->inner;
         for (int64_t i = 0; i < s->summed; i++)
@@ -238,8 +238,8 @@ static void test_sizes_around_chunks(void **state)
     for (int wide = 0; wide < 2; wide++) {
         setting s = sized(1, 100000, FLAT, wide);
         work_start(&w, &s);
-        int64_t chunk = w.line.chunk;
-        assert_true(chunk < 10000 && chunk % w.line.block == 0);
+        int64_t chunk = w.fused.chunk;
+        assert_true(chunk < 10000 && chunk % w.fused.block == 0);
         work_finish(&w);
         for (int64_t chunks = 1; chunks < 12; chunks += 3) {
             for (int64_t more = -1; more <= 1; more++) {
@@ -294,8 +294,8 @@ static void test_a_sum_over_the_first_axis_is_not_divided(void **state)
     s.summed = 200;
     s.inner = 100;
     work_start(&w, &s);
-    assert_int_equal(w.line.chunk, w.line.size);
-    assert_int_equal(w.line.lanes, 1);
+    assert_int_equal(w.fused.chunk, w.fused.size);
+    assert_int_equal(w.fused.lanes, 1);
     work_finish(&w);
     check(&s);
 }
@@ -307,11 +307,11 @@ static void test_little_work_is_not_divided(void **state)
     setting s = sized(1, 10000, FLAT, true);
     s.cost = 80;
     work_start(&w, &s);
-    assert_int_equal(w.line.chunk, w.line.size);
+    assert_int_equal(w.fused.chunk, w.fused.size);
     work_finish(&w);
 }
 
-/* The threads there are when a line is made are those it is made for; there may be more and fewer later. */
+/* The threads there are when a loop is made are those it is made for; there may be more and fewer later. */
 static void test_lanes(void **state)
 {
     static const int made_for[] = {1, 2, 8, 100};
@@ -322,7 +322,7 @@ static void test_lanes(void **state)
         setting s = sized(1, 20000, FLAT, true);
         pyad_thread_pool_resize(made_for[k]);
         work_start(&w, &s);
-        assert_int_equal(w.line.lanes, lanes[k]);
+        assert_int_equal(w.fused.lanes, lanes[k]);
         char *alone = run_with(&w, 1);
         char *many = run_with(&w, 12);
         assert_memory_equal(alone, many, w.outcome_bytes);
@@ -341,12 +341,12 @@ static void *run_often(void *result)
     work_start(&w, &s);
     bool fine = true;
     memset(w.outcome, 0xff, w.outcome_bytes);
-    pyad_fused_loop_run(&w.line, w.scratch);
+    pyad_fused_loop_run(&w.fused, w.scratch);
     char *first = malloc(w.outcome_bytes);
     memcpy(first, w.outcome, w.outcome_bytes);
     for (int k = 0; k < 100; k++) {
         memset(w.outcome, 0xff, w.outcome_bytes);
-        pyad_fused_loop_run(&w.line, w.scratch);
+        pyad_fused_loop_run(&w.fused, w.scratch);
         fine = fine && memcmp(first, w.outcome, w.outcome_bytes) == 0;
     }
     free(first);

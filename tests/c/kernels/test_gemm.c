@@ -159,7 +159,7 @@ static void check_in_use(const char *function)
     assert_string_equal(pyad_blas_in_use().function, function);
 }
 
-/* Takes the fallback into use and answers what choosing the library says. */
+/* Takes the fallback into use and returns what choosing the library says. */
 static pyad_status choose(const char *library, bool load, pyad_message *message)
 {
     message->text[0] = 0;

@@ -1,4 +1,4 @@
-/* Large reductions, softmax and copies: the same bits for any number of threads, and the same as without parts. */
+/* Large reductions, softmax and copies: the same bits for any number of threads, and the same as in one piece. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -166,7 +166,7 @@ static void count_positions(const void *context, const pyad_strided_iter *iter, 
         ((double *)dst)[k] += 1;
 }
 
-/* Every position once, in parts of whole units, for any cost. */
+/* Every position once, in chunks of whole units, for any cost. */
 static void test_parts(void **state)
 {
     (void)state;
@@ -178,8 +178,8 @@ static void test_parts(void **state)
         for (int64_t unit = 1; unit < 200; unit *= 7) {
             for (int64_t microseconds = 99; microseconds < 1000000; microseconds *= 5) {
                 iter.dim[0].length = length;
-                pyad_parallel_for parts = {count_positions, NULL, &iter, 8, 4, unit, microseconds * 1000000};
-                pyad_parallel_for_run(&parts, numbers, narrow);
+                pyad_parallel_for work = {count_positions, NULL, &iter, 8, 4, unit, microseconds * 1000000};
+                pyad_parallel_for_run(&work, numbers, narrow);
                 for (int64_t k = 0; k < length + 10; k++) {
                     assert_true(numbers[k] == (k < length));
                     numbers[k] = 0;

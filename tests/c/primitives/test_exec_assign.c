@@ -337,7 +337,7 @@ static void test_refused(void **state)
     pyad_value out;
     assert_int_equal(pyad_exec(&f->env, PYAD_KERNEL_STRIDED_VIEW, PARAMS(0, 1, -2, 1), 1, in, &out), PYAD_ERR_VALUE);
     refused(f, PYAD_KERNEL_ASSIGN, PARAMS(0, 1, 3, 1), 2, in, PYAD_ERR_SHAPE,
-            "a value of shape (2,) (float64) into a part of shape (3,)");
+            "a value of shape (2,) (float64) into a view of shape (3,)");
     refused(f, PYAD_KERNEL_ASSIGN, PARAMS(0, 0), 2, in, PYAD_ERR_SHAPE, "could not broadcast");
     refused(f, PYAD_KERNEL_ASSIGN, PARAMS(0, 1, 2, 1), 2, mixed, PYAD_ERR_DTYPE, "(float32)");
     for (int64_t bad = -1; bad <= 6; bad += 7) {

@@ -52,7 +52,7 @@ static const pyad_layout *layout_of(fixture *f, int dtype, int ndim, const int64
     return kept;
 }
 
-/* Contiguous memory of the pool or a buffer, filled with `start`, `start + step`, ... */
+/* Contiguous memory of the free list or a buffer, filled with `start`, `start + step`, ... */
 static pyad_value ramp(fixture *f, const pyad_layout *layout, double start, double step)
 {
     pyad_value value;
