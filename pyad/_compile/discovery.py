@@ -293,7 +293,7 @@ class Discovery:
     # ---- objects ----
 
     def _class(self, x: type) -> None:
-        classes = [c for c in (*x.__mro__, *type(x).__mro__) if has_state(c)]
+        classes = [c for c in x.__mro__ + type(x).__mro__ if has_state(c)]
         if classes:
             self._object(_Object(x, None, classes, x.__name__))
 
