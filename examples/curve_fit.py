@@ -1,8 +1,12 @@
 """Fit a damped oscillation to noisy samples by gradient descent, the parameters being a dict."""
 
+import matplotlib
 import numpy as np
 
 import pyad
+
+matplotlib.use("Agg")
+from matplotlib import pyplot
 
 rng = np.random.default_rng(0)
 true = {"amplitude": 2.0, "decay": 0.5, "frequency": 3.0, "offset": 0.4}
@@ -34,3 +38,11 @@ for iteration in range(1001):
 for name, value in p.items():
     print(f"{name:10} true {true[name]:.2f}, found {value:.3f}")
 print(f"largest error {max(abs(p[name] - true[name]) for name in p):.3f}")
+
+figure, axes = pyplot.subplots(figsize=(7, 3), layout="constrained")
+axes.plot(t, samples, ".", markersize=3, color="gray", label="samples")
+axes.plot(t, model(true, t), linestyle="--", color="tab:green", label="true")
+axes.plot(t, model(p, t), color="tab:blue", label="found")
+axes.set(xlabel="t")
+axes.legend()
+figure.savefig("curve_fit.png", dpi=100)

@@ -128,22 +128,26 @@ def over(theirs: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[
     is a list or tuple that holds a traced value."""
 
     def decorate(ours: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(ours)
-        def function(*args: Any, **keywords: Any) -> Any:
-            if keywords and keywords.get("out") is not None:
-                return theirs(*args, **keywords)  # which comes back through its protocol, where out= is written
-            for x in args:
-                if holds_traced(x):
-                    return ours(*args, **keywords)
-            for x in keywords.values():
-                if holds_traced(x):
-                    return ours(*args, **keywords)
-            return theirs(*args, **keywords)
-
+        function = functools.wraps(ours)(_theirs_or_ours(theirs, ours))
         function.__doc__ = in_words_of(theirs, ours.__doc__) if ours.__doc__ else None
         return function
 
     return decorate
+
+
+def _theirs_or_ours(theirs: Callable[..., Any], ours: Callable[..., Any]) -> Callable[..., Any]:
+    def function(*args: Any, **keywords: Any) -> Any:
+        if keywords and keywords.get("out") is not None:
+            return theirs(*args, **keywords)  # which comes back through its protocol, where out= is written
+        for x in args:
+            if holds_traced(x):
+                return ours(*args, **keywords)
+        for x in keywords.values():
+            if holds_traced(x):
+                return ours(*args, **keywords)
+        return theirs(*args, **keywords)
+
+    return function
 
 
 def namespace(module: ModuleType) -> dict[str, Any]:
@@ -163,8 +167,7 @@ def namespace(module: ModuleType) -> dict[str, Any]:
 def _either(theirs: Callable[..., Any], ours: Callable[..., Any]) -> Callable[..., Any]:
     if isinstance(theirs, ufunc):
         return _dressed(_either_ufunc(theirs, ours), theirs, ours)
-
-    return _dressed(over(theirs)(ours), theirs, ours)
+    return _dressed(_theirs_or_ours(theirs, ours), theirs, ours)
 
 
 def _either_ufunc(theirs: ufunc, ours: Callable[..., Any]) -> Callable[..., Any]:

@@ -67,11 +67,15 @@ def test_custom_rule(tmp_path):
 
 
 def test_curve_fit(tmp_path):
+    pytest.importorskip("matplotlib")
     assert number(r"largest error ([\d.]+)", output("curve_fit.py", tmp_path)) < 0.1
+    assert (tmp_path / "curve_fit.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_logistic_regression(tmp_path):
+    pytest.importorskip("matplotlib")
     shown = output("logistic_regression.py", tmp_path)
+    assert (tmp_path / "logistic_regression.png").read_bytes().startswith(b"\x89PNG")
     assert number(r"accuracy ([\d.]+)%", shown) > 90
     assert number(r"gradient norm ([\d.e+-]+)", shown) < 1e-3
 
