@@ -9,6 +9,7 @@ other path is recorded too.
 from __future__ import annotations
 
 import functools
+import os
 import sys
 import threading
 import types
@@ -18,13 +19,21 @@ from typing import Any, Literal
 
 from pyad import tree
 from pyad._binding import engine
-from pyad._compile.discovery import Discovery, namespace_of
+from pyad._compile.discovery import Discovery
+from pyad._compile.kinds import namespace_of
 from pyad._compile.program import DONE, OVERLAP, Program
 from pyad._compile.recording import Recording
 from pyad._compile.signature import signature_of
 from pyad._transforms.transformed import name_in_module
 
 __all__ = ["CompileWarning", "Compiled", "compile"]
+
+
+# Held for moments, while the programs of a function are put in another order. A thread that has it may come here again:
+# keys compare themselves, with code of the user's. A fork waits until nobody has it, so that the child has no lock that
+# a thread has taken which it does not have.
+_lock = threading.RLock()
+os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
 
 
 class CompileWarning(UserWarning):
@@ -157,7 +166,6 @@ class Compiled:
         self._fast: tuple[tuple[Callable[[], bool] | None, Callable[[Any], Any], Program], ...] = ()
         self._changes: dict[str, int] = {}  # how often what lies outside was found otherwise, by name
         self._warned: set[str] = set()
-        self._lock = threading.Lock()
         functools.update_wrapper(self, function, updated=())
 
     def __repr__(self) -> str:
@@ -187,7 +195,7 @@ class Compiled:
     @property
     def programs(self) -> list[Program]:
         """The programs there are, the most recently used last."""
-        with self._lock:
+        with _lock:
             return sorted((p for paths in self._programs.values() for p in paths), key=lambda p: p.used)
 
     @property
@@ -203,7 +211,7 @@ class Compiled:
 
     def clear(self) -> None:
         """Forget all programs."""
-        with self._lock:
+        with _lock:
             self._programs.clear()
             self._last = None
             self._fast = ()
@@ -260,7 +268,7 @@ class Compiled:
         call = program.caller(structure, leaves)
         if call is None:
             return
-        with self._lock:
+        with _lock:
             others = [entry for entry in self._fast if entry[2] is not program]
             self._fast = ((program.captured.check, call, program), *others[: _MOST_FAST - 1])
 
@@ -271,7 +279,7 @@ class Compiled:
 
     def _add(self, key: Any, program: Program) -> None:
         """A program that has just been recorded."""
-        with self._lock:
+        with _lock:
             self._note_use(program)
             self._programs.setdefault(key, []).insert(0, program)
             self.recorded += 1
