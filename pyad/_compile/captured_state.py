@@ -103,8 +103,14 @@ class CapturedState:
 
     def count(self) -> int:
         """How many things are watched."""
-        entries = (self.names, self.attributes, self.lists, self.dicts, self.arrays, self.others)
-        return sum(map(len, entries))
+        return (
+            len(self.names)
+            + len(self.attributes)
+            + len(self.lists)
+            + len(self.dicts)
+            + len(self.arrays)
+            + len(self.others)
+        )
 
     def holds(self) -> bool:
         """Whether everything is as it was."""
@@ -186,7 +192,7 @@ def _values(mapping: dict[Any, Any]) -> tuple[Any, ...]:
 def form_of(array: np.ndarray) -> Any:
     """What besides the content of an array a function can tell apart."""
     try:
-        code: Any = memoryview(array).format
+        code: Any = memoryview(array).format  # type: ignore[arg-type]
     except (ValueError, BufferError, NotImplementedError):
         code = None
     return code, array.shape, array.strides, array.dtype

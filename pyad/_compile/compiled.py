@@ -19,7 +19,8 @@ from typing import Any, Literal
 
 from pyad import tree
 from pyad._binding import engine
-from pyad._compile.discovery import Discovery, namespace_of
+from pyad._compile.discovery import Discovery
+from pyad._compile.kinds import namespace_of
 from pyad._compile.program import DONE, OVERLAP, Program
 from pyad._compile.recording import Recording
 from pyad._compile.signature import signature_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -248,7 +248,7 @@ class Program:
                     return True
         return False
 
-    def _result(self, out: list[Any], leaves: list[Any]) -> Any:
+    def _result(self, out: Sequence[Any], leaves: Sequence[Any]) -> Any:
         found = iter(out)
         values = []
         for r in self.results:

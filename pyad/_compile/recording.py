@@ -96,7 +96,7 @@ class Recording:
         self.program = Program(
             self.function,
             [(k, handles[k]) for k in inputs],
-            [r.handle for r in computed],
+            [r.handle for r in computed if r.handle is not None],
             [(traced[k]._h, k) for k in stores],
             [None] * kept + here.keep[kept:],
         )
@@ -151,7 +151,7 @@ def _trace(x: Any) -> Any:
     """What stands for an argument in the recording."""
     kind = type(x)
     if kind is float:
-        array = WeakScalar.__new__(WeakScalar)
+        array: Any = WeakScalar.__new__(WeakScalar)
         array._h = lib.pyad_leaf_number(lib.PYAD_LEND_SYMBOLIC, x, dtypes.CODE_F64)
         return array
     if kind is complex:

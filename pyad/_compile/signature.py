@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pyad._compile.captured_state import attribute, same
-from pyad._compile.discovery import is_python_class, namespace_of
+from pyad._compile.kinds import is_python_class, namespace_of
 from pyad._trace.array import is_traced
 from pyad._trace.traced_integer import TracedInteger
 
