@@ -334,8 +334,8 @@ int64_t pyad_instance_stopped(const pyad_instance *instance);
 void *pyad_instance_data(const pyad_instance *instance, int64_t node, pyad_info *info);
 
 /* What csrc/python/compiled_call.h needs of a program to call it. Filled in by Python, which holds all memory in it. */
-/* What a leaf is: an array; a Python float; anything that has to be equal to what it was. */
-typedef enum pyad_leaf_kind { PYAD_LEAF_ARRAY, PYAD_LEAF_FLOAT, PYAD_LEAF_STATIC } pyad_leaf_kind;
+/* What a leaf is: an array; a scalar of NumPy's; a Python float; anything that has to be equal to what it was. */
+typedef enum pyad_leaf_kind { PYAD_LEAF_ARRAY, PYAD_LEAF_SCALAR, PYAD_LEAF_FLOAT, PYAD_LEAF_STATIC } pyad_leaf_kind;
 /* The tokens of containers, parents before their children; each is followed by its number of children. */
 typedef enum pyad_token {
     PYAD_TOKEN_LEAF,
@@ -344,7 +344,7 @@ typedef enum pyad_token {
     PYAD_TOKEN_LIST,
     PYAD_TOKEN_DICT
 } pyad_token;
-/* The most leaves of a call. */
+/* The most leaves of a call, and the most results. */
 enum { PYAD_CALL_LEAVES = 256 };
 
 typedef struct pyad_leaf {

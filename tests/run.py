@@ -181,8 +181,9 @@ def run_coverage(arguments: list[str]) -> list[str]:
     if folder is None:
         return [*failed, "building the extension module (coverage)"]
     say("pytest, counting lines")
-    command = [sys.executable, "-P", "-m", "pytest", "--numprocesses", JOBS, "--dist", "worksteal", "--cov=pyad"]
-    command += ["--cov-report=", "--cov-report", f"html:{reports / 'python'}", *arguments]
+    command = [sys.executable, "-P", "-m", "pytest", "--numprocesses", JOBS, "--dist", "worksteal"]
+    # By the folder: the name would stand for the folder of the checkout.
+    command += [f"--cov={folder / 'pyad'}", "--cov-report=", "--cov-report", f"html:{reports / 'python'}", *arguments]
     env = {"PYTHONPATH": str(folder), "OPENBLAS_NUM_THREADS": "1", "COVERAGE_FILE": str(reports / ".coverage")}
     failed += [] if run(command, env=env) == 0 else ["pytest (coverage)"]
     coverage = [sys.executable, "-m", "coverage", "report", "--sort=cover", "--skip-covered"]

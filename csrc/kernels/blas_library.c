@@ -319,6 +319,17 @@ static int kept_count;
 static pthread_mutex_t choosing = PTHREAD_MUTEX_INITIALIZER;
 static _Atomic(const pyad_binding *) current;
 
+/* The child of a fork does not have the thread that may have held the lock. A binding counts only when it is whole. */
+static void unlock_in_child(void)
+{
+    pthread_mutex_init(&choosing, NULL);
+}
+
+__attribute__((constructor)) static void watch_forks(void)
+{
+    pthread_atfork(NULL, NULL, unlock_in_child);
+}
+
 const pyad_binding *pyad_blas_current(void)
 {
     return atomic_load_explicit(&current, memory_order_acquire);

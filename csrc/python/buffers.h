@@ -91,7 +91,7 @@ static int pyad_sweep_copy_list(const int64_t *handles, uintptr_t list)
             continue;
         int status = pyad_plain_read(array, 1, &plain);
         if (status == 0)
-            status = pyad_sweep_copy(handles[k], plain.data);
+            status = plain.size == pyad_size_of(handles[k]) ? pyad_sweep_copy(handles[k], plain.data) : PYAD_NOT_PLAIN;
         if (status != 0)
             return status;
     }

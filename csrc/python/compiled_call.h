@@ -14,12 +14,13 @@
 
 enum { PYAD_CALL_DEPTH = 64, PYAD_CALL_LONG = 1 << 15 };
 
-/* The items of a caller's context: the keys of dicts in the order of their tokens, the values of static leaves (None
- * for others), shapes of the results, their dtypes, their scalar types, numpy.empty, numpy.ndarray, the address of
- * the pyad_caller, and a function that runs the node at which the program has stopped, and returns whether it could. */
+/* The items of a caller's context: the keys of dicts in the order of their tokens, what leaves are compared with (static
+ * ones with a value, scalars of NumPy's with their class), shapes of the results, their dtypes, their scalar types,
+ * numpy.empty, numpy.ndarray, the address of the pyad_caller, a function that runs the node at which the program has
+ * stopped, and returns whether it could, and what holds the memory of the pyad_caller. */
 enum {
     PYAD_CALL_KEYS,
-    PYAD_CALL_STATICS,
+    PYAD_CALL_COMPARED,
     PYAD_CALL_SHAPES,
     PYAD_CALL_DTYPES,
     PYAD_CALL_SCALARS,
@@ -27,6 +28,7 @@ enum {
     PYAD_CALL_NDARRAY,
     PYAD_CALL_CALLER,
     PYAD_CALL_NODE,
+    PYAD_CALL_HELD,
     PYAD_CALL_ITEMS
 };
 
@@ -38,12 +40,19 @@ typedef struct pyad_frame {
     int64_t count;
 } pyad_frame;
 
+/* The next child of a container, owned; NULL where it has gone meanwhile, or where looking for it raises. */
 static PyObject *pyad_child(const pyad_frame *frame)
 {
+    Py_ssize_t place = (Py_ssize_t)frame->next;
+    PyObject *child = NULL;
     if (frame->keys != NULL)
-        return PyDict_GetItemWithError(frame->container, PyTuple_GetItem(frame->keys, (Py_ssize_t)frame->next));
-    return PyTuple_CheckExact(frame->container) ? PyTuple_GetItem(frame->container, (Py_ssize_t)frame->next)
-                                                : PyList_GetItem(frame->container, (Py_ssize_t)frame->next);
+        child = PyDict_GetItemWithError(frame->container, PyTuple_GetItem(frame->keys, place));
+    else if (PyTuple_CheckExact(frame->container))
+        child = PyTuple_GetItem(frame->container, place);
+    else if (place < PyList_Size(frame->container))
+        child = PyList_GetItem(frame->container, place);
+    Py_XINCREF(child);
+    return child;
 }
 
 /* Says whether a dict has these keys, in this order: a function sees it when it goes through them. */
@@ -74,34 +83,80 @@ static int pyad_enter(PyObject *object, int64_t token, int64_t count, PyObject *
     return PyDict_CheckExact(object) && PyDict_Size(object) == count && pyad_has_keys(object, keys);
 }
 
-/* The leaves of the arguments, borrowed; -1 where their containers are others than the tokens say. */
-static int pyad_leaves(const pyad_caller *caller, PyObject *keys, PyObject *arguments, PyObject **leaves)
-{
+/* What a call holds of its arguments. All of it is owned: keys and static arguments that compare themselves may run
+ * any code, which may drop what the containers hold. */
+typedef struct pyad_held {
+    PyObject *leaves[PYAD_CALL_LEAVES];
+    int count;
+    PyObject *locks[PYAD_CALL_LEAVES];
+    int locked;
     pyad_frame stack[PYAD_CALL_DEPTH];
-    int depth = 0;
-    int found = 0;
+    int depth;
+} pyad_held;
+
+/* Drops the containers that have been gone through. */
+static void pyad_leave(pyad_held *held)
+{
+    while (held->depth > 0 && held->stack[held->depth - 1].next == held->stack[held->depth - 1].count)
+        Py_DECREF(held->stack[--held->depth].container);
+}
+
+static void pyad_drop_held(pyad_held *held)
+{
+    while (held->depth > 0)
+        Py_DECREF(held->stack[--held->depth].container);
+    pyad_drop_all(held->locked, held->locks);
+    pyad_drop_all(held->count, held->leaves);
+}
+
+/* Keeps the memory of the arguments where it is while other code may run: NumPy resizes no array that has a weak
+ * reference. Not 0 with an exception set where that fails. */
+static int pyad_lock(const pyad_caller *caller, pyad_held *held)
+{
+    for (; held->locked < held->count; held->locked++) {
+        int is_array = caller->leaves[held->locked].kind == PYAD_LEAF_ARRAY;
+        PyObject *lock = is_array ? PyWeakref_NewRef(held->leaves[held->locked], NULL) : NULL;
+        held->locks[held->locked] = lock;
+        if (is_array && lock == NULL)
+            return -1;
+    }
+    return 0;
+}
+
+/* Takes one object, whose reference goes to `held`, for a token. -1 where it is another than the token says. */
+static int pyad_hold(pyad_held *held, PyObject *object, int64_t token, int64_t count, PyObject *names)
+{
+    if (token == PYAD_TOKEN_LEAF) {
+        held->leaves[held->count++] = object;
+        return 0;
+    }
+    int found = token == PYAD_TOKEN_NONE ? object == Py_None
+                                         : held->depth < PYAD_CALL_DEPTH &&
+                                               pyad_enter(object, token, count, names, &held->stack[held->depth]);
+    if (found && token != PYAD_TOKEN_NONE)
+        held->depth++;
+    else
+        Py_DECREF(object);
+    return found ? 0 : -1;
+}
+
+/* The leaves of the arguments; -1 where their containers are others than the tokens say. */
+static int pyad_hold_leaves(const pyad_caller *caller, PyObject *keys, PyObject *arguments, pyad_held *held)
+{
     Py_ssize_t dicts = 0;
     PyObject *at = arguments;
+    Py_INCREF(at);
     for (int64_t k = 0; k < caller->token_count; k++) {
         int64_t token = caller->tokens[2 * k];
         if (at == NULL)
             return -1;
-        if (token == PYAD_TOKEN_LEAF) {
-            leaves[found++] = at;
-        } else if (token == PYAD_TOKEN_NONE) {
-            if (at != Py_None)
-                return -1;
-        } else {
-            PyObject *names = token == PYAD_TOKEN_DICT ? PyTuple_GetItem(keys, dicts++) : NULL;
-            if (depth == PYAD_CALL_DEPTH || !pyad_enter(at, token, caller->tokens[2 * k + 1], names, &stack[depth]))
-                return -1;
-            depth++;
-        }
-        while (depth > 0 && stack[depth - 1].next == stack[depth - 1].count)
-            depth--;
-        if (depth > 0) {
-            at = pyad_child(&stack[depth - 1]);
-            stack[depth - 1].next++;
+        PyObject *names = token == PYAD_TOKEN_DICT ? PyTuple_GetItem(keys, dicts++) : NULL;
+        if (pyad_hold(held, at, token, caller->tokens[2 * k + 1], names) != 0)
+            return -1;
+        pyad_leave(held);
+        if (held->depth > 0) {
+            at = pyad_child(&held->stack[held->depth - 1]);
+            held->stack[held->depth - 1].next++;
         }
     }
     return 0;
@@ -158,6 +213,11 @@ static void *pyad_argument(PyObject *object, const pyad_leaf *leaf)
     return same ? data : NULL;
 }
 
+static PyObject *pyad_compared_with(PyObject *context, int64_t leaf)
+{
+    return PyTuple_GetItem(PyTuple_GetItem(context, PYAD_CALL_COMPARED), (Py_ssize_t)leaf);
+}
+
 /* Says whether two objects are the same number or text, so that nothing can tell them apart. Of any other kind this is for
  * Python to say, as of a signature. */
 static int pyad_is_same_constant(PyObject *a, PyObject *b)
@@ -166,13 +226,14 @@ static int pyad_is_same_constant(PyObject *a, PyObject *b)
     return is_constant && Py_TYPE(a) == Py_TYPE(b) && PyObject_RichCompareBool(a, b, Py_EQ) == 1;
 }
 
-/* Addresses of the arguments into caller->outside. 0 where all are as they have to be. */
+/* Addresses of the arguments into caller->outside. 0 where all are as they have to be. Runs no code of Python's, so
+ * that what has been found of one still holds when the last has been looked at. */
 static int pyad_take_arguments(pyad_caller *caller, PyObject *context, PyObject *const *leaves)
 {
     for (int64_t k = 0; k < caller->leaf_count; k++) {
         const pyad_leaf *leaf = &caller->leaves[k];
         if (leaf->kind == PYAD_LEAF_STATIC) {
-            PyObject *value = PyTuple_GetItem(PyTuple_GetItem(context, PYAD_CALL_STATICS), (Py_ssize_t)k);
+            PyObject *value = pyad_compared_with(context, k);
             if (leaves[k] != value && !pyad_is_same_constant(leaves[k], value))
                 return -1;
             continue;
@@ -184,7 +245,9 @@ static int pyad_take_arguments(pyad_caller *caller, PyObject *context, PyObject 
             caller->outside[leaf->input] = &caller->numbers[leaf->input];
             continue;
         }
-        if (leaf->ndim > 0 && !pyad_is_kind(leaves[k], context, PYAD_CALL_NDARRAY))
+        PyObject *kind = leaf->kind == PYAD_LEAF_SCALAR ? pyad_compared_with(context, k)
+                                                        : PyTuple_GetItem(context, PYAD_CALL_NDARRAY);
+        if ((PyObject *)Py_TYPE(leaves[k]) != kind)
             return -1;
         void *data = pyad_argument(leaves[k], leaf);
         if (data == NULL)
@@ -204,7 +267,7 @@ static int pyad_overlaps(const pyad_caller *caller)
         const char *from = caller->outside[written->input];
         for (int64_t j = 0; j < caller->leaf_count; j++) {
             const pyad_leaf *other = &caller->leaves[j];
-            if (j == k || other->kind != PYAD_LEAF_ARRAY)
+            if (j == k || (other->kind != PYAD_LEAF_ARRAY && other->kind != PYAD_LEAF_SCALAR))
                 continue;
             const char *at = caller->outside[other->input];
             if (at < from + written->bytes && from < at + other->bytes)
@@ -214,45 +277,43 @@ static int pyad_overlaps(const pyad_caller *caller)
     return 0;
 }
 
-/* A tuple of fresh arrays for the results, with their addresses in caller->outside. Results that are single real
- * numbers get a cell of the caller's, and None for now. */
-static PyObject *pyad_fresh_results(pyad_caller *caller, PyObject *context)
-{
-    PyObject *results = PyTuple_New((Py_ssize_t)caller->result_count);
-    for (Py_ssize_t k = 0; results != NULL && k < caller->result_count; k++) {
-        const pyad_leaf *leaf = &caller->results[k];
-        void **place = &caller->outside[caller->input_count + k];
-        PyObject *array;
-        if (leaf->ndim == 0 && (leaf->dtype == PYAD_F32 || leaf->dtype == PYAD_F64)) {
-            *place = &caller->numbers[caller->input_count + k];
-            array = pyad_none();
-        } else {
-            PyObject *shape = PyTuple_GetItem(PyTuple_GetItem(context, PYAD_CALL_SHAPES), k);
-            PyObject *dtype = PyTuple_GetItem(PyTuple_GetItem(context, PYAD_CALL_DTYPES), k);
-            array = PyObject_CallFunctionObjArgs(PyTuple_GetItem(context, PYAD_CALL_EMPTY), shape, dtype, NULL);
-            *place = array != NULL ? pyad_argument(array, leaf) : NULL;
-        }
-        if (array == NULL || PyTuple_SetItem(results, k, array) != 0 || *place == NULL)
-            Py_CLEAR(results);
-    }
-    return results;
-}
-
-/* Puts NumPy's scalars where results are single numbers. */
-static int pyad_finish_results(const pyad_caller *caller, PyObject *context, PyObject *results)
+/* Fresh arrays for the results, with their addresses in caller->outside. Results that are single real numbers get a cell
+ * of the caller's, and NULL for now. Not 0 with an exception set where that fails; what there is so far is the caller's
+ * to drop. */
+static int pyad_fresh_results(pyad_caller *caller, PyObject *context, PyObject **results)
 {
     for (Py_ssize_t k = 0; k < caller->result_count; k++) {
         const pyad_leaf *leaf = &caller->results[k];
-        if (PyTuple_GetItem(results, k) != Py_None)
+        void **place = &caller->outside[caller->input_count + k];
+        if (leaf->ndim == 0 && (leaf->dtype == PYAD_F32 || leaf->dtype == PYAD_F64)) {
+            *place = &caller->numbers[caller->input_count + k];
+            continue;
+        }
+        PyObject *shape = PyTuple_GetItem(PyTuple_GetItem(context, PYAD_CALL_SHAPES), k);
+        PyObject *dtype = PyTuple_GetItem(PyTuple_GetItem(context, PYAD_CALL_DTYPES), k);
+        results[k] = PyObject_CallFunctionObjArgs(PyTuple_GetItem(context, PYAD_CALL_EMPTY), shape, dtype, NULL);
+        *place = results[k] != NULL ? pyad_argument(results[k], leaf) : NULL;
+        if (*place == NULL)
+            return -1;
+    }
+    return 0;
+}
+
+/* NumPy's scalars where results are single numbers. */
+static int pyad_finish_results(const pyad_caller *caller, PyObject *context, PyObject **results)
+{
+    for (Py_ssize_t k = 0; k < caller->result_count; k++) {
+        const pyad_leaf *leaf = &caller->results[k];
+        if (results[k] != NULL)
             continue;
         const double *cell = &caller->numbers[caller->input_count + k];
         float single;
         memcpy(&single, cell, sizeof single);
         PyObject *number = PyFloat_FromDouble(leaf->dtype == PYAD_F32 ? (double)single : *cell);
         PyObject *type = PyTuple_GetItem(PyTuple_GetItem(context, PYAD_CALL_SCALARS), k);
-        PyObject *scalar = number != NULL ? PyObject_CallFunctionObjArgs(type, number, NULL) : NULL;
+        results[k] = number != NULL ? PyObject_CallFunctionObjArgs(type, number, NULL) : NULL;
         Py_XDECREF(number);
-        if (scalar == NULL || PyTuple_SetItem(results, k, scalar) != 0)
+        if (results[k] == NULL)
             return -1;
     }
     return 0;
@@ -280,42 +341,43 @@ static int pyad_run_node(PyObject *context)
     return status;
 }
 
-static int pyad_run_whole(pyad_caller *caller, PyObject *context, PyObject *const *leaves)
+/* Runs the program on arguments that are held. 0 where it came to its end, and the results are whole. */
+static int pyad_run_whole(pyad_caller *caller, PyObject *context, pyad_held *held, PyObject **results)
 {
-    /* Other code may drop meanwhile what the containers hold. */
-    for (int64_t k = 0; k < caller->leaf_count; k++)
-        Py_INCREF(leaves[k]);
-    int status = pyad_run_on(caller, 1);
-    while (status == PYAD_CALL_PYTHON && pyad_run_node(context) == 0)
+    /* The arguments come last: whatever runs before may run code of Python's, which may move what an array has. */
+    int status = pyad_fresh_results(caller, context, results);
+    if (status == 0 && caller->work >= PYAD_CALL_LONG)
+        status = pyad_lock(caller, held);
+    if (status == 0)
+        status = pyad_take_arguments(caller, context, held->leaves);
+    if (status != 0 || pyad_overlaps(caller))
+        return -1;
+    status = pyad_run_on(caller, 1);
+    while (status == PYAD_CALL_PYTHON && pyad_lock(caller, held) == 0 && pyad_run_node(context) == 0)
         status = pyad_run_on(caller, 0);
-    for (int64_t k = 0; k < caller->leaf_count; k++)
-        Py_DECREF(leaves[k]);
-    return status;
+    return status == 0 ? pyad_finish_results(caller, context, results) : status;
 }
 
 /* call((args, keywords)): a tuple of the computed results, or None. */
 static PyObject *pyad_py_call(PyObject *context, PyObject *arguments)
 {
     pyad_caller *caller = PyLong_AsVoidPtr(PyTuple_GetItem(context, PYAD_CALL_CALLER));
-    PyObject *leaves[PYAD_CALL_LEAVES];
     if (caller == NULL)
         return NULL;
-    if (caller->busy || pyad_leaves(caller, PyTuple_GetItem(context, PYAD_CALL_KEYS), arguments, leaves) != 0)
-        return PyErr_Occurred() ? NULL : pyad_none();
-    caller->busy = 1;
+    if (caller->busy)
+        return pyad_none();
+    pyad_held held;
+    held.count = held.locked = held.depth = 0;
+    PyObject *fresh[PYAD_CALL_LEAVES] = {NULL};
     PyObject *results = NULL;
-    int status = pyad_take_arguments(caller, context, leaves);
-    if (status == 0 && !pyad_overlaps(caller)) {
-        results = pyad_fresh_results(caller, context);
-        if (results != NULL) {
-            status = pyad_run_whole(caller, context, leaves);
-            if (status != 0)
-                Py_CLEAR(results);
-            else if (pyad_finish_results(caller, context, results) != 0)
-                Py_CLEAR(results);
-        }
-    }
+    caller->busy = 1;
+    if (pyad_hold_leaves(caller, PyTuple_GetItem(context, PYAD_CALL_KEYS), arguments, &held) == 0 &&
+        pyad_run_whole(caller, context, &held, fresh) == 0)
+        results = pyad_tuple_of((Py_ssize_t)caller->result_count, fresh);
+    else
+        pyad_drop_all((Py_ssize_t)caller->result_count, fresh);
     caller->busy = 0;
+    pyad_drop_held(&held);
     if (results == NULL && !PyErr_Occurred())
         return pyad_none();
     return results;

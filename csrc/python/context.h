@@ -34,6 +34,43 @@ static int pyad_is_kind(PyObject *object, PyObject *context, int kind)
     return (PyObject *)Py_TYPE(object) == PyTuple_GetItem(context, kind);
 }
 
+/* Has the list `keep` hold an array, and the array's memory where it is: NumPy resizes no array that has a weak
+ * reference. Not 0 with an exception set where that fails. */
+static int pyad_hold_array(PyObject *keep, PyObject *array)
+{
+    PyObject *lock = PyWeakref_NewRef(array, NULL);
+    int status = lock == NULL || PyList_Append(keep, array) != 0 || PyList_Append(keep, lock) != 0;
+    Py_XDECREF(lock);
+    return status;
+}
+
+static void pyad_drop_all(Py_ssize_t count, PyObject **items)
+{
+    for (Py_ssize_t k = 0; k < count; k++)
+        Py_CLEAR(items[k]);
+}
+
+/* A tuple of items, whose references it takes, also where it fails; NULL where one of them is NULL. The collector shows
+ * a tuple to others (gc.get_objects) from when it is made, and one that others hold cannot be filled any more. So it is
+ * made last, and nothing can come between that and filling it. */
+static PyObject *pyad_tuple_of(Py_ssize_t count, PyObject **items)
+{
+    Py_ssize_t found = 0;
+    while (found < count && items[found] != NULL)
+        found++;
+    PyObject *tuple = found == count ? PyTuple_New(count) : NULL;
+    if (tuple == NULL) {
+        pyad_drop_all(count, items);
+        return NULL;
+    }
+    for (Py_ssize_t k = 0; k < count; k++) {
+        if (PyTuple_SetItem(tuple, k, items[k]) != 0)
+            Py_CLEAR(tuple);
+    }
+    return tuple;
+}
+
+/* Integers are no concern of the collector, so nothing comes between making this tuple and filling it either. */
 static PyObject *pyad_integers(int64_t count, const int64_t *numbers)
 {
     PyObject *tuple = PyTuple_New((Py_ssize_t)count);

@@ -136,24 +136,22 @@ static PyObject *pyad_py_values(PyObject *context, PyObject *const *args, Py_ssi
         traced = pyad_is_traced(PyTuple_GetItem(args[0], k), context);
     if (!traced)
         return pyad_none();
-    PyObject *values = PyTuple_New(operands);
+    PyObject *values[PYAD_OP_CALL_OPERANDS];
     int common = 0;
-    for (Py_ssize_t k = 0; values != NULL && k < operands; k++) {
+    for (Py_ssize_t k = 0; k < operands; k++) {
         int dtype = 0;
         PyObject *value = pyad_operand_value(context, PyTuple_GetItem(args[0], k), &dtype);
+        values[k] = value;
         if (value == NULL || value == Py_None || (k > 0 && dtype != common)) {
-            Py_DECREF(values);
-            if (value == NULL)
-                return NULL;
+            pyad_drop_all(k, values);
+            if (value == NULL || value == Py_None)
+                return value;
             Py_DECREF(value);
             return pyad_none();
         }
         common = dtype;
-        /* Takes the reference, also where it fails. */
-        if (PyTuple_SetItem(values, k, value) != 0)
-            Py_CLEAR(values);
     }
-    return values;
+    return pyad_tuple_of(operands, values);
 }
 
 /* A constant over a plain operand, which the list `keep` holds from then on. -1: an exception is set; 0: it is of no
@@ -163,7 +161,7 @@ static int pyad_constant_of(PyObject *context, PyObject *operand, PyObject *keep
     pyad_plain plain;
     if (!pyad_is_kind(operand, context, PYAD_CTX_NDARRAY) || pyad_plain_read(operand, 0, &plain) != 0)
         return 0;
-    if (PyList_Append(keep, operand) != 0)
+    if (pyad_hold_array(keep, operand) != 0)
         return -1;
     *handle = pyad_lend(PYAD_LEND_CONST, plain.dtype, plain.ndim, plain.shape, NULL, plain.data);
     return *handle < PYAD_FAILED;
@@ -280,7 +278,7 @@ static PyObject *pyad_record_given(PyObject *context, const pyad_native *native,
         if (pyad_dtype_of(native->handles[k]) < 0)
             return pyad_none();
     }
-    if (PyList_Append(keep, value) != 0)
+    if (pyad_hold_array(keep, value) != 0)
         return NULL;
     int64_t handle = pyad_lend(PYAD_LEND_CONST, plain.dtype, plain.ndim, plain.shape, NULL, plain.data);
     if (handle < PYAD_FAILED)
@@ -306,19 +304,22 @@ static PyObject *pyad_py_given(PyObject *context, PyObject *const *args, Py_ssiz
  * that pyad_value_of knows. */
 static PyObject *pyad_call_on_values(PyObject *context, const pyad_native *native, PyObject *function)
 {
+    PyObject *values[PYAD_OP_CALL_OPERANDS + PYAD_LIST_MOST];
     Py_ssize_t params = native->param_count > 0 ? native->param_count : 0;
-    PyObject *values = PyTuple_New(native->operands + params);
-    int found = values != NULL;
-    for (Py_ssize_t k = 0; found && values != NULL && k < native->operands + params; k++) {
+    for (Py_ssize_t k = 0; k < native->operands; k++) {
         int dtype;
-        PyObject *value = k < native->operands ? pyad_value_of(context, native->handles[k], &dtype)
-                                               : PyLong_FromLongLong(native->params[k - native->operands]);
-        found = value != Py_None;
-        if (value == NULL || PyTuple_SetItem(values, k, value) != 0)
-            Py_CLEAR(values);
+        values[k] = pyad_value_of(context, native->handles[k], &dtype);
+        if (values[k] == NULL || values[k] == Py_None) {
+            PyObject *unknown = values[k];
+            pyad_drop_all(k, values);
+            return unknown;
+        }
     }
-    PyObject *result = values == NULL ? NULL : found ? PyObject_CallObject(function, values) : pyad_none();
-    Py_XDECREF(values);
+    for (Py_ssize_t k = 0; k < params; k++)
+        values[native->operands + k] = PyLong_FromLongLong(native->params[k]);
+    PyObject *arguments = pyad_tuple_of(native->operands + params, values);
+    PyObject *result = arguments != NULL ? PyObject_CallObject(function, arguments) : NULL;
+    Py_XDECREF(arguments);
     return result;
 }
 
@@ -362,41 +363,34 @@ static PyObject *pyad_arrived(PyObject *context, int64_t node)
     return PyLong_FromLongLong(handle);
 }
 
-static int pyad_set(PyObject *tuple, Py_ssize_t place, PyObject *item)
+/* The handles of a node's operands; `needed`: None for those that the sweep wants nothing for. */
+static PyObject *pyad_operand_handles(int64_t node, int count, int needed)
 {
-    return item != NULL && PyTuple_SetItem(tuple, place, item) == 0 ? 0 : -1;
+    PyObject *handles = PyTuple_New(count);
+    for (int k = 0; handles != NULL && k < count; k++) {
+        int64_t operand = pyad_operand(node, k);
+        PyObject *item = !needed || pyad_sweep_needs(operand) ? PyLong_FromLongLong(operand) : pyad_none();
+        if (item == NULL || PyTuple_SetItem(handles, k, item) != 0)
+            Py_CLEAR(handles);
+    }
+    return handles;
 }
 
-/* Fills `visit`, a tuple of five; see pyad_py_visit. */
-static int pyad_fill_visit(PyObject *context, int64_t node, int forward, const pyad_info *info, PyObject *visit)
+/* What has arrived at each operand of a node, None for those that the sweep wants nothing for. */
+static PyObject *pyad_arrived_at_operands(PyObject *context, int64_t node, int count)
 {
-    const int64_t none = 0;
-    const int64_t *params = info->params != NULL && info->params[0] > 0 ? info->params : &none;
-    PyObject *handles = PyTuple_New(info->nargs);
-    PyObject *arrived = handles != NULL ? (forward ? PyTuple_New(info->nargs) : pyad_arrived(context, node)) : NULL;
-    PyObject *targets = arrived != NULL ? PyTuple_New(info->nargs) : NULL;
-    int status = targets != NULL ? 0 : -1;
-    for (int k = 0; status == 0 && k < info->nargs; k++) {
+    /* Not yet a tuple, for the reason that pyad_tuple_of has. */
+    PyObject *list = PyList_New(0);
+    for (int k = 0; list != NULL && k < count; k++) {
         int64_t operand = pyad_operand(node, k);
-        int needed = pyad_sweep_needs(operand);
-        status = pyad_set(handles, k, PyLong_FromLongLong(operand));
-        if (status == 0)
-            status = pyad_set(targets, k, needed ? PyLong_FromLongLong(operand) : pyad_none());
-        if (status == 0 && forward)
-            status = pyad_set(arrived, k, needed ? pyad_arrived(context, operand) : pyad_none());
+        PyObject *item = pyad_sweep_needs(operand) ? pyad_arrived(context, operand) : pyad_none();
+        if (item == NULL || PyList_Append(list, item) != 0)
+            Py_CLEAR(list);
+        Py_XDECREF(item);
     }
-    /* The references go to `visit`, and with it when it is dropped. */
-    if (pyad_set(visit, 2, handles) != 0)
-        status = -1;
-    if (pyad_set(visit, 3, targets) != 0)
-        status = -1;
-    if (pyad_set(visit, 4, arrived) != 0)
-        status = -1;
-    if (status == 0)
-        status = pyad_set(visit, 0, PyLong_FromLong(info->op));
-    if (status == 0)
-        status = pyad_set(visit, 1, pyad_integers(params[0], params + 1));
-    return status;
+    PyObject *arrived = list != NULL ? PyList_AsTuple(list) : NULL;
+    Py_XDECREF(list);
+    return arrived;
 }
 
 /* visit(node, forward): what a rule run by Python is given: the operation, its parameters, the operands' handles, the
@@ -413,10 +407,17 @@ static PyObject *pyad_py_visit(PyObject *context, PyObject *const *args, Py_ssiz
     pyad_info info;
     if (pyad_look(node, &info) != 0 || pyad_sweep_verify(node, "") != 0)
         return pyad_none();
-    PyObject *visit = PyTuple_New(5);
-    if (visit != NULL && pyad_fill_visit(context, node, forward, &info, visit) != 0)
-        Py_CLEAR(visit);
-    return visit;
+    const int64_t none = 0;
+    const int64_t *params = info.params != NULL && info.params[0] > 0 ? info.params : &none;
+    PyObject *visit[5];
+    visit[0] = PyLong_FromLong(info.op);
+    visit[1] = pyad_integers(params[0], params + 1);
+    visit[2] = pyad_operand_handles(node, info.nargs, 0);
+    visit[3] = pyad_operand_handles(node, info.nargs, 1);
+    visit[4] = NULL;
+    if (visit[0] != NULL && visit[1] != NULL && visit[2] != NULL && visit[3] != NULL)
+        visit[4] = forward ? pyad_arrived_at_operands(context, node, info.nargs) : pyad_arrived(context, node);
+    return pyad_tuple_of(5, visit);
 }
 
 /* give(node, value, keep): adds a plain array to what has arrived at a node, as pyad_sweep_give; `keep` holds it. True
@@ -431,7 +432,7 @@ static PyObject *pyad_py_give(PyObject *context, PyObject *const *args, Py_ssize
     pyad_plain plain;
     if (pyad_plain_read(args[1], 0, &plain) != 0 || plain.ndim == 0 || plain.dtype != pyad_dtype_of(node))
         return pyad_none();
-    if (PyList_Append(args[2], args[1]) != 0)
+    if (pyad_hold_array(args[2], args[1]) != 0)
         return NULL;
     int64_t given = pyad_lend(PYAD_LEND_CONST, plain.dtype, plain.ndim, plain.shape, NULL, plain.data);
     /* A value that the engine refuses is refused again on the long way, with words. */

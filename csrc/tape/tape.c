@@ -23,11 +23,10 @@ static void drop_values(pyad_tape *tape, uint32_t from)
     tape->count = from;
 }
 
-void pyad_tape_finish(pyad_tape *tape)
+/* Frees the columns of an empty tape; they grow again when they are needed. */
+static void free_columns(pyad_tape *tape)
 {
     pyad_mem *mem = tape->mem;
-    drop_values(tape, 0);
-    pyad_arena_finish(&tape->arena);
     size_t n = tape->capacity;
     pyad_mem_free(mem, tape->op, n * sizeof *tape->op);
     pyad_mem_free(mem, tape->nargs, n * sizeof *tape->nargs);
@@ -41,6 +40,30 @@ void pyad_tape_finish(pyad_tape *tape)
     pyad_mem_free(mem, tape->params, n * sizeof *tape->params);
     pyad_mem_free(mem, tape->value, n * sizeof *tape->value);
     pyad_mem_free(mem, tape->args, tape->args_capacity * sizeof *tape->args);
+    tape->op = tape->nargs = tape->flags = NULL;
+    tape->first = tape->rule = tape->oldest = tape->epoch = tape->position = tape->args = NULL;
+    tape->generation = NULL;
+    tape->params = NULL;
+    tape->value = NULL;
+    tape->capacity = tape->args_capacity = 0;
+}
+
+/* An empty tape keeps its memory for the next transform, unless that is far more than most need: to take it again then
+ * costs a few hundredths of what filling it costs. */
+static void keep_a_little(pyad_tape *tape)
+{
+    if (tape->count > 0 || (tape->capacity <= PYAD_TAPE_KEPT && tape->args_capacity <= 2 * PYAD_TAPE_KEPT))
+        return;
+    free_columns(tape);
+    pyad_mem_trim(tape->mem);
+}
+
+void pyad_tape_finish(pyad_tape *tape)
+{
+    pyad_mem *mem = tape->mem;
+    drop_values(tape, 0);
+    pyad_arena_finish(&tape->arena);
+    free_columns(tape);
     pyad_mem_free(mem, tape->lent, tape->lent_capacity * sizeof *tape->lent);
     pyad_mem_free(mem, tape->marks, tape->mark_capacity * sizeof *tape->marks);
     memset(tape, 0, sizeof *tape);
@@ -83,6 +106,8 @@ void pyad_tape_cut(pyad_tape *tape)
     tape->args_count = mark.args;
     tape->lent_count = mark.lent;
     pyad_arena_cut(&tape->arena, mark.arena);
+    if (tape->mark_count == 0)
+        keep_a_little(tape);
 }
 
 void pyad_tape_clear(pyad_tape *tape)
@@ -95,6 +120,7 @@ void pyad_tape_clear(pyad_tape *tape)
     /* Nodes outside of all marks have a generation that comes again. */
     for (int k = 0; k < PYAD_CONST_CACHE; k++)
         tape->constants[k].generation = -1;
+    keep_a_little(tape);
 }
 
 void pyad_tape_seal(pyad_tape *tape, int count, const uint32_t *kept)

@@ -59,6 +59,9 @@ typedef struct pyad_mark {
     pyad_arena_mark arena;
 } pyad_mark;
 
+/* An empty tape keeps room for so many nodes, which is about ten megabytes. */
+enum { PYAD_TAPE_KEPT = 1 << 17 };
+
 /* A scalar constant is recorded once per mark and value. */
 enum { PYAD_CONST_CACHE = 16 };
 

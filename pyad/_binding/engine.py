@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import threading
 from collections.abc import Callable
 from types import CodeType, FrameType
@@ -35,9 +36,8 @@ _ERRORS = {
     lib.PYAD_ERR_STATE: errors.EngineError,
 }
 
-# Threads that are recording a program: 0 nearly always, and then nobody need look further.
-recording_threads = 0
-_counting = threading.Lock()
+# Threads that are recording a program: none nearly always, and then nobody need look further.
+recording_threads: set[int] = set()
 
 _generations = itertools.count(1)
 next_generation = _generations.__next__
@@ -156,11 +156,12 @@ class Engine:
 
     def record_program(self, on: bool) -> None:
         """Begin or end the recording of a program."""
-        global recording_threads
-        if self.is_recording_program != on:
-            with _counting:
-                recording_threads += 1 if on else -1
+        # Where an interrupt comes between the two, the thread is among those that record, and not the other way round.
+        if on:
+            recording_threads.add(threading.get_ident())
         lib.pyad_record_program(on)
+        if not on:
+            recording_threads.discard(threading.get_ident())
 
     def bury(self) -> None:
         """Free saved tapes whose pullback is gone."""
@@ -170,6 +171,18 @@ class Engine:
                 _saved.pop(lib.pyad_saved_tape_generation(cell[0]), None)
                 lib.pyad_saved_tape_free(cell)
             self.dead.pop()
+
+
+def _forget_other_threads() -> None:
+    """In the child of a fork, which has this thread alone."""
+    here = threading.get_ident()
+    recording_threads.intersection_update([here])
+    for table in (_open, _saved):
+        for generation in [generation for generation, thread in table.items() if thread != here]:
+            del table[generation]
+
+
+os.register_at_fork(after_in_child=_forget_other_threads)
 
 
 class _Local(threading.local):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from typing import Any
+from weakref import ref
 
 import numpy as np
 
@@ -30,9 +31,13 @@ ARGUMENT = -2
 
 def lend(array: np.ndarray, flags: int) -> int:
     """A leaf over the memory of `array`; the engine's keep list holds the array."""
+    if type(array) is not np.ndarray:
+        array = np.asarray(array)  # a class of its own may say anything of its shape
     dtype = array.dtype
+    if not dtype.isnative:
+        return lend(array.astype(dtype.newbyteorder("=")), flags)
     code = CODE_F64 if dtype is F64 else CODE_F32 if dtype is F32 else CODES.get(dtype)
-    if code is None or not dtype.isnative:
+    if code is None:
         raise DTypeError(f"arrays of dtype {dtype} are not supported; convert to float32 or float64")
     most = 32 if code <= CODE_F64 else 31
     if engine.recording_threads and flags >= 0:
@@ -44,13 +49,20 @@ def lend(array: np.ndarray, flags: int) -> int:
         data = ffi.from_buffer(array)
     except ValueError:  # not C-contiguous
         return _lend_strided(array, flags, code)
-    _local.engine.keep.append(array)  # type: ignore[union-attr]
+    _hold(array)
     handle = lib.pyad_lend(flags, code, array.ndim, array.shape, NULL, data)
     if handle >= FAILED:
         if not array.flags.aligned:
             return lend(array.copy(), flags)
         raise error(handle)
     return handle
+
+
+def _hold(array: np.ndarray) -> None:
+    """Keep an array, and its memory where it is: NumPy resizes no array that has a weak reference."""
+    keep = _local.engine.keep  # type: ignore[union-attr]
+    keep.append(array)
+    keep.append(ref(array))
 
 
 def as_it_is(array: Any) -> Any:
@@ -71,7 +83,9 @@ def lend_all(arrays: list[np.ndarray]) -> list[int] | None:
     if engine.recording_threads:
         arrays = [as_it_is(array) for array in arrays]
     handles = ffi.new("int64_t[]", len(arrays))
-    _local.engine.keep.extend(arrays)  # type: ignore[union-attr]
+    keep = _local.engine.keep  # type: ignore[union-attr]
+    keep.extend(arrays)
+    keep.extend(map(ref, arrays))
     status = lib.pyad_lend_list(id(arrays), handles)
     if status == lib.PYAD_ERR_MEMORY:
         raise error(status)
@@ -83,9 +97,9 @@ def lend_all(arrays: list[np.ndarray]) -> list[int] | None:
 def _lend_strided(array: np.ndarray, flags: int, code: int) -> int:
     item = array.dtype.itemsize
     if not array.flags.aligned or any(s % item for s in array.strides):
-        return lend(array.copy(), flags)
+        return lend(array.copy("K"), flags)
     data = ffi.cast("void *", array.__array_interface__["data"][0])
-    current().keep.append(array)
+    _hold(array)
     handle = lib.pyad_lend(flags, code, array.ndim, array.shape, [s // item for s in array.strides], data)
     if handle >= FAILED:
         raise error(handle)

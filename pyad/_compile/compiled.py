@@ -9,6 +9,7 @@ other path is recorded too.
 from __future__ import annotations
 
 import functools
+import os
 import sys
 import threading
 import types
@@ -20,7 +21,8 @@ import numpy as np
 
 from pyad import tree
 from pyad._binding import engine
-from pyad._compile.discovery import Discovery, namespace_of
+from pyad._compile.discovery import Discovery
+from pyad._compile.kinds import namespace_of
 from pyad._compile.program import DONE, OVERLAP, Program
 from pyad._compile.recording import Recording
 from pyad._compile.signature import signature_of
@@ -30,6 +32,13 @@ __all__ = ["CompileWarning", "Compiled", "compile"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+# Held for moments, while the programs of a function are put in another order. A thread that has it may come here again:
+# keys compare themselves, with code of the user's. A fork waits until nobody has it, so that the child has no lock that
+# a thread has taken which it does not have.
+_lock = threading.RLock()
+os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
 
 
 class CompileWarning(UserWarning):
@@ -178,7 +187,6 @@ class Compiled(Generic[P, R]):
         self._fast: tuple[tuple[Callable[[], bool] | None, Callable[[Any], Any], Program], ...] = ()
         self._changes: dict[str, int] = {}  # how often what lies outside was found otherwise, by name
         self._warned: set[str] = set()
-        self._lock = threading.Lock()
         functools.update_wrapper(self, function, updated=())
 
     def __repr__(self) -> str:
@@ -208,7 +216,7 @@ class Compiled(Generic[P, R]):
     @property
     def programs(self) -> list[Program]:
         """The programs there are, the most recently used last."""
-        with self._lock:
+        with _lock:
             return sorted((p for paths in self._programs.values() for p in paths), key=lambda p: p.used)
 
     @property
@@ -224,7 +232,7 @@ class Compiled(Generic[P, R]):
 
     def clear(self) -> None:
         """Forget all programs."""
-        with self._lock:
+        with _lock:
             self._programs.clear()
             self._last = None
             self._fast = ()
@@ -281,7 +289,7 @@ class Compiled(Generic[P, R]):
         call = program.caller(structure, leaves)
         if call is None:
             return
-        with self._lock:
+        with _lock:
             others = [entry for entry in self._fast if entry[2] is not program]
             self._fast = ((program.captured.check, call, program), *others[: _MOST_FAST - 1])
 
@@ -292,7 +300,7 @@ class Compiled(Generic[P, R]):
 
     def _add(self, key: Any, program: Program) -> None:
         """A program that has just been recorded."""
-        with self._lock:
+        with _lock:
             self._note_use(program)
             self._programs.setdefault(key, []).insert(0, program)
             self.recorded += 1

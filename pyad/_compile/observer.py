@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from pyad._compile.captured_state import GONE, attribute
-from pyad._compile.discovery import Discovery, contents, is_python_class, namespace_of, package_of, slots_of
+from pyad._compile.discovery import Discovery
+from pyad._compile.kinds import contents, is_python_class, namespace_of, package_of, slots_of
 from pyad._trace.array import is_traced
 from pyad._trace.traced_integer import TracedInteger
 from pyad.errors import LeakError

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -82,7 +83,7 @@ class Program:
         if compiled == ffi.NULL:
             raise _failure()
         self.compiled = ffi.gc(compiled, lib.pyad_compiled_free)
-        self._short: Any = _UNKNOWN
+        self._short: dict[str, Any] = {}  # `caller`, once it has been made
         self.swallowed = 0  # exceptions in replays, after which the function itself was run
         self.swallowed_last = ""
         self.used = 0  # when it was used last, as its compiled function counts
@@ -115,14 +116,17 @@ class Program:
     def caller(self, structure: tree.Structure, leaves: list[Any]) -> Callable[[Any], Any] | None:
         """A function of (args, keywords) that runs the program in one call of C and returns its computed results, or
         None where it cannot; None where the arguments are such that it never could."""
-        if self._short is _UNKNOWN:
-            self._short = self._make_caller(structure, leaves)
-        return self._short
+        found = self._short.get("caller", _UNKNOWN)
+        if found is _UNKNOWN:
+            # Another thread may have come first; then all use the one that it has made.
+            found = self._short.setdefault("caller", self._make_caller(structure, leaves))
+        return found
 
     def _make_caller(self, structure: tree.Structure, leaves: list[Any]) -> Callable[[Any], Any] | None:
         tokens = structure.tokens()
         info = self._count()
-        if tokens is None or len(leaves) > lib.PYAD_CALL_LEAVES or (self.stored and self.outside):
+        most = max(len(leaves), len(self.computed))
+        if tokens is None or most > lib.PYAD_CALL_LEAVES or (self.stored and self.outside):
             return None
         numbers = {place: number for number, place in enumerate(self.places)}
         specs = ffi.new("pyad_leaf[]", len(leaves))
@@ -133,12 +137,9 @@ class Program:
                 specs[k].kind = lib.PYAD_LEAF_STATIC
             elif type(x) is float:
                 specs[k].kind, specs[k].input = lib.PYAD_LEAF_FLOAT, numbers[k]
-            elif isinstance(x, np.ndarray | np.generic):
-                specs[k].kind, specs[k].input, specs[k].stored = (
-                    lib.PYAD_LEAF_ARRAY,
-                    numbers[k],
-                    k in self.stored.values(),
-                )
+            elif type(x) is np.ndarray or isinstance(x, np.generic):
+                specs[k].kind = lib.PYAD_LEAF_SCALAR if isinstance(x, np.generic) else lib.PYAD_LEAF_ARRAY
+                specs[k].input, specs[k].stored = numbers[k], k in self.stored.values()
                 keep.append(_fill_leaf(specs[k], x.shape, x.dtype))
             else:
                 return None
@@ -146,18 +147,17 @@ class Program:
             keep.append(_fill_leaf(outcomes[k], shape, dtype))
         cells = len(self.places) + len(self.computed) + 1
         flat = ffi.new("int64_t[]", tokens[0])
-        self._addresses, self._cells = ffi.new("void *[]", cells), ffi.new("double[]", cells)
+        addresses, numbered = ffi.new("void *[]", cells), ffi.new("double[]", cells)
         instance = _Instance(self.compiled)
-        caller = self._caller = ffi.new("pyad_caller *")
+        caller = ffi.new("pyad_caller *")
         caller.instance, caller.work = instance.pointer, info.arena_bytes + 8 * info.optimised
         caller.tokens, caller.token_count = flat, len(tokens[0]) // 2
         caller.leaves, caller.leaf_count = specs, len(leaves)
         caller.results, caller.result_count = outcomes, len(self.computed)
-        caller.input_count, caller.numbers, caller.outside = len(self.places), self._cells, self._addresses
-        self._held = (keep, flat)
+        caller.input_count, caller.numbers, caller.outside = len(self.places), numbered, addresses
         context = (
             tokens[1],
-            tuple(None if k in numbers else x for k, x in enumerate(leaves)),
+            tuple(_compared_with(x, k in numbers) for k, x in enumerate(leaves)),
             tuple(shape for shape, _ in self.computed),
             tuple(dtype for _, dtype in self.computed),
             tuple(dtype.type for _, dtype in self.computed),
@@ -165,6 +165,7 @@ class Program:
             np.ndarray,
             int(ffi.cast("uintptr_t", caller)),
             functools.partial(self._call_or_swallow, instance),
+            (caller, keep, flat, addresses, numbered),
         )
         made: list[Any] = []
         if lib.pyad_make_compiled_call(id(context), id(made)):
@@ -180,6 +181,8 @@ class Program:
     def run(self, leaves: list[Any]) -> tuple[int, Any]:
         """DONE and the result for these arguments, or why there is none: OTHER or OVERLAP."""
         given = [_memory(leaves[place], dtype) for place, dtype in zip(self.places, self.dtypes, strict=True)]
+        # Other code may run meanwhile. NumPy resizes no array that has a weak reference, so their memory stays.
+        _locks = [weakref.ref(array) for array in given]
         addresses = [array.ctypes.data for array in given]
         if self.stored:
             if addresses != self.apart:
@@ -245,7 +248,7 @@ class Program:
                     return True
         return False
 
-    def _result(self, out: list[Any], leaves: list[Any]) -> Any:
+    def _result(self, out: Sequence[Any], leaves: Sequence[Any]) -> Any:
         found = iter(out)
         values = []
         for r in self.results:
@@ -325,6 +328,13 @@ class Program:
 
     def __str__(self) -> str:
         return report.listing(getattr(self.function, "__name__", "function"), self.compiled, self.keep)
+
+
+def _compared_with(x: Any, is_input: bool) -> Any:
+    """What an argument is compared with: itself where it is static, the class of a scalar of NumPy's."""
+    if not is_input:
+        return x
+    return type(x) if isinstance(x, np.generic) else None
 
 
 def _fill_leaf(leaf: Any, shape: tuple[int, ...], dtype: np.dtype) -> Any:

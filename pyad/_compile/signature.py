@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pyad._compile.captured_state import attribute, same
-from pyad._compile.discovery import is_python_class, namespace_of
+from pyad._compile.kinds import is_python_class, namespace_of
 from pyad._trace.array import is_traced
 from pyad._trace.traced_integer import TracedInteger
 
@@ -35,7 +35,8 @@ def signature_of(structure: Any, leaves: list[Any]) -> Any:
         elif isinstance(x, np.generic):
             parts.append((x.dtype,))
         elif isinstance(x, np.ndarray):
-            parts.append((kind, x.dtype, x.shape))
+            plain = np.asarray(x)  # a class of its own may say anything of its shape
+            parts.append((kind, plain.dtype, plain.shape))
         elif hasattr(kind, "__next__"):
             raise TypeError(
                 f"compile: an argument of type {kind.__name__} is an iterator, which gives other things at every call; "

@@ -6,6 +6,7 @@ be assigned into. Everywhere else, and for integers and booleans, they make NumP
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -15,19 +16,20 @@ import numpy as np
 from pyad._binding import dtypes, engine
 from pyad._ops import shape as shape_ops
 from pyad._ops._docstrings import in_words_of
-from pyad._ops._registry import implements
+from pyad._ops._registry import holds_traced, implements
 from pyad._ops.shape import astype, broadcast_to, reshape
 from pyad._trace.array import Array, contains_traced, copy_of, is_traced, wrap
 from pyad._trace.promotion import constant
 from pyad._trace.recorded_call import call
 from pyad._trace.traced_integer import TracedInteger
+from pyad.errors import UnsupportedError
 
-__all__ = ["CREATORS"]
+__all__ = ["CREATORS", "MAKERS"]
 
 # By name, for pyad.numpy.
 CREATORS: dict[str, Any] = {}
-
-_FLOATS = (dtypes.F32, dtypes.F64)
+# Those that NumPy runs, with nothing of their own to be said.
+MAKERS: dict[str, Any] = {}
 
 
 def _inside() -> bool:
@@ -38,7 +40,7 @@ def _inside() -> bool:
 
 def _made(x: Any) -> Any:
     """A new array of NumPy's, which nobody else holds, as what a creation function gives."""
-    if type(x) is np.ndarray and x.dtype in _FLOATS and _inside():
+    if type(x) is np.ndarray and x.dtype in dtypes.INEXACT and _inside():
         return wrap(constant(x, x.dtype))
     return x
 
@@ -331,3 +333,95 @@ def copy(a: Any, order: str = "K", subok: bool = False) -> Any:
     if is_traced(a):
         return copy_of(a)
     return array(a, order=order, subok=subok)
+
+
+# ---- by a formula ----
+
+
+def _maker(theirs: Callable[..., Any]) -> None:
+    """Enter a function of NumPy that makes a new array of plain arguments. Traced ones are for what implements it."""
+
+    @functools.wraps(theirs)
+    def made(*args: Any, **keywords: Any) -> Any:
+        if any(map(holds_traced, args)) or any(map(holds_traced, keywords.values())):
+            return theirs(*args, **keywords)
+        result = theirs(*args, **keywords)
+        return tuple(map(_made, result)) if type(result) is tuple else _made(result)
+
+    MAKERS[theirs.__name__] = made
+
+
+for _theirs in (
+    *(np.eye, np.identity, np.tri, np.arange, np.linspace, np.logspace, np.geomspace, np.vander, np.diagflat),
+    *(np.bartlett, np.blackman, np.hamming, np.hanning, np.kaiser),
+    *(np.fromfunction, np.fromiter, np.fromstring, np.fromfile, np.loadtxt, np.genfromtxt),
+):
+    _maker(_theirs)
+
+
+# ---- by their elements, in brackets ----
+
+
+class _Concatenator:
+    """`pyad.numpy.r_` and `c_`: as NumPy's, of traced values too."""
+
+    def __init__(self, theirs: Any) -> None:
+        self._theirs = theirs
+
+    def __repr__(self) -> str:
+        return f"<pyad.numpy.{'c_' if self._theirs is np.c_ else 'r_'}>"
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._theirs, name)
+
+    def __len__(self) -> int:
+        return 0
+
+    def __getitem__(self, key: Any) -> Any:
+        items = key if type(key) is tuple else (key,)
+        if not any(map(holds_traced, items)):
+            return _made(self._theirs[key])
+        axis, least, first = self._theirs.axis, self._theirs.ndmin, self._theirs.trans1d
+        if type(items[0]) is str:
+            axis, least, first = _directive(items[0])
+            items = items[1:]
+        arrays = [_with_axes(_item(self._theirs, item), least, first) for item in items]
+        return shape_ops.concatenate(arrays, axis)
+
+
+def _directive(text: str) -> tuple[int, int, int]:
+    """The axis, the least number of dimensions and the place of the first one that a string of integers says."""
+    try:
+        numbers = [int(part) for part in text.split(",")]
+    except ValueError:
+        raise UnsupportedError(
+            f"r_[{text!r}, ...]: a matrix of traced values is not supported; give integers, as '0,2'"
+        ) from None
+    return (*numbers, 1, -1)[:3] if len(numbers) == 1 else (*numbers, -1)[:3]  # type: ignore[return-value]
+
+
+def _item(theirs: Any, item: Any) -> Any:
+    if isinstance(item, slice):
+        return np.r_[item]
+    x = shape_ops.asarray(item)
+    return reshape(x, (1,)) if x.ndim == 0 else x
+
+
+def _with_axes(x: Any, least: int, first: int) -> Any:
+    """x with as many dimensions as are asked for: `first` is where its own ones begin."""
+    missing = least - x.ndim
+    if missing <= 0:
+        return x
+    before = first if first >= 0 else first + missing + 1
+    return reshape(x, (1,) * before + x.shape + (1,) * (missing - before))
+
+
+MAKERS["r_"], MAKERS["c_"] = _Concatenator(np.r_), _Concatenator(np.c_)
+
+
+def _isscalar(element: Any) -> bool:
+    """Whether a value is a number, as traced values without axes are."""
+    return element.ndim == 0 if is_traced(element) else bool(np.isscalar(element))
+
+
+MAKERS["isscalar"] = _isscalar

@@ -17,7 +17,7 @@ import numpy as np
 from pyad._binding import engine
 from pyad._numpy_api import ufunc_methods
 from pyad._ops import assignment, comparison, indexing
-from pyad._ops._calls import binary_method
+from pyad._ops._calls import binary_method, claims_ufuncs
 from pyad._ops._registry import (
     CONSTANT_FUNCTIONS,
     CONSTANT_UFUNCS,
@@ -59,8 +59,13 @@ def _function_name(function: Callable[..., Any]) -> str:
     return f"{module_of(function)}.{getattr(function, '__name__', function)}"
 
 
+_KNOWN = frozenset((Array, np.ndarray, float, int, np.float64, list, tuple))
+
+
 def array_ufunc(self: Array, theirs: np.ufunc, method: str, *inputs: Any, **keywords: Any) -> Any:
     """NumPy's hook: a ufunc was called with a traced operand."""
+    if any(type(x) not in _KNOWN and claims_ufuncs(type(x)) for x in inputs):
+        return NotImplemented  # what it is, its own hook says
     if method == "__call__" and not keywords:
         # The common case first: to find the others takes as long as a small operation.
         function = UFUNCS.get(theirs)

@@ -18,6 +18,7 @@ from pyad._ops._registry import implements, named
 from pyad._trace.array import CALLS, Array, Held, View, is_traced, new_array
 from pyad._trace.op import COMPLEX_FORMS, Op
 from pyad._trace.promotion import common_dtype
+from pyad._trace.traced_integer import TracedInteger
 
 __all__ = ["binary", "binary_method", "evaluated", "unary"]
 
@@ -111,11 +112,22 @@ def binary(op: Op, doc: str, shown: str = "", registered: bool = True) -> Callab
 _NUMERIC = (int, float, complex, np.ndarray, np.generic, Array, list, tuple, str, bytes)
 
 
+def claims_ufuncs(kind: type) -> bool:
+    """Whether operands of a class have a hook for ufuncs of their own, to which ndarray defers too. What a pandas frame
+    or series makes of an operand would be an array of objects."""
+    hook = getattr(kind, "__array_ufunc__", np.ndarray.__array_ufunc__)
+    return (
+        hook is not np.ndarray.__array_ufunc__
+        and not issubclass(kind, Array | TracedInteger | np.ndarray)
+        and not hasattr(kind, "__pandas_priority__")
+    )
+
+
 def _is_foreign(kind: type, reflected: str) -> bool:
     """Whether an operand on the right is of a class that is no number or array but has an operator of its own."""
     return (
         not issubclass(kind, _NUMERIC)
-        and not hasattr(kind, "__array__")
+        and (not hasattr(kind, "__array__") or claims_ufuncs(kind))
         and not kind.__module__.startswith("scipy.sparse")
         and hasattr(kind, reflected)
     )

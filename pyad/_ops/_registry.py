@@ -123,6 +123,10 @@ def holds_traced(x: Any) -> bool:
     return is_traced(x) or (type(x) in (list, tuple) and contains_traced(x))
 
 
+# What may hold arrays to be joined, besides lists and tuples.
+_ONCE = frozenset(map(type, ((_ for _ in ()), map(abs, ()), filter(None, ()), zip(), {}.values(), iter([]), iter(()))))
+
+
 def over(theirs: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Decorator: the function of NumPy or SciPy where all arguments are plain, the decorated one where one is traced or
     is a list or tuple that holds a traced value."""
@@ -139,6 +143,8 @@ def _theirs_or_ours(theirs: Callable[..., Any], ours: Callable[..., Any]) -> Cal
     def function(*args: Any, **keywords: Any) -> Any:
         if keywords and keywords.get("out") is not None:
             return theirs(*args, **keywords)  # which comes back through its protocol, where out= is written
+        if args and type(args[0]) in _ONCE:
+            args = (list(args[0]), *args[1:])
         for x in args:
             if holds_traced(x):
                 return ours(*args, **keywords)

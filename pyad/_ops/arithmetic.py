@@ -26,13 +26,21 @@ _POSITIVE = ((0.1, 3.0),)
 
 # ---- records ----
 
+# Rules are written so that nothing between overflows or underflows where the result does not.
+
+
+def _div_partials(s: Any, z: Any, y: Any) -> tuple[Any, Any]:
+    by_x = s / y
+    return by_x, -(by_x * z)
+
+
 _add = elementwise("add", np.add, lambda s, z, x, y: (s, s), _ANY * 2)
 _sub = elementwise("sub", np.subtract, lambda s, z, x, y: (s, -s), _ANY * 2)
 _mul = elementwise("mul", np.multiply, lambda s, z, x, y: (s * y, s * x), _ANY * 2)
-_div = elementwise("div", np.divide, lambda s, z, x, y: (s / y, -(s * z) / y), _ANY + _POSITIVE)
+_div = elementwise("div", np.divide, lambda s, z, x, y: _div_partials(s, z, y), _ANY + _POSITIVE)
 _neg = elementwise("neg", np.negative, lambda s, y, x: (-s,))
 _square = elementwise("square", np.square, lambda s, y, x: (s * (2.0 * x),))
-_reciprocal = elementwise("reciprocal", np.reciprocal, lambda s, y, x: (-s * (y * y),), _POSITIVE)
+_reciprocal = elementwise("reciprocal", np.reciprocal, lambda s, y, x: (-(s * y) * y,), _POSITIVE)
 _sqrt = elementwise("sqrt", np.sqrt, lambda s, y, x: (s * (0.5 / y),), _POSITIVE)
 _cbrt = elementwise("cbrt", np.cbrt, lambda s, y, x: (s * (1.0 / 3.0) / (y * y),), _POSITIVE)
 _sign = elementwise("sign", np.sign, lambda s, y, x: (None,))

@@ -62,11 +62,14 @@ def setitem(x: Array, index: Any, value: Any) -> None:
         else:
             return _set_part(x, index, value)
         kind = type(value)
-        if kind is Array:
-            handle = _set_item(x._h, count, i, j, value._h)
-        elif kind is float or kind is int:
-            handle = _set_number(x._h, count, i, j, value)
-        else:
+        try:
+            if kind is Array:
+                handle = _set_item(x._h, count, i, j, value._h)
+            elif kind is float or kind is int:
+                handle = _set_number(x._h, count, i, j, value)
+            else:
+                return _set_part(x, index, value)
+        except OverflowError:  # an index larger than 64 bits, and so out of bounds, or a value larger than all floats
             return _set_part(x, index, value)
         if handle < FAILED:
             return rebind(x, handle)
@@ -75,7 +78,7 @@ def setitem(x: Array, index: Any, value: Any) -> None:
 
 def _set_part(x: Array, index: Any, value: Any) -> None:
     ndim = x.ndim
-    if ndim == 0:
+    if ndim == 0 and type(x) is not View:
         raise TypeError(
             "a traced 0-d value stands for a NumPy number and cannot be assigned into; write x = value, or use an "
             "array of shape (1,)"
@@ -251,7 +254,7 @@ def augmented(op: Callable[[Any, Any], Any], symbol: str) -> Callable[[Array, An
     def method(self: Array, other: Any) -> Array:
         result = op(self, other)
         shape = self.shape
-        if not shape:
+        if not shape and type(self) is not View:
             return result
         if type(self) is View:
             _refuse_readonly(strided_view_of(self))

@@ -13,13 +13,13 @@ import numpy as np
 from pyad._ops._calls import binary, unary
 from pyad._ops._nested import operand
 from pyad._ops._registry import implements
-from pyad._ops.arithmetic import sqrt, square
+from pyad._ops.arithmetic import positive, reciprocal, sqrt, square
 from pyad._ops.comparison import _compare, _eq, _ne, _select
 from pyad._ops.shape import asarray, astype
 from pyad._trace.array import is_traced
 from pyad._trace.numpy_op import numpy_op_elementwise
 from pyad._trace.op import elementwise
-from pyad._trace.promotion import is_complex
+from pyad._trace.promotion import common_dtype, is_complex
 from pyad._trace.recorded_call import computed
 
 _ANY = ((-2.0, 2.0),)
@@ -62,20 +62,25 @@ _arctan = elementwise("arctan", np.arctan, lambda s, y, x: (s / (1.0 + x * x),))
 
 
 def _arctan2_partials(s: Any, z: Any, x: Any, y: Any) -> tuple[Any, Any]:
-    scaled = s / (x * x + y * y)
-    return scaled * y, -(scaled * x)
+    length = hypot(x, y)
+    return s * (y / length) / length, -(s * (x / length) / length)
 
 
 _arctan2 = elementwise("arctan2", np.arctan2, _arctan2_partials, _ANY + _POSITIVE)
-# x - -1 and not x + 1: signed zeros of complex numbers choose the side of the branch cut, and 0 - -0 loses none.
-_arcsinh = elementwise("arcsinh", np.arcsinh, lambda s, y, x: (s / sqrt(x * x - -1.0),))
+
+
+def _unit_hyperbola_root(x: Any) -> Any:
+    """sqrt(x * x + 1). x - -1 and not x + 1: signed zeros of complex numbers choose the side of the branch cut, and
+    0 - -0 loses none."""
+    return sqrt(x * x - -1.0) if is_complex(x) else hypot(x, 1.0)
+
+
+_arcsinh = elementwise("arcsinh", np.arcsinh, lambda s, y, x: (s / _unit_hyperbola_root(x),))
 
 
 def _hyperbola_root(x: Any) -> Any:
-    """sqrt(x * x - 1) by its factors, which do not cancel near 1; of complex numbers the product of their roots, which
-    has the sign that the branch of arccosh asks for."""
-    if not is_complex(x):
-        return sqrt((x - 1.0) * (x + 1.0))
+    """sqrt(x * x - 1) as the product of two roots, which does not cancel near 1 nor overflow, and has the sign that the
+    branch of arccosh asks for."""
     return sqrt(x - 1.0) * sqrt(x - -1.0)
 
 
@@ -153,7 +158,7 @@ tanh = unary(_tanh, "The hyperbolic tangent.", "0.0 -> 1.0")
 arcsin = unary(_arcsin, "The inverse sine.", "0.0 -> 1.0")
 arccos = unary(_arccos, "The inverse cosine.", "0.0 -> -1.0")
 arctan = unary(_arctan, "The inverse tangent.", "1.0 -> 0.5")
-arctan2 = binary(_arctan2, "The angle of the point (y, x), where x is the first argument.", "1.0, 1.0 -> 0.5, -0.5")
+arctan2 = binary(_arctan2, "The angle of the point (y, x), where x is the first argument.", "3.0, 4.0 -> 0.16, -0.12")
 arcsinh = unary(_arcsinh, "The inverse hyperbolic sine.", "0.0 -> 1.0")
 arccosh = unary(_arccosh, "The inverse hyperbolic cosine.", "2.0 -> 0.57735")
 arctanh = unary(_arctanh, "The inverse hyperbolic tangent.", "0.0 -> 1.0")
@@ -170,12 +175,15 @@ def power(x: Any, y: Any, /) -> Any:
     >>> pyad.grad(np.power)(2.0, 3.0)
     np.float64(12.0)
     """
-    if is_traced(x) and type(y) in (int, float):
-        if y == 2:
-            return square(x)
-        if y == 1:
-            return +x
+    if is_traced(x) and isinstance(y, int | float | np.integer | np.floating):
+        # NumPy's short ways, which its numbers have for squares only.
+        short = _SHORT_POWERS.get(y)
+        if short is not None and (x.ndim or y > 0.5) and common_dtype("power", (x, y)) == x.dtype:
+            return short(x)
     return _power(x, y)
+
+
+_SHORT_POWERS: dict[Any, Any] = {0.5: sqrt, 1: positive, 2: square, -1: reciprocal}
 
 
 @implements(np.float_power)

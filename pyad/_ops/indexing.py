@@ -112,17 +112,20 @@ def getitem(x: Array, index: Any) -> Any:
     if type(x) is View and is_stale(x):
         return _stale_getitem(x, index)
     kind = type(index)
-    if kind is int:
-        handle = _item(x._h, 1, index, 0)
-        place = (index,)
-    elif kind is tuple and len(index) == 2 and type(index[0]) is int and type(index[1]) is int:
-        handle = _item(x._h, 2, index[0], index[1])
-        place = index
-    elif kind is slice:
-        handle = _slice_first(x, index)
-        if handle < FAILED:
-            return view(x, handle, (strided_view.first_axis, index))
-    else:
+    try:
+        if kind is int:
+            handle = _item(x._h, 1, index, 0)
+            place = (index,)
+        elif kind is tuple and len(index) == 2 and type(index[0]) is int and type(index[1]) is int:
+            handle = _item(x._h, 2, index[0], index[1])
+            place = index
+        elif kind is slice:
+            handle = _slice_first(x, index)
+            if handle < FAILED:
+                return view(x, handle, (strided_view.first_axis, index))
+        else:
+            handle = FAILED
+    except OverflowError:  # larger than 64 bits, and so out of bounds
         handle = FAILED
     if 0 <= handle < LARGE:
         out = new_array(Array)
@@ -138,7 +141,7 @@ def getitem(x: Array, index: Any) -> Any:
     items = expand(index, x.ndim)
     if any(map(is_array_index, items)):
         return _advanced(x, items)
-    return _basic(x, items)
+    return _basic(x, items, _keeps_view(index))
 
 
 # ---- indices that a program computes anew each time ----
@@ -235,7 +238,7 @@ def _stale_getitem(x: View, index: Any) -> Any:
     part = select(x, index)
     if part is None:
         return _advanced(x, expand(index, x.ndim))
-    return view_of(x, part) if part.shape else wrap(read_strided_view(x._root, part))
+    return view_of(x, part) if part.shape or _keeps_view(index) else wrap(read_strided_view(x._root, part))
 
 
 def select(x: Array, index: Any) -> strided_view.StridedView | None:
@@ -352,9 +355,21 @@ def basic_index(shape: tuple[int, ...], items: list[Any]) -> tuple[tuple[int, ..
     return p, tuple(n for n in lengths if n >= 0)
 
 
-def _basic(x: Array, items: list[Any]) -> Any:
+def _keeps_view(index: Any) -> bool:
+    """Whether an index gives an array also where it names a single element: with None or an ellipsis in it."""
+    return any(item is None or item is Ellipsis for item in (index if type(index) is tuple else (index,)))
+
+
+def _basic(x: Array, items: list[Any], keeps_view: bool) -> Any:
     shape = x.shape
     p, new = basic_index(shape, items)
+    if keeps_view and p and max(p[2::3]) < 0:
+        return view_of(
+            x,
+            strided_view.reshaped(  # type: ignore[arg-type]
+                strided_view.sliced(strided_view_of(x), p), new
+            ),
+        )
     whole = all(p[3 * d : 3 * d + 3] == (0, 1, n) for d, n in enumerate(shape))
     out = x if whole else _sliced(x, p)
     return out if out.shape == new else reshape(out, new)
@@ -404,7 +419,7 @@ def _advanced(x: Array, items: list[Any]) -> Any:
             axes.append(view_ndim)
             basic.append(None)
             view_ndim += 1
-    view = _basic(x, basic)
+    view = _basic(x, basic, keeps_view=False)
     try:
         index = _checked_together(arrays, bounds)
     except ValueError:

@@ -450,7 +450,7 @@ def tile(A: Any, reps: Any) -> Any:
     split = tuple(n for length in shape for n in (1, length))
     spread = tuple(n for pair in zip(times, shape, strict=True) for n in pair)
     out = shape_ops.broadcast_to(shape_ops.reshape(x, split), spread)
-    return shape_ops.reshape(out, tuple(n * r for n, r in zip(shape, times, strict=True)))
+    return shape_ops.reshape(out, tuple(n * r for n, r in zip(shape, times, strict=True))).copy()
 
 
 @implements(np.repeat)
@@ -475,7 +475,7 @@ def repeat(a: Any, repeats: Any, axis: Any = None) -> Any:
     out = shape_ops.broadcast_to(
         shape_ops.reshape(a, (*before, length, 1, *after)), (*before, length, int(repeats), *after)
     )
-    return shape_ops.reshape(out, (*before, length * int(repeats), *after))
+    return shape_ops.reshape(out, (*before, length * int(repeats), *after)).copy()
 
 
 def take_axis(x: Any, places: Any, axis: int) -> Any:

@@ -151,18 +151,21 @@ def choose(a: Any, choices: Any, mode: str = "raise") -> Any:
     return gather(stack([broadcast_to(x, shape) for x in arrays]), computed(places, which))
 
 
+_ABSENT = object()
+
+
 @implements(np.where)
-def where(condition: Any, /, *branches: Any) -> Any:
+def where(condition: Any, x: Any = _ABSENT, y: Any = _ABSENT) -> Any:
     """x where the condition holds, else y; the places where it holds, if it is given alone.
 
     >>> pyad.grad(lambda x: np.sum(np.where(x > 0, 2.0 * x, 0.0)))(np.array([-1.0, 3.0]))
     array([0., 2.])
     """
-    if not branches:
+    if x is _ABSENT and y is _ABSENT:
         return computed(np.nonzero, asarray(condition))
-    if len(branches) != 2:
+    if x is _ABSENT or y is _ABSENT:
         raise ValueError("either both or neither of x and y should be given")
-    return comparison.where(asarray(condition) if type(condition) in (list, tuple) else condition, *branches)
+    return comparison.where(asarray(condition) if type(condition) in (list, tuple) else condition, x, y)
 
 
 @implements(np.select)

@@ -22,7 +22,7 @@ from pyad._trace.array import WeakScalar
 
 def is_recording_program() -> bool:
     """Whether this thread is recording a program."""
-    return engine.recording_threads > 0 and engine.current().is_recording_program
+    return bool(engine.recording_threads) and engine.current().is_recording_program
 
 
 def unguarded(x: Any) -> Any:

@@ -34,14 +34,15 @@ def make_leaf(x: Any) -> Array | None:
         return wrap(memory.lend(np.array(x), 0))
     if not isinstance(x, np.ndarray | np.generic) or isinstance(x, np.ma.MaskedArray | np.matrix):
         return None
-    code = CODES.get(x.dtype, -1)
+    x = x if isinstance(x, np.generic) else np.asarray(x)
+    code = CODES.get(_native(x.dtype), -1)
     if code < dtypes.CODE_F32:
         return None
     if isinstance(x, np.generic) or x.ndim == 0:
         if code > dtypes.CODE_F64:
             return wrap(memory.lend(np.array(x), 0))
         return wrap(lib.pyad_leaf_number(0, float(x), code))
-    return wrap(memory.lend(x if kind is np.ndarray else x.view(np.ndarray), 0))
+    return wrap(memory.lend(x, 0))
 
 
 def make_leaves(name: str, xs: list[Any], place: Place) -> list[Array]:
@@ -67,10 +68,6 @@ def _unfit(name: str, x: Any, place: str) -> DTypeError:
     if isinstance(x, np.ma.MaskedArray | np.matrix):
         return DTypeError(f"{name}: a {type(x).__name__} is not supported{at}; pass a plain ndarray")
     dtype = str(x.dtype) if isinstance(x, np.ndarray | np.generic) else type(x).__name__
-    if isinstance(x, np.ndarray) and dtype[0] in "<>" and dtype[1] in "fc":
-        return DTypeError(
-            f"{name}: an input of dtype {dtype} has foreign byte order{at}; convert with x.astype(x.dtype.type)"
-        )
     if dtype.startswith(("int", "uint", "bool")):
         apart = ""
         if place:
@@ -100,4 +97,15 @@ _NUMBERS: dict[Any, tuple[tuple[int, ...], np.dtype]] = {float: ((), F64), compl
 
 def input_avals(leaves: list[Any]) -> list[tuple[tuple[int, ...], np.dtype]]:
     """The shapes and dtypes of inputs of which leaves could be made."""
-    return [_NUMBERS.get(type(x)) or (x.shape, x.dtype) for x in leaves]
+    return [(x.shape, _native(x.dtype)) if type(x) is np.ndarray else _NUMBERS.get(type(x)) or _aval(x) for x in leaves]
+
+
+def _aval(x: Any) -> tuple[tuple[int, ...], np.dtype]:
+    """Shape and dtype; those of the memory for a class of array that may say anything of itself."""
+    plain = np.asarray(x) if isinstance(x, np.ndarray) else x
+    return plain.shape, _native(plain.dtype)
+
+
+def _native(dtype: np.dtype) -> np.dtype:
+    """The dtype in this machine's byte order, in which the engine computes."""
+    return dtype if dtype.isnative else dtype.newbyteorder("=")

@@ -29,6 +29,10 @@ class TapeScope:
     def __init__(self) -> None:
         self.engine = engine.current()
         self.generation = engine.next_generation()
+        # As `close` needs them where an interrupt comes before `open` is over.
+        self.nested = False
+        self.keep = self.engine.keep
+        self.kept = len(self.keep)
 
     def is_nested(self, frame: Any) -> bool:
         """Whether another transform is under way where `frame` is run."""
@@ -47,8 +51,7 @@ class TapeScope:
             if here.dead:
                 here.bury()
             if keep:
-                keep = here.keep = []
-        self.keep = keep
+                self.keep = keep = here.keep = []
         self.kept = len(keep)
         status = lib.pyad_mark_open(self.generation, keep_all)
         if status:

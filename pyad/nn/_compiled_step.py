@@ -21,6 +21,8 @@ _MOST_RECORDINGS = 16
 class Steps:
     """`value, state = steps(params, state, batch)`: a step of gradient descent, none where the loss is not finite.
 
+    Where the loss is finite and its gradient is not, it raises FloatingPointError before anything is changed.
+
     The program is compared with the function that it was made from, by the loss of its second step and of those after
     `doubt()`: it may draw random numbers, count its calls, or read what has been changed since.
     """
@@ -50,20 +52,29 @@ class Steps:
         if result is None:
             result = self.gradient(params, *batch)
         elif self.whole:
-            return result
+            value, after, total = result
+            if np.isfinite(total) or not np.isfinite(value):
+                return value, after
+            result = self.gradient(params, *batch)
         value, grads = result
-        return value, self.optimizer.update(params, grads, state) if np.isfinite(value) else state
+        if not np.isfinite(value):
+            return value, state
+        _refuse_infinite(grads)
+        return value, self.optimizer.update(params, grads, state)
 
     # ---- compiled ----
 
     def _value_and_gradient(self, params: Any, *batch: Any) -> tuple[Any, Any]:
         return self.gradient(params, *batch)
 
-    def _step(self, params: Any, state: Any, *batch: Any) -> tuple[Any, Any]:
+    def _step(self, params: Any, state: Any, *batch: Any) -> tuple[Any, Any, Any]:
+        """The loss, the state, and a number that is not finite where the loss or the gradient is not. Nothing has been
+        changed then."""
         value, grads = self.gradient(params, *batch)
-        if value - value == 0.0:  # neither NaN nor infinite
+        total = value + sum(np.sum(g) for g in tree.leaves(grads))
+        if total - total == 0.0:
             state = self.optimizer.update(params, grads, state)
-        return value, state
+        return value, state, total
 
     def _attempt(self, params: Any, state: Any, batch: Any) -> Any:
         """What the compiled function gives; None where it cannot be had."""
@@ -95,6 +106,18 @@ class Steps:
         self.fast = None if self.mistaken else self._compiled()
         self.mistaken = True
         return None
+
+
+def _refuse_infinite(grads: Any) -> None:
+    """Raise where a gradient is not finite, by the path of its parameter."""
+    leaves, structure = tree.flatten(grads)
+    for index, g in enumerate(leaves):
+        if not np.all(np.isfinite(g)):
+            path = structure.paths()[index]
+            count = np.size(g) - np.count_nonzero(np.isfinite(g))
+            raise FloatingPointError(
+                f"the gradient by params{path} has {count} of {np.size(g)} entries that are not finite"
+            )
 
 
 def _arrays(x: Any) -> list[np.ndarray]:

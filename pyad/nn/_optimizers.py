@@ -34,6 +34,7 @@ class SGD:
         nesterov: Whether to look ahead; needs momentum.
 
     Raises:
+        TypeError: A setting that is no number.
         ValueError: A setting outside of these ranges.
 
     >>> import numpy as np
@@ -117,6 +118,7 @@ class Adam:
         eps: Added to the root of the latter, above 0.
 
     Raises:
+        TypeError: A setting that is no number.
         ValueError: A setting outside of these ranges.
 
     >>> import numpy as np
@@ -278,13 +280,23 @@ def _check_gradient(name: str, p: np.ndarray, g: Any) -> np.ndarray:
     return g if is_traced(g) else np.asarray(g)
 
 
+def _check_number(name: str, value: Any) -> None:
+    if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.integer | np.floating):
+        hint = ""
+        if name == "learning_rate":
+            hint = "; an optimiser is made of its settings alone, as nn.Adam(1e-2): the parameters go to fit or init"
+        raise TypeError(f"{name} must be a number, got a {type(value).__name__}{hint}")
+
+
 def _positive(name: str, value: float) -> float:
+    _check_number(name, value)
     if not value > 0 or not math.isfinite(value):
         raise ValueError(f"{name} must be a finite number above 0, got {value!r}")
     return value
 
 
 def _fraction(name: str, value: float) -> float:
+    _check_number(name, value)
     if not 0 <= value < 1:
         raise ValueError(f"{name} must be at least 0 and below 1, got {value!r}")
     return value

@@ -41,7 +41,10 @@ def minibatches(
     >>> [len(xb) for xb, yb in nn.minibatches(np.random.default_rng(0), (x, y), 2)]
     [2, 2, 1]
     """
+    if rng is not None:
+        _check_rng("minibatches", rng)
     columns, structure = tree.flatten(arrays)
+    _check_columns("arrays", columns, structure)
     rows = _rows(columns, structure)
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, got {batch_size}")
@@ -101,10 +104,11 @@ def fit(
         an epoch is the mean over its rows, each with the parameters at its time.
 
     Raises:
-        FloatingPointError: The loss of a batch is not finite; the message names epoch and batch, and the parameters
-            are those with which it was computed.
+        FloatingPointError: The loss of a batch or its gradient is not finite; the message names epoch, batch and
+            parameter, and the parameters are those with which it was computed.
         ImportError: `progress` is True and tqdm is not installed.
         ShapeError: The loss is not a scalar.
+        TypeError: `optimizer` is a class or a name, `rng` no generator, `data` no arrays, or the like.
         ValueError: `epochs` or `batch_size` is below 1, or the numbers of rows differ or are 0.
 
     >>> import numpy as np
@@ -119,7 +123,10 @@ def fit(
     >>> round(float(params["slope"][0]), 3)
     3.0
     """
-    data = tuple(data) if isinstance(data, tuple | list) else (data,)
+    _check_optimizer(optimizer)
+    _check_rng("fit", rng)
+    data = _arrays_of("data", data)
+    validation = None if validation is None else _arrays_of("validation", validation)
     rows = _rows(*tree.flatten(data))
     if epochs < 1:
         raise ValueError(f"epochs must be at least 1, got {epochs}")
@@ -133,7 +140,10 @@ def fit(
         for epoch in range(epochs):
             total = 0.0
             for number, batch in enumerate(minibatches(rng, data, batch_size)):
-                value, state = steps(params, state, batch)
+                try:
+                    value, state = steps(params, state, batch)
+                except FloatingPointError as problem:
+                    raise FloatingPointError(f"{problem}, {_place(epoch, number)}") from None
                 value = _finite(value, epoch, number)
                 total += value * len(tree.leaves(batch)[0])
             history["loss"].append(total / rows)
@@ -147,6 +157,44 @@ def fit(
     finally:
         report.close()
     return history
+
+
+def _check_optimizer(optimizer: Any) -> None:
+    if isinstance(optimizer, type):
+        name = optimizer.__name__
+        raise TypeError(f"fit: optimizer is the class {name} itself; pass an object of it, as nn.{name}(1e-2)")
+    if not (callable(getattr(optimizer, "init", None)) and callable(getattr(optimizer, "update", None))):
+        raise TypeError(
+            f"fit: optimizer must be nn.SGD(...), nn.Adam(...) or an object with methods init and update, "
+            f"got {optimizer!r}"
+        )
+
+
+def _check_rng(name: str, rng: Any) -> None:
+    if not callable(getattr(rng, "permutation", None)):
+        raise TypeError(f"{name}: rng must be a numpy.random.Generator, got {rng!r}; pass np.random.default_rng(seed)")
+
+
+def _arrays_of(name: str, data: Any) -> tuple[Any, ...]:
+    """The data as a tuple of arrays."""
+    if isinstance(data, Iterator):
+        raise TypeError(
+            f"fit: {name} is a {type(data).__name__}, which can be gone through once only; pass a tuple of arrays, "
+            "as (x, y)"
+        )
+    data = tuple(data) if isinstance(data, tuple | list) else (data,)
+    _check_columns(name, *tree.flatten(data))
+    return data
+
+
+def _check_columns(name: str, columns: list[Any], structure: tree.Structure) -> None:
+    for column, path in zip(columns, structure.paths(), strict=True):
+        if not isinstance(column, np.ndarray):
+            way_out = "; pass its values, .to_numpy()" if hasattr(column, "to_numpy") else ""
+            if not way_out and not isinstance(column, np.generic | int | float):
+                way_out = "; pass an array"
+            if way_out:
+                raise TypeError(f"{name}{path} must be a NumPy array, got a {type(column).__name__}{way_out}")
 
 
 def _rows(columns: list[Any], structure: tree.Structure) -> int:
@@ -164,11 +212,15 @@ def _rows(columns: list[Any], structure: tree.Structure) -> int:
     return shapes[0][0]
 
 
+def _place(epoch: int, batch: int) -> str:
+    return f"in epoch {epoch}, batch {batch} (counted from 0)"
+
+
 def _finite(value: Any, epoch: int, batch: int) -> float:
     number = float(value)
     if not math.isfinite(number):
         raise FloatingPointError(
-            f"the loss is {number} in epoch {epoch}, batch {batch} (counted from 0); "
+            f"the loss is {number} {_place(epoch, batch)}; "
             "try a smaller learning rate, and look for logarithms and divisions of what may be 0"
         )
     return number

@@ -12,10 +12,13 @@ import numpy as _numpy
 
 from pyad._numpy_api.apply import vectorize
 from pyad._numpy_api.creation import CREATORS as _CREATORS
+from pyad._numpy_api.creation import MAKERS as _MAKERS
 from pyad._ops._registry import namespace as _namespace
 
 _implemented = {**_namespace(_numpy), **_CREATORS, "vectorize": vectorize}
-globals().update(_implemented)
+for _name in _implemented.keys() & _MAKERS.keys():
+    _MAKERS[_name].__doc__ = _implemented[_name].__doc__
+globals().update(_implemented | _MAKERS)
 
 __all__ = sorted(_implemented)
 

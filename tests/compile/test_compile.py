@@ -698,7 +698,7 @@ def test_an_exception_while_recording_leaves_nothing_behind():
             same(a, X)
             assert fast.programs == []
             assert not engine.current().is_recording_program
-            assert engine.recording_threads == 0
+            assert not engine.recording_threads
             assert engine.counters()["nodes"] == 0
         mode.clear()
         a = X.copy()

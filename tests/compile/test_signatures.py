@@ -130,6 +130,23 @@ def test_a_static_argument_that_is_changed():
             same(fast(X, option, alike), X * k * (k + 1.0))
 
 
+def test_numbers_and_arrays_of_no_dimension():
+    def f(x):
+        y = x
+        y += 1.0
+        return y * 2.0
+
+    fast = pyad.compile(f)
+    for _ in range(3):
+        same(fast(np.float64(1.0)), np.float64(4.0))
+        array = np.array(1.0)
+        same(fast(array), np.float64(4.0))
+        assert array == 2.0
+        same(fast(1.0), 4.0)
+        single = np.float32(1.0)
+        assert fast(single).dtype == np.float32
+
+
 def test_strides_byte_orders_and_alignment():
     memory = np.zeros(8 * 3 + 1, np.uint8)
     unaligned = memory[1:].view(np.float64)

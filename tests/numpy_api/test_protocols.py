@@ -144,14 +144,14 @@ def test_keywords_and_methods_of_ufuncs_are_refused_by_name():
 # ---- functions ----
 
 UNSUPPORTED = {
-    "numpy.histogramdd": np.histogramdd,
-    "numpy.histogram2d": lambda x: np.histogram2d(x[0], x[1]),
+    "histogramdd": np.histogramdd,
+    "histogram2d": lambda x: np.histogram2d(x[0], x[1]),
 }
 
 
 @pytest.mark.parametrize("name", UNSUPPORTED)
 def test_functions_without_a_derivative_are_named(name):
-    with pytest.raises(UnsupportedError, match=rf"({name}) has no derivative in pyad"):
+    with pytest.raises(UnsupportedError, match=rf"{name} has no derivative in pyad"):
         pyad.grad(lambda x: np.sum(UNSUPPORTED[name](x)))(X)
     assert issubclass(UnsupportedError, NotImplementedError)
     assert issubclass(UnsupportedError, TypeError)

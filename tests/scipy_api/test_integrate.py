@@ -330,3 +330,36 @@ def test_plain_arguments_go_to_scipy():
     assert integrate.odeint(decay, 1.0, [0.0, 1.0], (1.0,), full_output=True)[1]["message"]
     assert integrate.dblquad is scipy.integrate.dblquad
     assert {"dblquad", "quad"} <= set(dir(integrate))
+
+
+# ---- equations that have a meaning inside of the interval only ----
+
+
+@pytest.mark.parametrize("solve", ["odeint", "solve_ivp"])
+def test_the_adjoint_stays_within_the_interval(solve):
+    """y' = p sqrt(t) from t = 0: a step to a time below would give NaN."""
+    times = np.linspace(0.0, 1.0, 4)
+
+    def last(p):
+        if solve == "odeint":
+            return np.sum(integrate.odeint(lambda y, t, p: p * np.sqrt(t), np.zeros(1), times, args=(p,))[-1])
+        found = integrate.solve_ivp(lambda t, y, p: p * np.sqrt(t), (0.0, 1.0), np.zeros(1), args=(p,), rtol=1e-9)
+        return found.y[0, -1]
+
+    want = 2.0 / 3.0
+    np.testing.assert_allclose(pyad.grad(last)(2.0), want, rtol=1e-5)
+    np.testing.assert_allclose(pyad.jvp(last, (2.0,), (1.0,))[1], want, rtol=1e-5)
+    np.testing.assert_allclose(pyad.grad(pyad.grad(lambda p: last(p) ** 2))(2.0), 2.0 * want**2, rtol=1e-4)
+
+
+def test_an_adjoint_of_both_ends():
+    """y' = p sqrt(t (1 - t)) has no meaning on either side."""
+
+    def last(p):
+        def speed(y, t, p):
+            return p * np.sqrt(t * (1.0 - t)) * y
+
+        # Forward it is the caller who has to say so.
+        return np.sum(integrate.odeint(speed, np.ones(1), np.linspace(0.0, 1.0, 5), args=(p,), tcrit=[1.0])[-1])
+
+    np.testing.assert_allclose(pyad.grad(last)(0.5), np.pi / 8 * np.exp(0.5 * np.pi / 8), rtol=1e-5)

@@ -1,5 +1,6 @@
 """scipy.special: values are SciPy's, derivatives in every argument are those of differences, to second order."""
 
+import math
 import subprocess
 import sys
 
@@ -520,3 +521,48 @@ def test_lambertw_is_real_on_its_real_branches(k, z):
 @pytest.mark.skipif(not hasattr(sp, "softplus"), reason="SciPy has no softplus yet")
 def test_softplus():
     assert pyad.grad(psp.softplus)(0.5) == pytest.approx(sp.expit(0.5))
+
+
+# ---- near removable singularities: derivatives of every order ----
+
+
+def nth(f, order):
+    for _ in range(order):
+        f = pyad.grad(f)
+    return f
+
+
+# Functions by the coefficients of their power series.
+SERIES = {
+    "si": (lambda x: psp.sici(x)[0], lambda n: (-1) ** (n // 2) / (n * math.factorial(n)) if n % 2 else 0.0),
+    "shi": (lambda x: psp.shichi(x)[0], lambda n: 1 / (n * math.factorial(n)) if n % 2 else 0.0),
+    "exprel": (psp.exprel, lambda n: 1 / math.factorial(n + 1)),
+    "spence": (lambda x: psp.spence(1.0 + x), lambda n: (-1) ** n / n**2 if n else 0.0),
+    "boxcox": (lambda x: psp.boxcox(2.0, x), lambda n: math.log(2.0) ** (n + 1) / math.factorial(n + 1)),
+}
+
+
+@pytest.mark.parametrize("x", [0.0, 1e-9, -1e-4, 0.25, -0.5])
+@pytest.mark.parametrize("name", SERIES)
+def test_derivatives_up_to_the_fourth(name, x):
+    f, coefficient = SERIES[name]
+    for order in range(1, 5):
+        terms = (coefficient(n) * math.perm(n, order) * x ** (n - order) for n in range(order, 100))
+        np.testing.assert_allclose(nth(f, order)(x), math.fsum(terms), rtol=1e-8, atol=1e-12)
+
+
+def test_sine_integrals_at_zero_in_both_modes():
+    for which, sign in ((psp.sici, -1.0), (psp.shichi, 1.0)):
+        f = lambda x, which=which: which(x)[0]  # noqa: E731
+        assert [float(nth(f, k)(0.0)) for k in (1, 2, 3, 4)] == pytest.approx([1.0, 0.0, sign / 3.0, 0.0], abs=1e-15)
+        forward = pyad.jvp(nth(f, 2), (0.0,), (1.0,))[1]
+        assert forward == pytest.approx(sign / 3.0)
+        assert nth(f, 3)(np.float32(0.0)).dtype == np.float32
+
+
+@pytest.mark.parametrize("x", [3.0, -7.0, 40.0])
+def test_sine_integrals_away_from_zero(x):
+    si, shi = (lambda x: psp.sici(x)[0]), (lambda x: psp.shichi(x)[0])
+    np.testing.assert_allclose(pyad.grad(si)(x), np.sin(x) / x, rtol=1e-14)
+    np.testing.assert_allclose(nth(si, 2)(x), (x * np.cos(x) - np.sin(x)) / x**2, rtol=1e-12)
+    np.testing.assert_allclose(nth(shi, 2)(x), (x * np.cosh(x) - np.sinh(x)) / x**2, rtol=1e-12)

@@ -41,6 +41,7 @@ class _Solver:
     options: dict[str, Any] = field(default_factory=dict)
     # What of the options does not hold for a system with more unknowns.
     only_first: tuple[str, ...] = ()
+    is_enlarged: bool = False
 
     def enlarged(self) -> _Solver:
         """The same solver for a system with more unknowns."""
@@ -48,7 +49,7 @@ class _Solver:
         for key in ("rtol", "atol"):
             if options.get(key) is not None:
                 options[key] = float(np.min(options[key]))
-        return _Solver(self.run, self.interpolant, options)
+        return _Solver(self.run, self.interpolant, options, is_enlarged=True)
 
 
 def _flow(f: Field, solver: _Solver, y0: Any, t0: Any, times: Any, operands: list[Any], value: Any = None) -> Any:
@@ -206,7 +207,14 @@ _MORE = (
 def _run_odeint(solver: _Solver, f: Field, y0: Any, t0: float, times: np.ndarray) -> np.ndarray:
     if not times.size:
         return np.zeros((0, y0.shape[0]))
-    return _theirs.odeint(f, y0, np.concatenate([[t0], times]), tfirst=True, **solver.options)[1:]
+    options, speed = solver.options, f
+    if solver.is_enlarged:
+        # Left to itself the method steps over the last time and interpolates, but outside of the interval the equation
+        # may have no meaning.
+        first, last = sorted((t0, float(times[-1])))
+        options = {**options, "tcrit": [times[-1]]}
+        speed = lambda t, y: f(min(max(t, first), last), y)  # noqa: E731
+    return _theirs.odeint(speed, y0, np.concatenate([[t0], times]), tfirst=True, **options)[1:]
 
 
 def _interpolant_odeint(solver: _Solver, f: Field, y0: Any, start: float, stop: float) -> Any:

@@ -80,10 +80,16 @@ def root(
 
     slope = user_function("root", jac, args)
     if jac is None and method in ("hybr", "lm"):
-        slope = jacobian(lambda x: np.reshape(at(x), (-1,)))
+        slope = _plain_jacobian(at)
     found = _theirs.root(at, plain(x0), (), method, slope, tol, callback, options)
     found.x = solution_of(f, found.x)
     return found
+
+
+def _plain_jacobian(f: Callable[..., Any]) -> Callable[..., Any]:
+    """The Jacobian as SciPy takes it: plain, also where a program is being recorded."""
+    slopes = jacobian(lambda x: np.reshape(f(x), (-1,)))
+    return lambda x: numpy_value(slopes(x))
 
 
 def _slope(f: Callable[..., Any]) -> Callable[..., Any]:
@@ -139,9 +145,9 @@ def root_scalar(
         return np.reshape(closed(x, *values), np.shape(x))
 
     if method in ("newton", "halley") and options["fprime"] is None:
-        options["fprime"] = lambda x: _slope(at)(x)
+        options["fprime"] = lambda x: numpy_value(_slope(at)(x))
     if method == "halley" and options["fprime2"] is None:
-        options["fprime2"] = lambda x: _slope(_slope(at))(x)
+        options["fprime2"] = lambda x: numpy_value(_slope(_slope(at))(x))
     found = _theirs.root_scalar(at, method=method, **options)
     found.root = solution_of(closed, found.root)
     return found

@@ -131,22 +131,47 @@ def spsolve(A: Any, b: Any, permc_spec: str | None = None, use_umfpack: bool = T
 # The factors belong to the value of the entries, which all derivatives share.
 
 
-def _coo_solve_vjp(s: Any, x: Any, data: Any, b: Any, coords: Any, lu: Any, trans: str) -> tuple[Any, ...]:
-    w = _coo_solve(data, s, coords=coords, lu=lu, trans=_FLIPPED[trans])
+class _Factors:
+    """The factors of a matrix by its entries: worked out once for the solution and its derivatives, and again in a
+    compiled function that is called with other entries."""
+
+    __slots__ = ("_known", "coords", "dtype", "shape")
+
+    def __init__(self, coords: Any, shape: tuple[int, int], dtype: np.dtype) -> None:
+        self.coords, self.shape, self.dtype = coords, shape, dtype
+        self._known: tuple[np.ndarray, Any] | None = None
+
+    def of(self, data: np.ndarray) -> Any:
+        known = self._known
+        if known is None or not np.array_equal(known[0], data):
+            entries = data.astype(self.dtype)
+            matrix = load("scipy.sparse").coo_array((entries, self.coords), shape=self.shape)
+            try:
+                known = self._known = (data.copy(), _theirs.splu(matrix.tocsc()))
+            except RuntimeError as error:
+                raise np.linalg.LinAlgError(f"coo_solve: {error}") from None
+        return known[1]
+
+
+def _coo_solve_vjp(s: Any, x: Any, data: Any, b: Any, coords: Any, factors: Any, trans: str) -> tuple[Any, ...]:
+    w = _coo_solve(data, s, coords=coords, factors=factors, trans=_FLIPPED[trans])
     return -entries_product(w, x, coords if trans == "N" else coords[::-1]), w
 
 
-def _coo_solve_jvp(tangents: list[Any], x: Any, data: Any, b: Any, coords: Any, lu: Any, trans: str) -> Any:
+def _coo_solve_jvp(tangents: list[Any], x: Any, data: Any, b: Any, coords: Any, factors: Any, trans: str) -> Any:
     moved, right = tangents
     if moved is not None:
         places = coords if trans == "N" else coords[::-1]
-        part = coo_product(moved, x, coords=places, shape=lu.shape)
+        part = coo_product(moved, x, coords=places, shape=factors.shape)
         right = -part if right is None else right - part
-    return _coo_solve(data, right, coords=coords, lu=lu, trans=trans)
+    return _coo_solve(data, right, coords=coords, factors=factors, trans=trans)
 
 
 _coo_solve = numpy_op(
-    "coo_solve", lambda data, b, coords, lu, trans: lu.solve(b, trans), _coo_solve_vjp, _coo_solve_jvp
+    "coo_solve",
+    lambda data, b, coords, factors, trans: factors.of(data).solve(b, trans),
+    _coo_solve_vjp,
+    _coo_solve_jvp,
 )
 
 
@@ -182,12 +207,7 @@ def coo_solve(data: Any, coords: Any, b: Any) -> Any:
     places = checked_coords("coo_solve", data, coords, (n, n))
     dtype = np.result_type(data.dtype, b.dtype)
     dtype = dtype if dtype.kind == "f" else np.dtype(np.float64)
-    matrix = load("scipy.sparse").coo_array((numpy_value(data).astype(dtype), places), shape=(n, n))
-    try:
-        lu = _theirs.splu(matrix.tocsc())
-    except RuntimeError as error:
-        raise np.linalg.LinAlgError(f"coo_solve: {error}") from None
-    return _coo_solve(data, b, coords=places, lu=lu, trans="N")
+    return _coo_solve(data, b, coords=places, factors=_Factors(places, (n, n), dtype), trans="N")
 
 
 # ---- triangular ----

@@ -12,8 +12,8 @@ import scipy.special as sp
 
 from pyad._ops._registry import implements
 from pyad._ops.comparison import where
-from pyad._ops.explog_trig import cos, cosh, exp, sin, sinh
-from pyad._trace.recorded_call import detached
+from pyad._ops.explog_trig import cos, cosh, exp, sin
+from pyad._trace.numpy_op import numpy_op
 from pyad.scipy._elementwise import by_parts, special
 
 expi = special(sp.expi, "1.0 -> 2.718282; DLMF 6.2.5", x=lambda y, x: exp(x) / x)
@@ -29,16 +29,43 @@ def _expn_slope(y: Any, n: Any, x: Any) -> Any:
 expn = special(sp.expn, "2, 1.0 -> -0.219384; DLMF 8.19.13", n=None, x=_expn_slope)
 
 
-def _over(f: Any, x: Any, at_zero: float) -> Any:
-    """f(x) / x, with a value of its own at zero, where even f has slope zero."""
-    zero = detached(x) == 0
-    safe = where(zero, 1.0, x)
-    return where(zero, at_zero, f(safe) / safe)
+def _over_argument(name: str, derivative: Any, sign: int) -> Any:
+    """sin(x) / x, or sinh(x) / x, with derivatives of every order, also at 0.
+
+    With f(x) = g(x) / x the derivatives of g are x f^(k) + k f^(k-1), from which f^(k) follows where x is not small;
+    there the power series of f is differentiated term by term. `sign`: -1 where its terms alternate, else 1.
+    """
+
+    def reference(x: Any, order: int) -> Any:
+        wide = np.asarray(x, complex if np.iscomplexobj(x) else float)
+        small = np.abs(wide) < order + 1.0
+        near, far = np.where(small, wide, 0.0), np.where(small, order + 1.0, wide)
+        series = np.zeros_like(wide)
+        for n in range((order + 1) // 2, 30 + order):
+            power = 2 * n - order
+            series += sign**n / ((2 * n + 1) * math.gamma(power + 1.0)) * near**power
+        with np.errstate(over="ignore", invalid="ignore"):
+            value = derivative(far, 0) / far
+            for k in range(1, order + 1):
+                value = (derivative(far, k) - k * value) / far
+        return np.where(small, series, value).astype(np.asarray(x).dtype)[()]
+
+    op = numpy_op(
+        name,
+        reference,
+        lambda s, y, x, order: (s * op(x, order=order + 1),),
+        lambda tangents, y, x, order: tangents[0] * op(x, order=order + 1),
+    )
+    return op
 
 
-_si = by_parts("scipy.special.sici", lambda x: sp.sici(x)[0], x=lambda y, x: _over(sin, x, 1.0))
+_sin_over = _over_argument("sin(x) / x", lambda x, k: np.sin(x + k * (np.pi / 2)), -1)
+_sinh_over = _over_argument("sinh(x) / x", lambda x, k: np.cosh(x) if k % 2 else np.sinh(x), 1)
+
+
+_si = by_parts("scipy.special.sici", lambda x: sp.sici(x)[0], x=lambda y, x: _sin_over(x, order=0))
 _ci = by_parts("scipy.special.sici", lambda x: sp.sici(x)[1], x=lambda y, x: cos(x) / x)
-_shi = by_parts("scipy.special.shichi", lambda x: sp.shichi(x)[0], x=lambda y, x: _over(sinh, x, 1.0))
+_shi = by_parts("scipy.special.shichi", lambda x: sp.shichi(x)[0], x=lambda y, x: _sinh_over(x, order=0))
 _chi = by_parts("scipy.special.shichi", lambda x: sp.shichi(x)[1], x=lambda y, x: cosh(x) / x)
 _fresnel_s = by_parts("scipy.special.fresnel", lambda x: sp.fresnel(x)[0], z=lambda y, x: sin(0.5 * math.pi * (x * x)))
 _fresnel_c = by_parts("scipy.special.fresnel", lambda x: sp.fresnel(x)[1], z=lambda y, x: cos(0.5 * math.pi * (x * x)))

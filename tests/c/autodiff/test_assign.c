@@ -62,11 +62,11 @@ static void test_in_place(void **state)
         assert_true(is_gone(first));
         assert_int_equal(test_status(pyad_op1(PYAD_LOOP_EXP, first)), PYAD_ERR_STALE);
         assert_true(isnan(pyad_read_number(first)));
-        int64_t part = ok(pyad_assign(second, ok(pyad_const_number(3, PYAD_F64)), 4, LIST(2, 1, 3, 2)));
-        assert_ptr_equal(memory(part), at);
+        int64_t view = ok(pyad_assign(second, ok(pyad_const_number(3, PYAD_F64)), 4, LIST(2, 1, 3, 2)));
+        assert_ptr_equal(memory(view), at);
         int64_t index[2] = {0, 5};
         int64_t places = ok(test_leaf(PYAD_LEND_CONST, 4, 1, LIST(2), index));
-        int64_t last = ok(pyad_assign_at(part, ok(test_leaf(1, PYAD_F64, 1, LIST(2), x_data)), places));
+        int64_t last = ok(pyad_assign_at(view, ok(test_leaf(1, PYAD_F64, 1, LIST(2), x_data)), places));
         assert_ptr_equal(memory(last), at);
         const double want[8] = {x_data[0], 7, 3, x_data[3], 3, x_data[1], 3, x_data[7]};
         for (int i = 0; i < 8; i++)
@@ -110,13 +110,13 @@ static void test_kept(void **state)
             at = memory(b);
             assert_ptr_equal(memory(set(b, 2, 1.0)), at);
         }
-        /* Small parts are copies, so they are no reason. */
+        /* Small views are copies, so they are no reason. */
         int64_t a = set(leaf(n, 0), 0, 2.0);
-        int64_t part = ok(test_op(PYAD_KERNEL_SLICE, a, 3, LIST(0, 2, 3)));
+        int64_t view = ok(test_op(PYAD_KERNEL_SLICE, a, 3, LIST(0, 2, 3)));
         int64_t window = ok(test_op(PYAD_KERNEL_STRIDED_VIEW, a, 6, LIST(0, 2, 2, 2, 1, 1)));
         int64_t b = set(a, 0, 9.0);
         assert_true(is_gone(a));
-        assert_true(element(part, 0) == 2.0);
+        assert_true(element(view, 0) == 2.0);
         assert_true(pyad_read_number(ok(pyad_item(window, 2, 0, 0))) == 2.0);
         assert_true(element(b, 0) == 9.0);
         /* Written by itself: x is the array. */
@@ -170,10 +170,10 @@ static void test_items(void **state)
         {11, 0, -INT64_MAX, 11, 1},
     };
     for (size_t k = 0; k < sizeof bounds / sizeof bounds[0]; k++) {
-        int64_t part = ok(pyad_slice(flat, bounds[k][0], bounds[k][1], bounds[k][2]));
-        assert_int_equal(pyad_size_of(part), bounds[k][4]);
+        int64_t view = ok(pyad_slice(flat, bounds[k][0], bounds[k][1], bounds[k][2]));
+        assert_int_equal(pyad_size_of(view), bounds[k][4]);
         if (bounds[k][4] > 0)
-            assert_true(element(part, 0) == x_data[bounds[k][3]]);
+            assert_true(element(view, 0) == x_data[bounds[k][3]]);
     }
     assert_int_equal(pyad_size_of(ok(pyad_slice(turned, 1, 3, INT64_MIN))), 6);
     assert_int_equal(test_status(pyad_slice(flat, 0, 1, 0)), PYAD_ERR_VALUE);
@@ -183,7 +183,7 @@ static void test_items(void **state)
     assert_int_equal(pyad_is_const(ok(pyad_const_number(1, PYAD_F64))), 1);
     assert_int_equal(pyad_is_const(-1), -1);
     int64_t narrow = ok(pyad_const_number(1, PYAD_F32));
-    const int64_t answers[] = {
+    const int64_t handles[] = {
         pyad_item(a, 1, 3, 0),
         pyad_item(a, 1, -4, 0),
         pyad_item(a, 2, 0, 4),
@@ -198,8 +198,8 @@ static void test_items(void **state)
         pyad_assign(flat, flat, 100, NULL),
         pyad_assign(flat, narrow, -1, NULL),
     };
-    for (size_t k = 0; k < sizeof answers / sizeof answers[0]; k++)
-        assert_int_equal(test_status(answers[k]), PYAD_ERR_VALUE);
+    for (size_t k = 0; k < sizeof handles / sizeof handles[0]; k++)
+        assert_int_equal(test_status(handles[k]), PYAD_ERR_VALUE);
     const int64_t stale = (int64_t)1 << 40;
     assert_int_equal(test_status(pyad_item(stale, 1, 0, 0)), PYAD_ERR_STALE);
     assert_int_equal(test_status(pyad_set_item(flat, 1, 0, 0, stale)), PYAD_ERR_STALE);
@@ -297,8 +297,8 @@ static void test_sweeps_are_linear(void **state)
 static int64_t mixed(int64_t x, int64_t n, int64_t *index)
 {
     int64_t a = ok(pyad_op1(PYAD_LOOP_SIN, x));
-    int64_t part = ok(test_op(PYAD_KERNEL_STRIDED_VIEW, x, 6, LIST(n - 1, 2, 2, 3, -3, -1)));
-    a = ok(pyad_assign(a, part, 6, LIST(0, 2, 2, 3, 4, 1)));
+    int64_t view = ok(test_op(PYAD_KERNEL_STRIDED_VIEW, x, 6, LIST(n - 1, 2, 2, 3, -3, -1)));
+    a = ok(pyad_assign(a, view, 6, LIST(0, 2, 2, 3, 4, 1)));
     int64_t most = ok(test_op(PYAD_KERNEL_SLICE, a, 3, LIST(1, 1, n - 1)));
     a = ok(pyad_assign(a, ok(pyad_item(x, 1, 2, 0)), 4, LIST(1, 1, 3, 3)));
     int64_t wide = ok(test_op(PYAD_KERNEL_STRIDED_VIEW, a, 6, LIST(1, 2, 2, 3, 0, 2)));
@@ -312,7 +312,7 @@ static int64_t mixed(int64_t x, int64_t n, int64_t *index)
     return ok(pyad_op2(PYAD_LOOP_ADD, sums[0], ok(pyad_op2(PYAD_LOOP_MUL, sums[1], sums[2]))));
 }
 
-static void test_mixed_parts(void **state)
+static void test_mixed_views(void **state)
 {
     (void)state;
     for (int64_t n = 12; n <= N; n += N - 12) {
@@ -378,7 +378,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_items, setup_engine, teardown_engine),
         cmocka_unit_test_setup_teardown(test_element_loop, setup_engine, teardown_engine),
         cmocka_unit_test_setup_teardown(test_sweeps_are_linear, setup_engine, teardown_engine),
-        cmocka_unit_test_setup_teardown(test_mixed_parts, setup_engine, teardown_engine),
+        cmocka_unit_test_setup_teardown(test_mixed_views, setup_engine, teardown_engine),
         cmocka_unit_test_setup_teardown(test_float32, setup_engine, teardown_engine),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -113,7 +113,7 @@ static void test_many_operands(void **state)
     pyad_graph_finish(&graph);
 }
 
-/* Operations of Python's may answer something else each time. */
+/* Operations of Python's may give something else each time. */
 static void test_calls_stay(void **state)
 {
     fixture *f = *state;

@@ -150,7 +150,7 @@ static void test_calls(void **state)
         start_program(&p, 0, 0);
         assert_int_equal(pyad_replay_go(&p.replay[0]), PYAD_CALL_PYTHON);
         assert_int_equal(p.replay[0].stopped, first);
-        answer_call(&p, 0);
+        run_call(&p, 0);
         refill_inputs(false);
         void **values = run_graph(f, &graph);
         assert_int_equal(run_program(&p, 1, 1), PYAD_OK);
@@ -161,7 +161,7 @@ static void test_calls(void **state)
             assert_int_equal(run_program(&p, 0, 0), PYAD_OK);
             assert_true(gave(&p, 0, &graph, values, TEST_EXACT));
         } else {
-            answer_call(&p, 0);
+            run_call(&p, 0);
             assert_int_equal(finish_program(&p, 0, 0), PYAD_OK);
             int64_t wrong = 0;
             for (int i = 0; i < 6; i++) {

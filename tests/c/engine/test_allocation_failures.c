@@ -1,5 +1,5 @@
 /* Every allocation of a whole session fails in turn: the failure is reported, nothing leaks, and the same engine then
- * gives the right answer. */
+ * gives the right results. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -28,13 +28,13 @@ typedef struct job {
     results *to;
 } job;
 
-static int64_t keep(job *j, int64_t answer)
+static int64_t keep(job *j, int64_t handle)
 {
-    if (j->status != 0 || test_status(answer) == 0)
-        return answer;
-    j->status = test_status(answer);
+    if (j->status != 0 || test_status(handle) == 0)
+        return handle;
+    j->status = test_status(handle);
     assert_string_equal(pyad_last_message(), "out of memory");
-    return answer;
+    return handle;
 }
 
 static void done(job *j, int status)
@@ -241,7 +241,7 @@ static void fill_data(void)
         data[i] = sin(0.37 * i) * 0.4;
 }
 
-/* Fails all allocations from number 0, 1, 2, ... on, in a new engine or in one that knows all rules (`warm`). Answers
+/* Fails all allocations from number 0, 1, 2, ... on, in a new engine or in one that knows all rules (`warm`). Returns
  * how many there were. */
 static int64_t fail_each(int64_t n, bool warm)
 {

@@ -20,7 +20,7 @@ static int64_t leaf(void)
     return ok(test_leaf(0, PYAD_F64, 1, LIST(N), x_data));
 }
 
-/* Without an engine every call answers. */
+/* Without an engine every call returns. */
 static void test_no_engine(void **state)
 {
     pyad_counters counters;
@@ -158,8 +158,8 @@ static void test_outlived(void **state)
     pyad_buffer_drop(&buffer, NULL);
 }
 
-/* The parts of what pyad_look says. */
-static void test_parts(void **state)
+/* Each of what pyad_look says by a call of its own. */
+static void test_details(void **state)
 {
     (void)state;
     float small[6] = {1, 2, 3, 4, 5, 6};
@@ -252,7 +252,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_freed_in_the_middle, setup_engine, teardown_engine),
         cmocka_unit_test_setup_teardown(test_threads, setup_engine, teardown_engine),
         cmocka_unit_test_setup_teardown(test_outlived, setup_engine, teardown_engine),
-        cmocka_unit_test_setup_teardown(test_parts, setup_engine, teardown_engine),
+        cmocka_unit_test_setup_teardown(test_details, setup_engine, teardown_engine),
         cmocka_unit_test_setup_teardown(test_gradient_call, setup_engine, teardown_engine),
         cmocka_unit_test_setup_teardown(test_names, setup_engine, teardown_engine),
     };

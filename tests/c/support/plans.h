@@ -122,7 +122,7 @@ static inline void start_program(program *p, int instance, int set)
 }
 
 /* What Python would do: the first operand. */
-static inline void answer_call(program *p, int instance)
+static inline void run_call(program *p, int instance)
 {
     pyad_replay *replay = &p->replay[instance];
     uint32_t node = replay->stopped;
@@ -137,7 +137,7 @@ static inline pyad_status finish_program(program *p, int instance, int set)
     pyad_status status;
     while ((status = pyad_replay_go(&p->replay[instance])) == PYAD_CALL_PYTHON) {
         assert_true(inputs_untouched(p, set, true));
-        answer_call(p, instance);
+        run_call(p, instance);
     }
     return status;
 }

@@ -409,6 +409,28 @@ static void test_release(void **state)
     assert_int_equal(f->mem.live_buffers, 1);
 }
 
+/* What a long tape took is given back when it ends, and a short one keeps its room. */
+static void test_memory_is_given_back(void **state)
+{
+    fixture *f = *state;
+    pyad_tape *tape = &f->tape;
+    for (int round = 0; round < 2; round++) {
+        assert_int_equal(pyad_tape_mark(tape, 7 + round, false), PYAD_OK);
+        uint32_t node = push(tape, 0, 0, NULL);
+        size_t before = f->hook.bytes;
+        for (int k = 0; k < PYAD_TAPE_KEPT + 1; k++)
+            node = push(tape, 0, 2, (const uint32_t[]){node, node});
+        assert_true(f->hook.bytes > before + PYAD_TAPE_KEPT * sizeof(pyad_value));
+        pyad_tape_cut(tape);
+        assert_int_equal(tape->capacity, 0);
+        assert_true(f->hook.bytes <= before);
+    }
+    assert_int_equal(pyad_tape_mark(tape, 9, false), PYAD_OK);
+    push(tape, 0, 0, NULL);
+    pyad_tape_cut(tape);
+    assert_true(tape->capacity > 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -423,6 +445,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_fingerprint_gaps, setup, teardown),
         cmocka_unit_test_setup_teardown(test_fingerprint_views, setup, teardown),
         cmocka_unit_test_setup_teardown(test_release, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_memory_is_given_back, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
