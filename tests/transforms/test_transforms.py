@@ -200,7 +200,6 @@ REFUSED = {
     "object": (np.array([1.0, None]), "object is not supported"),
     "text": ("text", "type str cannot be differentiated"),
     "masked": (np.ma.masked_array([1.0, 2.0], [True, False]), "MaskedArray is not supported"),
-    "swapped": (np.ones(3, ">f8"), "dtype >f8"),
     "inside": ({"a": [1.0, 2]}, "must be float32 or float64, got int"),
 }
 
