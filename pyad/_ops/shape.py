@@ -149,9 +149,20 @@ def _view(op: Any, x: Array, params: tuple[int, ...], how: Any) -> Array:
     return view(x, handle, (how, params))
 
 
+def _is_contiguous(part: strided_view.StridedView) -> bool:
+    """Whether the elements of a part lie in C order without gaps."""
+    pairs = zip(part.shape, part.strides, strided_view.contiguous_strides(part.shape), strict=True)
+    return 0 in part.shape or (not part.component and all(n == 1 or a == b for n, a, b in pairs))
+
+
 def ravel(x: Any, /) -> Any:
     """The elements in C order, in one dimension."""
-    return reshape(x, (-1,)) if is_traced(x) and x.size else reshape(x, (x.size,)) if is_traced(x) else np.ravel(x)
+    if not is_traced(x):
+        return np.ravel(x)
+    out = reshape(x, (x.size,))
+    if type(x) is View and not _is_contiguous(strided_view_of(x)):
+        return out.copy()  # as NumPy's, also where strides could say it
+    return out
 
 
 def transpose(x: Any, /, axes: Any = None) -> Any:

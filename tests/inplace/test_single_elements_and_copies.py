@@ -40,6 +40,12 @@ def written(make):
         lambda x: np.tile(x[:1], (2, 1)),
         lambda x: np.repeat(x, 2),
         lambda x: np.tile(x, 2),
+        lambda x: x[::2].ravel(),
+        lambda x: np.ravel(x[::-1]),
+        lambda x: x[1:].ravel(),
+        lambda x: x[::2].reshape(-1),
+        lambda x: x.reshape(3, 1).T.ravel(),
+        lambda x: np.stack([x, x]).T.ravel(),
     ],
 )
 def test_writes_into_parts_and_copies(make):
