@@ -38,6 +38,8 @@ def call_site(frame: FrameType | None) -> CallSite:
     if frame is None:
         return CallSite("", None, _name_of_frame(asked), library, "")
     written, found, path = _callee(frame)
+    if not path and written.rpartition(".")[2] != getattr(found, "__name__", written):
+        written = ""  # a name of the user's that says nothing of the function
     where = f" (line {frame.f_lineno} of {frame.f_code.co_filename})"
     return CallSite(written, found, _public(found, path, library) or _name_of_frame(asked), library, where)
 

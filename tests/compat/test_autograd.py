@@ -70,7 +70,8 @@ def test_the_numpy_of_autograd_is_that_of_pyad():
 
     assert theirs.sin is pyad.numpy.sin
     assert theirs.pi is np.pi
-    assert theirs.arange is np.arange
+    assert theirs.arange is pyad.numpy.arange
+    assert theirs.argsort is pyad.numpy.argsort
     namespace = {}
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -37,7 +37,6 @@ def test_creation_functions_give_plain_arrays_outside_of_transforms_and_for_inte
         lambda: pnp.array([1, 2]),
         lambda: pnp.zeros_like(X, dtype=np.int32),
         lambda: pnp.asarray(X),
-        lambda: pnp.zeros(2, complex),
     ]
     for make in makers + integers:
         assert type(make()) is np.ndarray
