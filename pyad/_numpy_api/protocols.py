@@ -32,7 +32,7 @@ from pyad._ops.comparison import _eq, _ge, _gt, _le, _lt, _ne
 from pyad._ops.explog_trig import _pow, power
 from pyad._ops.linalg import matmul
 from pyad._ops.modulo_rounding import _floor_divide, _mod
-from pyad._trace.array import Array, all_constant, copy_of, is_traced, numpy_value, plain_values
+from pyad._trace.array import Array, View, all_constant, copy_of, is_traced, numpy_value, plain_values
 from pyad._trace.call_site import call_site
 from pyad._trace.guards import is_recording_program
 from pyad._trace.recorded_call import compare as recorded_comparison
@@ -59,12 +59,13 @@ def _function_name(function: Callable[..., Any]) -> str:
     return f"{module_of(function)}.{getattr(function, '__name__', function)}"
 
 
-_KNOWN = frozenset((Array, np.ndarray, float, int, np.float64, list, tuple))
+_KNOWN = frozenset((Array, View, np.ndarray, float, int, bool, complex, np.float64, np.float32, list, tuple))
 
 
 def array_ufunc(self: Array, theirs: np.ufunc, method: str, *inputs: Any, **keywords: Any) -> Any:
     """NumPy's hook: a ufunc was called with a traced operand."""
-    if any(type(x) not in _KNOWN and claims_ufuncs(type(x)) for x in inputs):
+    # Asked in one call: a loop of Python's would cost as much as a small operation.
+    if len(inputs) > 1 and not _KNOWN.issuperset(map(type, inputs)) and any(claims_ufuncs(type(x)) for x in inputs):
         return NotImplemented  # what it is, its own hook says
     if method == "__call__" and not keywords:
         # The common case first: to find the others takes as long as a small operation.
