@@ -318,6 +318,56 @@ def executors() -> None:
         print(f"  a replay, {name:18s} {(times[2 * k] - times[2 * k + 1]) / (4 * CHAIN - 1) * 1e9:8.2f} ns")
 
 
+class _Scope:
+    """As much of a tape scope as its way in and out costs."""
+
+    __slots__ = ("is_open",)
+
+    def open(self) -> None:
+        self.is_open = True
+
+    def close(self) -> None:
+        self.is_open = False
+
+    def __enter__(self) -> _Scope:
+        self.open()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def scopes() -> None:
+    """A scope closed by a `finally`, by a `with`, and by a function that is given what to run."""
+
+    def by_finally() -> None:
+        scope = _Scope()
+        try:
+            scope.open()
+        finally:
+            scope.close()
+
+    def by_with() -> None:
+        with _Scope():
+            pass
+
+    def within(body: Callable[[_Scope], None]) -> None:
+        scope = _Scope()
+        try:
+            scope.open()
+            body(scope)
+        finally:
+            scope.close()
+
+    value_and_grad = pyad.value_and_grad(lambda x: x)
+    ways = [by_finally, by_with, lambda: within(lambda _: None), lambda: value_and_grad(1.0)]
+    names = ["finally", "with", "a function", "whole value_and_grad"]
+    for name, seconds in zip(
+        names, in_turn([lambda way=way: [way() for _ in range(100)] for way in ways]), strict=True
+    ):
+        print(f"  {name:20} {seconds * 1e4:6.2f} us")
+
+
 def main() -> None:
     """Print all."""
     print(f"NumPy {np.__version__}, kernels {ffi.string(lib.pyad_isa_name()).decode()}")
@@ -331,6 +381,7 @@ def main() -> None:
         ("the BLAS", blas),
         ("threads", threads),
         ("executors", executors),
+        ("tape scopes", scopes),
     )
     for title, run in sections:
         if not sys.argv[1:] or title in sys.argv[1:]:
