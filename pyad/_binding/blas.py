@@ -60,7 +60,7 @@ def set_blas(which: str | os.PathLike[str]) -> Blas:
 
     Args:
         which: "numpy" for the library that NumPy has loaded, as at the start; "mkl" for Intel's, from the package index
-            (`pip install "pyad-autodiff[mkl]"`) or a conda environment; or the path of any shared library that exports
+            (`pip install mkl`) or a conda environment; or the path of any shared library that exports
             the C interface of BLAS, with 32- or 64-bit integers.
 
     Returns:
@@ -148,7 +148,7 @@ def _mkl() -> str:
         if _RUNTIME.fullmatch(path.name) and path.exists():
             return str(path)
     raise ImportError(
-        'set_blas: MKL is not installed. Run `pip install "pyad-autodiff[mkl]"` (the package index has it for Linux on '
+        "set_blas: MKL is not installed. Run `pip install mkl` (the package index has it for Linux on "
         "x86-64 alone; elsewhere give the path of a BLAS)"
     )
 

@@ -271,6 +271,4 @@ def _reporter(progress: bool | None, epochs: int) -> _Silent:
     except ImportError as error:
         if progress is None:
             return _Lines(epochs)
-        raise ImportError(
-            'the progress bar needs tqdm: pip install "pyad-autodiff[examples]", or pass progress=None or False'
-        ) from error
+        raise ImportError("the progress bar needs tqdm: pip install tqdm, or pass progress=None or False") from error

@@ -30,7 +30,7 @@ def load(name: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name not in ("scipy", name):
             raise
-        raise ImportError(f"pyad.{name} needs SciPy: pip install 'pyad-autodiff[scipy]'") from None
+        raise ImportError(f"pyad.{name} needs SciPy: pip install scipy") from None
 
 
 def fallback(theirs: ModuleType) -> Function:

@@ -239,7 +239,7 @@ def test_mkl_that_is_not_installed_is_an_import_error(monkeypatch):
     before = pyad.get_blas()
     monkeypatch.setattr(pyad._binding.blas, "_installed", list)
     monkeypatch.setattr(pyad._binding.blas, "_in_prefixes", list)
-    with pytest.raises(ImportError, match=r'pip install "pyad-autodiff\[mkl\]"'):
+    with pytest.raises(ImportError, match="pip install mkl"):
         pyad.set_blas("mkl")
     assert pyad.get_blas() == before
 

@@ -43,9 +43,7 @@ def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(f"module 'pyad.scipy.special' has no attribute {name!r}")
     if _theirs is None:
-        raise ModuleNotFoundError(
-            f"pyad.scipy.special.{name} needs SciPy: pip install 'pyad-autodiff[scipy]'", name="scipy"
-        )
+        raise ModuleNotFoundError(f"pyad.scipy.special.{name} needs SciPy: pip install scipy", name="scipy")
     return getattr(_theirs, name)
 
 
