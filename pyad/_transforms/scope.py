@@ -51,7 +51,9 @@ class TapeScope:
             if here.dead:
                 here.bury()
             if keep:
-                self.keep = keep = here.keep = []
+                keep = here.keep = []
+        # Not as it was in `__init__`: what an interrupted transform left may have been cleared away since.
+        self.keep = keep
         self.kept = len(keep)
         status = lib.pyad_mark_open(self.generation, keep_all)
         if status:
