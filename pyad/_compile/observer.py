@@ -3,6 +3,7 @@ at every call. What may not be recorded is refused by name, and so is what stays
 
 from __future__ import annotations
 
+import gc
 import itertools
 import sys
 import types
@@ -190,8 +191,12 @@ def is_core(module: Any) -> bool:
 
 
 def _is_excused(frame: types.FrameType | None) -> bool:
-    """Whether a function was called for purposes of a library, or by what runs again whenever the program does."""
+    """Whether a function was called for purposes of a library, by what runs again whenever the program does, or by what
+    the collector of garbage calls, which may be at any moment."""
+    collecting = {getattr(callback, "__code__", None) for callback in gc.callbacks}
     while frame is not None:
+        if frame.f_code in collecting:
+            return True
         module = str(frame.f_globals.get("__name__", ""))
         if package_of(module).lstrip("_") in _OWN_PURPOSES or (module, frame.f_code.co_name) in _RUN_AGAIN:
             return True

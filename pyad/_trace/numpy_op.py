@@ -239,7 +239,7 @@ def _long_way(op: Op, operands: tuple[Any, ...]) -> tuple[tuple[Array, ...], lis
     """The operands as traced values of their common dtype, and their plain values; raises for what cannot be one."""
     dtype = common_dtype(op.name, operands)
     same = [x if is_traced(x) else np.asarray(x, dtype) for x in operands]
-    traced = tuple(_in_dtype(x, dtype) for x in same)
+    traced = (*[_in_dtype(x, dtype) for x in same],)  # whole at once: the collector may list all tuples there are
     return traced, [read_view(t._h) if is_traced(x) else x for x, t in zip(same, traced, strict=True)]
 
 

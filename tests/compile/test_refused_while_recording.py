@@ -4,6 +4,7 @@ is said by name."""
 import contextlib
 import datetime
 import functools
+import gc
 import itertools
 import os
 import random
@@ -295,3 +296,19 @@ def test_constants_must_be_a_list():
         pyad.compile(abs, constants=np.ones(3))
     with pytest.raises(ValueError, match=r"constants must be a list of objects or 'all', got 'some'"):
         pyad.compile(abs, constants="some")
+
+
+def test_what_the_collector_calls_is_not_the_functions():
+    def callback(*_):
+        time.perf_counter()
+
+    def collecting(x):
+        gc.collect()
+        return x * 2.0
+
+    gc.callbacks.append(callback)
+    try:
+        compiled = pyad.compile(collecting)
+        assert [compiled(2.0), compiled(3.0)] == [4.0, 6.0]
+    finally:
+        gc.callbacks.remove(callback)
